@@ -1,0 +1,25 @@
+"""Shared fixtures: deterministic seeds and the real N-MNIST sample, where it is present."""
+
+import os
+import pathlib
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import keras
+import pytest
+
+SAMPLE_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "nmnist"
+
+
+@pytest.fixture(autouse=True)
+def fixed_seed():
+    """Each test starts from the same random state, whatever ran before it."""
+    keras.utils.set_random_seed(1234)
+
+
+@pytest.fixture
+def sample_data() -> pathlib.Path:
+    """Folder with Train.zip and Test.zip of 900 real N-MNIST recordings."""
+    if not SAMPLE_DATA.is_dir():
+        pytest.skip("the N-MNIST sample (../shared/data/nmnist) is not on this machine")
+    return SAMPLE_DATA
