@@ -1,0 +1,32 @@
+"""Event streams: files, binning to spike tensors, augmentation, `tf.data` pipelines."""
+
+from keras_slayer.events.augment import random_shift
+from keras_slayer.events.binning import from_spikes, to_spikes
+from keras_slayer.events.formats import (
+    decode_bs1,
+    decode_bs3,
+    decode_nmnist,
+    encode_bs1,
+    encode_bs3,
+    encode_nmnist,
+    read_events,
+    write_events,
+)
+from keras_slayer.events.pipeline import spike_pipeline
+from keras_slayer.events.stream import Events
+
+__all__ = [
+    "Events",
+    "decode_bs1",
+    "decode_bs3",
+    "decode_nmnist",
+    "encode_bs1",
+    "encode_bs3",
+    "encode_nmnist",
+    "from_spikes",
+    "random_shift",
+    "read_events",
+    "spike_pipeline",
+    "to_spikes",
+    "write_events",
+]

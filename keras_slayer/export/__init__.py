@@ -1,0 +1,28 @@
+"""Deployment to Intel Loihi: exporter, report and bit-exact simulator.
+
+The public names are loaded on first use, so that ``import keras_slayer`` needs neither h5py nor
+the compiled simulator.
+"""
+
+import importlib
+
+_HOME = {
+    "LayerRecord": "simulator",
+    "LayerReport": "report",
+    "LoihiReport": "report",
+    "LoihiSimulator": "simulator",
+    "SimulationRecord": "simulator",
+    "export_loihi": "loihi",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

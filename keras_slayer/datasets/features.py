@@ -1,0 +1,28 @@
+"""What the event data sets have in common: the features of a recording."""
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from keras_slayer.events.stream import Events
+
+_DTYPES = {"x": np.uint8, "y": np.uint8, "t": np.int32, "polarity": np.bool_}
+
+
+def event_features() -> tfds.features.FeaturesDict:
+    """A recording of a sensor of up to 256 x 256 pixels, read as a dict of vectors.
+
+    `x` and `y` uint8, `t` int32 in microseconds, `polarity` bool. To readers this is
+    `Sequence({...})` of the four; but tfds encodes a Sequence event by event in Python, which is
+    many times slower.
+    """
+    return tfds.features.FeaturesDict(
+        {
+            name: tfds.features.Tensor(shape=(None,), dtype=dtype)
+            for name, dtype in _DTYPES.items()
+        }
+    )
+
+
+def encode(events: Events) -> dict[str, np.ndarray]:
+    """The value of `event_features()` for one recording."""
+    return {name: getattr(events, name).astype(dtype) for name, dtype in _DTYPES.items()}

@@ -1,0 +1,1 @@
+"""N-MNIST (Orchard et al. 2015)."""

@@ -1,0 +1,96 @@
+"""tfds builder of N-MNIST, from the download or from Train.zip and Test.zip in `manual_dir`."""
+
+import re
+
+import tensorflow_datasets as tfds
+
+from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.events.formats import decode_nmnist
+
+SENSOR_SHAPE = (34, 34, 2)
+URL = "https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/468j46mzdv-1.zip"
+ARCHIVES = {"train": "Train.zip", "test": "Test.zip"}
+
+_RECORDING = re.compile(r"(?:^|/)(?P<label>[0-9])/(?P<name>[^/]+)\.bin$")
+
+_MANUAL = f"""\
+Download {URL}
+(1178661068 bytes, sha256 e6964c15ef4013c91127790ea570d46200778262b9f5f8acd5c1366099d8e351;
+also on https://data.mendeley.com/datasets/468j46mzdv/1) and unpack from it
+Train.zip (md5 20959b8e626244a1b502305a9e6e2031) and
+Test.zip (md5 69ca8762b2fe404d9b9bad1103e97832) into the folder."""
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """N-MNIST: 60,000 + 10,000 recordings of 34 x 34 pixels, about 300 ms (Orchard et al. 2015).
+
+    Train.zip and Test.zip are taken from tfds' `manual_dir` where they are there, and downloaded
+    otherwise. Archives of the same layout (`Train/<label>/<id>.bin`) with fewer recordings do too.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _MANUAL
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {"events": event_features(), "label": tfds.features.ClassLabel(num_classes=10)}
+            ),
+            supervised_keys=("events", "label"),
+            homepage="https://www.garrickorchard.com/datasets/n-mnist",
+            license="CC BY-SA 4.0",
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        archives = _manual_archives(dl_manager) or self._download_archives(dl_manager)
+        return {
+            split: self._generate_examples(dl_manager, path) for split, path in archives.items()
+        }
+
+    def _generate_examples(self, dl_manager, archive):
+        count = 0
+        for path, file in dl_manager.iter_archive(archive):
+            match = _RECORDING.search(path)
+            if match is None:
+                continue
+            count += 1
+            source = f"{archive}/{path}"
+            events = decode_nmnist(file.read(), source=source, sensor_shape=SENSOR_SHAPE)
+            yield f"{match['label']}/{match['name']}", {
+                "events": encode(events),
+                "label": int(match["label"]),
+            }
+        if not count:
+            raise ValueError(f"{archive}: no recordings of the form <label>/<id>.bin in it")
+
+    def _download_archives(self, dl_manager):
+        try:
+            folder = dl_manager.download_and_extract(URL)
+        # requests' errors are OSErrors.
+        except (OSError, tfds.download.DownloadError) as error:
+            raise FileNotFoundError(
+                f"N-MNIST could not be downloaded ({error}), and the folder for files downloaded "
+                f"by hand, {dl_manager.download_dir / 'manual'} or manual_dir, does not hold "
+                f"Train.zip and Test.zip.\n{_MANUAL}"
+            ) from error
+        archives = {}
+        for split, name in ARCHIVES.items():
+            found = sorted(folder.glob(f"**/{name}"))
+            if len(found) != 1:
+                raise ValueError(f"{URL} should hold one {name}. Received: {len(found)} of them")
+            archives[split] = found[0]
+        return archives
+
+
+def _manual_archives(dl_manager):
+    """The two archives in `manual_dir`; None where neither is there."""
+    try:
+        folder = dl_manager.manual_dir
+    except AssertionError:  # tfds' way to say that the folder is absent or empty
+        return None
+    archives = {split: folder / name for split, name in ARCHIVES.items()}
+    missing = [path.name for path in archives.values() if not path.exists()]
+    if len(missing) == 1:
+        raise FileNotFoundError(f"{folder} lacks {missing[0]}.\n{_MANUAL}")
+    return None if missing else archives

@@ -1,0 +1,206 @@
+"""A simulated event camera that looks at digits and makes the three saccades of N-MNIST.
+
+The scene is a digit of 28 x 28 pixels on a frame of 34 x 34, moved along `trajectory`; dark on
+a bright ground, since in N-MNIST the edge in front is the one that turns pixels OFF. Each pixel
+sees the logarithm of its brightness, L = log(1 + contrast * I) / log(1 + contrast), I in 0..1,
+through the blur of the optics, and compares it once a millisecond with a stored level R:
+
+    L - R >= on * threshold  ->  ON event
+    L - R <= -threshold      ->  OFF event
+    after an event           ->  blind for `refractory` ms; then R = L
+
+which is how the pixels of a DVS or ATIS work (Lichtsteiner, Posch, Delbruck 2008). Thresholds
+differ from pixel to pixel, mostly by the pixel and a little by the recording; events are late by
+a random time; and leakage makes pixels fire ON now and then, wherever they are. The figures were
+chosen so that the events have the statistics of N-MNIST's (`calibration.py` prints both).
+"""
+
+import dataclasses
+
+import numpy as np
+
+from keras_slayer.events.stream import Events
+
+SENSOR_SHAPE = (34, 34, 2)
+DURATION_MS = 309
+
+# Offset (dx, dy) of the digit in pixels at the ends of the three saccades, as measured in N-MNIST.
+TRAJECTORY_MS = (0.0, 105.0, 210.0, 309.0)
+TRAJECTORY_XY = ((-2.6, -1.8), (-0.9, 3.6), (2.8, -1.7), (-1.9, -1.5))
+
+# Speed of the movement in the 63 intervals of 5 ms, in any unit: fitted so that the event rate
+# over time is N-MNIST's.
+_SPEED_STEP_MS = 5.0
+_SPEED = (
+    11.5, 3.6, 3.8, 6.7, 10.2, 17.6, 22.3, 22.6, 32.3, 30.0, 32.6, 31.8, 24.9, 21.1, 17.2, 6.0,
+    3.4, 1.5, 1.5, 1.8, 1.8, 11.8, 6.9, 4.8, 6.7, 15.0, 15.3, 18.7, 25.1, 21.9, 27.6, 23.0,
+    25.8, 20.5, 14.3, 10.2, 5.4, 2.5, 2.4, 3.3, 4.1, 3.7, 11.8, 3.9, 0.7, 2.1, 10.7, 21.3,
+    22.8, 18.9, 25.6, 23.1, 27.7, 20.6, 16.4, 15.5, 11.2, 8.7, 5.2, 2.3, 0.6, 0.3, 0.5,
+)  # fmt: skip
+
+_MARGIN = 3  # (34 - 28) / 2: the digit at rest is in the middle
+_PAD = 6  # pixels around the frame from which the movement draws the (empty) background
+_CHUNK = 64  # recordings at a time: the arrays of one step stay in the cache
+
+
+@dataclasses.dataclass(frozen=True)
+class Sensor:
+    """The figures of the simulated camera.
+
+    Args:
+        threshold: change of L that makes an OFF event; L is 0 for black and 1 for white.
+        on: the same for ON events, relative to OFF.
+        mismatch: standard deviation of the threshold over the pixels of the camera, relative.
+        variation: the same from recording to recording.
+        refractory: milliseconds that a pixel is blind after an event.
+        contrast: brightness of white over that of black, less one.
+        blur: standard deviation of the optics' blur in pixels.
+        jitter: standard deviation of the latency of events in milliseconds.
+        leak: ON events of every pixel per second.
+        wobble: standard deviation of the digit's place from recording to recording in pixels.
+    """
+
+    threshold: float = 0.139
+    on: float = 1.02
+    mismatch: float = 0.12
+    variation: float = 0.07
+    refractory: int = 1
+    contrast: float = 0.5
+    blur: float = 0.4
+    jitter: float = 0.35
+    leak: float = 0.3
+    wobble: float = 0.2
+
+
+def simulate(images, seeds, sensor: Sensor | None = None) -> list[Events]:
+    """Simulates one recording of about 300 ms per image.
+
+    Args:
+        images: `(n, 28, 28)`, values 0..255.
+        seeds: n integers: a recording depends on its image, its seed and the sensor only.
+        sensor: the camera; None for the one calibrated on N-MNIST.
+
+    Returns:
+        n streams of events in order of time, on a sensor of 34 x 34 x 2.
+    """
+    images = np.asarray(images, np.float32)
+    if images.ndim != 3 or images.shape[1:] != (28, 28):
+        raise ValueError(f"`images` must be (n, 28, 28). Received: images.shape={images.shape}")
+    seeds = [int(seed) for seed in seeds]
+    if len(seeds) != len(images):
+        raise ValueError(
+            f"`seeds` must have one seed per image ({len(images)}). Received: {len(seeds)} seeds"
+        )
+    sensor = sensor or Sensor()
+    recordings = []
+    for start in range(0, len(images), _CHUNK):
+        stop = start + _CHUNK
+        recordings += _simulate_chunk(images[start:stop], seeds[start:stop], sensor)
+    return recordings
+
+
+def trajectory(t) -> np.ndarray:
+    """Offset `(n, 2)` = (dx, dy) of the digit in pixels at the times t (n,) in milliseconds."""
+    knots = np.arange(len(_SPEED)) * _SPEED_STEP_MS + _SPEED_STEP_MS / 2
+    fine = np.arange(0.0, TRAJECTORY_MS[-1] + 0.5, 0.5)
+    path = np.cumsum(np.interp(fine, knots, _SPEED))
+    done = np.interp(t, fine, path)
+    ends = np.interp(TRAJECTORY_MS, fine, path)
+    return np.stack([np.interp(done, ends, axis) for axis in zip(*TRAJECTORY_XY, strict=True)], 1)
+
+
+def _simulate_chunk(images, seeds, sensor):
+    height, width, _ = SENSOR_SHAPE
+    generators = [np.random.default_rng([20150, seed]) for seed in seeds]
+    scene = _scene(images, generators, sensor)
+    threshold = _thresholds(generators, sensor)
+    on_threshold = sensor.on * threshold
+
+    path = trajectory(np.arange(DURATION_MS + 1))
+    level = _look(scene, path[0])
+    blind = np.zeros(level.shape, np.int8)
+    steps, places, signs = [], [], []
+    for step, offset in enumerate(path[1:]):
+        seen = _look(scene, offset)
+        change = seen - level
+        blind -= blind > 0
+        fired = ((change >= on_threshold) | (change <= -threshold)) & (blind == 0)
+        where = np.flatnonzero(fired)
+        steps.append(np.full(where.size, step, np.int32))
+        places.append(where)
+        signs.append(change.ravel()[where] > 0)
+        blind[fired] = sensor.refractory
+        # A blind pixel has its stored level tied to what it sees.
+        np.copyto(level, seen, where=blind > 0)
+
+    step, place, on = (np.concatenate(parts) for parts in (steps, places, signs))
+    sample, pixel = np.divmod(place, height * width)
+    order = np.argsort(sample, kind="stable")
+    bounds = np.searchsorted(sample[order], np.arange(len(images) + 1))
+    return [
+        _recording(step[part], pixel[part], on[part], generator, sensor)
+        for generator, part in zip(
+            generators, (order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)), strict=True
+        )
+    ]
+
+
+def _scene(images, generators, sensor) -> np.ndarray:
+    """What there is to see, in L, on a frame with a border of `_PAD` pixels."""
+    height, width, _ = SENSOR_SHAPE
+    border = _PAD + _MARGIN
+    light = 1 - np.pad(images / 255.0, ((0, 0), (border, border), (border, border)))
+    radius = 3
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sensor.blur) ** 2)
+    kernel = (kernel / kernel.sum()).astype(np.float32)
+    for axis in (1, 2):
+        light = sum(
+            weight * np.roll(light, shift, axis)
+            for shift, weight in zip(range(-radius, radius + 1), kernel, strict=True)
+        )
+    scene = np.log1p(sensor.contrast * light) / np.log1p(sensor.contrast)
+    for index, generator in enumerate(generators):
+        dx, dy = np.clip(generator.normal(0.0, sensor.wobble, 2), -0.99, 0.99)
+        scene[index] = _move(scene[index], dx, dy)
+    return scene.astype(np.float32)
+
+
+def _move(image, dx, dy):
+    """Moves by less than a pixel, bilinear; the border is empty, so that rolling is right."""
+    for axis, d in ((-1, dx), (-2, dy)):
+        image = (1 - abs(d)) * image + abs(d) * np.roll(image, 1 if d > 0 else -1, axis)
+    return image
+
+
+def _look(scene, offset) -> np.ndarray:
+    """The frame `(n, 34, 34)` when the digit has moved by offset = (dx, dy), bilinear."""
+    height, width, _ = SENSOR_SHAPE
+    (column, fx), (row, fy) = (
+        (int(np.floor(_PAD - d)), np.float32((_PAD - d) % 1.0)) for d in offset
+    )
+    part = scene[:, row : row + height + 1, column : column + width + 1]
+    rows = part[:, :-1] + fy * (part[:, 1:] - part[:, :-1])
+    return rows[:, :, :-1] + fx * (rows[:, :, 1:] - rows[:, :, :-1])
+
+
+def _thresholds(generators, sensor) -> np.ndarray:
+    shape = SENSOR_SHAPE[:2]
+    camera = np.random.default_rng(34)  # always the same camera
+    pixel = 1 + sensor.mismatch * camera.standard_normal(shape)
+    sample = [1 + sensor.variation * g.standard_normal(shape) for g in generators]
+    return (sensor.threshold * np.clip(pixel * np.stack(sample), 0.3, 3.0)).astype(np.float32)
+
+
+def _recording(step, pixel, on, generator, sensor) -> Events:
+    """Adds jitter and leakage, and puts the events in order."""
+    height, width, _ = SENSOR_SHAPE
+    t = (step + generator.uniform(size=step.size)) * 1000.0
+    t += generator.normal(0.0, sensor.jitter * 1000.0, step.size)
+    leaks = generator.poisson(sensor.leak * 1e-3 * DURATION_MS * height * width)
+    t = np.concatenate([t, generator.uniform(0, DURATION_MS * 1000.0, leaks)])
+    t = np.clip(t, 0, DURATION_MS * 1000 - 1).astype(np.int64)
+    pixel = np.concatenate([pixel, generator.integers(0, height * width, leaks)])
+    polarity = np.concatenate([on, np.ones(leaks, bool)])
+    order = np.argsort(t, kind="stable")
+    y, x = np.divmod(pixel[order], width)
+    return Events(x=x, y=y, t=t[order], polarity=polarity[order])

@@ -1,0 +1,89 @@
+"""Random transformations of event tensors, for training."""
+
+import tensorflow as tf
+
+from keras_slayer.events.binning import image_shape
+
+
+def random_shift(events, max_shift: int, sensor_shape=(34, 34, 2), *, seed):
+    """Moves each recording by a random number of pixels; drops what leaves the sensor.
+
+    For sample b, dx and dy are drawn uniformly from the integers -max_shift..max_shift:
+    x <- x + dx[b], y <- y + dy[b]. A sensor without an image moves along x only.
+
+    Args:
+        events: mapping of `x`, `y` and any other fields: tensors `(n,)` of one recording, or
+            RaggedTensors `(batch, None)`, one shift per recording.
+        max_shift: pixels, 0 or more.
+        sensor_shape: `(height, width, channels)` or `(neurons,)`.
+        seed: two integers or a tensor `(2,)`: the same seed gives the same shifts, as with
+            `tf.random.stateless_uniform`.
+
+    Returns:
+        A mapping of the same fields and dtypes, with the events that stayed on the sensor.
+    """
+    check_max_shift(max_shift)
+    ragged = isinstance(events["x"], tf.RaggedTensor)
+    batch = events["x"].nrows() if ragged else 1
+    shift = draw_shifts(max_shift, batch, sensor_shape, seed)
+    if ragged:
+        rows = events["x"].value_rowids()
+        flat = {name: value.values for name, value in events.items()}
+    else:
+        flat = {name: tf.convert_to_tensor(value) for name, value in events.items()}
+        rows = tf.zeros_like(flat["x"], tf.int32)
+
+    height, width, _ = image_shape(sensor_shape)
+    keep = tf.ones_like(rows, tf.bool)
+    for axis, (name, limit) in enumerate((("y", height), ("x", width))):
+        if name in flat:
+            moved = tf.cast(flat[name], shift.dtype) + tf.gather(shift[:, axis], rows)
+            keep &= (moved >= 0) & (moved < limit)
+            flat[name] = tf.cast(moved, flat[name].dtype)
+    kept = {name: tf.boolean_mask(value, keep) for name, value in flat.items()}
+    if not ragged:
+        return kept
+    rows = tf.boolean_mask(rows, keep)
+    return {
+        name: tf.RaggedTensor.from_value_rowids(value, rows, nrows=batch, validate=False)
+        for name, value in kept.items()
+    }
+
+
+def draw_shifts(max_shift: int, batch, sensor_shape, seed) -> tf.Tensor:
+    """int32 `(batch, 2)`: rows and columns to move each sample by."""
+    shift = tf.random.stateless_uniform(
+        [batch, 2], seed, minval=-max_shift, maxval=max_shift + 1, dtype=tf.int32
+    )
+    return shift * tf.constant([len(sensor_shape) == 3, True], tf.int32)
+
+
+def shift_bins(bins, rows, shift, sensor_shape):
+    """Moves events that are already numbers of bins (see `binning.flat_bins`).
+
+    Args:
+        bins: `(n,)`.
+        rows: `(n,)`: the sample of each.
+        shift: `(batch, 2)`, from `draw_shifts`.
+
+    Returns:
+        `(bins, rows)` of the events that stayed on the sensor.
+    """
+    height, width, channels = image_shape(sensor_shape)
+    dy, dx = tf.unstack(tf.gather(tf.cast(shift, bins.dtype), rows), axis=1)
+    # // and not %: an integer division is most of the cost here, and % of two is one more each.
+    pixel = bins // channels
+    line = pixel // width
+    x = pixel - line * width + dx
+    y = line - line // height * height + dy
+    keep = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    bins += (dy * width + dx) * channels
+    return tf.boolean_mask(bins, keep), tf.boolean_mask(rows, keep)
+
+
+def check_max_shift(max_shift, name: str = "max_shift") -> None:
+    """ValueError unless it is a whole number of pixels, 0 or more."""
+    if not isinstance(max_shift, int) or isinstance(max_shift, bool) or max_shift < 0:
+        raise ValueError(
+            f"`{name}` must be a whole number of pixels, 0 or more. Received: {name}={max_shift}"
+        )

@@ -1,0 +1,93 @@
+"""One recording of an event camera, a silicon cochlea or a spiking chip."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+FIELDS = ("x", "y", "t", "polarity")
+_DTYPES = {"x": np.uint16, "y": np.uint16, "t": np.int64, "polarity": np.uint8}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Events:
+    """A stream of events, one array per field.
+
+    Args:
+        x: column of each event's pixel, or the neuron's number for a sensor without an image.
+        y: row of each event's pixel; zeros where left out.
+        t: time of each event in microseconds, whole numbers.
+        polarity: 0 (OFF) or 1 (ON), or any channel number; zeros where left out.
+
+    The arrays are stored as uint16, uint16, int64 and uint8. Values that those types cannot hold,
+    fractions and arrays of unequal length raise a ValueError. The size of the sensor is not part
+    of the stream: files do not record it.
+    """
+
+    x: np.ndarray
+    y: np.ndarray | None = None
+    t: np.ndarray | None = None
+    polarity: np.ndarray | None = None
+
+    def __post_init__(self):
+        size = np.size(self.x)
+        if self.t is None:
+            raise ValueError("Events need times: `t` in microseconds. Received: t=None")
+        for name in FIELDS:
+            value = getattr(self, name)
+            value = np.zeros(size, np.uint8) if value is None else np.asarray(value)
+            if value.shape != (size,):
+                raise ValueError(
+                    "The fields of Events must be vectors of equal length. "
+                    f"Received: {name}.shape={value.shape} beside {size} values of x"
+                )
+            object.__setattr__(self, name, _exact_cast(name, value))
+
+    def __len__(self) -> int:
+        return self.x.size
+
+    def __getitem__(self, index) -> "Events":
+        """The events that a slice, a mask or an index array selects."""
+        return Events(*(np.atleast_1d(getattr(self, name)[index]) for name in FIELDS))
+
+    def __eq__(self, other) -> bool:
+        if not isinstance(other, Events):
+            return NotImplemented
+        return all(np.array_equal(getattr(self, n), getattr(other, n)) for n in FIELDS)
+
+    def __repr__(self) -> str:
+        span = f", t={self.t.min()}..{self.t.max()} us" if len(self) else ""
+        return f"Events({len(self)}{span})"
+
+    def sorted(self) -> "Events":
+        """The same events in order of time; events of one microsecond keep their order."""
+        return self[np.argsort(self.t, kind="stable")]
+
+    def to_dict(self) -> dict[str, np.ndarray]:
+        """Plain arrays under the names that the tfds data sets and `tf.data` functions use."""
+        return {name: getattr(self, name) for name in FIELDS}
+
+    @classmethod
+    def from_dict(cls, events: Mapping) -> "Events":
+        """From a mapping of `x`, `y`, `t`, `polarity` (arrays or eager tensors)."""
+        return cls(**{name: np.asarray(events[name]) for name in FIELDS if name in events})
+
+
+def _exact_cast(name: str, value: np.ndarray) -> np.ndarray:
+    dtype = np.dtype(_DTYPES[name])
+    if value.dtype == dtype:
+        return value
+    if value.dtype.kind not in "biuf":
+        raise ValueError(f"Events.{name} must hold numbers. Received: dtype {value.dtype}")
+    limits = np.iinfo(dtype)
+    # Compared before casting: a cast of NaN or of a value out of range is undefined.
+    good = (value >= limits.min) & (value <= limits.max)
+    if value.dtype.kind == "f":
+        good &= value == np.floor(value)
+    if not good.all():
+        index = int(np.argmin(good))
+        raise ValueError(
+            f"Events.{name} must hold whole numbers from {limits.min} to {limits.max}. "
+            f"Received: {name}[{index}]={value[index]}"
+        )
+    return value.astype(dtype)

@@ -1,0 +1,264 @@
+// keras_slayer.export._simulator: feed-forward networks of Loihi's CUBA
+// neurons, event-driven, bit for bit (LOIHI arithmetic in neuron.h).
+//
+// A sample runs layer by layer over all its steps: the weights of one layer
+// stay in the cache and only the spikes pass on. Samples are spread over
+// threads; each writes its own part of the results, so these do not depend on
+// the number of threads.
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+#include <pybind11/stl.h>
+
+#include <array>
+#include <atomic>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "neuron.h"
+#include "synapses.h"
+
+namespace py = pybind11;
+
+namespace keras_slayer {
+namespace {
+
+template <class T>
+using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
+
+// Spikes of one layer and sample: events of step t are index[start[t] .. start[t + 1]).
+struct Raster {
+  std::vector<int64_t> start;
+  std::vector<int32_t> index;
+};
+
+// Where one layer of one sample writes what was asked for; null where it was not.
+struct Probes {
+  uint8_t* spikes = nullptr;
+  int64_t* current = nullptr;
+  int64_t* voltage = nullptr;
+};
+
+struct Layer {
+  std::unique_ptr<Synapses> synapses;
+  NeuronParameters neuron;
+  std::vector<int32_t> bias;  // one per neuron, already shifted by kStateShift
+  int64_t largest_sum;
+};
+
+template <class State>
+int64_t simulate(const Layer& layer, const Raster& in, Raster& out, const Probes& probes) {
+  const int64_t steps = static_cast<int64_t>(in.start.size()) - 1;
+  const int64_t count = layer.synapses->outputs;
+  std::vector<State> u(count), v(count);
+  PendingSums sums(layer.synapses->delay_rows(), count);
+  int64_t operations = 0;
+  out.start.assign(1, 0);
+  out.index.clear();
+  for (int64_t t = 0; t < steps; ++t) {
+    if (t > 0) {  // the hop: spikes of the step before arrive now
+      for (int64_t e = in.start[t - 1]; e < in.start[t]; ++e) {
+        operations += layer.synapses->deliver(in.index[e], t, sums);
+      }
+    }
+    if (advance(layer.neuron, sums.at(t), layer.bias.data(), u.data(), v.data(), count)) {
+      for (int64_t j = 0; j < count; ++j) {
+        if (v[j] > layer.neuron.threshold) {
+          out.index.push_back(static_cast<int32_t>(j));
+          v[j] = 0;
+          if (probes.spikes) probes.spikes[t * count + j] = 1;
+        }
+      }
+    }
+    out.start.push_back(static_cast<int64_t>(out.index.size()));
+    if (probes.current) std::copy(u.begin(), u.end(), probes.current + t * count);
+    if (probes.voltage) std::copy(v.begin(), v.end(), probes.voltage + t * count);
+    sums.clear(t);
+  }
+  return operations;
+}
+
+Raster find_events(const uint8_t* spikes, int64_t steps, int64_t count) {
+  Raster raster;
+  raster.start.push_back(0);
+  for (int64_t t = 0; t < steps; ++t, spikes += count) {
+    const uint8_t* at = spikes;
+    while ((at = std::find_if(at, spikes + count, [](uint8_t s) { return s != 0; })) !=
+           spikes + count) {
+      raster.index.push_back(static_cast<int32_t>(at - spikes));
+      ++at;
+    }
+    raster.start.push_back(static_cast<int64_t>(raster.index.size()));
+  }
+  return raster;
+}
+
+// Runs work(0) .. work(count - 1) on `threads` threads; the first exception wins.
+template <class Work>
+void parallel_for(int64_t count, int64_t threads, const Work& work) {
+  std::atomic<int64_t> next{0};
+  std::exception_ptr failure;
+  std::mutex mutex;
+  const auto loop = [&] {
+    try {
+      for (int64_t i = next++; i < count; i = next++) work(i);
+    } catch (...) {
+      const std::lock_guard<std::mutex> lock(mutex);
+      if (!failure) failure = std::current_exception();
+      next = count;
+    }
+  };
+  std::vector<std::thread> pool;
+  for (int64_t k = 1; k < std::min(threads, count); ++k) {
+    try {
+      pool.emplace_back(loop);
+    } catch (const std::system_error&) {
+      break;  // no more threads to be had: fewer do the same work
+    }
+  }
+  loop();
+  for (std::thread& thread : pool) thread.join();
+  if (failure) std::rethrow_exception(failure);
+}
+
+class Network {
+ public:
+  explicit Network(int64_t inputs) : inputs_(inputs) {
+    if (inputs <= 0) throw std::invalid_argument("the input must not be empty");
+  }
+
+  void add_dense(const Array<int16_t>& weight, const std::optional<Array<uint8_t>>& delay,
+                 const Array<int32_t>& bias, NeuronParameters neuron) {
+    if (weight.ndim() != 2) throw std::invalid_argument("dense: weight must be 2-D");
+    add(std::make_unique<DenseSynapses>(weight.shape(0), weight.shape(1), values(weight),
+                                        delay ? values(*delay) : std::vector<uint8_t>()),
+        values(bias), neuron);
+  }
+
+  void add_conv(const Array<int16_t>& weight, std::array<int64_t, 3> shape, int64_t groups,
+                std::array<int64_t, 2> strides, std::array<int64_t, 2> padding,
+                std::array<int64_t, 2> dilation, const Array<int32_t>& bias,
+                NeuronParameters neuron) {
+    if (weight.ndim() != 4) throw std::invalid_argument("conv: weight must be 4-D");
+    for (const int64_t n : {shape[0], shape[1], shape[2], groups, strides[0], strides[1],
+                            dilation[0], dilation[1], padding[0] + 1, padding[1] + 1}) {
+      if (n < 1) throw std::invalid_argument("conv: shape, groups, strides, dilation must be > 0");
+    }
+    const ConvGeometry geometry = {
+        shape[0], shape[1], shape[2], weight.shape(0), weight.shape(1), weight.shape(3), groups,
+        {strides[0], strides[1]}, {padding[0], padding[1]}, {dilation[0], dilation[1]}};
+    add(std::make_unique<ConvSynapses>(geometry, values(weight)), values(bias), neuron);
+  }
+
+  py::tuple run(const Array<uint8_t>& spikes, int64_t threads, bool keep_spikes, bool keep_current,
+                bool keep_voltage) const {
+    if (layers_.empty()) throw std::invalid_argument("the network has no layers");
+    if (spikes.ndim() != 3 || spikes.shape(2) != inputs_) {
+      throw std::invalid_argument("spikes must be (batch, time, " + std::to_string(inputs_) + ")");
+    }
+    const int64_t batch = spikes.shape(0), steps = spikes.shape(1);
+    if (steps > kMostSteps) throw std::invalid_argument("at most 2^20 time steps at once");
+    const int64_t depth = static_cast<int64_t>(layers_.size());
+    Array<int64_t> counts({batch, depth}), operations({batch, depth});
+    std::vector<Array<uint8_t>> rasters;
+    std::vector<Array<int64_t>> currents, voltages;
+    for (int64_t l = 0; l < depth; ++l) {
+      const std::vector<int64_t> shape = {batch, steps, layers_[l].synapses->outputs};
+      const std::vector<int64_t> empty = {0, 0, 0};
+      // The last layer's spikes are the result, asked for or not.
+      rasters.emplace_back(keep_spikes || l + 1 == depth ? shape : empty);
+      std::fill_n(rasters.back().mutable_data(), rasters.back().size(), uint8_t(0));
+      currents.emplace_back(keep_current ? shape : empty);
+      voltages.emplace_back(keep_voltage ? shape : empty);
+    }
+    std::vector<Probes> bases(depth);
+    for (int64_t l = 0; l < depth; ++l) {
+      if (rasters[l].ndim() && rasters[l].shape(2)) bases[l].spikes = rasters[l].mutable_data();
+      if (keep_current) bases[l].current = currents[l].mutable_data();
+      if (keep_voltage) bases[l].voltage = voltages[l].mutable_data();
+    }
+    const uint8_t* in = spikes.data();
+    int64_t* count_at = counts.mutable_data();
+    int64_t* operations_at = operations.mutable_data();
+    {
+      const py::gil_scoped_release release;
+      parallel_for(batch, threads, [&](int64_t sample) {
+        Raster raster = find_events(in + sample * steps * inputs_, steps, inputs_), next;
+        for (int64_t l = 0; l < depth; ++l) {
+          const Layer& layer = layers_[l];
+          const int64_t skip = sample * steps * layer.synapses->outputs;
+          Probes probes = bases[l];
+          if (probes.spikes) probes.spikes += skip;
+          if (probes.current) probes.current += skip;
+          if (probes.voltage) probes.voltage += skip;
+          const auto run_layer =
+              layer.largest_sum <= kNarrowSum ? simulate<int32_t> : simulate<int64_t>;
+          operations_at[sample * depth + l] = run_layer(layer, raster, next, probes);
+          count_at[sample * depth + l] = static_cast<int64_t>(next.index.size());
+          std::swap(raster, next);
+        }
+      });
+    }
+    return py::make_tuple(counts, operations, rasters, currents, voltages);
+  }
+
+ private:
+  template <class T>
+  static std::vector<T> values(const Array<T>& array) {
+    return std::vector<T>(array.data(), array.data() + array.size());
+  }
+
+  void add(std::unique_ptr<Synapses> synapses, std::vector<int32_t> bias,
+           const NeuronParameters& neuron) {
+    const int64_t expected = layers_.empty() ? inputs_ : layers_.back().synapses->outputs;
+    if (synapses->inputs != expected) {
+      throw std::invalid_argument("layer " + std::to_string(layers_.size()) + " takes " +
+                                  std::to_string(synapses->inputs) + " inputs, not " +
+                                  std::to_string(expected));
+    }
+    if (static_cast<int64_t>(bias.size()) != synapses->outputs) {
+      throw std::invalid_argument("bias must have one value per neuron");
+    }
+    for (int32_t& b : bias) b *= 1 << kStateShift;
+    const int64_t largest = synapses->largest_sum();
+    if (largest > kWidestSum || synapses->outputs > INT32_MAX) {
+      throw std::invalid_argument("layer " + std::to_string(layers_.size()) +
+                                  ": the weights of one neuron add up to " +
+                                  std::to_string(largest) + ", more than 2^25");
+    }
+    layers_.push_back({std::move(synapses), neuron, std::move(bias), largest});
+  }
+
+  int64_t inputs_;
+  std::vector<Layer> layers_;
+};
+
+}  // namespace
+}  // namespace keras_slayer
+
+PYBIND11_MODULE(_simulator, module) {
+  using keras_slayer::Network;
+  using keras_slayer::NeuronParameters;
+  module.doc() = "Event-driven simulator of Loihi networks; use keras_slayer.export.LoihiSimulator.";
+  py::class_<NeuronParameters>(module, "Neuron")
+      .def(py::init([](int32_t current_decay, int32_t voltage_decay, int32_t threshold_mantissa) {
+             return NeuronParameters{current_decay, voltage_decay,
+                                     threshold_mantissa * (1 << keras_slayer::kStateShift)};
+           }),
+           py::arg("current_decay"), py::arg("voltage_decay"), py::arg("threshold_mantissa"));
+  py::class_<Network>(module, "Network")
+      .def(py::init<int64_t>(), py::arg("inputs"))
+      .def("add_dense", &Network::add_dense, py::arg("weight"), py::arg("delay"), py::arg("bias"),
+           py::arg("neuron"))
+      .def("add_conv", &Network::add_conv, py::arg("weight"), py::arg("shape"), py::arg("groups"),
+           py::arg("strides"), py::arg("padding"), py::arg("dilation"), py::arg("bias"),
+           py::arg("neuron"))
+      .def("run", &Network::run, py::arg("spikes"), py::arg("threads"), py::arg("keep_spikes"),
+           py::arg("keep_current"), py::arg("keep_voltage"),
+           "-> (spike counts, synaptic operations), each (batch, layer), and lists by layer of "
+           "spikes, currents and voltages, each (batch, time, neurons) or empty.");
+}

@@ -1,0 +1,178 @@
+"""The ``.net`` format: the HDF5 network description that lava-dl's netx loads.
+
+Groups /layer/0, /layer/1, ... of data sets. Images are (channels, height, width) there and
+(height, width, channels) in Keras; only this module and its reader (netx_reader.py) know both
+orders.
+
+A flatten in the file counts over (C, H, W). The weights of the dense layer behind it are permuted
+on the way out and back on the way in.
+"""
+
+import os
+import secrets
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from keras_slayer.export.network import (
+    IntegerConv,
+    IntegerDense,
+    IntegerFlatten,
+    IntegerNetwork,
+    IntegerNeuron,
+)
+from keras_slayer.export.problems import Problem
+
+MAX_SMALL = 127
+"""The loader keeps kernel sides, strides, padding, dilation and groups in int8."""
+
+
+def problems(network: IntegerNetwork, names: tuple[str, ...]) -> list[Problem]:
+    """What lava-dl's loader would misread or refuse in this network, by layer name."""
+    found = []
+    for name, layer in zip(names, network.layers, strict=True):
+        if isinstance(layer, IntegerFlatten):
+            continue
+        if isinstance(layer, IntegerDense) and not (layer.weight > 0).any():
+            found.append(
+                Problem(
+                    name,
+                    "no weight is positive",
+                    "at least one positive weight: without, the layer never spikes and lava's "
+                    "loader misreads or rejects its weights",
+                    "train it, with a larger initialisation or a lower threshold",
+                )
+            )
+        if isinstance(layer, IntegerConv):
+            sides = {
+                "kernel_size": layer.weight.shape[:2],
+                "strides": layer.strides,
+                "padding": layer.padding,
+                "dilation_rate": layer.dilation,
+            }
+            found += [
+                Problem(
+                    name,
+                    f"{what} is {tuple(value)}",
+                    f"at most {MAX_SMALL}: lava's loader keeps it in 8 bits",
+                    "use smaller windows, or several layers",
+                )
+                for what, value in sides.items()
+                if max(value) > MAX_SMALL
+            ]
+    return found
+
+
+def write(network: IntegerNetwork, path: Path) -> None:
+    """Writes ``network`` to ``path``; the file appears whole or not at all."""
+    data = to_bytes(network)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
+    try:
+        with open(temporary, "xb") as file:
+            file.write(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def to_bytes(network: IntegerNetwork) -> bytes:
+    """The ``.net`` file; the same network always gives the same bytes."""
+    # In memory, without timestamps: no half-written file, nothing that changes from run to run.
+    with h5py.File("network.net", "w", driver="core", backing_store=False) as file:
+        layers = file.create_group("layer")
+        _write_input(layers.create_group("0"), network.input_shape)
+        flattened = None  # the image shape that a flatten hides from the dense behind it
+        shapes = list(network.shapes())
+        for i, layer in enumerate(network.layers):
+            group = layers.create_group(str(i + 1))
+            before, after = shapes[i], shapes[i + 1]
+            if isinstance(layer, IntegerFlatten):
+                _put(group, "shape", np.array(after))
+                _put_text(group, "type", "flatten")
+                flattened = before if len(before) == 3 else flattened
+                continue
+            if isinstance(layer, IntegerConv):
+                _write_conv(group, layer, before, after)
+            else:
+                _write_dense(group, layer, flattened)
+            _write_neuron(group.create_group("neuron"), layer.neuron)
+            flattened = None
+        file.flush()
+        return file.id.get_file_image()
+
+
+def _put(group: h5py.Group, name: str, value: np.ndarray | int | bool) -> None:
+    group.create_dataset(name, data=value, track_times=False)
+
+
+def _put_text(group: h5py.Group, name: str, text: str) -> None:
+    _put(group, name, np.array([text.encode("ascii")], dtype="S10"))
+
+
+def _write_input(group: h5py.Group, shape: tuple[int, ...]) -> None:
+    _put(group, "shape", np.array(channels_first(shape)))
+    _put_text(group, "type", "input")
+
+
+def _write_neuron(group: h5py.Group, neuron: IntegerNeuron) -> None:
+    _put_text(group, "type", "CUBA")
+    _put(group, "iDecay", np.int32(neuron.current_decay))
+    _put(group, "vDecay", np.int32(neuron.voltage_decay))
+    _put(group, "vThMant", np.int32(neuron.threshold_mantissa))
+    _put(group, "refDelay", np.int32(1))
+    _put(group, "gradedSpike", False)
+
+
+def _write_dense(group: h5py.Group, layer: IntegerDense, image: tuple[int, ...] | None) -> None:
+    inputs, outputs = layer.weight.shape
+    order = flatten_order(image) if image else slice(None)
+    _put(group, "inFeatures", np.int64(inputs))
+    _put(group, "outFeatures", np.int64(outputs))
+    _put(group, "shape", np.array([outputs]))
+    _put_text(group, "type", "dense")
+    _put(group, "weight", np.ascontiguousarray(layer.weight[order].T))
+    if layer.delay is not None:
+        _put(group, "delay", np.ascontiguousarray(layer.delay[order].T))
+    if layer.bias is not None:
+        _put(group, "bias", layer.bias)
+
+
+def _write_conv(
+    group: h5py.Group, layer: IntegerConv, before: tuple[int, ...], after: tuple[int, ...]
+) -> None:
+    weight, groups = layer.weight, layer.groups
+    if groups > MAX_SMALL:  # the loader would take these for a negative number: all-zero output
+        weight, groups = _block_diagonal(weight, groups), 1
+    _put(group, "dilation", np.array(layer.dilation))
+    _put(group, "groups", np.int64(groups))
+    _put(group, "inChannels", np.int64(before[2]))
+    _put(group, "kernelSize", np.array(weight.shape[:2]))
+    _put(group, "outChannels", np.int64(after[2]))
+    _put(group, "padding", np.array(layer.padding))
+    _put(group, "shape", np.array(channels_first(after)))
+    _put(group, "stride", np.array(layer.strides))
+    _put_text(group, "type", "conv")
+    _put(group, "weight", np.ascontiguousarray(weight.transpose(3, 2, 0, 1)))
+    if layer.bias is not None:
+        _put(group, "bias", layer.bias)
+
+
+def channels_first(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return (shape[2], shape[0], shape[1]) if len(shape) == 3 else tuple(shape)
+
+
+def flatten_order(image: tuple[int, ...]) -> np.ndarray:
+    """Index into a C-ordered (H, W, C) of each element of the C-ordered (C, H, W)."""
+    return np.arange(np.prod(image)).reshape(image).transpose(2, 0, 1).ravel()
+
+
+def _block_diagonal(weight: np.ndarray, groups: int) -> np.ndarray:
+    """(kh, kw, C/groups, O) of a grouped convolution as (kh, kw, C, O) with zeros between."""
+    height, width, inputs, outputs = weight.shape
+    full = np.zeros((height, width, inputs * groups, outputs), weight.dtype)
+    share = outputs // groups
+    for g in range(groups):
+        block = slice(g * share, (g + 1) * share)
+        full[:, :, g * inputs : (g + 1) * inputs, block] = weight[..., block]
+    return full

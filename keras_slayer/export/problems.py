@@ -1,0 +1,28 @@
+"""What stands in the way of an export: collected over the whole model, raised once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that keeps a model from the chip."""
+
+    layer: str
+    what: str
+    limit: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.layer}: {self.what}; allowed: {self.limit}; to do: {self.remedy}."
+
+
+def refuse(problems: Sequence[Problem]) -> None:
+    """Raises one ValueError that lists every problem; does nothing if there is none."""
+    if not problems:
+        return
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    lines = "\n".join(f"  - {problem}" for problem in problems)
+    raise ValueError(
+        f"The model cannot be exported to Loihi ({count}), nothing was written:\n{lines}"
+    )

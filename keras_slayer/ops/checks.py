@@ -1,0 +1,66 @@
+"""Argument checks of the ops: what, what is allowed, what was received."""
+
+from __future__ import annotations
+
+import math
+import numbers
+
+import tensorflow as tf
+
+FLOAT_DTYPES = ("float32", "float64", "float16", "bfloat16")
+GRADIENTS = ("slayer", "exodus")
+
+
+def series(x, name: str = "x") -> tf.Tensor:
+    """``x`` as a floating-point tensor with the axes (batch, time, ...)."""
+    x = tf.convert_to_tensor(x)
+    if x.dtype.name not in FLOAT_DTYPES:
+        raise ValueError(
+            f"{name} must have one of the dtypes {', '.join(FLOAT_DTYPES)}. "
+            f"Received: dtype={x.dtype.name}"
+        )
+    if x.shape.rank is not None and x.shape.rank < 2:
+        raise ValueError(
+            f"{name} must have the axes (batch, time, ...). Received: shape={tuple(x.shape)}"
+        )
+    return x
+
+
+def number(value, name: str, *, low: float = 0.0, high: float = math.inf, open_low: bool = False):
+    """``value`` as a float within [low, high], or (low, high] with ``open_low``."""
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value) or not low <= value <= high:
+        within = False
+    else:
+        within = value > low or not open_low
+    if not within:
+        bracket = "(" if open_low else "["
+        close = ")" if math.isinf(high) else "]"
+        raise ValueError(
+            f"{name} must be a number in {bracket}{low:g}, {high:g}{close}. "
+            f"Received: {name}={value!r}"
+        )
+    return float(value)
+
+
+def integer(value, name: str, *, low: int, high: int) -> int:
+    """``value`` as an int within [low, high]."""
+    if (
+        not isinstance(value, numbers.Integral)
+        or isinstance(value, bool)
+        or not low <= value <= high
+    ):
+        raise ValueError(
+            f"{name} must be an integer in [{low}, {high}]. Received: {name}={value!r}"
+        )
+    return int(value)
+
+
+def gradient(value) -> str:
+    """``value`` as the name of a gradient."""
+    if value not in GRADIENTS:
+        raise ValueError(
+            f"gradient must be one of {', '.join(map(repr, GRADIENTS))}. "
+            f"Received: gradient={value!r}"
+        )
+    return value

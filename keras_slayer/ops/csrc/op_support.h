@@ -1,0 +1,153 @@
+// What the TensorFlow side of every op shares: shapes, types, checks, sharding.
+#ifndef KERAS_SLAYER_OP_SUPPORT_H_
+#define KERAS_SLAYER_OP_SUPPORT_H_
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <string>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+#include "kernels.h"
+#include "tensorflow/core/framework/common_shape_fns.h"
+#include "tensorflow/core/framework/op.h"
+#include "tensorflow/core/framework/op_kernel.h"
+#include "tensorflow/core/framework/shape_inference.h"
+#include "tensorflow/core/util/work_sharder.h"
+
+namespace keras_slayer {
+
+using tensorflow::OpKernel;
+using tensorflow::OpKernelConstruction;
+using tensorflow::OpKernelContext;
+using tensorflow::Tensor;
+using tensorflow::TensorShape;
+using tensorflow::errors::InvalidArgument;
+using tensorflow::shape_inference::InferenceContext;
+using tensorflow::shape_inference::ShapeHandle;
+
+#define KS_TYPES "T: {float, double, half, bfloat16}"
+
+inline Dtype dtype_of(const Tensor& tensor) {
+  switch (tensor.dtype()) {
+    case tensorflow::DT_DOUBLE:
+      return Dtype::kDouble;
+    case tensorflow::DT_HALF:
+      return Dtype::kHalf;
+    case tensorflow::DT_BFLOAT16:
+      return Dtype::kBfloat16;
+    default:
+      return Dtype::kFloat;
+  }
+}
+
+inline const void* data_of(const Tensor& tensor) { return tensor.data(); }
+inline void* data_of(Tensor* tensor) { return tensor->data(); }
+
+// [batch, time, ...] as [batch, steps, inner].
+inline absl::Status series_shape(const Tensor& tensor, const char* name, Shape* shape) {
+  if (tensor.dims() < 2) {
+    return InvalidArgument(name, " must have the axes (batch, time, ...). Received: shape ",
+                           tensor.shape().DebugString());
+  }
+  *shape = {tensor.dim_size(0), tensor.dim_size(1), 1};
+  for (int axis = 2; axis < tensor.dims(); ++axis) shape->inner *= tensor.dim_size(axis);
+  return absl::OkStatus();
+}
+
+inline absl::Status same_shape(const Tensor& a, const char* a_name, const Tensor& b,
+                               const char* b_name) {
+  if (a.shape() == b.shape()) return absl::OkStatus();
+  return InvalidArgument(a_name, " and ", b_name, " must have the same shape. Received: ",
+                         a.shape().DebugString(), " and ", b.shape().DebugString());
+}
+
+// Asks for huge pages under a large new tensor: touching fresh memory in pages of
+// 4 KiB costs more than the arithmetic of these ops.
+inline void prefer_huge_pages(const Tensor& tensor) {
+#if defined(__linux__)
+  constexpr uintptr_t kPage = uintptr_t(2) << 20;
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(tensor.data());
+  const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
+  const uintptr_t last = (begin + tensor.TotalBytes()) / kPage * kPage;
+  // Advice: where the kernel does not take it, nothing is lost.
+  if (first + kPage <= last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#endif
+}
+
+// Output `index`, over the memory of input `reuse` where that is no longer needed.
+inline absl::Status allocate_series(OpKernelContext* context, int index, int reuse,
+                                    Tensor** out) {
+  const TensorShape& shape = context->input(reuse).shape();
+  int forwarded = -1;
+  TF_RETURN_IF_ERROR(
+      context->forward_input_or_allocate_output({reuse}, index, shape, out, &forwarded));
+  if (forwarded < 0) prefer_huge_pages(**out);
+  return absl::OkStatus();
+}
+
+// Output `index`, in fresh memory.
+inline absl::Status allocate_large(OpKernelContext* context, int index, const TensorShape& shape,
+                                   Tensor** out) {
+  TF_RETURN_IF_ERROR(context->allocate_output(index, shape, out));
+  prefer_huge_pages(**out);
+  return absl::OkStatus();
+}
+
+// A float64 vector input of known length, all finite.
+inline absl::Status read_params(const Tensor& tensor, int64_t size, const double** values) {
+  if (tensor.dims() != 1 || tensor.dim_size(0) != size) {
+    return InvalidArgument("params must be a vector of ", size, " numbers. Received: shape ",
+                           tensor.shape().DebugString());
+  }
+  *values = tensor.flat<double>().data();
+  for (int64_t i = 0; i < size; ++i) {
+    if (!std::isfinite((*values)[i])) {
+      return InvalidArgument("params must be finite. Received: params[", i,
+                             "] = ", (*values)[i]);
+    }
+  }
+  return absl::OkStatus();
+}
+
+// Runs work(begin, end) over `items` on the device's threads; `cost` is the
+// nanoseconds of one item, roughly.
+inline void parallel_for(OpKernelContext* context, int64_t items, int64_t cost,
+                         const std::function<void(int64_t, int64_t)>& work) {
+  if (items == 0) return;
+  auto* workers = context->device()->tensorflow_cpu_worker_threads()->workers;
+  workers->ParallelFor(items, std::max<int64_t>(cost, 1), work);
+}
+
+// The cost of stepping one block of neurons through time, at about a
+// nanosecond per neuron and step.
+inline int64_t scan_cost(const Shape& shape) {
+  return shape.steps * std::min<int64_t>(shape.inner, kBlock);
+}
+
+// A kernel that steps [batch, steps, inner] series through time.
+template <class Args>
+void run_scan(OpKernelContext* context, void (*kernel)(Dtype, const Args&, int64_t, int64_t),
+              Dtype dtype, const Args& args) {
+  parallel_for(context, scan_items(args.shape), scan_cost(args.shape),
+               [&](int64_t begin, int64_t end) { kernel(dtype, args, begin, end); });
+}
+
+// Shape function: every output has the shape of input `of`, which has rank 2 or more.
+template <int of>
+absl::Status like_input(InferenceContext* c) {
+  ShapeHandle shape;
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(of), 2, &shape));
+  for (int i = 0; i < c->num_outputs(); ++i) c->set_output(i, shape);
+  return absl::OkStatus();
+}
+
+#define KS_REGISTER(name, kernel) \
+  REGISTER_KERNEL_BUILDER(Name("KerasSlayer>" name).Device(tensorflow::DEVICE_CPU), kernel)
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_OP_SUPPORT_H_

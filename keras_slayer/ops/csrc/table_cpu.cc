@@ -1,0 +1,19 @@
+// The kernel table of one instruction set.
+#include "cpu.h"
+
+#define KS_STRING_(name) #name
+#define KS_STRING(name) KS_STRING_(name)
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+extern const Kernels table;
+const Kernels table = {
+    KS_STRING(KS_ISA), fir,          fir_taps_grad, alpha_filter, exponential_filter,
+    srm,               srm_grad,     srm_fir,       srm_fir_grad, cuba,
+    loihi_cuba,        cuba_grad,    delay,         delay_grad,   count_events,
+    collect_events,    event_matmul, event_conv,    event_conv_grad,
+};
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer

@@ -1,0 +1,148 @@
+"""Current-based leaky integrate-and-fire neuron, in float and in Loihi's integers."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from keras_slayer.ops import checks, library, reference
+from keras_slayer.ops.srm import surrogate_params
+
+DECAY_ONE = 4096  # Loihi's decays are integers in units of 1 / 4096
+WEIGHT_ONE = 64  # a float weight or threshold is the chip's integer / 64
+MAX_THRESHOLD_MANTISSA = 131071
+
+
+def cuba(
+    synaptic_input,
+    *,
+    threshold: float = 1.25,
+    current_decay: float = 0.25,
+    voltage_decay: float = 0.03,
+    surrogate_tau: float = 1.0,
+    surrogate_scale: float = 1.0,
+    gradient: str = "slayer",
+):
+    """Spikes of CUBA neurons in floating point.
+
+    ::
+
+        i[t] = (1 - current_decay) i[t-1] + z[t]
+        v[t] = (1 - voltage_decay) v[t-1] + i[t]
+        s[t] = 1 and v[t] = 0 afterwards, where v[t] >= threshold
+
+    Backwards, with rho the surrogate of ``srm`` at v before the reset::
+
+        lambda_v[t] = rho(v[t]) ds[t] + (1 - voltage_decay) lambda_v[t+1] r[t]
+        lambda_i[t] = (1 - current_decay) lambda_i[t+1] + lambda_v[t]
+        dz[t] = lambda_i[t]
+
+    with r = 1 for ``"slayer"`` and r[t] = 1 - s[t] - v[t] rho(v[t]), the path
+    through the reset, for ``"exodus"``.
+
+    Args:
+        synaptic_input: z, tensor (batch, time, ...).
+        threshold: positive.
+        current_decay, voltage_decay: fraction lost per step, 0 to 1.
+        surrogate_tau, surrogate_scale, gradient: as for ``srm``.
+
+    Returns:
+        (spikes, voltage before reset), both like ``synaptic_input``; no
+        gradient flows through the voltage.
+    """
+    z = checks.series(synaptic_input, "synaptic_input")
+    threshold = checks.number(threshold, "threshold", open_low=True)
+    params = [
+        *surrogate_params(threshold, surrogate_tau, surrogate_scale),
+        checks.number(current_decay, "current_decay", high=1.0),
+        checks.number(voltage_decay, "voltage_decay", high=1.0),
+    ]
+    exodus = checks.gradient(gradient) == "exodus"
+    native = library.native()
+    if native is None:
+        spikes, voltage = reference.cuba(z, params, exodus)
+    else:
+        spikes, voltage = native.keras_slayer_cuba(synaptic_input=z, params=params, exodus=exodus)
+    return spikes, tf.stop_gradient(voltage)
+
+
+def loihi_cuba(
+    synaptic_input,
+    *,
+    threshold_mantissa: int = 80,
+    current_decay: int = 1024,
+    voltage_decay: int = 128,
+    surrogate_tau: float = 1.0,
+    surrogate_scale: float = 1.0,
+    gradient: str = "slayer",
+):
+    """Spikes of CUBA neurons in Loihi's integer arithmetic, bit for bit.
+
+    With rsz(x, b) = sign(x) (|x| >> b) and z in units of 1 / 64 (rounded)::
+
+        u[t] = rsz(u[t-1] (4096 - current_decay), 12) + (z[t-1] << 6)
+               wrapped once to 24 bits
+        v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t]
+               clipped to +-(2^23 - 1)
+        s[t] = 1 and v[t] = 0 afterwards, where v[t] > threshold_mantissa << 6
+
+    z[t-1]: a spike takes one step from layer to layer, so step t here is step t
+    of the chip. Gradients are those of ``cuba`` with decays / 4096, through all
+    rounding as if it were not there.
+
+    Args:
+        synaptic_input: z, tensor (batch, time, ...), finite: products of
+            spikes and weights of (chip integer) / 64.
+        threshold_mantissa: 0 to 131071; threshold * 64.
+        current_decay, voltage_decay: 0 to 4096, in 1 / 4096 lost per step.
+        surrogate_tau, surrogate_scale, gradient: as for ``srm``.
+
+    Returns:
+        (spikes, voltage before reset in units of the threshold's float scale,
+        integer / 4096), both like ``synaptic_input``.
+
+    Raises:
+        ValueError: a parameter off the chip's range.
+        tf.errors.InvalidArgumentError: an input that is not finite.
+    """
+    z = checks.series(synaptic_input, "synaptic_input")
+    mantissa = checks.integer(
+        threshold_mantissa, "threshold_mantissa", low=0, high=MAX_THRESHOLD_MANTISSA
+    )
+    # A threshold of 0 is legal on the chip but has no width to be relative to.
+    _, width, height = surrogate_params(max(mantissa, 1) / WEIGHT_ONE, surrogate_tau, surrogate_scale)
+    params = [
+        mantissa,
+        width,
+        height,
+        checks.integer(current_decay, "current_decay", low=0, high=DECAY_ONE),
+        checks.integer(voltage_decay, "voltage_decay", low=0, high=DECAY_ONE),
+    ]
+    exodus = checks.gradient(gradient) == "exodus"
+    native = library.native()
+    if native is None:
+        spikes, voltage = reference.loihi_cuba(z, params, exodus)
+    else:
+        spikes, voltage = native.keras_slayer_loihi_cuba(
+            synaptic_input=z, params=params, exodus=exodus
+        )
+    return spikes, tf.stop_gradient(voltage)
+
+
+@tf.RegisterGradient("KerasSlayer>Cuba")
+def _cuba_grad(op, grad_spikes, _grad_voltage):
+    return _gradient(library.native().keras_slayer_cuba_grad, op, grad_spikes)
+
+
+@tf.RegisterGradient("KerasSlayer>LoihiCuba")
+def _loihi_cuba_grad(op, grad_spikes, _grad_voltage):
+    return _gradient(library.native().keras_slayer_loihi_cuba_grad, op, grad_spikes)
+
+
+def _gradient(kernel, op, grad_spikes):
+    grad_input = kernel(
+        grad_spikes=grad_spikes,
+        membrane=op.outputs[1],
+        params=op.inputs[1],
+        exodus=op.get_attr("exodus"),
+    )
+    return grad_input, None

@@ -1,0 +1,276 @@
+"""The ops in plain TensorFlow: fallback where there is no compiler, and test oracle.
+
+Each step of time is written out and differentiated by TensorFlow; only the
+derivative of the spike is put in by hand. Parameters are the native ops' own
+(``csrc/*_op.cc``). Float16 and bfloat16 are computed in float32.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def _widen(x):
+    """``x`` in the dtype that its arithmetic is done in."""
+    return x if x.dtype in (tf.float32, tf.float64) else tf.cast(x, tf.float32)
+
+
+def _through_time(step, x, states: int):
+    """Runs ``step(states, x[:, t]) -> (states, outputs)``, returns outputs over time.
+
+    x is (batch, time, ...); ``states`` tensors shaped like one step start at zero.
+    """
+    series = tf.transpose(x, [1, 0, *range(2, x.shape.rank)])
+    zero = tf.zeros_like(series[0])
+    _, template = step([zero] * states, zero)
+
+    def body(carry, now):
+        after, outputs = step(list(carry[:states]), now)
+        return (*after, *outputs)
+
+    stacked = tf.scan(body, series, initializer=(zero,) * (states + len(template)))
+    back = [1, 0, *range(2, x.shape.rank)]
+    outputs = [tf.transpose(y, back) for y in stacked[states:]]
+    for y in outputs:
+        y.set_shape(x.shape)
+    return outputs
+
+
+def _backwards(function, x):
+    """Applies a function of time to the series run backwards."""
+    return tf.reverse(function(tf.reverse(x, [1])), [1])
+
+
+def _surrogate(u, threshold, width, height):
+    return height * tf.exp(-tf.abs(u - threshold) / width)
+
+
+def _fire(u, surrogate):
+    """1 where u >= threshold; its derivative is the surrogate."""
+
+    @tf.custom_gradient
+    def fire(u):
+        spikes = tf.cast(u >= tf.cast(surrogate[0], u.dtype), u.dtype)
+        return spikes, lambda grad: grad * _surrogate(u, *surrogate)
+
+    return fire(u)
+
+
+def temporal_filter(x, kernel):
+    """y[t] = sum_k kernel[k] x[t - k], one tap after the other."""
+    wide, taps = _widen(x), _widen(kernel)
+    steps = tf.shape(x)[1]
+
+    def add_tap(k, total):
+        rest = [[0, 0]] * (x.shape.rank - 2)
+        shift = tf.minimum(k, steps)
+        shifted = tf.pad(wide[:, : steps - shift], [[0, 0], [shift, 0], *rest])
+        shifted.set_shape(x.shape)
+        return k + 1, total + taps[k] * shifted
+
+    size = tf.shape(taps)[0]
+    _, total = tf.while_loop(lambda k, _: k < size, add_tap, (0, tf.zeros_like(wide)))
+    return tf.cast(total, x.dtype)
+
+
+def _alpha_step(state, decay, gain):
+    """Response to the past and the state before this step's input (dynamics.h)."""
+    rise, response = state
+    response = decay * (response + rise)
+    return gain * response, decay * rise, response
+
+
+def alpha_filter(x, params):
+    decay, gain = params
+
+    def step(state, now):
+        value, rise, response = _alpha_step(state, decay, gain)
+        return (rise + now, response), (value,)
+
+    return tf.cast(_through_time(step, _widen(x), states=2)[0], x.dtype)
+
+
+def exponential_filter(x, params):
+    (decay,) = params
+
+    def step(state, now):
+        value = decay * state[0] + now
+        return (value,), (value,)
+
+    return tf.cast(_through_time(step, _widen(x), states=1)[0], x.dtype)
+
+
+def srm(z, params, exodus: bool):
+    surrogate, response, refractory = params[:3], params[3:5], params[5:7]
+
+    def step(state, now):
+        psp, rise, value = _alpha_step(state[:2], *response)
+        own, own_rise, own_value = _alpha_step(state[2:], *refractory)
+        u = psp + own
+        spikes = _fire(u, surrogate)
+        felt = spikes if exodus else tf.stop_gradient(spikes)
+        return (rise + now, value, own_rise + felt, own_value), (spikes, u)
+
+    spikes, u = _through_time(step, _widen(z), states=4)
+    return tf.cast(spikes, z.dtype), tf.cast(u, z.dtype)
+
+
+def srm_fir(response, surrogate, refractory, exodus: bool):
+    wide = _widen(response)
+    nu = tf.cast(refractory, wide.dtype)
+    tf.debugging.assert_equal(nu[0], tf.zeros([], nu.dtype), "refractory[0] must be 0")
+    # What earlier spikes will add to the coming steps, nearest first.
+    ahead = tf.reshape(nu[1:], [-1, *([1] * (wide.shape.rank - 1))])
+    series = tf.transpose(wide, [1, 0, *range(2, wide.shape.rank)])
+    zero = tf.zeros_like(series[0])
+    coming = tf.zeros_like(ahead) * zero
+
+    def body(carry, psp):
+        # A zero row enters at the far end, so that there is one where nu has one tap.
+        coming = tf.concat([carry[0], zero[tf.newaxis]], axis=0)
+        u = psp + coming[0]
+        spikes = _fire(u, surrogate)
+        felt = spikes if exodus else tf.stop_gradient(spikes)
+        return coming[1:] + ahead * felt, spikes, u
+
+    _, spikes, u = tf.scan(body, series, initializer=(coming, zero, zero))
+    outputs = [tf.transpose(y, [1, 0, *range(2, wide.shape.rank)]) for y in (spikes, u)]
+    for y in outputs:
+        y.set_shape(wide.shape)
+    return tf.cast(outputs[0], response.dtype), tf.cast(outputs[1], response.dtype)
+
+
+def cuba(z, params, exodus: bool):
+    surrogate, keep_current, keep_voltage = params[:3], 1 - params[3], 1 - params[4]
+
+    def step(state, now):
+        current = keep_current * state[0] + now
+        v = keep_voltage * state[1] + current
+        spikes = _fire(v, surrogate)
+        # Without exodus the reset moves the value but not the gradient.
+        after = v * (1 - spikes) if exodus else v - tf.stop_gradient(v * spikes)
+        return (current, after), (spikes, v)
+
+    spikes, v = _through_time(step, _widen(z), states=2)
+    return tf.cast(spikes, z.dtype), tf.cast(v, z.dtype)
+
+
+def _decay_integer(x, keep):
+    """rsz(x * keep, 12): toward zero, as the chip does it."""
+    return tf.sign(x) * tf.bitwise.right_shift(tf.abs(x * keep), tf.constant(12, tf.int64))
+
+
+def loihi_cuba(z, params, exodus: bool):
+    mantissa, width, height, current_decay, voltage_decay = params
+    keep_current, keep_voltage = int(4096 - current_decay), int(4096 - voltage_decay)
+    threshold, limit = int(mantissa) << 6, (1 << 23) - 1
+
+    def step(state, now):
+        u, v, arriving = state
+        u = _decay_integer(u, keep_current) + arriving * 64
+        u = tf.where(u > 1 << 23, u - (1 << 24), tf.where(u <= -(1 << 23), u + (1 << 24), u))
+        v = tf.clip_by_value(_decay_integer(v, keep_voltage) + u, -limit, limit)
+        spikes = tf.cast(v > threshold, tf.int64)
+        return (u, v * (1 - spikes), now), (spikes, v)
+
+    def backward(grad, v):
+        keep_i, keep_v = keep_current / 4096, keep_voltage / 4096
+        rho = _surrogate(v, mantissa / 64, width, height)
+        spikes = tf.cast(v > mantissa / 64, v.dtype)
+        passed = (1 - spikes) - v * rho if exodus else tf.ones_like(v)
+
+        def step(state, now):
+            current, voltage = state
+            grad_rho, through = now[..., 0], now[..., 1]
+            voltage = grad_rho + keep_v * through * voltage[..., 0]
+            after = keep_i * current[..., 0] + voltage
+            # `current` before the update is the gradient of the step that
+            # arrives here, one earlier than it acts.
+            pack = lambda y: tf.stack([y, tf.zeros_like(y)], axis=-1)  # noqa: E731
+            return (pack(after), pack(voltage)), (current,)
+
+        both = tf.stack([rho * grad, passed], axis=-1)
+        run = lambda series: _through_time(step, series, states=2)[0]  # noqa: E731
+        return _backwards(run, both)[..., 0]
+
+    @tf.custom_gradient
+    def spike(z):
+        wide = _widen(z)
+        tf.debugging.assert_all_finite(wide, "the synaptic input of a Loihi neuron must be finite")
+        weight_units = tf.cast(tf.round(tf.cast(wide, tf.float64) * 64), tf.int64)
+        spikes, v = _through_time(step, weight_units, states=3)
+        v = tf.cast(tf.cast(v, tf.float64) / 4096, z.dtype)
+
+        def grad(grad_spikes, _grad_v=None):
+            return tf.cast(backward(_widen(grad_spikes), _widen(v)), z.dtype)
+
+        return (tf.cast(spikes, z.dtype), v), grad
+
+    return spike(z)
+
+
+def delay(x, delay):
+    shape = tf.shape(x)
+
+    def shifted(series, sign):
+        steps = tf.cast(tf.floor(delay), tf.int32)
+        source = tf.reshape(tf.range(shape[1]), [-1, *([1] * (x.shape.rank - 2))]) - sign * steps
+        source = tf.broadcast_to(source, shape[1:])
+        inside = tf.logical_and(source >= 0, source < shape[1])
+        index = tf.broadcast_to(tf.clip_by_value(source, 0, shape[1] - 1)[tf.newaxis], shape)
+        # Gather along time with the other axes as batch axes.
+        order = [0, *range(2, x.shape.rank), 1]
+        batch = x.shape.rank - 1
+        gathered = tf.gather(
+            tf.transpose(series, order), tf.transpose(index, order), batch_dims=batch, axis=batch
+        )
+        back = [0, batch, *range(1, batch)]
+        return tf.where(inside[tf.newaxis], tf.transpose(gathered, back), tf.zeros([], x.dtype))
+
+    tf.debugging.assert_all_finite(delay, "delay must be finite and not negative")
+    tf.debugging.assert_non_negative(delay, "delay must be finite and not negative")
+
+    @tf.custom_gradient
+    def apply(x, delay):
+        y = shifted(x, 1)
+        y.set_shape(x.shape)
+
+        def grad(grad_y):
+            wide, out = tf.cast(grad_y, tf.float64), tf.cast(y, tf.float64)
+            step = out - tf.pad(out[:, :-1], [[0, 0], [1, 0], *([[0, 0]] * (x.shape.rank - 2))])
+            each = -tf.reduce_sum(wide * step, axis=[0, 1])
+            shared = list(range(each.shape.rank - delay.shape.rank))
+            return shifted(grad_y, -1), tf.cast(tf.reduce_sum(each, axis=shared), delay.dtype)
+
+        return y, grad
+
+    return apply(x, delay)
+
+
+def spike_matmul(spikes, weights):
+    return tf.linalg.matmul(spikes, weights)
+
+
+def dilate(weights, dilations):
+    """The kernel with zeros between its taps: TensorFlow's CPU gradients know no dilation."""
+    vertical, horizontal = dilations
+    height, width, channels, filters = weights.shape
+    spread = tf.reshape(weights, [height, 1, width, 1, channels, filters])
+    gaps = [[0, 0], [0, vertical - 1], [0, 0], [0, horizontal - 1], [0, 0], [0, 0]]
+    size = [height * vertical, width * horizontal, channels, filters]
+    padded = tf.reshape(tf.pad(spread, gaps), size)
+    return padded[: size[0] - vertical + 1, : size[1] - horizontal + 1]
+
+
+def spike_conv2d(frames, weights, strides, padding, dilations):
+    """Group by group: TensorFlow's CPU convolutions have no gradient for groups."""
+    groups = frames.shape[3] // weights.shape[2]
+    parts = [
+        tf.nn.conv2d(part, kernel, strides, padding)
+        for part, kernel in zip(
+            tf.split(frames, groups, axis=3),
+            tf.split(dilate(weights, dilations), groups, axis=3),
+            strict=True,
+        )
+    ]
+    return tf.concat(parts, axis=3)

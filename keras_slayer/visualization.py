@@ -1,0 +1,383 @@
+"""Pictures of event recordings, spike trains and learning curves, for notebooks and files.
+
+Every function builds a `matplotlib.figure.Figure` of its own, or draws into what it is given, and
+returns the figure: nothing here touches pyplot, its current figure or its backend, so it works in
+threads, on servers and beside a user's own plots. matplotlib (the extra `keras_slayer[plot]`) is
+imported when the first picture is drawn. ON events are blue and OFF events red, a pair that
+colour-blind readers tell apart (Paul Tol's "vibrant" scheme).
+"""
+
+import itertools
+import math
+import os
+import pathlib
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+ON, OFF = "#0077BB", "#CC3311"
+RIGHT, WRONG = ON, OFF
+OTHER, INK, FAINT, PANE = "#8A9097", "#33383D", "#D9DCDF", "#F4F5F7"
+_SUFFIXES = (".png", ".svg", ".pdf")
+_DPI = 200
+_NAMED_ROWS = 32  # a raster with more rows has no room for a name and a count on each
+
+
+def plot_events(events_or_spikes, *, dt: float = 1.0, title: str | None = None, figure=None):
+    """One recording of an event camera: in space and time, and as the image it adds up to.
+
+    Args:
+        events_or_spikes: a stream with fields or keys `x`, `y`, `t` (microseconds) and `polarity`
+            (0 OFF, 1 ON), such as `keras_slayer.events.Events`; or spikes of one sample,
+            `(time, height, width, channels)` with channels OFF, ON, or a single one.
+        dt: ms per step of a spike tensor; a stream has times of its own.
+        title: heading.
+        figure: Figure or SubFigure to draw into; a new one by default.
+
+    Returns:
+        The figure, with four panels: space-time, x over time, y over time, image.
+
+    Raises:
+        ValueError: spikes of another rank or with more than 2 channels, fields of unequal length.
+    """
+    cloud = _EventCloud.of(events_or_spikes, dt)
+    figure = figure or _new_figure(10, 3.6)
+    grid = figure.add_gridspec(2, 3, width_ratios=[1.5, 1.2, 1], wspace=0.08)
+    _draw_space_time(figure.add_subplot(grid[:, 0], projection="3d"), cloud)
+    for row, (name, extent) in enumerate((("x", cloud.width), ("y", cloud.height))):
+        ax = figure.add_subplot(grid[row, 1])
+        places = getattr(cloud, name)
+        ax.scatter(cloud.t, places, s=0.8, c=cloud.colours, linewidths=0, rasterized=True)
+        ax.set(xlim=(0, cloud.duration), ylim=(-0.5, extent - 0.5), ylabel=f"{name} (pixels)")
+        if name == "y":
+            ax.invert_yaxis()
+            ax.set_xlabel("time (ms)")
+        _style(ax)
+    ax = figure.add_subplot(grid[:, 2])
+    _draw_image(ax, cloud)
+    ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
+    _heading(figure, title)
+    return figure
+
+
+def plot_raster(
+    spikes,
+    *,
+    dt: float = 1.0,
+    names: Sequence[str] | None = None,
+    winner: int | None = None,
+    label: int | None = None,
+    title: str | None = None,
+    ax=None,
+):
+    """Spike trains, one row per neuron, time in milliseconds from left to right.
+
+    Args:
+        spikes: spikes of one sample, `(time, neurons)`; further axes are flattened.
+        dt: ms per step.
+        names: a name for each row; numbers by default.
+        winner: row to highlight (the neuron that fired most, say), in red where `label` is another.
+        label: row of the true class, marked with a triangle.
+        title: heading.
+        ax: axes to draw into; a new figure by default.
+
+    Returns:
+        The figure. Up to 32 rows carry their name and their spike count.
+
+    Raises:
+        ValueError: spikes of rank below 2, names of another number, a row that does not exist.
+    """
+    spikes = np.asarray(spikes, dtype="float32")
+    if spikes.ndim < 2:
+        raise ValueError(
+            "`spikes` must be one sample of shape (time, neurons). "
+            f"Received: spikes.shape={spikes.shape}"
+        )
+    spikes = spikes.reshape(len(spikes), -1)
+    steps, rows = spikes.shape
+    for argument, row in (("winner", winner), ("label", label)):
+        if row is not None and not 0 <= row < rows:
+            raise ValueError(
+                f"`{argument}` must be a row of the raster, 0 to {rows - 1}. "
+                f"Received: {argument}={row}"
+            )
+    if names is not None and len(names) != rows:
+        raise ValueError(f"`names` must name each of the {rows} rows. Received: names={names!r}")
+    ax = ax or _new_figure(6, 3.6).add_subplot()
+    step, row = np.nonzero(spikes)
+    ax.set(xlim=(0, steps * dt), ylim=(rows - 0.5, -0.5), xlabel="time (ms)", ylabel="neuron")
+    _style(ax)
+    if rows <= _NAMED_ROWS:
+        accent = RIGHT if label in (None, winner) else WRONG
+        colours = np.full(rows, INK if winner is None else OTHER)
+        colours[np.arange(rows) == winner] = accent
+        ax.vlines(step * dt, row - 0.36, row + 0.36, colors=colours[row], linewidth=1.0)
+        if winner is not None:
+            ax.axhspan(winner - 0.5, winner + 0.5, color=accent, alpha=0.10, linewidth=0)
+        _name_rows(ax, spikes.sum(axis=0), names or range(rows), winner, accent)
+    else:
+        size = np.clip(240 / rows, 0.4, 2.0) ** 2
+        ax.scatter(step * dt, row, s=size, c=INK, linewidths=0, rasterized=True)
+    if label is not None:
+        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
+        ax.annotate(
+            "\u25b6", (0, label), (-6, 0), ha="center", va="center", size=7, color=INK, **place
+        )
+        ax.tick_params(axis="y", pad=10)
+    _heading(ax, title)
+    return ax.figure
+
+
+def plot_history(history, *, metric: str | None = None, title: str | None = None, figure=None):
+    """Learning curves: loss, and below it a metric, of training and validation.
+
+    Args:
+        history: what `model.fit` returned, or its `history` dictionary.
+        metric: name of the metric; by default the first accuracy, or else the first metric.
+        title: heading.
+        figure: Figure or SubFigure to draw into; a new one by default.
+
+    Returns:
+        The figure, with one panel where the history has no metric.
+
+    Raises:
+        ValueError: a history without a loss, or without the metric asked for.
+    """
+    logs = getattr(history, "history", history)
+    if not isinstance(logs, Mapping) or not len(logs.get("loss", [])):
+        raise ValueError(
+            "`history` must be what `model.fit` returned, after at least one epoch. "
+            f"Received: history={history!r}"
+        )
+    others = [k for k in logs if k not in ("loss", "learning_rate") and not k.startswith("val_")]
+    if metric is not None and metric not in others:
+        raise ValueError(f"`metric` must be one of {others}. Received: metric={metric!r}")
+    metric = metric or next((k for k in others if "acc" in k), next(iter(others), None))
+    curves = ["loss"] if metric is None else ["loss", metric]
+    figure = figure or _new_figure(5, 4)
+    axes = figure.subplots(len(curves), squeeze=False, sharex=True)[:, 0]
+    for ax, name in zip(axes, curves, strict=True):
+        _draw_curve(ax, logs, name, start=next(iter(getattr(history, "epoch", [])), 0))
+    axes[-1].set_xlabel("epoch")
+    _heading(figure, title)
+    return figure
+
+
+def summary_figure(
+    path, *, input_spikes, output_spikes, label: int, history, dt: float = 1.0, names=None
+) -> pathlib.Path:
+    """Draw a network at work, what goes in, what comes out and how it learned, to a file.
+
+    Args:
+        path: file to write, .png (2000 pixels wide), .svg or .pdf by its suffix. Missing folders
+            are made. The file appears whole or not at all.
+        input_spikes: one sample: `(time, height, width, channels)` or an event stream, as in
+            `plot_events`, or `(time, neurons)`, drawn as a raster.
+        output_spikes: the network's `(time, classes)` for that sample.
+        label: its true class.
+        history: what `model.fit` returned, or its `history` dictionary.
+        dt: ms per step.
+        names: names of the classes; numbers by default.
+
+    Returns:
+        The path.
+
+    Raises:
+        ValueError: another suffix, or arguments of the wrong shape (see the other functions).
+    """
+    path = pathlib.Path(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise ValueError(f"`path` must end in {', '.join(_SUFFIXES)}. Received: path={str(path)!r}")
+    figure = _new_figure(10, 4)
+    left, middle, right = figure.subfigures(1, 3, width_ratios=[1.2, 1.15, 1], wspace=0.03)
+    if getattr(input_spikes, "ndim", 0) == 2:
+        plot_raster(input_spikes, dt=dt, title="Input spikes", ax=left.add_subplot())
+    else:
+        _draw_input(left, _EventCloud.of(input_spikes, dt))
+    counts = np.asarray(output_spikes, dtype="float32").sum(axis=0).ravel()
+    winner, ax = int(counts.argmax()), middle.add_subplot()
+    plot_raster(output_spikes, dt=dt, names=names, winner=winner, label=label, ax=ax)
+    ax.set_ylabel("class")
+    names = names or range(counts.size)
+    verdict = "correct" if winner == label else f"should be {names[label]}"
+    _heading(middle, f"Output: {names[winner]}, {verdict}")
+    plot_history(history, title="Learning", figure=right)
+    _save(figure, path)
+    return path
+
+
+class _EventCloud(NamedTuple):
+    """Events as points: times in ms, columns, rows, ON flags; and the extent of the recording."""
+
+    t: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    on: np.ndarray
+    duration: float
+    height: int
+    width: int
+
+    @classmethod
+    def of(cls, source, dt: float) -> "_EventCloud":
+        fields = ("x", "y", "t", "polarity")
+        if hasattr(source, "polarity"):
+            source = {name: getattr(source, name) for name in fields}
+        if isinstance(source, Mapping):
+            x, y, t, on = columns = [np.asarray(source[name]) for name in fields]
+            if {column.shape for column in columns} != {(x.size,)}:
+                shapes = ", ".join(
+                    f"{n}.shape={c.shape}" for n, c in zip(fields, columns, strict=True)
+                )
+                raise ValueError(
+                    f"The fields of an event stream must be vectors of equal length. "
+                    f"Received: {shapes}"
+                )
+            duration = math.ceil(t.max(initial=1) / 1000)
+            height, width = int(y.max(initial=0)) + 1, int(x.max(initial=0)) + 1
+            return cls(t / 1000, x.astype(int), y.astype(int), on > 0, duration, height, width)
+        spikes = np.asarray(source)
+        if spikes.ndim != 4 or spikes.shape[-1] not in (1, 2):
+            raise ValueError(
+                "An event recording must be a stream with x, y, t and polarity, or spikes of "
+                "shape (time, height, width, channels) with 1 or 2 channels. "
+                f"Received: an array of shape {spikes.shape}"
+            )
+        steps, height, width, channels = spikes.shape
+        step, y, x, channel = np.nonzero(spikes)
+        return cls(step * dt, x, y, channel == channels - 1, steps * dt, height, width)
+
+    @property
+    def colours(self):
+        return np.where(self.on, ON, OFF)
+
+    def select(self, chosen) -> "_EventCloud":
+        return self._replace(**{name: getattr(self, name)[chosen] for name in self._fields[:4]})
+
+
+def _draw_input(figure, cloud: _EventCloud):
+    """Space-time above, and below it the image of each third of the recording."""
+    grid = figure.add_gridspec(2, 3, height_ratios=[2, 1])
+    _draw_space_time(figure.add_subplot(grid[0, :], projection="3d"), cloud)
+    thirds = itertools.pairwise(np.linspace(0, cloud.duration, 4))
+    for column, (start, stop) in enumerate(thirds):
+        ax = figure.add_subplot(grid[1, column])
+        _draw_image(ax, cloud.select((cloud.t >= start) & (cloud.t < stop)))
+        ax.set(xticks=[], yticks=[], xlabel=f"{start:.0f} to {stop:.0f} ms")
+    _heading(figure, f"Input: {cloud.t.size:,} events")
+
+
+def _draw_space_time(ax, cloud: _EventCloud):
+    """Every event as a point, time running to the right, the image plane standing upright."""
+    from matplotlib.ticker import MaxNLocator
+
+    cloud = cloud.select(np.argsort(-cloud.x, kind="stable"))  # near columns over far ones
+    style = {"s": 0.9, "linewidths": 0, "depthshade": False, "rasterized": True}
+    ax.scatter(cloud.t, cloud.x, cloud.y, c=cloud.colours, **style)
+    ax.set(xlim=(0, cloud.duration), ylim=(0, cloud.width), zlim=(cloud.height, 0))
+    ax.view_init(elev=16, azim=-62)
+    ax.set_box_aspect((2.0, 1, 1), zoom=1.25)
+    for axis, name, pad in (
+        (ax.xaxis, "time (ms)", 2),
+        (ax.yaxis, "x (px)", -2),
+        (ax.zaxis, "y (px)", -6),
+    ):
+        axis.set_label_text(name, fontsize=9, color=INK)
+        axis.labelpad = pad
+        axis.set_pane_color(PANE)
+        axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
+        axis.line.set_color(OTHER)
+    ax.tick_params(labelsize=7, pad=-2, colors=INK)
+    ax.grid(False)
+    for colour, name in ((ON, "ON"), (OFF, "OFF")):
+        ax.plot([], [], [], ".", color=colour, label=name)
+    ax.legend(
+        loc="upper right", fontsize=8, frameon=False, labelcolor="linecolor", handlelength=0.5
+    )
+
+
+def _draw_image(ax, cloud: _EventCloud):
+    """How often each pixel fired: blue for ON, red for OFF, their mixture where both did."""
+    from matplotlib.colors import to_rgb
+
+    counts = np.zeros((2, cloud.height, cloud.width))
+    np.add.at(counts, (cloud.on.astype(int), cloud.y, cloud.x), 1)
+    total = counts.sum(axis=0)
+    colours = np.array([to_rgb(OFF), to_rgb(ON)])
+    mixture = np.einsum("pyx,pc->yxc", counts / np.maximum(total, 1), colours)
+    strength = np.clip(total / max(np.percentile(total, 98), 1), 0, 1)[..., None]
+    ax.imshow(1 - strength * (1 - mixture), interpolation="nearest")
+    _style(ax)
+    ax.spines[:].set(visible=True, color=FAINT)
+
+
+def _draw_curve(ax, logs, name: str, start: int):
+    """One quantity over epochs, training and validation, each with its last value."""
+    from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+    percent = "acc" in name
+    for key, text, colour in ((name, "train", OTHER), (f"val_{name}", "validation", ON)):
+        values = np.asarray(logs.get(key, []), dtype=float)
+        if not values.size:
+            continue
+        # With validation_freq=n Keras logs the validation of every nth epoch only.
+        every = max(len(logs[name]) // values.size, 1)
+        epochs = start + every * np.arange(1, values.size + 1)
+        last = f"{values[-1]:.1%}" if percent else f"{values[-1]:.3g}"
+        marker = "o" if values.size <= 30 else None
+        ax.plot(epochs, values, color=colour, marker=marker, ms=2.5, lw=1.6, label=f"{text} {last}")
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    if percent:
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+    ax.set_ylabel("accuracy" if percent else name.replace("_", " "))
+    ax.legend(fontsize=8, frameon=False, labelcolor="linecolor", handlelength=1.2)
+    _style(ax)
+
+
+def _name_rows(ax, counts, names, winner, accent):
+    """Each row's name on the left and its spike count on the right, the winner's in `accent`."""
+    size = 8 if len(counts) <= 16 else 6
+    ax.set_yticks(range(len(counts)), [str(name) for name in names])
+    ax.tick_params(axis="y", length=0)
+    margin = {"xytext": (20, 0), "textcoords": "offset points", "ha": "right", "va": "center"}
+    place = ("axes fraction", "data")
+    for row, count in enumerate(counts):
+        style = {"color": accent, "weight": "bold"} if row == winner else {"color": INK}
+        ax.get_yticklabels()[row].set(size=size, **style)
+        ax.annotate(f"{count:g}", (1, row), xycoords=place, size=size, **margin, **style)
+    ax.annotate("spikes", (1, -0.75), xycoords=place, size=7, color=INK, **margin)
+
+
+def _new_figure(width: float, height: float):
+    """An empty white figure, `width` x `height` inches, that no global state knows of."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+
+
+def _heading(target, text: str | None):
+    """Bold heading at the left, over axes or over a whole figure."""
+    style = {"fontsize": 10, "fontweight": "bold", "color": INK}
+    if text and hasattr(target, "suptitle"):
+        target.suptitle(text, x=0.02, ha="left", **style)
+    elif text:
+        target.set_title(text, loc="left", **style)
+
+
+def _style(ax):
+    """Thin axes on the left and below, small type, no box."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(OTHER)
+    ax.tick_params(labelsize=8, color=OTHER)
+    ax.xaxis.label.set(size=9, color=INK)
+    ax.yaxis.label.set(size=9, color=INK)
+
+
+def _save(figure, path: pathlib.Path):
+    """Write to a temporary name in the same folder, then rename: no reader sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
+        temporary = pathlib.Path(folder, path.name)
+        figure.savefig(temporary, dpi=_DPI)
+        os.replace(temporary, path)
