@@ -8,9 +8,9 @@ except ModuleNotFoundError as error:
     ) from error
 
 from keras_slayer.datasets.loading import load_nmnist, load_saccade_mnist
-from keras_slayer.datasets.nmnist.nmnist_dataset_builder import Builder as NMNIST
-from keras_slayer.datasets.saccade_mnist.saccade_mnist_dataset_builder import (
-    Builder as SaccadeMNIST,
+from keras_slayer.datasets.nmnist import nmnist_dataset_builder as _nmnist  # noqa: F401
+from keras_slayer.datasets.saccade_mnist import (
+    saccade_mnist_dataset_builder as _saccade_mnist,  # noqa: F401
 )
 
-__all__ = ["NMNIST", "SaccadeMNIST", "load_nmnist", "load_saccade_mnist"]
+__all__ = ["load_nmnist", "load_saccade_mnist"]

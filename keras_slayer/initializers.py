@@ -1,0 +1,82 @@
+"""Weight initialisation that makes a fresh network spike."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+
+from keras_slayer import neurons
+from keras_slayer.ops import checks
+from keras_slayer.quantization import WEIGHT_MIN, weight_step
+
+
+def _rounded_deviation(sigma: float, step: float) -> float:
+    """Standard deviation of N(0, sigma) rounded to multiples of step, clipped to the range."""
+    levels = round(-WEIGHT_MIN / step)
+    edges = (np.arange(-levels, levels) + 0.5) * step
+    below = np.array([0.5 * (1 + math.erf(edge / (sigma * math.sqrt(2)))) for edge in edges])
+    mass = np.diff(np.concatenate([[0.0], below, [1.0]]))
+    values = np.append(np.arange(-levels, levels), levels - 1) * step
+    return float(np.sqrt(mass @ values**2))
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class FluctuationDriven(keras.initializers.Initializer):
+    """Normal weights that let the membrane fluctuate on the scale of the threshold.
+
+    With independent input spikes at ``rate`` per step, weights of deviation
+    sigma and the neuron's response kernel h, the membrane potential has the
+    variance fan_in rate sigma^2 sum_k h[k]^2. The deviation is chosen so that
+    the threshold lies ``xi`` standard deviations from rest::
+
+        sigma = threshold / (xi sqrt(fan_in rate sum_k h[k]^2))
+
+    (Rossbroich, Gygax & Zenke 2022, with mean 0.) So layers start neither silent
+    nor saturated, whatever the threshold and time constants. For a neuron with
+    quantised weights the deviation holds after rounding.
+
+    Args:
+        neuron: the neuron that the weights feed (name or instance).
+        rate: assumed spikes per input and step.
+        xi: distance of the threshold from rest, in standard deviations.
+        seed: integer, or None for the global random state.
+    """
+
+    def __init__(self, neuron="srm", rate: float = 0.02, xi: float = 1.0, seed: int | None = None):
+        self.neuron = neurons.get(neuron)
+        self.rate = checks.number(rate, "rate", open_low=True, high=1.0)
+        self.xi = checks.number(xi, "xi", open_low=True)
+        self.seed = seed
+        self._random = keras.random.SeedGenerator(seed)
+
+    def deviation(self, fan_in: int) -> float:
+        """Standard deviation of the weights of a neuron with ``fan_in`` inputs."""
+        energy = float(np.sum(self.neuron.response_kernel() ** 2))
+        target = self.neuron.firing_threshold / (self.xi * math.sqrt(fan_in * self.rate * energy))
+        if not isinstance(self.neuron, neurons.LoihiCUBA):
+            return target
+        # Rounding moves the deviation: find the one that ends on target.
+        step, low, high = weight_step(self.neuron.weight_bits), 1e-3, 64.0
+        for _ in range(50):
+            middle = math.sqrt(low * high)
+            if _rounded_deviation(middle, step) < target:
+                low = middle
+            else:
+                high = middle
+        return middle
+
+    def __call__(self, shape, dtype=None):
+        sigma = self.deviation(max(1, math.prod(shape[:-1])))
+        return keras.random.normal(
+            shape, stddev=sigma, dtype=dtype or keras.config.floatx(), seed=self._random
+        )
+
+    def get_config(self) -> dict:
+        return {
+            "neuron": keras.saving.serialize_keras_object(self.neuron),
+            "rate": self.rate,
+            "xi": self.xi,
+            "seed": self.seed,
+        }

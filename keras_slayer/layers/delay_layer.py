@@ -1,0 +1,104 @@
+"""Learnable axonal delays."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from keras_slayer import ops
+from keras_slayer.ops import checks
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class DelayRange(keras.constraints.Constraint):
+    """Keeps delays within 0 and ``max_delay`` (ms)."""
+
+    def __init__(self, max_delay: float = 62.0):
+        self.max_delay = checks.number(max_delay, "max_delay")
+
+    def __call__(self, w):
+        return keras.ops.clip(w, 0.0, self.max_delay)
+
+    def get_config(self):
+        return {"max_delay": self.max_delay}
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class DelayLayer(keras.layers.Layer):
+    """Shifts each channel or neuron in time by its own learnable delay.
+
+    y[t, n] = x[t - floor(delay[n] / dt), n]. Delays are real numbers in
+    training; their gradient is SLAYER's finite difference (``keras_slayer.ops.
+    delay``). A constraint keeps them in range: nothing has to be clamped by hand.
+
+    Args:
+        max_delay: upper bound in ms. 62 steps are the most that Loihi holds.
+        per: ``"channel"``: one delay per element of the last axis;
+            ``"neuron"``: one per element of all axes after time.
+        dt: length of a time step, ms.
+        delay_initializer: default uniform between 0 and 1 step.
+        delay_regularizer: regulariser of the delays.
+
+    Input shape:
+        (batch, time, ..., channels).
+
+    Output shape:
+        The same.
+
+    Raises:
+        ValueError: an argument out of range.
+    """
+
+    def __init__(
+        self,
+        max_delay=62.0,
+        per="channel",
+        dt=1.0,
+        delay_initializer=None,
+        delay_regularizer=None,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.supports_jit = False
+        self.max_delay = checks.number(max_delay, "max_delay")
+        self.dt = checks.number(dt, "dt", open_low=True)
+        if per not in ("channel", "neuron"):
+            raise ValueError(f"per must be 'channel' or 'neuron'. Received: per={per!r}")
+        self.per = per
+        self.delay_initializer = keras.initializers.get(delay_initializer)
+        self.delay_regularizer = keras.regularizers.get(delay_regularizer)
+        self.input_spec = keras.layers.InputSpec(min_ndim=3)
+
+    def build(self, input_shape):
+        shape = tuple(input_shape[-1:] if self.per == "channel" else input_shape[2:])
+        if None in shape:
+            raise ValueError(
+                f"DelayLayer with per={self.per!r} needs input of known size. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        first_step = keras.initializers.RandomUniform(0.0, min(self.dt, self.max_delay))
+        self.delay = self.add_weight(
+            name="delay",
+            shape=shape,
+            initializer=self.delay_initializer or first_step,
+            regularizer=self.delay_regularizer,
+            constraint=DelayRange(self.max_delay),
+            autocast=False,  # a 16-bit float holds no fractions of long delays
+        )
+        self.built = True
+
+    def call(self, inputs):
+        return ops.delay(inputs, tf.convert_to_tensor(self.delay) / self.dt)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "max_delay": self.max_delay,
+            "per": self.per,
+            "dt": self.dt,
+            "delay_initializer": keras.initializers.serialize(self.delay_initializer),
+            "delay_regularizer": keras.regularizers.serialize(self.delay_regularizer),
+        }

@@ -1,0 +1,119 @@
+"""2-D convolution layer of spiking neurons."""
+
+from __future__ import annotations
+
+import functools
+
+import keras
+
+from keras_slayer.layers.spatial import padding_name, pair, window_size
+from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
+from keras_slayer.ops import checks, spike_conv2d
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class SpikingConv2D(WeightedSpikingLayer):
+    """Spikes of neurons fed by a 2-D convolution of each time step's frame.
+
+    z[t] = conv2d(x[t], kernel) (+ bias), spikes = neuron(z). Silent pixels cost
+    nothing (``keras_slayer.ops.spike_conv2d``).
+
+    Args:
+        filters: number of output channels.
+        kernel_size, strides, dilation_rate: integers or pairs (vertical,
+            horizontal); strides and dilation cannot both differ from 1.
+        padding: ``"valid"`` or ``"same"``.
+        groups: channel groups convolved apart; must divide input channels and
+            ``filters``.
+        neuron, use_bias, kernel_initializer, ...: as for ``SpikingDense``.
+
+    Input shape:
+        (batch, time, height, width, channels); sizes after time must be known.
+
+    Output shape:
+        (batch, time, new height, new width, filters).
+
+    Raises:
+        ValueError: an argument out of range, or input of another rank.
+
+    Example:
+
+    >>> layer = keras_slayer.SpikingConv2D(12, 5)
+    >>> layer(keras.ops.ones((1, 50, 34, 34, 2))).shape
+    TensorShape([1, 50, 30, 30, 12])
+    """
+
+    def __init__(
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding="valid",
+        dilation_rate=1,
+        groups=1,
+        neuron="srm",
+        **kwargs,
+    ):
+        super().__init__(neuron=neuron, **kwargs)
+        self.filters = checks.integer(filters, "filters", low=1, high=2**31 - 1)
+        self.kernel_size = pair(kernel_size, "kernel_size")
+        self.strides = pair(strides, "strides")
+        self.padding = padding_name(padding)
+        self.dilation_rate = pair(dilation_rate, "dilation_rate")
+        self.groups = checks.integer(groups, "groups", low=1, high=2**31 - 1)
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(
+                "only one of strides and dilation_rate may differ from 1. "
+                f"Received: strides={self.strides}, dilation_rate={self.dilation_rate}"
+            )
+        if self.filters % self.groups != 0:
+            raise ValueError(
+                "filters must be a multiple of groups. "
+                f"Received: filters={self.filters}, groups={self.groups}"
+            )
+
+    def build(self, input_shape):
+        self._check_time_axis(input_shape, 5, "(batch, time, height, width, channels)")
+        *image, channels = input_shape[2:]
+        if None in (*image, channels) or channels % self.groups != 0:
+            raise ValueError(
+                "SpikingConv2D needs input of known height, width and channels, the last a "
+                f"multiple of groups={self.groups}. Received: input_shape={tuple(input_shape)}"
+            )
+        if min(self.compute_output_shape(input_shape)[2:4]) < 1:
+            raise ValueError(
+                f"The kernel does not fit into the image. Received: kernel_size={self.kernel_size}, "
+                f"dilation_rate={self.dilation_rate}, input_shape={tuple(input_shape)}"
+            )
+        shape = (*self.kernel_size, channels // self.groups, self.filters)
+        self._add_weights(shape, self.filters)
+        self.input_spec = keras.layers.InputSpec(ndim=5, axes={-1: channels})
+        self.built = True
+
+    def call(self, inputs):
+        convolve = functools.partial(
+            spike_conv2d,
+            strides=self.strides,
+            padding=self.padding,
+            dilations=self.dilation_rate,
+        )
+        return self._fire(self._weigh(convolve, inputs))
+
+    def compute_output_shape(self, input_shape):
+        reach = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
+        image = [
+            window_size(size, window, stride, self.padding)
+            for size, window, stride in zip(input_shape[2:4], reach, self.strides, strict=True)
+        ]
+        return (*input_shape[:2], *image, self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilation_rate": self.dilation_rate,
+            "groups": self.groups,
+        }

@@ -1,0 +1,67 @@
+"""Fully connected layer of spiking neurons."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
+from keras_slayer.ops import checks, spike_matmul
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class SpikingDense(WeightedSpikingLayer):
+    """Spikes of ``units`` neurons, each fed by all inputs of its time step.
+
+    z[t] = x[t] @ kernel (+ bias), spikes = neuron(z). Silent inputs cost
+    nothing: the product runs over the spikes (``keras_slayer.ops.spike_matmul``).
+
+    Args:
+        units: number of neurons.
+        neuron: ``"srm"``, ``"cuba"``, ``"loihi"`` or an ``SRM``, ``CUBA`` or
+            ``LoihiCUBA`` instance.
+        use_bias: adds a constant input per neuron; not with ``LoihiCUBA``.
+        kernel_initializer: default ``FluctuationDriven(neuron)``, with which a
+            fresh network spikes.
+        bias_initializer, kernel_regularizer, bias_regularizer,
+        kernel_constraint, bias_constraint: as for ``keras.layers.Dense``.
+
+    Input shape:
+        (batch, time, ..., inputs).
+
+    Output shape:
+        (batch, time, ..., units).
+
+    Raises:
+        ValueError: an argument out of range, or input without a time axis.
+
+    Example:
+
+    >>> layer = keras_slayer.SpikingDense(10, neuron=keras_slayer.SRM(tau_response=4.0))
+    >>> layer(keras.ops.ones((2, 300, 64))).shape
+    TensorShape([2, 300, 10])
+    """
+
+    def __init__(self, units, neuron="srm", **kwargs):
+        super().__init__(neuron=neuron, **kwargs)
+        self.units = checks.integer(units, "units", low=1, high=2**31 - 1)
+        self.input_spec = keras.layers.InputSpec(min_ndim=3)
+
+    def build(self, input_shape):
+        inputs = input_shape[-1]
+        if inputs is None:
+            raise ValueError(
+                "SpikingDense needs the size of the last axis. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        self._add_weights((inputs, self.units), self.units)
+        self.input_spec = keras.layers.InputSpec(min_ndim=3, axes={-1: inputs})
+        self.built = True
+
+    def call(self, inputs):
+        return self._fire(self._weigh(spike_matmul, inputs))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units}

@@ -1,0 +1,126 @@
+"""What the layers that end in a spiking neuron share."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+
+from keras_slayer import neurons
+from keras_slayer.initializers import FluctuationDriven
+from keras_slayer.quantization import quantize_weights
+
+
+class SpikingLayer(keras.layers.Layer):
+    """A layer whose output is the spikes of ``neuron``. Base class, not for use as such.
+
+    XLA knows no custom op, so compiled training steps run without it
+    (``supports_jit``). State does not pass from batch to batch.
+    """
+
+    def __init__(self, *, neuron="srm", **kwargs):
+        super().__init__(**kwargs)
+        self.neuron = neurons.get(neuron)
+        self.supports_jit = False
+
+    @property
+    def on_chip(self) -> bool:
+        """Whether the layer computes in Loihi's integers."""
+        return isinstance(self.neuron, neurons.LoihiCUBA)
+
+    def _synapse_dtype(self) -> str:
+        """Sums of chip weights are exact in float32; the 16-bit types would round them."""
+        if self.on_chip and self.compute_dtype in ("float16", "bfloat16"):
+            return "float32"
+        return self.compute_dtype
+
+    def _fire(self, synaptic_input):
+        spikes, _ = self.neuron.fire(synaptic_input)
+        return tf.cast(spikes, self.compute_dtype)
+
+    def _check_time_axis(self, input_shape, rank: int, axes: str) -> None:
+        if len(input_shape) != rank:
+            raise ValueError(
+                f"{type(self).__name__} takes input with the axes {axes}. Received: "
+                f"input_shape={tuple(input_shape)}"
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "neuron": keras.saving.serialize_keras_object(self.neuron),
+        }
+
+
+class WeightedSpikingLayer(SpikingLayer):
+    """A spiking layer with a trainable kernel (and bias). Base class, not for use as such."""
+
+    def __init__(
+        self,
+        *,
+        neuron="srm",
+        use_bias=False,
+        kernel_initializer=None,
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(neuron=neuron, **kwargs)
+        if use_bias and self.on_chip:
+            raise ValueError(
+                "use_bias=True is not supported with a LoihiCUBA neuron: on the chip a bias acts "
+                "from step 1 on in every layer, whatever its depth. Received: use_bias=True"
+            )
+        self.use_bias = use_bias
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+
+    def _add_weights(self, kernel_shape, outputs: int) -> None:
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=kernel_shape,
+            initializer=self.kernel_initializer or FluctuationDriven(self.neuron),
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            autocast=not self.on_chip,
+        )
+        self.bias = None
+        if self.use_bias:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=(outputs,),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+
+    def quantized_kernel(self):
+        """The kernel as the forward pass uses it: for LoihiCUBA integers / 64, else as it is."""
+        kernel = tf.convert_to_tensor(self.kernel)
+        if not self.on_chip:
+            return kernel
+        return quantize_weights(kernel, self.neuron.weight_bits)
+
+    def _weigh(self, synapse, spikes):
+        """``synapse(spikes, kernel)`` in the right dtype, plus the bias."""
+        dtype = self._synapse_dtype()
+        z = synapse(tf.cast(spikes, dtype), tf.cast(self.quantized_kernel(), dtype))
+        return z if self.bias is None else z + tf.cast(self.bias, dtype)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "use_bias": self.use_bias,
+            "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "bias_initializer": keras.initializers.serialize(self.bias_initializer),
+            "kernel_regularizer": keras.regularizers.serialize(self.kernel_regularizer),
+            "bias_regularizer": keras.regularizers.serialize(self.bias_regularizer),
+            "kernel_constraint": keras.constraints.serialize(self.kernel_constraint),
+            "bias_constraint": keras.constraints.serialize(self.bias_constraint),
+        }

@@ -1,0 +1,127 @@
+"""Spiking sum pooling, SLAYER's pool."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer.layers.spatial import padding_name, pair, window_size
+from keras_slayer.layers.spiking_layer import SpikingLayer
+from keras_slayer.ops import checks
+from keras_slayer.quantization import quantize_weights, weight_max
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class SpikingSumPooling2D(SpikingLayer):
+    """Spikes of neurons that sum a window of their channel with one fixed weight.
+
+    z[t] = w sum over the window of x[t], spikes = neuron(z). The weight lets the
+    response to a single spike peak at ``weight`` thresholds:
+    w = weight threshold / max_k h[k], h the neuron's response kernel. For SRM
+    (h peaks at 1) this is SLAYER's fixed 1.1 threshold. For ``LoihiCUBA`` it is
+    rounded to the chip's weights.
+
+    Args:
+        pool_size: integer or pair (vertical, horizontal).
+        strides: like ``pool_size``, which is the default.
+        padding: ``"valid"`` (a remainder at the edge is dropped) or ``"same"``.
+        neuron: as for ``SpikingDense``.
+        weight: peak of the response to one spike, in thresholds.
+
+    Input shape:
+        (batch, time, height, width, channels).
+
+    Output shape:
+        (batch, time, new height, new width, channels).
+
+    Raises:
+        ValueError: an argument out of range; a threshold that no chip weight
+            reaches; input of another rank.
+    """
+
+    def __init__(
+        self, pool_size=2, strides=None, padding="valid", neuron="srm", weight=1.1, **kwargs
+    ):
+        super().__init__(neuron=neuron, **kwargs)
+        self.pool_size = pair(pool_size, "pool_size")
+        self.strides = self.pool_size if strides is None else pair(strides, "strides")
+        self.padding = padding_name(padding)
+        self.weight = checks.number(weight, "weight", open_low=True)
+        exact = self._exact_weight()
+        if self.on_chip and not 0 < float(self.quantized_weight()) < exact * 1.25:
+            raise ValueError(
+                f"The pool needs a weight of {exact:.3g}, which does not round to a chip weight "
+                f"(up to {weight_max(self.neuron.weight_bits):.3g} with "
+                f"{self.neuron.weight_bits} bits). Received: weight={weight!r}, "
+                f"neuron={self.neuron!r}"
+            )
+
+    def _exact_weight(self) -> float:
+        peak = float(np.max(self.neuron.response_kernel()))
+        return self.weight * self.neuron.firing_threshold / peak
+
+    def quantized_weight(self) -> float:
+        """The weight of every tap as the forward pass uses it."""
+        exact = self._exact_weight()
+        if not self.on_chip:
+            return exact
+        return float(quantize_weights(np.float32(exact), self.neuron.weight_bits))
+
+    def build(self, input_shape):
+        self._check_time_axis(input_shape, 5, "(batch, time, height, width, channels)")
+        image = self.compute_output_shape(input_shape)[2:4]
+        if any(size is not None and size < 1 for size in image):
+            raise ValueError(
+                f"The pool does not fit into the image. Received: pool_size={self.pool_size}, "
+                f"input_shape={tuple(input_shape)}"
+            )
+        self.input_spec = keras.layers.InputSpec(ndim=5, axes={-1: input_shape[-1]})
+        self.built = True
+
+    def call(self, inputs):
+        dtype = self._synapse_dtype()
+        shape = tf.shape(inputs)
+        frames = tf.reshape(inputs, tf.concat([[-1], shape[2:]], axis=0))
+        frames.set_shape([None, *inputs.shape[2:]])
+        z = self._window_sums(tf.cast(frames, dtype)) * tf.cast(self.quantized_weight(), dtype)
+        spikes = self._fire(tf.reshape(z, tf.concat([shape[:2], tf.shape(z)[1:]], axis=0)))
+        spikes.set_shape(self.compute_output_shape(inputs.shape))
+        return spikes
+
+    def _window_sums(self, frames):
+        if self.padding == "same":
+            # An average would not count the padding; the sum does, as zeros.
+            frames = tf.pad(frames, [[0, 0], *self._padding(frames.shape), [0, 0]])
+        area = self.pool_size[0] * self.pool_size[1]
+        return tf.nn.avg_pool2d(frames, self.pool_size, self.strides, "VALID") * area
+
+    def _padding(self, shape) -> list[list[int]]:
+        pads = []
+        for size, window, stride in zip(shape[1:3], self.pool_size, self.strides, strict=True):
+            if size is None:
+                raise ValueError(
+                    "SpikingSumPooling2D with padding='same' needs input of known height and "
+                    f"width. Received: {tuple(shape)}"
+                )
+            missing = max((window_size(size, window, stride, "same") - 1) * stride + window - size, 0)
+            pads.append([missing // 2, missing - missing // 2])
+        return pads
+
+    def compute_output_shape(self, input_shape):
+        image = [
+            window_size(size, window, stride, self.padding)
+            for size, window, stride in zip(
+                input_shape[2:4], self.pool_size, self.strides, strict=True
+            )
+        ]
+        return (*input_shape[:2], *image, input_shape[4])
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "pool_size": self.pool_size,
+            "strides": self.strides,
+            "padding": self.padding,
+            "weight": self.weight,
+        }

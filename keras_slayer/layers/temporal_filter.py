@@ -1,0 +1,76 @@
+"""Filters along time that do not spike."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer import neurons, ops
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class TemporalFilter(keras.layers.Layer):
+    """The response of a neuron that never fires, or any causal FIR filter.
+
+    y[t] = sum_k kernel[k] x[t - k] for each series apart. After a last spiking
+    layer it reads out a smooth trace; after a ``Dense`` layer, the membrane
+    potential of neurons without threshold.
+
+    Args:
+        kernel: a neuron (name or instance), whose response kernel is applied
+            without truncation; or a vector of taps, one per time step.
+        learnable: whether the taps are trained; only with a vector.
+
+    Input shape:
+        (batch, time, ...).
+
+    Output shape:
+        The same.
+    """
+
+    def __init__(self, kernel="srm", learnable=False, **kwargs):
+        super().__init__(**kwargs)
+        self.supports_jit = False
+        self.neuron, self.taps = None, None
+        if isinstance(kernel, (list, tuple, np.ndarray)):
+            taps = np.asarray(kernel, dtype="float64")
+            if taps.ndim != 1 or taps.size == 0 or not np.all(np.isfinite(taps)):
+                raise ValueError(
+                    "kernel must be a neuron or a vector of finite taps. "
+                    f"Received: kernel={kernel!r}"
+                )
+            self.taps = taps.tolist()
+        else:
+            self.neuron = neurons.get(kernel)
+            if learnable:
+                raise ValueError(
+                    "learnable=True needs a vector of taps as kernel. "
+                    f"Received: kernel={kernel!r}, learnable=True"
+                )
+        self.learnable = bool(learnable)
+        self.input_spec = keras.layers.InputSpec(min_ndim=2)
+
+    def build(self, input_shape):
+        if self.learnable:
+            self.kernel = self.add_weight(
+                name="kernel", shape=(len(self.taps),), initializer=self._initial_taps
+            )
+        self.built = True
+
+    def _initial_taps(self, shape, dtype=None):
+        return tf.cast(self.taps, dtype)
+
+    def call(self, inputs):
+        if self.neuron is not None:
+            return self.neuron.response(inputs)
+        return ops.temporal_filter(inputs, self.kernel if self.learnable else self.taps)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+    def get_config(self):
+        kernel = self.taps
+        if self.neuron is not None:
+            kernel = keras.saving.serialize_keras_object(self.neuron)
+        return {**super().get_config(), "kernel": kernel, "learnable": self.learnable}

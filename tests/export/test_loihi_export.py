@@ -1,0 +1,318 @@
+"""Keras model to file to simulator: every spike, every figure of the report, every refusal."""
+
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_slayer as ks
+from keras_slayer.export import LoihiReport, LoihiSimulator, export_loihi
+from keras_slayer.export.netx_reader import read_network
+
+STEPS = 30
+NEURON = ks.LoihiCUBA(threshold_mantissa=80, current_decay=1024, voltage_decay=128)
+# Synapse and membrane without memory, and nearly without leak.
+FAST = ks.LoihiCUBA(threshold_mantissa=100, current_decay=4096, voltage_decay=4096)
+SLOW = ks.LoihiCUBA(threshold_mantissa=500, current_decay=300, voltage_decay=10)
+
+
+def dense():
+    return (30,), [
+        ks.SpikingDense(25, neuron=NEURON),
+        keras.layers.Dropout(0.5),
+        ks.SpikingDense(20, neuron=SLOW),
+        ks.SpikingDense(10, neuron=FAST),
+    ]
+
+
+def few_bits():
+    return (30,), [
+        ks.SpikingDense(20, neuron=ks.LoihiCUBA(weight_bits=4)),
+        ks.SpikingDense(10, neuron=ks.LoihiCUBA(weight_bits=2, voltage_decay=4096)),
+    ]
+
+
+def conv(shape=(9, 12, 2), filters=6, kernel_size=(3, 2), **options):
+    return shape, [ks.SpikingConv2D(filters, kernel_size, neuron=NEURON, **options)]
+
+
+def cnn():
+    # 13 x 10 -> 11 x 9 -> pool 5 x 4 (a row and a column are left over) -> 5 x 4 -> vector.
+    return (13, 10, 2), [
+        ks.SpikingConv2D(6, (3, 2), neuron=NEURON),
+        ks.SpikingSumPooling2D(2, neuron=FAST),
+        ks.SpikingConv2D(8, (3, 5), padding="same", groups=2, neuron=NEURON),
+        ks.Flatten(),
+        ks.SpikingDense(10, neuron=SLOW),
+    ]
+
+
+def flat_image():
+    return (4, 5, 3), [
+        ks.Flatten(),
+        ks.SpikingDense(12, neuron=NEURON),
+        ks.Flatten(),  # of a vector: nothing to do
+        ks.SpikingDense(7, neuron=NEURON),
+    ]
+
+
+def pools():
+    return (7, 10, 3), [
+        ks.SpikingSumPooling2D((2, 3), strides=(1, 2), neuron=FAST),
+        ks.SpikingSumPooling2D(3, strides=1, padding="same", neuron=NEURON),
+    ]
+
+
+def wide_pool():
+    return (4, 4, 130), [ks.SpikingSumPooling2D(2, neuron=NEURON)]
+
+
+MODELS = {
+    "dense": dense(),
+    "few_bits": few_bits(),
+    "conv": conv(),
+    "conv_strides": conv(strides=(2, 2)),
+    "conv_dilation": conv(dilation_rate=(2, 3)),
+    "conv_groups": conv(shape=(6, 5, 4), filters=8, groups=4),
+    "conv_same": conv(kernel_size=(3, 5), padding="same"),
+    "conv_same_dilation": conv(kernel_size=(2, 3), padding="same", dilation_rate=2),
+    # 9 rows and 13 columns in steps of 2 need one row and one column of zeros on either side.
+    "conv_same_strides": conv(shape=(9, 13, 2), kernel_size=3, padding="same", strides=2),
+    "conv_1x1": conv(kernel_size=1),
+    "cnn": cnn(),
+    "flat_image": flat_image(),
+    "pools": pools(),
+    "wide_pool": wide_pool(),
+}
+
+
+def build(shape, layers, seed=0):
+    """A model with fresh layers and random weights that keep it lively, some beyond the range."""
+    layers = [type(layer).from_config(layer.get_config()) for layer in layers]
+    model = keras.Sequential([keras.Input((STEPS, *shape)), *layers])
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        for variable in layer.trainable_variables:
+            fan_in = np.prod(variable.shape[:-1])
+            scale = 4 / np.sqrt(fan_in) + 0.3
+            variable.assign(rng.normal(0.3 * scale, scale, variable.shape))
+    return model
+
+
+def random_spikes(model, density=0.15, batch=3):
+    rng = np.random.default_rng(5)
+    return (rng.random((batch, STEPS, *model.input_shape[2:])) < density).astype(np.float32)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_spike_is_the_models(name, tmp_path):
+    model = build(*MODELS[name])
+    spikes = random_spikes(model)
+    expected = keras.ops.convert_to_numpy(model(spikes))
+    assert 0.02 < expected.mean() < 0.98
+    export_loihi(model, tmp_path / "a.net")
+    for engine in ("native", "numpy"):
+        simulator = LoihiSimulator(tmp_path / "a.net", engine=engine)
+        assert simulator.input_shape == model.input_shape[2:]
+        found = simulator.run(spikes)
+        assert found.shape == expected.shape
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", ["dense", "cnn"])
+def test_every_layers_spikes_are_the_models(name, tmp_path):
+    model = build(*MODELS[name])
+    spikes = random_spikes(model)
+    export_loihi(model, tmp_path / "a.net")
+    record = LoihiSimulator(tmp_path / "a.net").record(spikes, "spikes")
+    probed = iter(record.layers)
+    x = spikes
+    for layer in model.layers:
+        x = keras.ops.convert_to_numpy(layer(x))
+        if hasattr(layer, "neuron"):
+            np.testing.assert_array_equal(next(probed).spikes, x, err_msg=layer.name)
+    assert next(probed, None) is None
+
+
+# Keras itself, when it saves and loads under NumPy 2.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_reloaded_and_compiled_models_give_the_same_file(tmp_path):
+    model = build(*MODELS["cnn"])
+    export_loihi(model, tmp_path / "first.net")
+    model.compile("adam", "mse")
+    model.save(tmp_path / "model.keras")
+    for number, other in enumerate((model, keras.saving.load_model(tmp_path / "model.keras"))):
+        export_loihi(other, tmp_path / f"{number}.net")
+        assert (tmp_path / f"{number}.net").read_bytes() == (tmp_path / "first.net").read_bytes()
+
+
+def test_other_weights_give_another_file(tmp_path):
+    for seed in (0, 1):
+        export_loihi(build(*MODELS["dense"], seed), tmp_path / f"{seed}.net")
+    assert (tmp_path / "0.net").read_bytes() != (tmp_path / "1.net").read_bytes()
+
+
+def test_integers_are_the_weights_of_the_forward_pass(tmp_path):
+    model = build(*MODELS["few_bits"])
+    export_loihi(model, tmp_path / "a.net")
+    first, second = read_network(tmp_path / "a.net").layers
+    expected = np.clip(32 * np.rint(2 * np.asarray(model.layers[0].kernel)), -256, 224)
+    np.testing.assert_array_equal(first.weight, expected)
+    assert set(np.unique(second.weight)) == {-256, -128, 0, 128}
+
+
+def test_report_by_hand(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((None, 2, 2, 1)),
+            ks.SpikingSumPooling2D(2, neuron=FAST, name="pool"),
+            ks.Flatten(name="flat"),
+            ks.SpikingDense(6, neuron=SLOW, name="out"),
+        ]
+    )
+    # On the grid; rounded; to zero; clamped; in range after rounding; clamped.
+    model.layers[-1].kernel.assign([[0.5, 0.51, 0.01, 3.99, 3.98, -4.02]])
+    report = export_loihi(model, str(tmp_path / "a.net"))
+    assert isinstance(report, LoihiReport)
+    pool, flat, out = report.layers
+    assert (pool.name, pool.type) == ("pool", "SpikingSumPooling2D")
+    assert (pool.neurons, pool.weights) == (1, 4)
+    assert pool.largest_synaptic_sum == 4 * 110  # 1.1 times its threshold
+    assert (flat.name, flat.type, flat.neurons) == ("flat", "Flatten", 0)
+    assert (out.neurons, out.weights, out.zero_weights) == (6, 6, 1)
+    assert (out.changed_weights, out.out_of_range_weights) == (5, 2)
+    assert (out.weight_bits, out.threshold_mantissa) == (8, 500)
+    assert (out.current_decay, out.voltage_decay) == (300, 10)
+    assert out.largest_synaptic_sum == 256
+    assert (report.input_shape, report.output_shape, report.latency_steps) == ((2, 2, 1), (6,), 2)
+    assert report.warnings == ()
+    assert report.file_bytes == (tmp_path / "a.net").stat().st_size
+    lines = str(report).splitlines()
+    assert lines[0].split()[:4] == ["layer", "type", "neurons", "weights"]
+    assert " ".join(lines[4].split()) == "out SpikingDense 6 6 1 5 2 8 500 300 10 256"
+    assert lines[6].split() == ["total", "7", "10", "1", "5", "2"]
+    assert lines[7] == "(2, 2, 1) -> (6,), latency 2 steps"
+    assert lines[8] == f"wrote {tmp_path / 'a.net'} (.net, {report.file_bytes:,} bytes)"
+    data = json.loads(report.to_json())
+    assert data["layers"][2]["changed_weights"] == 5
+    assert data["path"] == str(tmp_path / "a.net")
+    assert data["output_shape"] == [6]
+
+
+def test_report_warns_of_sums_the_chip_cannot_hold(tmp_path):
+    model = build((200,), [ks.SpikingDense(3, neuron=NEURON, name="wide")])
+    model.layers[0].kernel.assign(np.full((200, 3), 3.0))
+    report = export_loihi(model, tmp_path / "a.net")
+    (warning,) = report.warnings
+    assert warning.startswith("wide: if all inputs of one sign spike in one step")
+    assert "reaches 38,400; the chip holds 32,768" in warning
+    assert f"warning: {warning}" in str(report)
+
+
+def refusal(model, tmp_path):
+    """The message of the one error, after checking that nothing was written."""
+    (tmp_path / "a.net").write_text("precious")
+    with pytest.raises(ValueError, match="cannot be exported to Loihi") as error:
+        export_loihi(model, tmp_path / "a.net")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.net"]
+    assert (tmp_path / "a.net").read_text() == "precious"
+    return str(error.value)
+
+
+def test_all_problems_in_one_error(tmp_path):
+    layers = [
+        ks.SpikingConv2D(4, 2, padding="same", neuron="srm", name="first"),
+        ks.SpikingSumPooling2D(2, padding="same", neuron=NEURON, name="pool"),
+        ks.Flatten(),
+        keras.layers.Dense(5, name="plain"),
+        ks.DelayLayer(name="delay"),
+        ks.SpikingDense(4, neuron=NEURON, name="silent"),
+        keras.layers.Softmax(name="softmax"),
+    ]
+    model = keras.Sequential([keras.Input((STEPS, 8, 9, 2)), *layers])
+    model.get_layer("silent").kernel.assign(np.full((5, 4), -1.0))
+    message = refusal(model, tmp_path)
+    assert "(8 problems), nothing was written" in message.splitlines()[0]
+    assert [line.split(";")[0] for line in message.splitlines()[1:]] == [
+        "  - first: its neuron is SRM",
+        "  - first: padding 'same' puts 0 zeros before and 1 behind the 8 input positions",
+        "  - first: padding 'same' puts 0 zeros before and 1 behind the 9 input positions",
+        "  - pool: padding 'same' puts 0 zeros before and 1 behind the 9 input positions",
+        "  - plain: Dense has no counterpart on the chip",
+        "  - delay: DelayLayer has no counterpart on the chip",
+        "  - softmax: Softmax has no counterpart on the chip",
+        "  - silent: no weight is positive",
+    ]
+    assert "to do: build the layer with neuron=keras_slayer.LoihiCUBA(...) and train it." in message
+
+
+def test_weights_that_are_not_finite(tmp_path):
+    model = build((3,), [ks.SpikingDense(2, neuron=NEURON, name="broken")])
+    model.layers[0].kernel.assign([[1, 1], [np.nan, 1], [1, 1]])
+    message = refusal(model, tmp_path)
+    assert "(1 problem)" in message
+    assert "broken: 1 of 6 weights are not on the chip's grid (the first: " in message
+
+
+def test_windows_beyond_the_loader(tmp_path):
+    model = build((200, 2, 1), [ks.SpikingConv2D(1, (128, 1), neuron=NEURON, name="tall")])
+    assert "tall: kernel_size is (128, 1); allowed: at most 127" in refusal(model, tmp_path)
+
+
+def test_models_of_other_kinds(tmp_path):
+    inputs = keras.Input((STEPS, 4))
+    functional = keras.Model(inputs, ks.SpikingDense(2, neuron=NEURON)(inputs), name="net")
+    assert "net: the model is a Functional; allowed: keras.Sequential" in refusal(
+        functional, tmp_path
+    )
+    unbuilt = keras.Sequential([ks.SpikingDense(2, neuron=NEURON)])
+    assert "the model is not built" in refusal(unbuilt, tmp_path)
+    volume = keras.Sequential([keras.Input((STEPS, 4, 4)), ks.SpikingDense(2, neuron=NEURON)])
+    assert "the input has shape (None, 30, 4, 4)" in refusal(volume, tmp_path)
+    headless = build((4, 4, 1), [ks.SpikingConv2D(2, 3, neuron=NEURON), ks.Flatten()])
+    assert "the model does not end in spikes" in refusal(headless, tmp_path)
+
+
+def test_subclassed_layers_are_not_trusted(tmp_path):
+    class Louder(ks.SpikingDense):
+        def call(self, inputs):
+            return 1.0 - super().call(inputs)
+
+    model = keras.Sequential([keras.Input((STEPS, 4)), Louder(2, neuron=NEURON, name="loud")])
+    assert "loud: Louder has no counterpart on the chip" in refusal(model, tmp_path)
+
+
+def test_format_comes_from_the_suffix_or_the_argument(tmp_path):
+    model = build(*MODELS["dense"])
+    export_loihi(model, tmp_path / "a.net")
+    export_loihi(model, tmp_path / "b.h5", format="net")
+    assert (tmp_path / "a.net").read_bytes() == (tmp_path / "b.h5").read_bytes()
+    with pytest.raises(ValueError, match=r"path must end in \.net unless .* Received: path="):
+        export_loihi(model, tmp_path / "c.nir")
+    with pytest.raises(ValueError, match=r"format must be one of .* Received: format='nir'"):
+        export_loihi(model, tmp_path / "c.net", format="nir")
+    with pytest.raises(ValueError, match=r"existing folder\. Received: path="):
+        export_loihi(model, tmp_path / "absent" / "c.net")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.net", "b.h5"]
+
+
+def test_importing_the_package_loads_neither_h5py_nor_the_simulator():
+    # In a process of its own; Keras may import h5py itself, so it must not be imported at all.
+    code = (
+        "import sys\n"
+        "import types\n"
+        "import importlib.util\n"
+        "spec = importlib.util.find_spec('keras_slayer')\n"
+        "package = types.ModuleType('keras_slayer')\n"
+        "package.__path__ = list(spec.submodule_search_locations)\n"
+        "sys.modules['keras_slayer'] = package\n"
+        "import keras_slayer.export as export\n"
+        "assert 'export_loihi' in dir(export) and 'LoihiSimulator' in export.__all__\n"
+        "assert not {'h5py', 'keras', 'keras_slayer.export._simulator'} & set(sys.modules)\n"
+        "export.LoihiSimulator\n"
+        "assert 'h5py' in sys.modules and 'keras' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
