@@ -45,7 +45,7 @@ def plot_events(events_or_spikes, *, dt: float = 1.0, title: str | None = None, 
     cloud = _EventCloud.of(events_or_spikes, dt)
     figure = figure or _new_figure(10, 3.6)
     grid = figure.add_gridspec(2, 3, width_ratios=[1.5, 1.2, 1], wspace=0.08)
-    _draw_space_time(figure.add_subplot(grid[:, 0], projection="3d"), cloud)
+    _draw_space_time(figure.add_subplot(grid[:, 0], projection="3d"), cloud, zoom=1.12)
     for row, (name, extent) in enumerate((("x", cloud.width), ("y", cloud.height))):
         ax = figure.add_subplot(grid[row, 1])
         places = getattr(cloud, name)
@@ -259,7 +259,7 @@ class _EventCloud(NamedTuple):
 def _draw_input(figure, cloud: _EventCloud):
     """Space-time above, and below it the image of each third of the recording."""
     grid = figure.add_gridspec(2, 3, height_ratios=[2, 1])
-    _draw_space_time(figure.add_subplot(grid[0, :], projection="3d"), cloud)
+    _draw_space_time(figure.add_subplot(grid[0, :], projection="3d"), cloud, zoom=1.2)
     thirds = itertools.pairwise(np.linspace(0, cloud.duration, 4))
     for column, (start, stop) in enumerate(thirds):
         ax = figure.add_subplot(grid[1, column])
@@ -268,7 +268,7 @@ def _draw_input(figure, cloud: _EventCloud):
     _heading(figure, f"Input: {cloud.t.size:,} events")
 
 
-def _draw_space_time(ax, cloud: _EventCloud):
+def _draw_space_time(ax, cloud: _EventCloud, zoom: float):
     """Every event as a point, time running to the right, the image plane standing upright."""
     from matplotlib.ticker import MaxNLocator
 
@@ -277,7 +277,7 @@ def _draw_space_time(ax, cloud: _EventCloud):
     ax.scatter(cloud.t, cloud.x, cloud.y, c=cloud.colours, **style)
     ax.set(xlim=(0, cloud.duration), ylim=(0, cloud.width), zlim=(cloud.height, 0))
     ax.view_init(elev=16, azim=-62)
-    ax.set_box_aspect((2.0, 1, 1), zoom=1.25)
+    ax.set_box_aspect((2.0, 1, 1), zoom=zoom)
     for axis, name, pad in (
         (ax.xaxis, "time (ms)", 2),
         (ax.yaxis, "x (px)", -2),
@@ -351,8 +351,10 @@ def _name_rows(ax, counts, names, winner, accent):
 
 def _new_figure(width: float, height: float):
     """An empty white figure, `width` x `height` inches, that no global state knows of."""
-    from matplotlib.figure import Figure
-
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("pictures need matplotlib: pip install 'keras_slayer[plot]'") from error
     return Figure(figsize=(width, height), layout="constrained", facecolor="white")
 
 

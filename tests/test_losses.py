@@ -151,9 +151,15 @@ def test_spike_max_loss_is_the_cross_entropy_of_counts():
 def test_spike_max_loss_is_finite_with_a_gradient_when_hundreds_of_spikes_disagree():
     spikes = np.zeros((1, 2000, 2), "float32")
     spikes[..., 0] = 1
-    value, grad = gradient(SpikeMaxLoss(), [1], spikes)
+    value, grad = gradient(SpikeMaxLoss(scale=1.0), [1], spikes)
     assert value == 2000
     np.testing.assert_allclose(grad[0], np.tile([1.0, -1.0], (2000, 1)))
+
+
+def test_the_default_scale_asks_for_a_lead_of_seventy_spikes():
+    spikes = np.zeros((1, 100, 10), "float32")
+    spikes[0, :70, 4] = 1
+    np.testing.assert_allclose(np.exp(-SpikeMaxLoss()([4], spikes)), 0.99, atol=0.002)
 
 
 def test_spike_max_loss_takes_rows_that_do_not_sum_to_one():

@@ -319,15 +319,28 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypat
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_pyplot_is_never_loaded_and_matplotlib_only_to_draw(tmp_path):
-    code = f"""
-import sys, numpy as np
-from keras_slayer import visualization as v
-assert "matplotlib" not in sys.modules
-v.summary_figure(r"{tmp_path / "figure.png"}", input_spikes=np.ones((3, 2, 2, 2)),
-                 output_spikes=np.ones((3, 2)), label=0, history={{"loss": [1.0]}})
-v.plot_events(np.ones((3, 2, 2, 2)))
-assert "matplotlib.figure" in sys.modules and "matplotlib.pyplot" not in sys.modules
+def test_drawing_leaves_pyplot_as_it_was(tmp_path):
+    from matplotlib import pyplot
+
+    def state():
+        return mpl.get_backend(), pyplot.get_fignums(), dict(mpl.rcParams)
+
+    before = state()
+    summary(tmp_path / "figure.png")
+    plot_events(recording())
+    assert state() == before
+
+
+def test_without_matplotlib_only_drawing_fails_and_says_what_to_install():
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+import numpy as np
+from keras_slayer import visualization
+try:
+    visualization.plot_raster(np.ones((3, 2)))
+except ImportError as error:
+    print(error)
 """
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert (tmp_path / "figure.png").exists()
+    run = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert run.stdout == "pictures need matplotlib: pip install 'keras_slayer[plot]'\n"

@@ -100,7 +100,8 @@ def read_model(model: keras.Model) -> tuple[FloatNetwork, list[Problem]]:
         result = _handler(layer)(layer, shape[2:], notes)
         layers += [] if result is None else [result]
         problems += notes
-        shape = tuple(layer.compute_output_shape(shape))
+        # Not compute_output_shape: layers of users often lack it.
+        shape = tuple(layer.compute_output_spec(keras.KerasTensor(shape)).shape)
     if not problems and not (layers and isinstance(layers[-1], FloatLayer)):
         problems.add(
             "the model does not end in spikes",

@@ -30,7 +30,8 @@ def plain_nmnist(data: bytes) -> list[tuple[int, int, int, int]]:
 
 
 def as_tuples(events: Events):
-    return list(zip(*(getattr(events, n).tolist() for n in ("x", "y", "t", "polarity"))))
+    columns = (getattr(events, name).tolist() for name in ("x", "y", "t", "polarity"))
+    return list(zip(*columns, strict=True))
 
 
 def test_known_bytes():
@@ -181,7 +182,9 @@ def test_real_recordings(sample_data):
     assert as_tuples(recordings[0]) == plain_nmnist(files[0])
     assert [ev.encode_nmnist(events) for events in recordings] == files
     assert np.mean([len(events) for events in recordings]) == pytest.approx(4133, rel=0.1)
-    assert np.mean([events.polarity.mean() for events in recordings]) == pytest.approx(0.5, abs=0.02)
+    assert np.mean([events.polarity.mean() for events in recordings]) == pytest.approx(
+        0.5, abs=0.02
+    )
     assert np.mean([events.t[-1] for events in recordings]) == pytest.approx(308e3, rel=0.01)
 
 

@@ -62,7 +62,7 @@ def flat_image():
 def pools():
     return (7, 10, 3), [
         ks.SpikingSumPooling2D((2, 3), strides=(1, 2), neuron=FAST),
-        ks.SpikingSumPooling2D(3, strides=1, padding="same", neuron=NEURON),
+        ks.SpikingSumPooling2D(3, strides=1, padding="same", neuron=FAST, weight=0.2),
     ]
 
 
@@ -97,8 +97,8 @@ def build(shape, layers, seed=0):
     for layer in model.layers:
         for variable in layer.trainable_variables:
             fan_in = np.prod(variable.shape[:-1])
-            scale = 4 / np.sqrt(fan_in) + 0.3
-            variable.assign(rng.normal(0.3 * scale, scale, variable.shape))
+            scale = 2 / np.sqrt(fan_in) + 0.2
+            variable.assign(rng.normal(0, scale, variable.shape))
     return model
 
 
@@ -112,7 +112,7 @@ def test_every_spike_is_the_models(name, tmp_path):
     model = build(*MODELS[name])
     spikes = random_spikes(model)
     expected = keras.ops.convert_to_numpy(model(spikes))
-    assert 0.02 < expected.mean() < 0.98
+    assert 0.02 < expected.mean() < 0.8
     export_loihi(model, tmp_path / "a.net")
     for engine in ("native", "numpy"):
         simulator = LoihiSimulator(tmp_path / "a.net", engine=engine)
@@ -139,14 +139,24 @@ def test_every_layers_spikes_are_the_models(name, tmp_path):
 
 # Keras itself, when it saves and loads under NumPy 2.
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
-def test_reloaded_and_compiled_models_give_the_same_file(tmp_path):
+def test_trained_and_reloaded_models(tmp_path):
     model = build(*MODELS["cnn"])
-    export_loihi(model, tmp_path / "first.net")
-    model.compile("adam", "mse")
+    export_loihi(model, tmp_path / "fresh.net")
+    spikes = random_spikes(model)
+    model.compile("sgd", "mse")
+    model.train_on_batch(spikes, np.zeros((3, STEPS, 10)))
+    export_loihi(model, tmp_path / "trained.net")
     model.save(tmp_path / "model.keras")
-    for number, other in enumerate((model, keras.saving.load_model(tmp_path / "model.keras"))):
-        export_loihi(other, tmp_path / f"{number}.net")
-        assert (tmp_path / f"{number}.net").read_bytes() == (tmp_path / "first.net").read_bytes()
+    reloaded = keras.saving.load_model(tmp_path / "model.keras")
+    export_loihi(reloaded, tmp_path / "reloaded.net")
+    fresh, trained, again = (
+        (tmp_path / f"{name}.net").read_bytes() for name in ("fresh", "trained", "reloaded")
+    )
+    assert fresh != trained
+    assert trained == again
+    found = LoihiSimulator(tmp_path / "reloaded.net").run(spikes)
+    assert found.sum() > 0
+    np.testing.assert_array_equal(found, reloaded.predict(spikes, verbose=0))
 
 
 def test_other_weights_give_another_file(tmp_path):
@@ -161,7 +171,7 @@ def test_integers_are_the_weights_of_the_forward_pass(tmp_path):
     first, second = read_network(tmp_path / "a.net").layers
     expected = np.clip(32 * np.rint(2 * np.asarray(model.layers[0].kernel)), -256, 224)
     np.testing.assert_array_equal(first.weight, expected)
-    assert set(np.unique(second.weight)) == {-256, -128, 0, 128}
+    assert {-128, 0, 128} <= set(np.unique(second.weight)) <= {-256, -128, 0, 128}
 
 
 def test_report_by_hand(tmp_path):
@@ -276,13 +286,19 @@ def test_models_of_other_kinds(tmp_path):
     assert "the model does not end in spikes" in refusal(headless, tmp_path)
 
 
-def test_subclassed_layers_are_not_trusted(tmp_path):
+def test_layers_of_users_are_not_trusted(tmp_path):
     class Louder(ks.SpikingDense):
         def call(self, inputs):
             return 1.0 - super().call(inputs)
 
-    model = keras.Sequential([keras.Input((STEPS, 4)), Louder(2, neuron=NEURON, name="loud")])
-    assert "loud: Louder has no counterpart on the chip" in refusal(model, tmp_path)
+    class Twice(keras.layers.Layer):  # without compute_output_shape
+        def call(self, inputs):
+            return keras.ops.concatenate([inputs, inputs], axis=-1)
+
+    layers = [Twice(name="twice"), Louder(2, neuron=NEURON, name="loud")]
+    message = refusal(keras.Sequential([keras.Input((STEPS, 4)), *layers]), tmp_path)
+    assert "twice: Twice has no counterpart on the chip" in message
+    assert "loud: Louder has no counterpart on the chip" in message
 
 
 def test_format_comes_from_the_suffix_or_the_argument(tmp_path):

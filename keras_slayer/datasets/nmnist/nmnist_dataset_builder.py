@@ -79,7 +79,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             ) from error
         archives = {}
         for split, name in ARCHIVES.items():
-            found = sorted(folder.glob(f"**/{name}"))
+            found = [*folder.glob(name), *folder.glob(f"*/{name}")]
             if len(found) != 1:
                 raise ValueError(f"{URL} should hold one {name}. Received: {len(found)} of them")
             archives[split] = found[0]

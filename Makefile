@@ -1,0 +1,32 @@
+# make demo   train on event data, export to Loihi, draw a picture
+# make test   the tests
+# make lint   style
+# make clean  removes the virtual environment and everything built
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out
+SOURCES := pyproject.toml setup.py $(wildcard keras_slayer/ops/csrc/* keras_slayer/export/csrc/*) keras_slayer/ops/build.py
+
+.PHONY: demo test lint clean
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+demo: $(VENV)/.installed
+	$(BIN)/python examples/nmnist.py --output $(OUT)/demo $(ARGS)
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+# TensorFlow first, so that the install finds it and compiles the ops for it.
+$(VENV)/.installed: $(SOURCES)
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check tensorflow
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build *.egg-info keras_slayer/ops/_native-*.so keras_slayer/export/_simulator*.so

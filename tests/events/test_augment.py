@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_slayer.events import random_shift, to_spikes
+from keras_slayer.events.augment import draw_shifts, shift_bins
+from keras_slayer.events.binning import flat_bins
+
+SHAPE = (5, 7, 2)
+
+
+def batch_of(rng, sizes):
+    return {
+        name: tf.RaggedTensor.from_row_lengths(
+            tf.constant(rng.integers(0, limit, sum(sizes)), dtype), sizes
+        )
+        for name, limit, dtype in (
+            ("x", 7, tf.uint8),
+            ("y", 5, tf.uint8),
+            ("t", 10_000, tf.int32),
+            ("polarity", 2, tf.bool),
+        )
+    }
+
+
+def moved(spikes, dy, dx):
+    """Moves an image (t, h, w, c) with zeros coming in, by padding and cutting."""
+    height, width = spikes.shape[1:3]
+    big = np.pad(spikes, ((0, 0), (9, 9), (9, 9), (0, 0)))
+    return big[:, 9 - dy : 9 - dy + height, 9 - dx : 9 - dx + width]
+
+
+@pytest.mark.parametrize("as_function", [False, True])
+def test_shifts_are_those_of_the_dense_tensor(as_function):
+    events = batch_of(np.random.default_rng(0), [40, 0, 30, 1, 60, 50, 20, 10])
+    shift = draw_shifts(3, 8, SHAPE, [5, 6]).numpy()
+    assert len({tuple(s) for s in shift}) > 3
+    function = tf.function(random_shift) if as_function else random_shift
+    result = function(events, 3, SHAPE, seed=[5, 6])
+    assert {k: v.dtype for k, v in result.items()} == {k: v.dtype for k, v in events.items()}
+    before = to_spikes(events, SHAPE, 10).numpy()
+    after = to_spikes(result, SHAPE, 10).numpy()
+    expected = np.stack([moved(s, dy, dx) for s, (dy, dx) in zip(before, shift, strict=True)])
+    np.testing.assert_array_equal(after, expected)
+    assert result["x"].nrows() == 8
+    assert 0 < result["x"].values.shape[0] < 211
+
+    bins, keep = flat_bins({k: v.values for k, v in events.items()}, SHAPE, 10, 1.0, "drop")
+    assert keep.numpy().all()
+    rows = events["x"].value_rowids()
+    bins, rows = shift_bins(bins, rows, tf.constant(shift), SHAPE)
+    flat = np.zeros((8, 10 * 5 * 7 * 2), np.float32)
+    flat[rows.numpy(), bins.numpy()] = 1
+    np.testing.assert_array_equal(flat.reshape(expected.shape), expected)
+
+
+def test_all_shifts_occur_and_depend_on_the_seed():
+    shift = draw_shifts(2, 2000, SHAPE, [0, 1]).numpy()
+    values, counts = np.unique(shift, axis=0, return_counts=True)
+    assert len(values) == 25
+    assert values.min() == -2 and values.max() == 2
+    assert counts.min() > 40
+    np.testing.assert_array_equal(shift, draw_shifts(2, 2000, SHAPE, [0, 1]))
+    assert (shift != draw_shifts(2, 2000, SHAPE, [1, 1]).numpy()).any()
+
+
+def test_zero_shift_and_single_recording():
+    events = {name: value[0] for name, value in batch_of(np.random.default_rng(1), [50]).items()}
+    same = random_shift(events, 0, SHAPE, seed=[1, 2])
+    for name in events:
+        np.testing.assert_array_equal(same[name], events[name])
+    result = random_shift(events, 2, SHAPE, seed=[1, 2])
+    dy, dx = draw_shifts(2, 1, SHAPE, [1, 2]).numpy()[0]
+    assert (dy, dx) != (0, 0)
+    x = events["x"].numpy().astype(int) + dx
+    y = events["y"].numpy().astype(int) + dy
+    keep = (x >= 0) & (x < 7) & (y >= 0) & (y < 5)
+    np.testing.assert_array_equal(result["x"], x[keep])
+    np.testing.assert_array_equal(result["y"], y[keep])
+    np.testing.assert_array_equal(result["t"], events["t"].numpy()[keep])
+
+
+def test_population_moves_along_x_only():
+    events = {"x": tf.constant([0, 5, 9]), "t": tf.constant([1, 2, 3])}
+    shift = draw_shifts(3, 50, (10,), [3, 4]).numpy()
+    assert (shift[:, 0] == 0).all() and np.ptp(shift[:, 1]) == 6
+    dx = draw_shifts(3, 1, (10,), [3, 4]).numpy()[0, 1]
+    x = np.array([0, 5, 9]) + dx
+    result = random_shift(events, 3, (10,), seed=[3, 4])
+    np.testing.assert_array_equal(result["x"], x[(x >= 0) & (x < 10)])
+
+
+@pytest.mark.parametrize("max_shift", [-1, 1.5, True])
+def test_wrong_shift(max_shift):
+    with pytest.raises(ValueError, match=f"`max_shift` must be .* Received: max_shift={max_shift}"):
+        random_shift({"x": tf.constant([0])}, max_shift, SHAPE, seed=[0, 0])

@@ -1,0 +1,228 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_slayer.events import spike_pipeline, to_spikes
+
+SHAPE = (5, 6, 2)
+STEPS = 8
+
+
+def dataset_of(size=10, seed=0):
+    """A data set of recordings of different lengths, as tfds gives them."""
+    rng = np.random.default_rng(seed)
+    recordings = []
+    for _ in range(size):
+        count = rng.integers(0, 60)
+        recordings.append(
+            {
+                "x": rng.integers(0, 6, count).astype(np.uint8),
+                "y": rng.integers(0, 5, count).astype(np.uint8),
+                "t": np.sort(rng.integers(0, 9_000, count)).astype(np.int32),
+                "polarity": rng.integers(0, 2, count).astype(bool),
+            }
+        )
+
+    def generate():
+        yield from ((events, label) for label, events in enumerate(recordings))
+
+    spec = {
+        "x": tf.TensorSpec((None,), tf.uint8),
+        "y": tf.TensorSpec((None,), tf.uint8),
+        "t": tf.TensorSpec((None,), tf.int32),
+        "polarity": tf.TensorSpec((None,), tf.bool),
+    }
+    dataset = tf.data.Dataset.from_generator(
+        generate, output_signature=(spec, tf.TensorSpec((), tf.int64))
+    )
+    return dataset.apply(tf.data.experimental.assert_cardinality(size)), recordings
+
+
+def dense(recordings):
+    return np.stack([to_spikes(events, SHAPE, STEPS) for events in recordings])
+
+
+def build(dataset, **arguments):
+    return spike_pipeline(
+        dataset, **{"sensor_shape": SHAPE, "steps": STEPS, "batch_size": 4, **arguments}
+    )
+
+
+def collect(pipeline):
+    batches = list(pipeline.as_numpy_iterator())
+    return np.concatenate([s for s, _ in batches]), np.concatenate([y for _, y in batches])
+
+
+@pytest.mark.parametrize("cache", [True, False])
+def test_batches_in_order(cache):
+    dataset, recordings = dataset_of()
+    pipeline = build(dataset, cache=cache)
+    assert len(pipeline) == 3
+    assert pipeline.element_spec == (
+        tf.TensorSpec((None, STEPS, *SHAPE), tf.float32),
+        tf.TensorSpec((None,), tf.int64),
+    )
+    for _ in range(2):
+        assert [s.shape[0] for s, _ in pipeline] == [4, 4, 2]
+        spikes, labels = collect(pipeline)
+        np.testing.assert_array_equal(spikes, dense(recordings))
+        np.testing.assert_array_equal(labels, np.arange(10))
+    assert 0 < spikes.mean() < 0.2
+
+
+def test_drop_remainder_fixes_the_batch():
+    pipeline = build(dataset_of()[0], drop_remainder=True)
+    assert len(pipeline) == 2
+    assert pipeline.element_spec[0].shape == (4, STEPS, *SHAPE)
+    assert [s.shape[0] for s, _ in pipeline] == [4, 4]
+
+
+def test_cache_reads_the_source_once():
+    reads = []
+    dataset, recordings = dataset_of()
+
+    def count(events, label):
+        tf.py_function(lambda: reads.append(1), [], [])
+        return events, label
+
+    pipeline = build(dataset.map(count), shuffle=True, seed=1)
+    for _ in range(3):
+        spikes, labels = collect(pipeline)
+        np.testing.assert_array_equal(spikes, dense(recordings)[labels])
+    assert len(reads) == 10
+
+
+def test_shuffle_gives_every_sample_in_another_order_every_epoch():
+    dataset, recordings = dataset_of()
+    pipeline = build(dataset, shuffle=True, seed=3)
+    orders = []
+    for _ in range(4):
+        spikes, labels = collect(pipeline)
+        assert sorted(labels) == list(range(10))
+        np.testing.assert_array_equal(spikes, dense(recordings)[labels])
+        orders.append(tuple(labels))
+    assert len(set(orders)) == 4
+
+
+def shifts_of(spikes, originals):
+    """The shift of each sample, found by trying all that are possible."""
+    found = []
+    for sample, original in zip(spikes, originals, strict=True):
+        big = np.pad(original, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        matches = [
+            (dy, dx)
+            for dy in range(-2, 3)
+            for dx in range(-2, 3)
+            if np.array_equal(sample, big[:, 2 - dy : 7 - dy, 2 - dx : 8 - dx])
+        ]
+        assert matches, "a sample is not a shifted copy of its recording"
+        found.append(matches[0])
+    return found
+
+
+def test_shifts_differ_between_samples_and_epochs_and_repeat_with_the_seed():
+    dataset, recordings = dataset_of(20)
+
+    def epochs(seed):
+        pipeline = build(dataset, shuffle=True, shift=2, seed=seed)
+        return [collect(pipeline) for _ in range(3)]
+
+    first, again, other = epochs(7), epochs(7), epochs(8)
+    shifts = [shifts_of(spikes, dense(recordings)[labels]) for spikes, labels in first]
+    assert all(len(set(s)) > 8 for s in shifts)
+    # The same batch position draws other shifts in every epoch.
+    assert shifts[0] != shifts[1] != shifts[2]
+    for (spikes, labels), (spikes_again, labels_again) in zip(first, again, strict=True):
+        np.testing.assert_array_equal(spikes, spikes_again)
+        np.testing.assert_array_equal(labels, labels_again)
+    assert not np.array_equal(first[0][1], other[0][1])
+
+
+def test_global_seed_makes_it_reproducible():
+    dataset, _ = dataset_of(20)
+
+    def run(seed):
+        keras.utils.set_random_seed(seed)
+        return collect(build(dataset, shuffle=True, shift=2))
+
+    np.testing.assert_array_equal(run(5)[0], run(5)[0])
+    assert not np.array_equal(run(5)[0], run(6)[0])
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "uint8"])
+def test_dtypes(dtype):
+    dataset, recordings = dataset_of()
+    pipeline = build(dataset, dtype=dtype)
+    assert pipeline.element_spec[0].dtype == tf.as_dtype(dtype)
+    spikes = np.concatenate([tf.cast(s, tf.float32) for s, _ in pipeline])
+    np.testing.assert_array_equal(spikes, dense(recordings))
+
+
+def test_late_events():
+    dataset, recordings = dataset_of()
+    assert max(e["t"].max(initial=0) for e in recordings) >= STEPS * 1000
+    with pytest.raises(tf.errors.InvalidArgumentError, match="past the last of 8 steps"):
+        collect(build(dataset, late="error"))
+    collect(build(dataset, late="error", steps=9))
+
+
+def test_population_of_neurons():
+    dataset, recordings = dataset_of()
+    pipeline = build(
+        dataset.map(lambda e, label: ({"x": e["x"], "t": e["t"]}, label)),
+        sensor_shape=(6,),
+        shift=1,
+    )
+    spikes, _ = collect(pipeline)
+    assert spikes.shape == (10, STEPS, 6)
+    assert 0 < spikes.sum() <= sum(len(e["x"]) for e in recordings)
+
+
+def test_off_sensor_events_are_refused():
+    with pytest.raises(tf.errors.InvalidArgumentError, match="off the sensor"):
+        collect(build(dataset_of()[0], sensor_shape=(5, 4, 2)))
+
+
+def test_fit_sees_every_epoch():
+    dataset, _ = dataset_of()
+    model = keras.Sequential(
+        [keras.layers.Reshape((-1,)), keras.layers.Dense(10, activation="softmax")]
+    )
+    model.compile(keras.optimizers.Adam(0.02), "sparse_categorical_crossentropy")
+    pipeline = build(dataset, shuffle=True, seed=0)
+    # shuffle=False: Keras warns that it does not shuffle a tf.data.Dataset itself.
+    history = model.fit(pipeline, epochs=6, shuffle=False, verbose=0)
+    assert len(history.history["loss"]) == 6
+    assert history.history["loss"][5] < 0.7 * history.history["loss"][0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "`batch_size` must be a positive integer. Received: batch_size=0"),
+        ({"shuffle": 0.5}, "`shuffle` must be .* Received: shuffle=0.5"),
+        ({"shuffle": 0}, "`shuffle` must be .* Received: shuffle=0"),
+        ({"shift": -1}, "`shift` must be .* Received: shift=-1"),
+        ({"steps": -1}, "`steps` must be .* Received: steps=-1"),
+        ({"late": None}, "`late` must be .* Received: late=None"),
+    ],
+)
+def test_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build(dataset_of()[0], **arguments)
+
+
+def test_wrong_elements():
+    dataset, _ = dataset_of()
+    with pytest.raises(ValueError, match=r"pairs \(events, label\).*\['polarity', 't', 'x', 'y'\]"):
+        build(dataset.map(lambda events, label: events))
+    with pytest.raises(ValueError, match=r"pairs \(events, label\).*\['t', 'x', 'y'\]"):
+        build(dataset.map(lambda e, label: ({"x": e["x"]}, label)), sensor_shape=(5, 6, 1))
+
+
+def test_unknown_length_needs_a_buffer():
+    dataset = dataset_of()[0].filter(lambda events, label: label < 7)
+    with pytest.raises(ValueError, match="`shuffle=True` needs a data set of known length"):
+        build(dataset, shuffle=True)
+    assert sorted(collect(build(dataset, shuffle=100))[1]) == list(range(7))
