@@ -30,7 +30,7 @@ def load_nmnist(archives=None, *, split=("train", "test"), data_dir=None):
 
     Raises:
         FileNotFoundError: archives missing and no download; says what to fetch and where to put it.
-        ValueError: corrupt recordings, with archive, file and byte offset.
+        ValueError: corrupt archives or recordings, with archive, file and byte offset.
     """
     if archives is None:
         return _load("nmnist", split, data_dir, tfds.download.DownloadConfig())
@@ -74,7 +74,11 @@ def _fingerprint(folder: pathlib.Path) -> str:
             raise FileNotFoundError(
                 f"{folder} lacks {name}.\n{nmnist.Builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                digest.update(f"{entry.filename} {entry.file_size} {entry.CRC}\n".encode())
+        try:
+            with zipfile.ZipFile(path) as archive:
+                entries = archive.infolist()
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{path} is damaged or incomplete: {error}") from error
+        for entry in entries:
+            digest.update(f"{entry.filename} {entry.file_size} {entry.CRC}\n".encode())
     return digest.hexdigest()[:16]

@@ -9,7 +9,7 @@ import tensorflow as tf
 from keras_slayer.layers.spatial import padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.ops import checks
-from keras_slayer.quantization import quantize_weights, weight_max
+from keras_slayer.quantization import weight_max, weight_step
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -48,25 +48,25 @@ class SpikingSumPooling2D(SpikingLayer):
         self.strides = self.pool_size if strides is None else pair(strides, "strides")
         self.padding = padding_name(padding)
         self.weight = checks.number(weight, "weight", open_low=True)
-        exact = self._exact_weight()
-        if self.on_chip and not 0 < float(self.quantized_weight()) < exact * 1.25:
+        peak = float(np.max(self.neuron.response_kernel()))
+        exact = self.weight * self.neuron.firing_threshold / peak
+        self._tap = self._round_to_chip(exact) if self.on_chip else exact
+
+    def _round_to_chip(self, exact: float) -> float:
+        bits = self.neuron.weight_bits
+        rounded = round(exact / weight_step(bits)) * weight_step(bits)
+        if not weight_step(bits) <= rounded <= weight_max(bits):
             raise ValueError(
-                f"The pool needs a weight of {exact:.3g}, which does not round to a chip weight "
-                f"(up to {weight_max(self.neuron.weight_bits):.3g} with "
-                f"{self.neuron.weight_bits} bits). Received: weight={weight!r}, "
+                f"The pool needs a weight of {exact:.3g}, and the chip's go from "
+                f"{weight_step(bits):.3g} to {weight_max(bits):.3g} with {bits} bits: give the "
+                f"pool a neuron with another threshold. Received: weight={self.weight!r}, "
                 f"neuron={self.neuron!r}"
             )
-
-    def _exact_weight(self) -> float:
-        peak = float(np.max(self.neuron.response_kernel()))
-        return self.weight * self.neuron.firing_threshold / peak
+        return rounded
 
     def quantized_weight(self) -> float:
         """The weight of every tap as the forward pass uses it."""
-        exact = self._exact_weight()
-        if not self.on_chip:
-            return exact
-        return float(quantize_weights(np.float32(exact), self.neuron.weight_bits))
+        return self._tap
 
     def build(self, input_shape):
         self._check_time_axis(input_shape, 5, "(batch, time, height, width, channels)")
@@ -84,7 +84,7 @@ class SpikingSumPooling2D(SpikingLayer):
         shape = tf.shape(inputs)
         frames = tf.reshape(inputs, tf.concat([[-1], shape[2:]], axis=0))
         frames.set_shape([None, *inputs.shape[2:]])
-        z = self._window_sums(tf.cast(frames, dtype)) * tf.cast(self.quantized_weight(), dtype)
+        z = self._window_sums(tf.cast(frames, dtype)) * tf.cast(self._tap, dtype)
         spikes = self._fire(tf.reshape(z, tf.concat([shape[:2], tf.shape(z)[1:]], axis=0)))
         spikes.set_shape(self.compute_output_shape(inputs.shape))
         return spikes

@@ -166,6 +166,23 @@ def test_corrupt_archives_name_file_and_byte(tmp_path, name, data, message):
         prepare(tmp_path, manual_dir=archives_with(tmp_path, name, data))
 
 
+def test_damaged_archives_are_named(tmp_path, no_network):
+    # Cut short, as after an interrupted copy; and with one byte of a recording changed.
+    data = (DUMMY / "Train.zip").read_bytes()
+    shutil.copy(DUMMY / "Test.zip", tmp_path)
+    (tmp_path / "Train.zip").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ValueError, match=r"Train\.zip is damaged or incomplete: File is not a zip"):
+        prepare(tmp_path, manual_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"Train\.zip is damaged or incomplete: File is not a zip"):
+        keras_slayer.datasets.load_nmnist(tmp_path, data_dir=tmp_path / "prepared")
+    archives_with(tmp_path, "3/00001.bin", bytes(5))
+    data = bytearray((tmp_path / "Train.zip").read_bytes())
+    data[data.index(b"00001.bin") + len(b"00001.bin")] ^= 1
+    (tmp_path / "Train.zip").write_bytes(data)
+    with pytest.raises(ValueError, match=r"Train\.zip is damaged or incomplete: Bad CRC-32.*00001"):
+        prepare(tmp_path, manual_dir=tmp_path)
+
+
 def test_load_nmnist(tmp_path, no_network):
     train, test = keras_slayer.datasets.load_nmnist(DUMMY, data_dir=tmp_path)
     assert_same_recordings(train, DUMMY / "Train.zip")

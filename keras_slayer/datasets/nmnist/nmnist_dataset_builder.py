@@ -1,6 +1,7 @@
 """tfds builder of N-MNIST, from the download or from Train.zip and Test.zip in `manual_dir`."""
 
 import re
+import zipfile
 
 import tensorflow_datasets as tfds
 
@@ -50,20 +51,23 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, dl_manager, archive):
         count = 0
-        for path, file in dl_manager.iter_archive(archive):
-            match = _RECORDING.search(path)
-            if match is None:
-                continue
-            count += 1
-            source = f"{archive}/{path}"
-            events = decode_nmnist(file.read(), source=source, sensor_shape=SENSOR_SHAPE)
-            yield (
-                f"{match['label']}/{match['name']}",
-                {
-                    "events": encode(events),
-                    "label": int(match["label"]),
-                },
-            )
+        try:
+            for path, file in dl_manager.iter_archive(archive):
+                match = _RECORDING.search(path)
+                if match is None:
+                    continue
+                count += 1
+                source = f"{archive}/{path}"
+                events = decode_nmnist(file.read(), source=source, sensor_shape=SENSOR_SHAPE)
+                yield (
+                    f"{match['label']}/{match['name']}",
+                    {
+                        "events": encode(events),
+                        "label": int(match["label"]),
+                    },
+                )
+        except zipfile.BadZipFile as error:
+            raise ValueError(f"{archive} is damaged or incomplete: {error}") from error
         if not count:
             raise ValueError(f"{archive}: no recordings of the form <label>/<id>.bin in it")
 

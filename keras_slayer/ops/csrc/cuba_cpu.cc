@@ -74,8 +74,7 @@ void cuba_grad(Dtype dtype, const CubaGradArgs& args, int64_t begin, int64_t end
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    const Surrogate<A> rho = {A(args.surrogate.threshold), A(args.surrogate.width),
-                              A(args.surrogate.height)};
+    const Surrogate<A> rho(args.surrogate.threshold, args.surrogate.width, args.surrogate.height);
     const CubaAdjoint<A> adjoint = {A(args.keep_current), A(args.keep_voltage), rho};
     for (int64_t item = begin; item < end; ++item) {
       A current[kBlock], voltage[kBlock];

@@ -17,7 +17,7 @@ namespace keras_slayer {
 // (Cephes' expf coefficients, relative error below 2e-7) free of branches and
 // calls, so that loops over it vectorise.
 KS_HD float exp_nonpositive(float x) {
-  const float clamped = x > -87.0f ? x : -87.0f;
+  const float clamped = x < -87.0f ? -87.0f : x;  // NaN stays
   const float n = std::rint(clamped * 1.44269504088896341f);
   const float r = (clamped - n * 0.693359375f) - n * -2.12194440e-4f;
   float p = 1.9875691500e-4f;
@@ -28,7 +28,7 @@ KS_HD float exp_nonpositive(float x) {
   p = p * r + 5.0000001201e-1f;
   const float mantissa = p * r * r + r + 1.0f;
   const float result = mantissa * bits_to_float(uint32_t(int32_t(n) + 127) << 23);
-  return x != x ? x : (x < -87.0f ? 0.0f : result);
+  return x < -87.0f ? 0.0f : result;
 }
 KS_HD double exp_nonpositive(double x) { return std::exp(x); }
 
@@ -63,10 +63,12 @@ struct ExponentialFilter {
 // change of u moves a spike (SLAYER's probability density function).
 template <class A>
 struct Surrogate {
-  A threshold, width, height;
+  A threshold, rate, height;  // rate = -1 / width: a division costs more than the exponential
+  Surrogate(double threshold, double width, double height)
+      : threshold(A(threshold)), rate(A(-1.0 / width)), height(A(height)) {}
   KS_HD A operator()(A u) const {
     const A distance = u > threshold ? u - threshold : threshold - u;
-    return height * exp_nonpositive(-distance / width);
+    return height * exp_nonpositive(distance * rate);
   }
 };
 

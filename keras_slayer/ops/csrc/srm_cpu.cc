@@ -56,8 +56,7 @@ void srm_grad(Dtype dtype, const SrmGradArgs& args, int64_t begin, int64_t end) 
     using State = typename AlphaFilter<A>::State;
     const AlphaFilter<A> response = {A(args.response_decay), A(args.response_gain)};
     const AlphaFilter<A> refractory = {A(args.refractory_decay), A(args.refractory_gain)};
-    const Surrogate<A> rho = {A(args.surrogate.threshold), A(args.surrogate.width),
-                              A(args.surrogate.height)};
+    const Surrogate<A> rho(args.surrogate.threshold, args.surrogate.width, args.surrogate.height);
     for (int64_t item = begin; item < end; ++item) {
       A rise[kBlock], value[kBlock], ref_rise[kBlock], ref_value[kBlock];
       clear(rise, kBlock);
@@ -166,8 +165,7 @@ void srm_fir_grad(Dtype dtype, const SrmFirGradArgs& args, int64_t begin, int64_
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    const Surrogate<A> rho = {A(args.surrogate.threshold), A(args.surrogate.width),
-                              A(args.surrogate.height)};
+    const Surrogate<A> rho(args.surrogate.threshold, args.surrogate.width, args.surrogate.height);
     FirFeedback<A> refractory(args.refractory, args.refractory_size);
     for (int64_t item = begin; item < end; ++item) {
       refractory.reset();
