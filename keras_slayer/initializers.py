@@ -44,7 +44,7 @@ class FluctuationDriven(keras.initializers.Initializer):
         seed: integer, or None for the global random state.
     """
 
-    def __init__(self, neuron="srm", rate: float = 0.02, xi: float = 1.0, seed: int | None = None):
+    def __init__(self, neuron="srm", rate: float = 0.05, xi: float = 2.0, seed: int | None = None):
         self.neuron = neurons.get(neuron)
         self.rate = checks.number(rate, "rate", open_low=True, high=1.0)
         self.xi = checks.number(xi, "xi", open_low=True)

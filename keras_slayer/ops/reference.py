@@ -143,13 +143,20 @@ def srm_fir(response, surrogate, refractory, exodus: bool):
 def cuba(z, params, exodus: bool):
     surrogate, keep_current, keep_voltage = params[:3], 1 - params[3], 1 - params[4]
 
+    @tf.custom_gradient
+    def reset(v, spikes):
+        # A product v (1 - spikes) would make NaN of an infinite v.
+        after = tf.where(spikes > 0, tf.zeros_like(v), v)
+        # Without exodus the reset moves the value but not the gradient.
+        return after, lambda grad: (
+            (grad * (1 - spikes), -grad * v) if exodus else (grad, tf.zeros_like(spikes))
+        )
+
     def step(state, now):
         current = keep_current * state[0] + now
         v = keep_voltage * state[1] + current
         spikes = _fire(v, surrogate)
-        # Without exodus the reset moves the value but not the gradient.
-        after = v * (1 - spikes) if exodus else v - tf.stop_gradient(v * spikes)
-        return (current, after), (spikes, v)
+        return (current, reset(v, spikes)), (spikes, v)
 
     spikes, v = _through_time(step, _widen(z), states=2)
     return tf.cast(spikes, z.dtype), tf.cast(v, z.dtype)
@@ -213,7 +220,8 @@ def delay(x, delay):
     shape = tf.shape(x)
 
     def shifted(series, sign):
-        steps = tf.cast(tf.floor(delay), tf.int32)
+        # Past the end of the series every delay is the same delay.
+        steps = tf.cast(tf.minimum(tf.floor(delay), tf.cast(shape[1], delay.dtype)), tf.int32)
         source = tf.reshape(tf.range(shape[1]), [-1, *([1] * (x.shape.rank - 2))]) - sign * steps
         source = tf.broadcast_to(source, shape[1:])
         inside = tf.logical_and(source >= 0, source < shape[1])

@@ -1,5 +1,5 @@
-// Event-driven synapses: find the nonzeros of a spike tensor once, then add
-// only the weights that they select.
+// Event-driven matrix product: find the nonzeros of a spike tensor once, then
+// add only the weights that they select.
 #include "cpu.h"
 
 namespace keras_slayer {
@@ -137,93 +137,6 @@ void event_matmul(Dtype dtype, const EventMatmulArgs& args, int64_t begin, int64
           T* __restrict target = out + row * args.width + column;
           KS_VECTOR_LOOP(j, count) store(&target[j], sum[j]);
         }
-      }
-    }
-  });
-}
-
-namespace {
-
-// Calls visit(value, weight offset, output offset) for each tap of each event
-// of a frame; both offsets point at `filters / groups` consecutive elements.
-template <class T, class Visit>
-KS_HD void for_each_tap(const Events& events, const ConvGeometry& g, int64_t frame, Visit visit) {
-  const T* values = static_cast<const T*>(events.value);
-  const int64_t group_channels = g.channels / g.groups, group_filters = g.filters / g.groups;
-  for (int64_t e = events.offsets[frame]; e < events.offsets[frame + 1]; ++e) {
-    const int64_t pixel = events.index[e] / g.channels, channel = events.index[e] % g.channels;
-    const int64_t y = pixel / g.width, x = pixel % g.width;
-    const int64_t group = channel / group_channels, within = channel % group_channels;
-    const auto value = load(values[e]);
-    for (int64_t ky = 0; ky < g.kernel_height; ++ky) {
-      const int64_t oy = g.row_target[y * g.kernel_height + ky];
-      if (oy < 0) continue;
-      for (int64_t kx = 0; kx < g.kernel_width; ++kx) {
-        const int64_t ox = g.column_target[x * g.kernel_width + kx];
-        if (ox < 0) continue;
-        visit(value,
-              ((ky * g.kernel_width + kx) * group_channels + within) * g.filters +
-                  group * group_filters,
-              (oy * g.out_width + ox) * g.filters + group * group_filters);
-      }
-    }
-  }
-}
-
-}  // namespace
-
-void event_conv(Dtype dtype, const EventConvArgs& args, int64_t begin, int64_t end) {
-  with_type(dtype, [&](auto type) {
-    using T = decltype(type);
-    using A = ArithmeticOf<T>;
-    const ConvGeometry& g = args.geometry;
-    const int64_t size = g.out_height * g.out_width * g.filters;
-    const int count = int(g.filters / g.groups);
-    const T* weights = static_cast<const T*>(args.weights);
-    // Half types are summed in float and rounded once.
-    A* scratch = sizeof(T) == sizeof(A)
-                     ? nullptr
-                     : static_cast<A*>(__builtin_malloc(size_t(size) * sizeof(A)));
-    for (int64_t frame = begin; frame < end; ++frame) {
-      T* out = static_cast<T*>(args.out) + frame * size;
-      A* sum = scratch != nullptr ? scratch : reinterpret_cast<A*>(out);
-      clear(sum, size);
-      for_each_tap<T>(args.events, g, frame, [&](A value, int64_t weight, int64_t target) {
-        const T* __restrict w = weights + weight;
-        A* __restrict o = sum + target;
-        KS_VECTOR_LOOP(j, count) o[j] = o[j] + value * load(w[j]);
-      });
-      if (scratch != nullptr) {
-        for (int64_t i = 0; i < size; ++i) store(&out[i], scratch[i]);
-      }
-    }
-    __builtin_free(scratch);
-  });
-}
-
-void event_conv_grad(Dtype dtype, const EventConvGradArgs& args, int64_t begin, int64_t end) {
-  with_type(dtype, [&](auto type) {
-    using T = decltype(type);
-    using A = ArithmeticOf<T>;
-    const ConvGeometry& g = args.geometry;
-    const int64_t out_size = g.out_height * g.out_width * g.filters;
-    const int64_t weights_size =
-        g.kernel_height * g.kernel_width * (g.channels / g.groups) * g.filters;
-    const int count = int(g.filters / g.groups);
-    for (int64_t chunk = begin; chunk < end; ++chunk) {
-      A* partial = static_cast<A*>(args.partial) + chunk * weights_size;
-      clear(partial, weights_size);
-      const int64_t first = chunk * args.frames_per_chunk;
-      const int64_t last = first + args.frames_per_chunk < args.events.rows
-                               ? first + args.frames_per_chunk
-                               : args.events.rows;
-      for (int64_t frame = first; frame < last; ++frame) {
-        const T* grad = static_cast<const T*>(args.grad) + frame * out_size;
-        for_each_tap<T>(args.events, g, frame, [&](A value, int64_t weight, int64_t target) {
-          const T* __restrict d = grad + target;
-          A* __restrict w = partial + weight;
-          KS_VECTOR_LOOP(j, count) w[j] = w[j] + value * load(d[j]);
-        });
       }
     }
   });

@@ -19,7 +19,7 @@ struct Shape {
 
 // Neurons per work item of the time-stepping kernels: their state stays in
 // the first-level cache while the item walks through time.
-constexpr int64_t kBlock = 256;
+constexpr int64_t kBlock = 1024;
 
 inline int64_t scan_items(const Shape& shape) {
   return shape.batch * ((shape.inner + kBlock - 1) / kBlock);
@@ -167,12 +167,16 @@ struct ConvGeometry {
   // For each input row y and kernel row k: the output row it adds to, or -1.
   const int32_t* row_target;     // [height, kernel_height]
   const int32_t* column_target;  // [width, kernel_width]
+  // Without groups and horizontal steps, weights come as [channels,
+  // kernel_height, kernel_width reversed, filters]: see event_conv_cpu.cc.
+  bool runs;
+  int64_t padding_left;
 };
 
 struct EventConvArgs {  // item: a frame
   Events events;
   ConvGeometry geometry;
-  const void* weights;  // [kernel_height, kernel_width, channels / groups, filters]
+  const void* weights;  // arithmetic type, [kernel_height, kernel_width, channels / groups, filters]
   void* out;
 };
 

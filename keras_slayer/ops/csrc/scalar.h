@@ -55,12 +55,17 @@ KS_HD float load(float x) { return x; }
 KS_HD double load(double x) { return x; }
 KS_HD float load(Bfloat16 x) { return bits_to_float(uint32_t(x.bits) << 16); }
 
-// Branch-free, so that loops over it vectorise: rescaling by 2^112 moves the
-// half's exponent bias (15) to the float's (127) and normalises subnormals.
+// Branch-free, so that loops over it vectorise: adding 112 to the exponent
+// moves the half's bias (15) to the float's (127). Subnormals get 113 and lose
+// the 2^-14 that this adds: no float subnormal occurs, which TensorFlow's
+// threads would flush to zero.
 KS_HD float load(Half x) {
   const uint32_t magnitude = uint32_t(x.bits & 0x7fff) << 13;
   const uint32_t sign = uint32_t(x.bits & 0x8000) << 16;
-  const uint32_t finite = float_to_bits(bits_to_float(magnitude) * 0x1p112f);
+  const uint32_t normal = magnitude + (112u << 23);
+  const uint32_t subnormal =
+      float_to_bits(bits_to_float(magnitude + (113u << 23)) - bits_to_float(113u << 23));
+  const uint32_t finite = magnitude < (1u << 23) ? subnormal : normal;
   const uint32_t special = magnitude | 0x7f800000u;  // infinity or NaN
   return bits_to_float(sign | (magnitude >= (0x7c00u << 13) ? special : finite));
 }
