@@ -13,7 +13,7 @@ SOURCES := pyproject.toml setup.py $(wildcard keras_slayer/ops/csrc/* keras_slay
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
-	$(BIN)/python examples/nmnist.py --output $(OUT)/demo $(ARGS)
+	$(BIN)/python examples/nmnist.py --neuron loihi --output $(OUT)/demo $(ARGS)
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest $(ARGS)

@@ -26,6 +26,18 @@ def series(x, name: str = "x") -> tf.Tensor:
     return x
 
 
+def taps(value, name: str, dtype) -> tf.Tensor:
+    """``value`` as a vector of at least one tap, in ``dtype``."""
+    # Without the hint a list of Python floats would pass through float32.
+    value = tf.cast(tf.convert_to_tensor(value, dtype_hint=dtype), dtype)
+    if value.shape.rank not in (None, 1) or value.shape.num_elements() == 0:
+        raise ValueError(
+            f"{name} must be a vector of at least one tap. "
+            f"Received: {name} of shape {tuple(value.shape)}"
+        )
+    return value
+
+
 def number(value, name: str, *, low: float = 0.0, high: float = math.inf, open_low: bool = False):
     """``value`` as a float within [low, high], or (low, high] with ``open_low``."""
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)

@@ -77,6 +77,7 @@ def srm(
     surrogate = surrogate_params(threshold, surrogate_tau, surrogate_scale)
     exodus = checks.gradient(gradient) == "exodus"
     if kernel_cutoff is not None:
+        kernel_cutoff = checks.number(kernel_cutoff, "kernel_cutoff", open_low=True)
         response = temporal_filter(z, alpha_kernel(tau_response, cutoff=kernel_cutoff))
         refractory = alpha_kernel(
             tau_refractory, cutoff=kernel_cutoff * REFRACTORY_CUTOFF_RATIO, scale=depth
@@ -121,7 +122,7 @@ def srm_fir(
 
 def _srm_fir(response, refractory_kernel, surrogate, exodus):
     native = library.native()
-    refractory = tf.cast(tf.convert_to_tensor(refractory_kernel), tf.float64)
+    refractory = checks.taps(refractory_kernel, "refractory_kernel", tf.float64)
     if native is None:
         spikes, membrane = reference.srm_fir(response, surrogate, refractory, exodus)
     else:

@@ -8,6 +8,7 @@ run backwards in time (correlation instead of convolution).
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import tensorflow as tf
@@ -41,7 +42,7 @@ def alpha_kernel(
         # The kernel falls below any cutoff well before this many time constants.
         decades = max(0.0, math.log10(max(abs(scale), 1e-300) / cutoff))
         steps = int(math.ceil(tau * (10 + 4 * decades))) + 2
-    k = np.arange(steps)
+    k = np.arange(checks.integer(steps, "steps", low=1, high=sys.maxsize))
     kernel = scale * (k / tau) * np.exp(1.0 - k / tau)
     if cutoff is not None:
         below = (np.abs(kernel) < cutoff) & (k > tau)
@@ -65,12 +66,7 @@ def temporal_filter(x, kernel):
         ValueError: wrong rank or dtype.
     """
     x = checks.series(x)
-    kernel = tf.cast(tf.convert_to_tensor(kernel), x.dtype)
-    if kernel.shape.rank not in (None, 1) or kernel.shape.num_elements() == 0:
-        raise ValueError(
-            "kernel must be a vector of at least one tap. "
-            f"Received: kernel of shape {tuple(kernel.shape)}"
-        )
+    kernel = checks.taps(kernel, "kernel", x.dtype)
     native = library.native()
     if native is None:
         return reference.temporal_filter(x, kernel)

@@ -4,7 +4,7 @@ import cases
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import DELAYS, DTYPES, FILTERS, NEURONS, SERIES_CASES, SHAPES, Case
+from cases import DTYPES, FILTERS, NEURONS, SERIES_CASES, SHAPES, Case
 
 from keras_slayer.ops import library
 
@@ -43,19 +43,24 @@ def test_the_neurons_under_test_fire(case):
     assert np.abs(gradient).mean() > 1e-3
 
 
-@pytest.mark.parametrize("case", FILTERS + NEURONS + DELAYS, ids=str)
+@pytest.mark.parametrize(
+    "case", [c for c in SERIES_CASES if not c.name.startswith("loihi")], ids=str
+)
 def test_non_finite_input_propagates_alike(case):
     """NaN and infinities stay in their own neuron and their own future."""
-    if case.name.startswith("loihi"):
-        pytest.skip("refused: see test_loihi_refuses_non_finite_input")
     x, *rest = case.arrays((1, 8, 4))
     x = x.numpy()
     x[0, 3, 0], x[0, 3, 1], x[0, 3, 2] = np.nan, np.inf, -np.inf
-    first = assert_twins(case, [tf.constant(x), *rest], 1e-5)
-    for y in first:
-        assert np.isfinite(y[:, :3]).all()
-        assert np.isfinite(y[:, :, 3]).all()
-    assert not np.isfinite(first[-1][0, 3:, :3]).all()
+    inputs = [tf.constant(x), *rest]
+    outputs, gradients = cases.evaluate(case, inputs, "native")
+    expected_outputs, expected_gradients = cases.evaluate(case, inputs, "reference")
+    for actual, expected in zip(outputs, expected_outputs, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+        assert np.isfinite(actual[:, :3]).all() and np.isfinite(actual[:, :, 3]).all()
+    assert not np.isfinite(outputs[-1][0, 3:, :3]).all()
+    # Where v is infinite, v rho(v) of the CUBA neuron's exodus is infinity times 0.
+    neurons = slice(3, 4) if case.name == "cuba-exodus" else slice(None)
+    cases.assert_close(gradients[0][..., neurons], expected_gradients[0][..., neurons], 1e-5)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -139,19 +144,18 @@ def test_half_gradients_are_computed_in_float32_and_rounded_once(name, params, e
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_conversions_agree_with_tensorflow(dtype):
-    """All 16-bit patterns, and sums of pairs: subnormals, ties to even, past the largest, NaN."""
+    """All 16-bit patterns, and sums of neighbours: subnormal, tied, past the largest, NaN."""
     patterns = np.arange(2**16, dtype=np.uint16)
     if dtype == "bfloat16":  # a subnormal bfloat16 is a subnormal float: TensorFlow flushes both
         patterns = patterns[((patterns & 0x7F80) != 0) | ((patterns & 0x7F) == 0)]
-    rng = np.random.default_rng(0)
-    x = tf.reshape(tf.bitcast(np.stack([patterns, rng.permutation(patterns)]), dtype), [1, 2, -1])
+    x = tf.reshape(tf.bitcast(np.stack([patterns, np.roll(patterns, 1)]), dtype), [1, 2, -1])
     with cases.backend("native"):
         (same,) = FILTERS[0].run(x, tf.constant([1.0], dtype))
         (sums,) = FILTERS[0].run(x, tf.constant([1.0, 1.0], dtype))
     wide = tf.cast(x, tf.float32)
     cases.assert_close(same, wide, 0)
     total = tf.cast(wide[:, 1] + wide[:, 0], dtype)
-    assert np.isinf(tf.cast(total, tf.float32)).sum() > np.isinf(wide[:, 0]).sum() * 2
+    assert np.isinf(tf.cast(total, tf.float32)).sum() > 100
     cases.assert_close(tf.cast(sums[:, 1], tf.float32), tf.cast(total, tf.float32), 0)
 
 

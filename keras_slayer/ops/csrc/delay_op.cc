@@ -7,14 +7,19 @@
 namespace keras_slayer {
 namespace {
 
-// The whole steps of each delay (floor), checked: finite, not negative, and
-// as many as the trailing axes of x hold, or one for each element of a tail.
-absl::Status read_shifts(const Tensor& delay, const Shape& shape, std::vector<int64_t>* shifts) {
+// The whole steps of each delay (floor), checked: finite, not negative, and of
+// the shape of the last axes of x after time.
+absl::Status read_shifts(const Tensor& delay, const Tensor& x, const Shape& shape,
+                         std::vector<int64_t>* shifts) {
   const int64_t size = delay.NumElements();
-  if (size == 0 ? shape.inner != 0 : shape.inner % size != 0) {
-    return InvalidArgument("delay must have one element per channel or per neuron: ", shape.inner,
-                           " neurons do not divide into its shape. Received: shape ",
-                           delay.shape().DebugString());
+  bool fits = delay.dims() <= x.dims() - 2;
+  for (int axis = 1; fits && axis <= delay.dims(); ++axis) {
+    fits = delay.dim_size(delay.dims() - axis) == x.dim_size(x.dims() - axis);
+  }
+  if (!fits) {
+    return InvalidArgument("delay must have one element in all, per channel or per neuron. ",
+                           "Received: delay of shape ", delay.shape().DebugString(),
+                           " for x of shape ", x.shape().DebugString());
   }
   shifts->resize(size);
   for (int64_t i = 0; i < size; ++i) {
@@ -51,7 +56,7 @@ class Delay : public OpKernel {
     Shape shape;
     std::vector<int64_t> shifts;
     OP_REQUIRES_OK(context, series_shape(x, "x", &shape));
-    OP_REQUIRES_OK(context, read_shifts(context->input(1), shape, &shifts));
+    OP_REQUIRES_OK(context, read_shifts(context->input(1), x, shape, &shifts));
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, allocate_large(context, 0, x.shape(), &y));
     const DelayArgs args = {shape,    data_of(x), shifts.data(), int64_t(shifts.size()),
@@ -87,7 +92,7 @@ class DelayGrad : public OpKernel {
     std::vector<int64_t> shifts;
     OP_REQUIRES_OK(context, series_shape(x, "x", &shape));
     OP_REQUIRES_OK(context, same_shape(x, "x", grad, "grad"));
-    OP_REQUIRES_OK(context, read_shifts(delay, shape, &shifts));
+    OP_REQUIRES_OK(context, read_shifts(delay, x, shape, &shifts));
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, delay.shape(), &out));
     const int64_t delays = int64_t(shifts.size());

@@ -1,0 +1,226 @@
+"""Trains a spiking network on event-camera digits, and runs its export for Loihi.
+
+    python examples/nmnist.py                        # simulated events: no download
+    python examples/nmnist.py --data-dir FOLDER      # N-MNIST: Train.zip and Test.zip
+    python examples/nmnist.py --network cnn --neuron srm
+
+Prints a table of what came out, and draws a picture of one recording, of the
+network's answer to it and of the learning curve.
+"""
+
+import argparse
+import os
+import pathlib
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+import keras_slayer as ks
+from keras_slayer.events import spike_pipeline
+from keras_slayer.neurons import decay_from_tau
+
+DURATION = 300.0  # ms of each recording that the network sees
+SENSOR = (34, 34, 2)
+
+# What trains well on the 800 recordings of the N-MNIST sample: time bin (ms),
+# time constant of the response (ms), width of the surrogate (thresholds).
+RECIPES = {
+    "mlp": {"dt": 1.0, "tau": 10.0, "surrogate_tau": 0.3, "learning_rate": 3e-3, "dropout": 0.3},
+    "cnn": {"dt": 3.0, "tau": 6.0, "surrogate_tau": 0.5, "learning_rate": 5e-3, "dropout": 0.0},
+}
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data",
+        choices=["auto", "nmnist", "saccade_mnist"],
+        default="auto",
+        help="auto: N-MNIST where --data-dir names it or it was prepared before, else simulated",
+    )
+    data.add_argument("--data-dir", help="folder with N-MNIST's Train.zip and Test.zip")
+    data.add_argument("--shift", type=int, default=2, help="random shift, pixels (%(default)s)")
+    network = parser.add_argument_group("network and training")
+    network.add_argument("--network", choices=sorted(RECIPES), default="mlp")
+    network.add_argument("--neuron", choices=["srm", "cuba", "loihi"], default="srm")
+    network.add_argument("--gradient", choices=["slayer", "exodus"], default="slayer")
+    network.add_argument("--epochs", type=int, default=20, help="(%(default)s)")
+    network.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
+    network.add_argument("--seed", type=int, default=1, help="(%(default)s)")
+    output = parser.add_argument_group("output")
+    output.add_argument("--output", default="out/nmnist", help="folder (%(default)s)")
+    output.add_argument("--export", help="Loihi file (OUTPUT/network.net; loihi neurons only)")
+    output.add_argument("--figures", help="folder of the picture (OUTPUT)")
+    return parser.parse_args()
+
+
+def load_data(arguments):
+    """(name, training set, test set) of (events, label)."""
+    import tensorflow_datasets as tfds
+
+    from keras_slayer import datasets
+
+    tfds.disable_progress_bar()
+    source = arguments.data
+    if source == "auto":
+        prepared = "nmnist" in tfds.list_builders() and tfds.builder("nmnist").data_path.exists()
+        source = "nmnist" if arguments.data_dir or prepared else "saccade_mnist"
+    if source == "nmnist":
+        return ("N-MNIST", *datasets.load_nmnist(arguments.data_dir))
+    print("Simulated event-camera digits (saccade_mnist); --data-dir takes N-MNIST.")
+    return ("saccade_mnist/small", *datasets.load_saccade_mnist(config="small"))
+
+
+def make_neurons(arguments, recipe):
+    """(neuron of the weighted layers, neuron of the pools)."""
+    surrogate = {"surrogate_tau": recipe["surrogate_tau"], "gradient": arguments.gradient}
+    tau, dt = recipe["tau"], recipe["dt"]
+    if arguments.neuron == "srm":
+        neuron = ks.SRM(tau_response=tau, tau_refractory=dt, dt=dt, **surrogate)
+        return neuron, neuron
+    decay = decay_from_tau(tau, dt)
+    if arguments.neuron == "cuba":
+        neuron = ks.CUBA(10.0, current_decay=decay / 4096, voltage_decay=decay / 4096, **surrogate)
+        return neuron, neuron
+    # A high threshold lets the weights use the chip's eight bits; the fixed
+    # weight of the pools must stay below 4 and so needs a lower one.
+    decays = {"current_decay": decay, "voltage_decay": decay}
+    return ks.LoihiCUBA(2560, **decays, **surrogate), ks.LoihiCUBA(80, **decays, **surrogate)
+
+
+def build_model(arguments, recipe):
+    """The two networks of the literature: 2312-512-10 and 12c5-2a-64c5-2a-10."""
+    neuron, pool = make_neurons(arguments, recipe)
+    steps = int(DURATION / recipe["dt"])
+    layers = {
+        "mlp": lambda: [
+            ks.Flatten(),
+            ks.SpikingDense(512, neuron=neuron),
+        ],
+        "cnn": lambda: [
+            ks.SpikingConv2D(12, 5, neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=pool),
+            ks.SpikingConv2D(64, 5, padding="same", neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=pool),
+            ks.Flatten(),
+        ],
+    }[arguments.network]()
+    if recipe["dropout"]:
+        layers.append(keras.layers.Dropout(recipe["dropout"]))
+    return keras.Sequential(
+        [keras.Input((steps, *SENSOR)), *layers, ks.SpikingDense(10, neuron=neuron)]
+    )
+
+
+def accuracy(spikes_and_labels):
+    """Share of recordings whose label fires most."""
+    hits = [np.argmax(spikes.sum(axis=1), axis=-1) == y for spikes, y in spikes_and_labels]
+    return float(np.mean(np.concatenate(hits)))
+
+
+def run_export(model, path, test):
+    """(accuracy of the exported file in the simulator, spikes that differ from the model's)."""
+    from keras_slayer.export import LoihiSimulator
+
+    report = model.export_loihi(path)
+    print(report)
+    simulator = LoihiSimulator(report.path)
+    outputs, differing = [], 0
+    for spikes, labels in test:
+        out = simulator.run(spikes.numpy())
+        differing += int(np.sum(out != model.predict_on_batch(spikes)))
+        outputs.append((out, labels.numpy()))
+    return accuracy(outputs), differing
+
+
+def main():
+    arguments = parse_arguments()
+    keras.utils.set_random_seed(arguments.seed)
+    output = pathlib.Path(arguments.output)
+    output.mkdir(parents=True, exist_ok=True)
+    recipe = RECIPES[arguments.network]
+    dt, steps = recipe["dt"], int(DURATION / recipe["dt"])
+    start = time.monotonic()
+
+    name, train_events, test_events = load_data(arguments)
+    binning = {"sensor_shape": SENSOR, "steps": steps, "dt": dt}
+    train = spike_pipeline(
+        train_events,
+        batch_size=arguments.batch_size,
+        shuffle=True,
+        shift=arguments.shift,
+        seed=arguments.seed,
+        **binning,
+    )
+    test = spike_pipeline(test_events, batch_size=20, **binning)
+
+    model = build_model(arguments, recipe)
+    model.summary()
+    schedule = keras.optimizers.schedules.CosineDecay(
+        recipe["learning_rate"], len(train) * arguments.epochs
+    )
+    model.compile(
+        keras.optimizers.Adam(schedule),
+        loss=ks.SpikeMaxLoss(scale=0.1 * dt),
+        metrics=[ks.SpikeCountAccuracy(name="accuracy")],
+    )
+    # The pipeline shuffles; Keras would only warn that it cannot.
+    history = model.fit(train, validation_data=test, epochs=arguments.epochs, shuffle=False)
+    trained = time.monotonic()
+    model.save(output / "model.keras")
+
+    outputs = [(model.predict_on_batch(x), y.numpy()) for x, y in test]
+    spikes_per_sample = np.mean([out.sum(axis=(1, 2)).mean() for out, _ in outputs])
+    train_accuracy = model.evaluate(train, verbose=0, return_dict=True)["accuracy"]
+
+    figure = ks_figure(arguments, output, model, test, history, dt)
+    table = Table(title=f"{name}: {arguments.network}, {arguments.neuron} neurons")
+    table.add_column("what")
+    table.add_column("result", justify="right")
+    table.add_row("train accuracy (shifted)", f"{train_accuracy:.2%}")
+    table.add_row("test accuracy", f"{accuracy(outputs):.2%}")
+    if arguments.neuron == "loihi":
+        path = pathlib.Path(arguments.export or output / "network.net")
+        exported, differing = run_export(model, path, test)
+        table.add_row("test accuracy, exported file", f"{exported:.2%}")
+        table.add_row("output spikes that differ", f"{differing}")
+        table.add_row("exported file", str(path))
+    elif arguments.export:
+        raise SystemExit(
+            f"--export needs --neuron loihi: {arguments.neuron} neurons are not the chip's."
+        )
+    table.add_row("output spikes per recording", f"{spikes_per_sample:.1f}")
+    table.add_row("seconds of training", f"{trained - start:.0f}")
+    table.add_row("model", str(output / "model.keras"))
+    table.add_row("picture", str(figure))
+    Console().print(table)
+
+
+def ks_figure(arguments, output, model, test, history, dt):
+    """Draws the first test recording, the network's answer and the learning curve."""
+    from keras_slayer.visualization import summary_figure
+
+    spikes, labels = next(iter(test))
+    folder = pathlib.Path(arguments.figures or output)
+    return summary_figure(
+        folder / "summary.png",
+        input_spikes=spikes[0].numpy(),
+        output_spikes=model.predict_on_batch(spikes[:1])[0],
+        label=int(labels[0]),
+        history=history,
+        dt=dt,
+    )
+
+
+if __name__ == "__main__":
+    tf.get_logger().setLevel("ERROR")
+    main()

@@ -1,0 +1,104 @@
+"""Delays: shifts by whole steps, and both gradients, by hand."""
+
+import cases
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_slayer import ops
+
+BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
+PAST_THE_END = (8.0, 8.5, 62.0, 3e9, 1e12, 1e30)
+
+
+def expected_of(x, grad, delays):
+    """Output, dx and ddelay element by element; delays has the shape of the trailing axes' end."""
+    y, dx, dd = np.zeros_like(x), np.zeros_like(x), np.zeros_like(delays)
+    steps = x.shape[1]
+    for b, t, *n in np.ndindex(*x.shape):
+        which = tuple(n[len(n) - delays.ndim :])
+        shift = int(min(np.floor(delays[which]), steps))
+        if t - shift >= 0:
+            y[(b, t, *n)] = x[(b, t - shift, *n)]
+        if t + shift < steps:
+            dx[(b, t, *n)] = grad[(b, t + shift, *n)]
+    before = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
+    for b, t, *n in np.ndindex(*x.shape):
+        which = tuple(n[len(n) - delays.ndim :])
+        dd[which] -= grad[(b, t, *n)] * (y[(b, t, *n)] - before[(b, t, *n)])
+    return y, dx, dd
+
+
+@BACKENDS
+@pytest.mark.parametrize("delay_dtype", ["float32", "float64"])
+@pytest.mark.parametrize("trailing", [(), (4,), (3, 4), (2, 3, 4)], ids=str)
+def test_shift_and_gradients(name, delay_dtype, trailing):
+    rng = np.random.default_rng(6)
+    x, grad = rng.normal(size=(2, 8, 2, 3, 4)), rng.normal(size=(2, 8, 2, 3, 4))
+    delays = rng.uniform(0, 9, size=trailing)
+    with cases.backend(name), tf.GradientTape() as tape:
+        inputs = [tf.constant(x), tf.constant(delays, delay_dtype)]
+        tape.watch(inputs)
+        y = ops.delay(*inputs)
+    dx, dd = tape.gradient(y, inputs, output_gradients=tf.constant(grad))
+    expected_y, expected_dx, expected_dd = expected_of(x, grad, np.asarray(delays))
+    np.testing.assert_array_equal(y, expected_y)
+    np.testing.assert_array_equal(dx, expected_dx)
+    assert dd.dtype == delay_dtype and dd.shape == trailing
+    np.testing.assert_allclose(dd, expected_dd, rtol=1e-5 if delay_dtype == "float32" else 1e-12)
+
+
+@BACKENDS
+def test_fractions_and_delays_past_the_end_by_hand(name):
+    delays = np.array([0.0, 0.99, 1.0, 2.7, 7.0, *PAST_THE_END])
+    x = np.broadcast_to(np.arange(1.0, 9.0)[:, np.newaxis], (1, 8, len(delays)))
+    with cases.backend(name):
+        y = ops.delay(x, delays).numpy()[0].T
+    assert y[0].tolist() == y[1].tolist() == [1, 2, 3, 4, 5, 6, 7, 8]
+    assert y[2].tolist() == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert y[3].tolist() == [0, 0, 1, 2, 3, 4, 5, 6]
+    assert y[4].tolist() == [0, 0, 0, 0, 0, 0, 0, 1]
+    assert not y[5:].any()
+
+
+@BACKENDS
+def test_delay_gradient_by_hand(name):
+    """ddelay = -sum_t dy[t] (y[t] - y[t-1]): later spikes are wanted where it is negative."""
+    x = tf.constant([1.0, 0.0, 0.0, 0.0], shape=[1, 4, 1])
+    delay = tf.constant([1.0])
+    with cases.backend(name), tf.GradientTape() as tape:
+        tape.watch(delay)
+        y = ops.delay(x, delay)
+        upstream = tf.constant([2.0, 3.0, 5.0, 7.0], shape=[1, 4, 1])
+        gradient = tape.gradient(y, delay, output_gradients=upstream)
+    assert gradient.numpy().tolist() == [-(3.0 * 1 + 5.0 * -1)]
+
+
+@BACKENDS
+def test_integer_delays_and_shared_scalar(name):
+    x = np.arange(1.0, 7.0).reshape(1, 3, 2)
+    with cases.backend(name):
+        np.testing.assert_array_equal(ops.delay(x, 1)[0], [[0, 0], [1, 2], [3, 4]])
+
+
+@BACKENDS
+@pytest.mark.parametrize("bad", [-0.5, -1e-6, np.nan, np.inf, -np.inf])
+def test_negative_and_non_finite_delays_are_refused(name, bad):
+    x = np.ones((1, 3, 4), np.float32)
+    delays = np.array([0, 1, bad, 2], np.float32)
+    message = "finite and not negative"
+    with cases.backend(name), pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        ops.delay(x, delays)
+
+
+def test_delays_of_a_shape_unknown_until_run_must_fit():
+    """12 neurons in 4 channels: 3 delays would divide them, and mean nothing."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None] * 4), tf.TensorSpec(None)])
+    def function(x, delays):
+        return ops.delay(x, delays)
+
+    with cases.backend("native"):
+        assert function(np.ones((1, 2, 3, 4)), np.zeros(4)).shape == (1, 2, 3, 4)
+        with pytest.raises(tf.errors.InvalidArgumentError, match="per channel or per neuron"):
+            function(np.ones((1, 2, 3, 4)), np.zeros(3))

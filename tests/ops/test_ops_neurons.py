@@ -1,0 +1,162 @@
+"""SRM and CUBA neurons, native and reference, against the equations of their docstrings.
+
+The oracle sums kernels over the whole past (and, backwards, the whole future),
+without recursion, in float64.
+"""
+
+import math
+
+import cases
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_slayer import ops
+
+BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
+GRADIENTS = pytest.mark.parametrize("gradient", ["slayer", "exodus"])
+STEPS, NEURONS = 40, 6
+
+
+def alpha_taps(tau, scale=1.0, cutoff=None):
+    taps = [scale * k / tau * math.exp(1 - k / tau) for k in range(STEPS)]
+    if cutoff is not None:
+        taps = taps[: next(k for k in range(STEPS) if k > tau and abs(taps[k]) < cutoff)]
+    return np.pad(taps, (0, STEPS - len(taps)))
+
+
+def past(taps, x, t):
+    """sum_k taps[k] x[t - k]"""
+    return sum(taps[k] * x[t - k] for k in range(t + 1))
+
+
+def future(taps, x, t):
+    """sum_k taps[k] x[t + k]"""
+    return sum(taps[k] * x[t + k] for k in range(STEPS - t))
+
+
+def surrogate(u, threshold, tau, scale):
+    return scale / (tau * threshold) * np.exp(-np.abs(u - threshold) / (tau * threshold))
+
+
+def srm_oracle(z, grad, eps, nu, threshold, tau, scale, gradient):
+    """Spikes, membrane and dz of one sample, arrays (steps, neurons)."""
+    spikes, u = np.zeros_like(z), np.zeros_like(z)
+    for t in range(STEPS):
+        u[t] = past(eps, z, t) + past(nu, spikes, t)  # spikes[t] is still 0, and nu[0] is
+        spikes[t] = u[t] >= threshold
+    rho, felt = surrogate(u, threshold, tau, scale), np.zeros_like(z)
+    for t in reversed(range(STEPS)):
+        back = future(nu, felt, t) if gradient == "exodus" else 0.0
+        felt[t] = rho[t] * (grad[t] + back)
+    return spikes, u, np.array([future(eps, felt, t) for t in range(STEPS)])
+
+
+def cuba_oracle(z, grad, threshold, current_decay, voltage_decay, tau, scale, gradient):
+    keep_i, keep_v = 1 - current_decay, 1 - voltage_decay
+    current = np.array([past(keep_i ** np.arange(STEPS), z, t) for t in range(STEPS)])
+    spikes, v, reset = np.zeros_like(z), np.zeros_like(z), np.zeros(NEURONS, int)
+    for t in range(STEPS):
+        for n in range(NEURONS):
+            since = range(reset[n], t + 1)  # what came before the last reset is gone
+            v[t, n] = sum(keep_v ** (t - j) * current[j, n] for j in since)
+            if v[t, n] >= threshold:
+                spikes[t, n], reset[n] = 1, t + 1
+    rho = surrogate(v, threshold, tau, scale)
+    through = 1 - spikes - v * rho if gradient == "exodus" else np.ones_like(v)
+    felt = np.zeros_like(z)
+    for t in range(STEPS):
+        for m in range(t, STEPS):  # the voltage of step m depends on that of step t
+            felt[t] += np.prod(keep_v * through[t:m], axis=0) * rho[m] * grad[m]
+    return spikes, v, np.array([future(keep_i ** np.arange(STEPS), felt, t) for t in range(STEPS)])
+
+
+def check(name, function, oracle, drive):
+    rng = np.random.default_rng(3)
+    z = drive + rng.normal(size=(2, STEPS, NEURONS))
+    grad = rng.normal(size=z.shape)
+    with cases.backend(name), tf.GradientTape() as tape:
+        x = tf.constant(z)
+        tape.watch(x)
+        spikes, membrane = function(x)
+        actual = tape.gradient(spikes, x, output_gradients=tf.constant(grad))
+    for b in range(2):
+        expected_spikes, expected_membrane, expected = oracle(z[b], grad[b])
+        assert 5 < expected_spikes.sum() < 0.8 * expected_spikes.size
+        np.testing.assert_array_equal(spikes[b], expected_spikes)
+        np.testing.assert_allclose(membrane[b], expected_membrane, rtol=1e-9, atol=1e-11)
+        assert np.abs(expected).max() > 0.05
+        np.testing.assert_allclose(actual[b], expected, rtol=1e-9, atol=1e-11)
+
+
+@BACKENDS
+@GRADIENTS
+@pytest.mark.parametrize("kernel_cutoff", [None, 0.05])
+def test_srm(name, gradient, kernel_cutoff):
+    def function(z):
+        return ops.srm(
+            z,
+            threshold=2.0,
+            tau_response=3.0,
+            tau_refractory=1.5,
+            refractory_scale=1.7,
+            kernel_cutoff=kernel_cutoff,
+            surrogate_tau=0.4,
+            surrogate_scale=0.9,
+            gradient=gradient,
+        )
+
+    eps = alpha_taps(3.0, cutoff=kernel_cutoff)
+    # The original code's second cut-off is a hundredth of its first.
+    nu = alpha_taps(1.5, -1.7 * 2.0, None if kernel_cutoff is None else kernel_cutoff / 100)
+    check(name, function, lambda z, g: srm_oracle(z, g, eps, nu, 2.0, 0.4, 0.9, gradient), 0.3)
+
+
+@BACKENDS
+@GRADIENTS
+@pytest.mark.parametrize("nu", [[0.0, -2.0, 0.5, -0.3], [0.0], [0.0] + [-0.1] * 60], ids=len)
+def test_srm_fir(name, gradient, nu):
+    """Any refractory kernel: of one tap (none at all) and of more than there are steps."""
+
+    def function(z):
+        return ops.srm_fir(z, nu, threshold=0.8, gradient=gradient)
+
+    identity, taps = np.eye(1, STEPS)[0], np.pad(nu, (0, STEPS))[:STEPS]
+    check(name, function, lambda z, g: srm_oracle(z, g, identity, taps, 0.8, 1, 1, gradient), 0.3)
+
+
+@BACKENDS
+@GRADIENTS
+@pytest.mark.parametrize("decays", [(0.25, 0.03), (1.0, 0.0), (0.6, 1.0)])
+def test_cuba(name, gradient, decays):
+    def function(z):
+        return ops.cuba(
+            z,
+            threshold=1.25,
+            current_decay=decays[0],
+            voltage_decay=decays[1],
+            surrogate_tau=0.8,
+            surrogate_scale=1.1,
+            gradient=gradient,
+        )
+
+    check(name, function, lambda z, g: cuba_oracle(z, g, 1.25, *decays, 0.8, 1.1, gradient), 0.1)
+
+
+@BACKENDS
+def test_cuba_integrates_and_resets_by_hand(name):
+    z = tf.constant([0.5, 0.25, 0.25, 0.5, 0.75, 0.0], shape=[1, 6, 1])
+    with cases.backend(name):
+        spikes, voltage = ops.cuba(z, threshold=1.0, current_decay=1.0, voltage_decay=0.0)
+    np.testing.assert_array_equal(np.ravel(voltage), [0.5, 0.75, 1.0, 0.5, 1.25, 0.0])
+    np.testing.assert_array_equal(np.ravel(spikes), [0, 0, 1, 0, 1, 0])
+
+
+@BACKENDS
+@pytest.mark.parametrize("case", cases.NEURONS, ids=str)
+def test_no_gradient_flows_through_the_membrane(name, case):
+    (z,) = case.arrays((1, 8, 3))
+    with cases.backend(name), tf.GradientTape() as tape:
+        tape.watch(z)
+        _, membrane = case.run(z)
+    assert tape.gradient(membrane, z) is None
