@@ -60,7 +60,13 @@ def parse_arguments():
     output.add_argument("--output", default="out/nmnist", help="folder (%(default)s)")
     output.add_argument("--export", help="Loihi file (OUTPUT/network.net; loihi neurons only)")
     output.add_argument("--figures", help="folder of the picture (OUTPUT)")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    for name in ("epochs", "batch_size"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if arguments.export and arguments.neuron != "loihi":
+        parser.error(f"--export needs --neuron loihi: {arguments.neuron} is not the chip's neuron")
+    return arguments
 
 
 def load_data(arguments):
@@ -182,7 +188,7 @@ def main():
     spikes_per_sample = np.mean([out.sum(axis=(1, 2)).mean() for out, _ in outputs])
     train_accuracy = model.evaluate(train, verbose=0, return_dict=True)["accuracy"]
 
-    figure = ks_figure(arguments, output, model, test, history, dt)
+    figure = draw(arguments, output, model, test, history, dt)
     table = Table(title=f"{name}: {arguments.network}, {arguments.neuron} neurons")
     table.add_column("what")
     table.add_column("result", justify="right")
@@ -194,10 +200,6 @@ def main():
         table.add_row("test accuracy, exported file", f"{exported:.2%}")
         table.add_row("output spikes that differ", f"{differing}")
         table.add_row("exported file", str(path))
-    elif arguments.export:
-        raise SystemExit(
-            f"--export needs --neuron loihi: {arguments.neuron} neurons are not the chip's."
-        )
     table.add_row("output spikes per recording", f"{spikes_per_sample:.1f}")
     table.add_row("seconds of training", f"{trained - start:.0f}")
     table.add_row("model", str(output / "model.keras"))
@@ -205,7 +207,7 @@ def main():
     Console().print(table)
 
 
-def ks_figure(arguments, output, model, test, history, dt):
+def draw(arguments, output, model, test, history, dt):
     """Draws the first test recording, the network's answer and the learning curve."""
     from keras_slayer.visualization import summary_figure
 

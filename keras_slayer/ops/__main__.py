@@ -4,7 +4,7 @@ import argparse
 
 import tensorflow as tf
 
-from keras_slayer.ops import library
+from keras_slayer.ops import build, library
 
 
 def main() -> None:
@@ -15,9 +15,11 @@ def main() -> None:
     parser.add_argument(
         "action", nargs="?", choices=["status", "build"], default="status", help="default: status"
     )
-    if parser.parse_args().action == "build":
-        found = library.find_library()
-        print(f"library     {found or library.build_into_cache()}")
+    if parser.parse_args().action == "build" and library.find_library() is None:
+        try:
+            library.build_into_cache()
+        except build.BuildError as error:
+            parser.exit(1, f"The native ops cannot be compiled: {error}\n")
     print(f"tensorflow  {tf.__version__}")
     print(f"backend     {library.backend()}")
     if library.backend() == "native":

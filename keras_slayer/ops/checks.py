@@ -68,6 +68,14 @@ def integer(value, name: str, *, low: int, high: int) -> int:
     return int(value)
 
 
+def pair(value, name: str) -> tuple[int, int]:
+    """``value`` as a pair (vertical, horizontal) of positive ints."""
+    is_pair = isinstance(value, tuple | list) and len(value) == 2
+    if not is_pair or not all(isinstance(v, numbers.Integral) and v >= 1 for v in value):
+        raise ValueError(f"{name} must be a pair of positive integers. Received: {name}={value!r}")
+    return int(value[0]), int(value[1])
+
+
 def gradient(value) -> str:
     """``value`` as the name of a gradient."""
     if value not in GRADIENTS:

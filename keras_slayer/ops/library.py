@@ -90,13 +90,20 @@ def build_into_cache() -> pathlib.Path:
     return target
 
 
-def _load():
-    wish = os.environ.get("KERAS_SLAYER_OPS", "")
-    if wish not in ("", "native", "reference"):
+def _choice(variable: str, *allowed: str) -> str:
+    """The value of an environment variable; empty where it is unset."""
+    wish = os.environ.get(variable, "")
+    if wish not in ("", *allowed):
         raise ValueError(
-            "KERAS_SLAYER_OPS must be 'native', 'reference' or unset. "
-            f"Received: KERAS_SLAYER_OPS={wish!r}"
+            f"{variable} must be {', '.join(map(repr, allowed))} or unset. "
+            f"Received: {variable}={wish!r}"
         )
+    return wish
+
+
+def _load():
+    wish = _choice("KERAS_SLAYER_OPS", "native", "reference")
+    _choice("KERAS_SLAYER_ISA", "baseline", "avx2", "avx512")  # read by dispatch.cc
     if wish == "reference":
         return False
     try:

@@ -33,7 +33,10 @@ def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dil
     """
     spikes = checks.series(spikes, "spikes")
     weights = tf.convert_to_tensor(weights)
-    strides, dilations, padding = tuple(strides), tuple(dilations), padding.upper()
+    strides, dilations = checks.pair(strides, "strides"), checks.pair(dilations, "dilations")
+    if padding not in ("valid", "same"):
+        raise ValueError(f"padding must be 'valid' or 'same'. Received: padding={padding!r}")
+    padding = padding.upper()
     _check(spikes, weights, strides, padding, dilations)
     frames = tf.reshape(spikes, [-1, *spikes.shape[2:]])
     if library.native() is None:
@@ -58,10 +61,11 @@ def _check(spikes, weights, strides, padding, dilations) -> None:
             "weights must have the dtype of spikes. "
             f"Received: {weights.dtype.name} weights and {spikes.dtype.name} spikes"
         )
-    if weights.shape.rank != 4 or spikes.shape[4] % weights.shape[2] != 0:
+    known = weights.shape.rank == 4 and weights.shape.is_fully_defined()
+    if not known or 0 in weights.shape or spikes.shape[4] % weights.shape[2] != 0:
         raise ValueError(
-            "weights must have the shape (kernel height, kernel width, channels / groups, "
-            f"filters). Received: shape={tuple(weights.shape)} for {spikes.shape[4]} channels"
+            "weights must have the known shape (kernel height, kernel width, channels / groups, "
+            f"filters). Received: shape={weights.shape} for {spikes.shape[4]} channels"
         )
     groups = spikes.shape[4] // weights.shape[2]
     if weights.shape[3] % groups != 0:
@@ -69,15 +73,13 @@ def _check(spikes, weights, strides, padding, dilations) -> None:
             "filters must be a multiple of groups. "
             f"Received: filters={weights.shape[3]}, groups={groups}"
         )
-    if padding not in ("VALID", "SAME"):
-        raise ValueError(f"padding must be 'valid' or 'same'. Received: padding={padding!r}")
     if max(strides) > 1 and max(dilations) > 1:
         raise ValueError(
             "only one of strides and dilations may differ from 1. "
             f"Received: strides={strides}, dilations={dilations}"
         )
     for axis, name in enumerate(("height", "width")):
-        if _out_size(spikes[0], weights, strides, padding, dilations, axis) < 1:
+        if _out_size(spikes, weights, strides, padding, dilations, axis) < 1:
             raise ValueError(
                 f"the kernel does not fit into the {name} of the frames. Received: spikes of "
                 f"shape {tuple(spikes.shape)}, weights of shape {tuple(weights.shape)}"
@@ -89,7 +91,7 @@ def _reach(weights, dilations, axis):
 
 
 def _out_size(frames, weights, strides, padding, dilations, axis) -> int:
-    size = frames.shape[1 + axis]
+    size = frames.shape[axis - 3]
     if padding == "VALID":
         size = size - _reach(weights, dilations, axis) + 1
     return -(-size // strides[axis])

@@ -40,9 +40,9 @@ def spike_matmul(spikes, weights):
     if weights.shape.rank != 2 or not spikes.shape[-1:].is_compatible_with(weights.shape[:1]):
         raise ValueError(
             "weights must be a matrix with as many rows as the last axis of spikes. Received: "
-            f"weights of shape {tuple(weights.shape)}, spikes of shape {tuple(spikes.shape)}"
+            f"weights of shape {weights.shape}, spikes of shape {spikes.shape}"
         )
-    rows = tf.reshape(spikes, [-1, weights.shape[0]])
+    rows = tf.reshape(spikes, [-1, weights.shape[0] or tf.shape(weights)[0]])
     native = library.native()
     product = reference.spike_matmul if native is None else _event_matmul
     out = tf.reshape(

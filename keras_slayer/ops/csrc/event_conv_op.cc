@@ -13,6 +13,9 @@ namespace keras_slayer {
 
 namespace {
 
+// Limit of every size in pixels: no product of them overflows.
+constexpr int64_t kMaxSide = 1 << 14;
+
 // Where each input row (or column) lands for each row of the kernel.
 std::vector<int32_t> targets(int64_t in, int64_t taps, int64_t out, int64_t stride,
                              int64_t dilation, int64_t padding) {
@@ -45,6 +48,10 @@ void for_each_weight(const ConvGeometry& g, Visit visit) {
   }
 }
 
+absl::Status output_shape(const Events& events, const ConvGeometry& g, TensorShape* shape) {
+  return TensorShape::BuildTensorShape({events.rows, g.out_height, g.out_width, g.filters}, shape);
+}
+
 // Calls fn(T(), A()) with TensorFlow's type and the type of its arithmetic.
 template <class Fn>
 void with_types(tensorflow::DataType dtype, Fn fn) {
@@ -68,8 +75,12 @@ class ConvOp : public OpKernel {
       OP_REQUIRES_OK(context, context->GetAttr(name, values));
       OP_REQUIRES(context, values->size() == 2, InvalidArgument(name, " must be two numbers"));
     }
-    OP_REQUIRES(context, std::min({strides_[0], strides_[1], dilations_[0], dilations_[1]}) >= 1,
-                InvalidArgument("strides and dilations must be positive"));
+    const auto steps = {strides_[0], strides_[1], dilations_[0], dilations_[1]};
+    OP_REQUIRES(context, std::min(steps) >= 1 && std::max(steps) <= kMaxSide,
+                InvalidArgument("strides and dilations must lie in [1, ", kMaxSide, "]"));
+    OP_REQUIRES(context, std::min(padding_[0], padding_[1]) >= 0 &&
+                             std::max(padding_[0], padding_[1]) <= kMaxSide,
+                InvalidArgument("padding_before must lie in [0, ", kMaxSide, "]"));
   }
 
  protected:
@@ -87,13 +98,23 @@ class ConvOp : public OpKernel {
     const auto out = output_size.flat<int64_t>();
     *g = {in(0),  in(1), in(2), out(0), out(1), weights.dim_size(3), weights.dim_size(0),
           weights.dim_size(1), 1, nullptr, nullptr, false, padding_[1]};
+    for (int64_t side : {in(0), in(1), out(0), out(1), g->kernel_height, g->kernel_width}) {
+      if (side < 1 || side > kMaxSide) {
+        return InvalidArgument("heights and widths of input, output and weights must lie in [1, ",
+                               kMaxSide, "]. Received: ", side);
+      }
+    }
+    if (in(2) < 1 || in(2) > kMaxColumns / (in(0) * in(1))) {
+      return InvalidArgument("a frame must have 1 to ", kMaxColumns, " elements. Received: ",
+                             in(0), " x ", in(1), " pixels of ", in(2), " channels");
+    }
     const int64_t group_channels = weights.dim_size(2);
     if (group_channels < 1 || g->channels % group_channels != 0) {
       return InvalidArgument("the channels of the weights must divide those of the input. ",
                              "Received: ", group_channels, " and ", g->channels);
     }
     g->groups = g->channels / group_channels;
-    if (g->groups == 0 || g->filters % g->groups != 0) {
+    if (g->filters % g->groups != 0) {
       return InvalidArgument("filters must be a multiple of the groups. Received: ", g->filters,
                              " filters and ", g->groups, " groups");
     }
@@ -141,7 +162,8 @@ class EventConv2D : public ConvOp {
     Events events;
     OP_REQUIRES_OK(context, read_events(context, g.height * g.width * g.channels, &events));
     Tensor* out = nullptr;
-    const TensorShape shape({events.rows, g.out_height, g.out_width, g.filters});
+    TensorShape shape;
+    OP_REQUIRES_OK(context, output_shape(events, g, &shape));
     OP_REQUIRES_OK(context, allocate_large(context, 0, shape, &out));
     with_types(weights.dtype(), [&](auto type, auto wide) {
       const auto given = weights.flat<decltype(type)>();
@@ -183,6 +205,9 @@ class EventConv2DWeightsGrad : public ConvOp {
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(3);
     TensorShape weights;
+    OP_REQUIRES(context, context->input(6).dims() == 1,
+                InvalidArgument("weights_shape must be a vector. Received: shape ",
+                                context->input(6).shape().DebugString()));
     OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(context->input(6).vec<int64_t>(),
                                                           &weights));
     ConvGeometry g;
@@ -191,7 +216,8 @@ class EventConv2DWeightsGrad : public ConvOp {
                                     &columns));
     Events events;
     OP_REQUIRES_OK(context, read_events(context, g.height * g.width * g.channels, &events));
-    const TensorShape expected({events.rows, g.out_height, g.out_width, g.filters});
+    TensorShape expected;
+    OP_REQUIRES_OK(context, output_shape(events, g, &expected));
     OP_REQUIRES(context, grad.shape() == expected,
                 InvalidArgument("grad must have the shape ", expected.DebugString(),
                                 ". Received: ", grad.shape().DebugString()));

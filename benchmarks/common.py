@@ -1,0 +1,250 @@
+"""What the benchmarks share: interleaved timing, the machine at hand, tables.
+
+A benchmark lists candidates; `measure` prepares them all, then times one step of
+each in turn, over and over, so that whatever else the machine does meets all of
+them alike. Compare ratios of one run, never milliseconds of two.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import math
+import multiprocessing
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+import keras_slayer
+from keras_slayer import ops
+
+# No terminal to ask for its width: room for the tables all the same.
+console = Console(width=None if sys.stdout.isatty() else 120)
+
+
+@dataclasses.dataclass(frozen=True)
+class Work:
+    """What a candidate is once prepared.
+
+    Attributes:
+        step: what is timed; returns when it is done.
+        facts: called after the timing; raises where the work was not what it
+            claims to be, returns figures for the table.
+    """
+
+    step: Callable[[], object]
+    facts: Callable[[], dict] = dict
+
+
+@dataclasses.dataclass(frozen=True)
+class Candidate:
+    """A name and how to prepare it; `prepare` is at module level, so that a process can call it."""
+
+    name: str
+    prepare: Callable[..., Work]
+    options: dict = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """Seconds of each repeat, facts, and the peak memory of the candidate's process in bytes."""
+
+    name: str
+    seconds: tuple[float, ...]
+    facts: dict
+    peak_bytes: int
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.seconds)
+
+
+def peak_bytes() -> int:
+    """Most memory that this process has held at once."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+class _Local:
+    """A candidate in this process."""
+
+    def __init__(self, candidate: Candidate, warmup: int):
+        self.name = candidate.name
+        self.work = candidate.prepare(**candidate.options)
+        for _ in range(warmup):
+            self.work.step()
+        self.seconds = []
+
+    def wait(self) -> None:
+        pass
+
+    def time(self) -> None:
+        start = time.perf_counter()
+        self.work.step()
+        self.seconds.append(time.perf_counter() - start)
+
+    def finish(self) -> Result:
+        peak = peak_bytes()  # of the work, not of its checks
+        return Result(self.name, tuple(self.seconds), self.work.facts(), peak)
+
+
+class _Remote:
+    """A candidate in a process of its own, which waits while another one is timed."""
+
+    def __init__(self, candidate: Candidate, warmup: int, threads: int):
+        self.name = candidate.name
+        # Spawned, not forked: TensorFlow's threads do not survive a fork.
+        context = multiprocessing.get_context("spawn")
+        self.connection, theirs = context.Pipe()
+        arguments = (theirs, candidate, warmup, threads)
+        self.process = context.Process(target=_serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+
+    def wait(self):
+        try:
+            return self.connection.recv()
+        except EOFError:
+            raise SystemExit(f"The process of {self.name!r} ended with an error.") from None
+
+    def time(self) -> None:
+        self.connection.send("time")
+        self.wait()
+
+    def finish(self) -> Result:
+        self.connection.send("finish")
+        result = self.wait()
+        self.process.join()
+        return result
+
+
+def _serve(connection, candidate: Candidate, warmup: int, threads: int) -> None:
+    set_threads(threads)
+    local = _Local(candidate, warmup)
+    connection.send("ready")
+    while connection.recv() == "time":
+        local.time()
+        connection.send("timed")
+    connection.send(local.finish())
+
+
+def measure(
+    candidates: Sequence[Candidate], *, repeats: int, threads: int, separate: bool, warmup: int = 3
+) -> list[Result]:
+    """Times one step of each candidate in turn, `repeats` times.
+
+    Args:
+        candidates: what to compare; ratios are to the first.
+        repeats: timed steps of each.
+        threads: of TensorFlow, in separate processes (in this one, `set_threads`).
+        separate: a process for each candidate: its memory apart, and no
+            allocator, cache or thread pool shared.
+        warmup: steps before the first timed one, tracing included.
+    """
+    runners = []
+    for candidate in candidates:
+        runner = _Remote(candidate, warmup, threads) if separate else _Local(candidate, warmup)
+        runners.append(runner)
+    for runner in runners:
+        runner.wait()
+    for _ in range(repeats):
+        for runner in runners:
+            runner.time()
+    return [runner.finish() for runner in runners]
+
+
+def parser(description: str, *, repeats: int) -> argparse.ArgumentParser:
+    """Options that every benchmark has."""
+    made = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    made.add_argument("--repeats", type=int, default=repeats, help="timed steps (%(default)s)")
+    made.add_argument("--threads", type=int, default=2, help="of TensorFlow (%(default)s)")
+    return made
+
+
+def set_threads(threads: int) -> None:
+    """Before TensorFlow runs anything: its threads within one op, and for ops side by side."""
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(threads)
+
+
+def _processor() -> dict[str, str]:
+    """The fields of the first core in /proc/cpuinfo; none where there is no such file."""
+    try:
+        with open("/proc/cpuinfo") as file:
+            first = file.read().split("\n\n")[0]
+    except FileNotFoundError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (l.partition(":") for l in first.splitlines())}
+
+
+def instruction_set() -> str:
+    """The one that the native ops choose (csrc/dispatch.cc)."""
+    flags = set(_processor().get("flags", "").split())
+    has_avx2 = {"avx2", "fma"} <= flags
+    has_avx512 = has_avx2 and {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags
+    wish = os.environ.get("KERAS_SLAYER_ISA", "")
+    if has_avx512 and wish in ("", "avx512"):
+        return "avx512"
+    return "avx2" if has_avx2 and (not wish or wish.startswith("avx")) else "baseline"
+
+
+def print_machine(threads: int) -> None:
+    """What the figures below it were measured on."""
+    model = _processor().get("model name", platform.machine())
+    native = f"native ({instruction_set()})" if ops.backend() == "native" else "reference"
+    console.print(
+        f"{model}, {os.cpu_count()} cores, {threads} threads, load {os.getloadavg()[0]:.1f}\n"
+        f"python {platform.python_version()}, tensorflow {tf.__version__}, keras "
+        f"{keras.__version__}, keras_slayer {keras_slayer.__version__}, ops {native}",
+        highlight=False,
+    )
+
+
+def print_results(
+    title: str, results: Sequence[Result], columns: dict[str, Callable[[Result], str]] | None = None
+) -> None:
+    """Median, spread and ratio of each result, then `columns` (heading: text of a result)."""
+    columns = columns or {}
+    table = Table(title=title, title_justify="left")
+    table.add_column("")
+    for heading in ("median ms", "min", "max", "ratio", *columns):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        times = (result.median, min(result.seconds), max(result.seconds))
+        table.add_row(
+            result.name,
+            *(f"{1e3 * seconds:.2f}" for seconds in times),
+            f"{result.median / results[0].median:.2f}",
+            *(text(result) for text in columns.values()),
+        )
+    console.print(table)
+
+
+def megabytes(size: float) -> str:
+    return f"{size / 2**20:.0f}"
+
+
+def check_rate(what: str, rate: float) -> float:
+    """Nobody trains a network that is silent or fires all the time: do not time one."""
+    if not 1e-4 < rate < 0.5:
+        raise RuntimeError(f"{what}: {rate:.3g} spikes per neuron and step, not a usual network's")
+    return rate
+
+
+def check_finite(what: str, value: float) -> float:
+    if not math.isfinite(value):
+        raise RuntimeError(f"{what} is {value}")
+    return value

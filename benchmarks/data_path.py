@@ -1,0 +1,90 @@
+"""Batches per second of `spike_pipeline` at the size of N-MNIST, with nobody training on them.
+
+    python benchmarks/data_path.py                        # simulated events (saccade_mnist/small)
+    python benchmarks/data_path.py --data-dir FOLDER      # N-MNIST: Train.zip and Test.zip
+
+One repeat is a whole epoch.
+"""
+
+import time
+
+import common
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer.events import spike_pipeline
+
+SENSOR = (34, 34, 2)
+
+
+def load(data_dir):
+    """Name and training set of (events, label)."""
+    import tensorflow_datasets as tfds
+
+    from keras_slayer import datasets
+
+    tfds.disable_progress_bar()
+    if data_dir:
+        return "N-MNIST", datasets.load_nmnist(data_dir, split="train")
+    return "saccade_mnist/small", datasets.load_saccade_mnist(split="train", config="small")
+
+
+def prepare(events, batch, steps, **options):
+    pipeline = spike_pipeline(
+        events, sensor_shape=SENSOR, steps=steps, batch_size=batch, seed=1, **options
+    )
+
+    def epoch():
+        for _ in pipeline:
+            pass
+
+    def facts():
+        density = np.mean([float(tf.reduce_mean(spikes)) for spikes, _ in pipeline.take(8)])
+        return {"density": common.check_rate("the input", density)}
+
+    return common.Work(epoch, facts)
+
+
+def main():
+    parser = common.parser(__doc__, repeats=5)
+    parser.add_argument("--data-dir", help="folder with N-MNIST's Train.zip and Test.zip")
+    parser.add_argument("--batch", type=int, default=8, help="(%(default)s)")
+    parser.add_argument("--steps", type=int, default=300, help="time steps of 1 ms (%(default)s)")
+    arguments = parser.parse_args()
+    common.set_threads(arguments.threads)
+    common.print_machine(arguments.threads)
+
+    start = time.perf_counter()
+    name, events = load(arguments.data_dir)
+    print(f"{name}: opened (prepared the first time) in {time.perf_counter() - start:.1f} s")
+    options = {"events": events, "batch": arguments.batch, "steps": arguments.steps}
+    candidates = {
+        "cached, shuffled, shifted": {"shuffle": True, "shift": 2},
+        "cached": {},
+        "not cached (the first epoch)": {"cache": False},
+    }
+    results = common.measure(
+        [
+            common.Candidate(label, prepare, {**options, **extra})
+            for label, extra in candidates.items()
+        ],
+        repeats=arguments.repeats,
+        threads=arguments.threads,
+        separate=False,
+        warmup=1,
+    )
+    batches = -(-int(events.cardinality()) // arguments.batch)
+    common.print_results(
+        f"{name}, epochs of {batches} batches of {arguments.batch}, T = {arguments.steps}",
+        results,
+        {
+            "ms/batch": lambda r: f"{1e3 * r.median / batches:.2f}",
+            "batches/s": lambda r: f"{batches / r.median:.0f}",
+            "density": lambda r: f"{r.facts['density']:.4f}",
+        },
+    )
+    print(f"peak memory of the process: {common.megabytes(common.peak_bytes())} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""W1, W2: one whole training step (`train_on_batch` on ready tensors) against dense products.
+
+    python benchmarks/training_step.py                  # both
+    python benchmarks/training_step.py w1 --density 0.05
+
+Candidates run in processes of their own, in turn. The dense twin is the same
+network from the same weights, with the synapses' products and their gradients
+TensorFlow's own; the neurons are the native ones in both.
+"""
+
+import contextlib
+import dataclasses
+import unittest.mock
+from collections.abc import Callable
+
+import common
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_slayer as ks
+from keras_slayer import neurons
+
+CLASSES = 10
+
+
+def mlp(neuron):
+    return [ks.SpikingDense(512, neuron=neuron), ks.SpikingDense(CLASSES, neuron=neuron)]
+
+
+def cnn(neuron):
+    return [
+        ks.SpikingConv2D(12, 5, neuron=neuron),
+        ks.SpikingSumPooling2D(2, neuron=neuron),
+        ks.SpikingConv2D(64, 5, padding="same", neuron=neuron),
+        ks.SpikingSumPooling2D(2, neuron=neuron),
+        ks.Flatten(),
+        ks.SpikingDense(CLASSES, neuron=neuron),
+    ]
+
+
+@dataclasses.dataclass(frozen=True)
+class Workload:
+    """A network and the batch it is timed on."""
+
+    title: str
+    layers: Callable
+    input_shape: tuple[int, ...]
+    batch: int
+    density: float
+    steps: int = 300
+
+
+WORKLOADS = {
+    "w1": Workload("MLP 2312-512-10", mlp, (2312,), batch=8, density=0.01),
+    "w2": Workload("CNN 34x34x2-12c5-2a-64c5-2a-10", cnn, (34, 34, 2), batch=4, density=0.01),
+}
+
+
+def dense_matmul(spikes, weights):
+    return tf.tensordot(spikes, weights, axes=1)
+
+
+def dense_conv2d(spikes, weights, *, strides, padding, dilations):
+    frames = tf.reshape(spikes, [-1, *spikes.shape[2:]])
+    out = tf.nn.conv2d(frames, weights, strides, padding.upper(), dilations=dilations)
+    return tf.reshape(out, tf.concat([tf.shape(spikes)[:2], tf.shape(out)[1:]], axis=0))
+
+
+@contextlib.contextmanager
+def dense_synapses():
+    """Layers that are traced within have TensorFlow's dense products instead of the events'."""
+    layers = "keras_slayer.layers"
+    with (
+        unittest.mock.patch(f"{layers}.spiking_dense.spike_matmul", dense_matmul),
+        unittest.mock.patch(f"{layers}.spiking_conv2d.spike_conv2d", dense_conv2d),
+    ):
+        yield
+
+
+def prepare(workload, shape, density, neuron, dense):
+    """A compiled model and its batch; `shape` is (batch, steps)."""
+    keras.utils.set_random_seed(1)
+    random = np.random.default_rng(1)
+    size = (*shape, *workload.input_shape)
+    x = tf.constant(random.random(size, dtype="float32") < density, tf.float32)
+    y = tf.constant(random.integers(0, CLASSES, shape[0]), tf.int32)
+    model = keras.Sequential([keras.Input(size[1:]), *workload.layers(neurons.get(neuron))])
+    model.compile(keras.optimizers.Adam(1e-3), loss=ks.SpikeMaxLoss())
+    spiking = [layer for layer in model.layers if hasattr(layer, "neuron")]
+    probe = keras.Model(model.inputs, [layer.output for layer in spiking])
+    losses = []
+
+    def step():
+        losses.append(float(model.train_on_batch(x, y)))
+
+    def rates():
+        outputs = probe(x)
+        outputs = outputs if isinstance(outputs, list) else [outputs]
+        return [float(tf.reduce_mean(out)) for out in outputs]
+
+    def facts():
+        after = rates()
+        for layer, fresh, trained in zip(spiking, before, after, strict=True):
+            common.check_rate(f"{layer.name}, untrained", fresh)
+            common.check_rate(f"{layer.name}, trained", trained)
+        for loss in losses:
+            common.check_finite("the loss", loss)
+        names = [layer.name for layer in spiking]
+        return {"losses": losses, "layers": names, "before": before, "after": after}
+
+    with dense_synapses() if dense else contextlib.nullcontext():
+        before = rates()
+        step()
+    return common.Work(step, facts)
+
+
+def run(workload, arguments):
+    batch, steps = arguments.batch or workload.batch, arguments.steps or workload.steps
+    density = workload.density if arguments.density is None else arguments.density
+    options = {
+        "workload": workload,
+        "shape": (batch, steps),
+        "density": density,
+        "neuron": arguments.neuron,
+    }
+    results = common.measure(
+        [
+            common.Candidate("event-driven", prepare, {**options, "dense": False}),
+            common.Candidate("dense twin", prepare, {**options, "dense": True}),
+        ],
+        repeats=arguments.repeats,
+        threads=arguments.threads,
+        separate=True,
+    )
+    common.print_results(
+        f"{workload.title}, {arguments.neuron}, batch {batch}, T = {steps}, density {density:.2%}",
+        results,
+        {
+            "peak MB": lambda r: common.megabytes(r.peak_bytes),
+            "loss first .. last": lambda r: f"{r.facts['losses'][0]:.4f} .. {r.facts['losses'][-1]:.4f}",
+        },
+    )
+    ours, twin = (np.array(r.facts["losses"]) for r in results)
+    print(f"largest relative difference of the {len(ours)} losses: {np.max(abs(ours / twin - 1)):.1e}")
+    facts = results[0].facts
+    for name, before, after in zip(facts["layers"], facts["before"], facts["after"], strict=True):
+        print(f"  {name:28} spikes per neuron and step {before:.4f}, after the run {after:.4f}")
+
+
+def main():
+    parser = common.parser(__doc__, repeats=20)
+    parser.add_argument("workloads", nargs="*", metavar="workload", help="w1, w2 (default: both)")
+    parser.add_argument("--neuron", choices=["srm", "cuba", "loihi"], default="srm")
+    parser.add_argument("--batch", type=int, help="instead of the workload's")
+    parser.add_argument("--steps", type=int, help="instead of the workload's")
+    parser.add_argument("--density", type=float, help="of the input, instead of the workload's")
+    arguments = parser.parse_args()
+    chosen = arguments.workloads or list(WORKLOADS)
+    unknown = sorted(set(chosen) - set(WORKLOADS))
+    if unknown:
+        parser.error(f"workloads are {', '.join(WORKLOADS)}. Received: {', '.join(unknown)}")
+    common.print_machine(arguments.threads)
+    for name in chosen:
+        run(WORKLOADS[name], arguments)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,232 @@
+"""Event-driven products against plain dense ones, at every density and dtype."""
+
+import cases
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_slayer import ops
+from keras_slayer.ops.spike_conv2d import MAX_DENSITY as CONV_CROSSOVER
+from keras_slayer.ops.spike_matmul import MAX_DENSITY as MATMUL_CROSSOVER
+
+BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
+TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "float16": 4e-3, "bfloat16": 3e-2}
+
+
+def densities(crossover):
+    return (0.0, 0.005, crossover - 0.02, crossover + 0.02, 0.5, 1.0)
+
+
+def exactly_dense(rng, shape, density):
+    """Values other than 0 and 1 among them, and that fraction of nonzeros to the element."""
+    size = int(np.prod(shape))
+    values = np.zeros(size)
+    values[rng.permutation(size)[: round(density * size)]] = 1
+    return values.reshape(shape) * rng.choice([1, 1, 2, -0.5], size=shape)
+
+
+def product_and_gradients(function, spikes, weights, upstream):
+    inputs = [spikes, weights]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        out = function(*inputs)
+    return [out, *tape.gradient(out, inputs, output_gradients=tf.cast(upstream, out.dtype))]
+
+
+def check(name, dtype, function, oracle, spikes, weights):
+    """``oracle(spikes, weights, upstream)``: output, dspikes and dweights in float64."""
+    spikes, weights = tf.cast(spikes, dtype), tf.cast(weights, dtype)
+    exact = [tf.cast(x, tf.float64).numpy() for x in (spikes, weights)]
+    with cases.backend(name):
+        shape = function(spikes, weights).shape
+        upstream = tf.cast(np.random.default_rng(8).normal(size=shape), dtype)
+        actual = product_and_gradients(function, spikes, weights, upstream)
+    expected = oracle(*exact, tf.cast(upstream, tf.float64).numpy())
+    for what, a, e in zip(("output", "dspikes", "dweights"), actual, expected, strict=True):
+        assert a.dtype == dtype
+        cases.assert_close(a, e, TOLERANCE[dtype], what)
+
+
+def matmul_oracle(spikes, weights, upstream):
+    rows, grads = spikes.reshape(-1, weights.shape[0]), upstream.reshape(-1, weights.shape[1])
+    return spikes @ weights, upstream @ weights.T, rows.T @ grads
+
+
+MATMULS = [
+    # spikes, units: odd sizes; one of everything; over 128 and 256 columns and many rows
+    ((2, 5, 12), 7),
+    ((1, 1, 1), 1),
+    ((3, 23, 40), 300),
+    ((2, 12), 3),
+    ((2, 3, 2, 3, 4), 5),
+    ((0, 4, 6), 3),
+]
+
+
+@BACKENDS
+@pytest.mark.parametrize("density", densities(MATMUL_CROSSOVER))
+@pytest.mark.parametrize(("shape", "units"), MATMULS, ids=str)
+def test_matmul_at_every_density(name, shape, units, density):
+    rng = np.random.default_rng(7)
+    spikes, weights = exactly_dense(rng, shape, density), rng.normal(size=(shape[-1], units))
+    check(name, "float32", ops.spike_matmul, matmul_oracle, spikes, weights)
+
+
+@BACKENDS
+@pytest.mark.parametrize("dtype", cases.DTYPES[1:])
+@pytest.mark.parametrize("density", [0.05, 0.5])
+def test_matmul_dtypes(name, dtype, density):
+    rng = np.random.default_rng(7)
+    spikes, weights = exactly_dense(rng, (2, 20, 30), density), rng.normal(size=(30, 150))
+    check(name, dtype, ops.spike_matmul, matmul_oracle, spikes, weights)
+
+
+def conv_oracle(strides, padding, dilations):
+    """Every output pixel as the product of its window with the weights, group by group."""
+
+    def oracle(spikes, weights, upstream):
+        batch, steps, *size, channels = spikes.shape
+        taps, (group_channels, filters) = weights.shape[:2], weights.shape[2:]
+        groups = channels // group_channels
+        before, out_size = [0, 0], [0, 0]
+        for i in range(2):
+            reach = (taps[i] - 1) * dilations[i] + 1
+            if padding == "same":
+                out_size[i] = -(-size[i] // strides[i])
+                before[i] = max((out_size[i] - 1) * strides[i] + reach - size[i], 0) // 2
+            else:
+                out_size[i] = (size[i] - reach) // strides[i] + 1
+        out = np.zeros((batch, steps, *out_size, filters))
+        dspikes, dweights = np.zeros_like(spikes), np.zeros_like(weights)
+        for oy, ox, ky, kx in np.ndindex(*out_size, *taps):
+            y = oy * strides[0] + ky * dilations[0] - before[0]
+            x = ox * strides[1] + kx * dilations[1] - before[1]
+            if not (0 <= y < size[0] and 0 <= x < size[1]):
+                continue
+            for g in range(groups):
+                c = slice(g * group_channels, (g + 1) * group_channels)
+                f = slice(g * filters // groups, (g + 1) * filters // groups)
+                kernel, grad = weights[ky, kx, :, f], upstream[:, :, oy, ox, f]
+                out[:, :, oy, ox, f] += spikes[:, :, y, x, c] @ kernel
+                dspikes[:, :, y, x, c] += grad @ kernel.T
+                dweights[ky, kx, :, f] += np.einsum("btc,btf->cf", spikes[:, :, y, x, c], grad)
+        return out, dspikes, dweights
+
+    return oracle
+
+
+CONVS = {
+    # frames (height, width, channels), weights, strides, dilations
+    "square": ((8, 8, 2), (3, 3, 2, 6), (1, 1), (1, 1)),
+    "asymmetric": ((7, 9, 2), (2, 5, 2, 3), (1, 1), (1, 1)),
+    "one pixel": ((5, 4, 3), (1, 1, 3, 4), (1, 1), (1, 1)),
+    "strides": ((9, 8, 2), (3, 3, 2, 4), (2, 2), (1, 1)),
+    "uneven strides": ((9, 8, 2), (3, 4, 2, 4), (2, 3), (1, 1)),
+    "dilations": ((9, 8, 2), (3, 3, 2, 4), (1, 1), (2, 2)),
+    "uneven dilations": ((9, 9, 2), (3, 2, 2, 4), (1, 1), (2, 3)),
+    "groups": ((7, 7, 4), (3, 3, 2, 6), (1, 1), (1, 1)),
+    "depthwise": ((8, 6, 3), (2, 2, 1, 3), (2, 2), (1, 1)),
+    "dilated groups": ((8, 7, 4), (2, 3, 1, 8), (1, 1), (2, 2)),
+    "many filters": ((6, 6, 2), (3, 3, 2, 70), (1, 1), (1, 1)),
+    "kernel as wide as the frame": ((3, 5, 2), (3, 5, 2, 2), (1, 1), (1, 1)),
+}
+
+
+def check_conv(name, dtype, geometry, padding, density, leading=(2, 3)):
+    frame, weights_shape, strides, dilations = CONVS[geometry]
+    rng = np.random.default_rng(7)
+    spikes = exactly_dense(rng, (*leading, *frame), density)
+
+    def function(spikes, weights):
+        return ops.spike_conv2d(
+            spikes, weights, strides=strides, padding=padding, dilations=dilations
+        )
+
+    oracle = conv_oracle(strides, padding, dilations)
+    check(name, dtype, function, oracle, spikes, rng.normal(size=weights_shape))
+
+
+@BACKENDS
+@pytest.mark.parametrize("density", [0.05, 0.5])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("geometry", CONVS)
+def test_conv2d_geometries(name, geometry, padding, density):
+    check_conv(name, "float32", geometry, padding, density)
+
+
+@pytest.mark.parametrize("density", densities(CONV_CROSSOVER))
+def test_conv2d_at_every_density(density):
+    check_conv("native", "float32", "asymmetric", "same", density)
+
+
+@BACKENDS
+@pytest.mark.parametrize("dtype", cases.DTYPES[1:])
+@pytest.mark.parametrize("density", [0.05, 0.5])
+@pytest.mark.parametrize("geometry", ["asymmetric", "groups"])
+def test_conv2d_dtypes(name, geometry, dtype, density):
+    check_conv(name, dtype, geometry, "same", density)
+
+
+@pytest.mark.parametrize("leading", [(0, 3), (1, 1), (2, 20)], ids=str)
+def test_conv2d_leading_sizes(leading):
+    """No frame, one frame, and more frames than the weight gradient has chunks."""
+    check_conv("native", "float32", "asymmetric", "same", 0.1, leading)
+
+
+@BACKENDS
+@pytest.mark.parametrize("density", [0.02, 0.5])
+def test_unknown_static_shapes_in_a_function(name, density):
+    rng = np.random.default_rng(7)
+    rows, matrix = exactly_dense(rng, (2, 5, 30), density), rng.normal(size=(30, 4))
+    frames, kernel = exactly_dense(rng, (2, 5, 4, 3, 2), density), rng.normal(size=(2, 2, 2, 4))
+    upstream = rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 5, 3, 2, 4))
+
+    def both(rows, matrix, frames, kernel):
+        return (
+            product_and_gradients(ops.spike_matmul, rows, matrix, upstream[0]),
+            product_and_gradients(ops.spike_conv2d, frames, kernel, upstream[1]),
+        )
+
+    inputs = [tf.constant(x) for x in (rows, matrix, frames, kernel)]
+    shapes = [[None] * 3, [None] * 2, [None, None, 4, 3, 2], [2, 2, 2, 4]]
+    signature = [tf.TensorSpec(shape, tf.float64) for shape in shapes]
+    with cases.backend(name):
+        traced = tf.function(both, input_signature=signature)(*inputs)
+        for actual, expected in zip(sum(traced, []), sum(both(*inputs), []), strict=True):
+            cases.assert_close(actual, expected, 1e-14)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_non_finite_spikes_reach_their_row_alone(value):
+    spikes, weights = np.zeros((1, 3, 40), np.float32), np.ones((40, 5), np.float32)
+    spikes[0, 1, 7] = value
+    for name in ("native", "reference"):
+        with cases.backend(name):
+            out = ops.spike_matmul(spikes, weights).numpy()
+        np.testing.assert_array_equal(out[0, 1], [value] * 5)
+        np.testing.assert_array_equal(out[0, [0, 2]], 0)
+
+
+def ops_run(fetch) -> list[tf.compat.v1.NodeDef]:
+    """What TensorFlow executes for one tensor of a graph, after its optimisers and pruning."""
+    metadata = tf.compat.v1.RunMetadata()
+    options = tf.compat.v1.RunOptions(output_partition_graphs=True)
+    with tf.compat.v1.Session() as session:
+        session.run(fetch, options=options, run_metadata=metadata)
+    return [node for graph in metadata.partition_graphs for node in graph.node]
+
+
+@pytest.mark.parametrize("which", ["spikes", "weights"])
+def test_input_gradient_costs_nothing_where_nobody_asks_for_it(which):
+    with tf.Graph().as_default(), cases.backend("native"):
+        inputs = {
+            "spikes": tf.compat.v1.placeholder_with_default(np.eye(20)[None], [1, 20, 20]),
+            "weights": tf.compat.v1.placeholder_with_default(np.ones((20, 3)), [20, 3]),
+        }
+        out = ops.spike_matmul(**inputs)
+        (gradient,) = tf.gradients(out, inputs[which])
+        nodes = ops_run(gradient)
+    # dspikes = dout @ weights^T is the only product with its second factor transposed.
+    products = [node for node in nodes if node.op == "MatMul" and node.attr["transpose_b"].b]
+    assert len(products) == (1 if which == "spikes" else 0)
+    assert ("KerasSlayer>EventMatmulWeightsGrad" in {n.op for n in nodes}) == (which == "weights")
