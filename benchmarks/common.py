@@ -187,7 +187,8 @@ def _processor() -> dict[str, str]:
             first = file.read().split("\n\n")[0]
     except FileNotFoundError:
         return {}
-    return {key.strip(): value.strip() for key, _, value in (l.partition(":") for l in first.splitlines())}
+    fields = (line.partition(":") for line in first.splitlines())
+    return {key.strip(): value.strip() for key, _, value in fields}
 
 
 def instruction_set() -> str:

@@ -1,6 +1,6 @@
 """Seconds that `import keras_slayer` adds to `import keras`, in fresh processes.
 
-    python benchmarks/import_time.py
+python benchmarks/import_time.py
 """
 
 import subprocess
@@ -20,7 +20,8 @@ print(middle - start, time.perf_counter() - middle)
 
 def fresh_process() -> tuple[float, float]:
     """Seconds of keras, and of keras_slayer after it."""
-    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    command = [sys.executable, "-c", PROGRAM]
+    run = subprocess.run(command, capture_output=True, text=True, check=True)
     keras_seconds, added = map(float, run.stdout.split())
     return keras_seconds, added
 

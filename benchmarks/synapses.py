@@ -80,7 +80,7 @@ def prepare(synapse, spikes, weights, mode, event):
 
 
 def crossover(densities, ratios):
-    """Density at which event / dense reaches 1, interpolated over logarithms; inf if it never does."""
+    """Density at which event / dense reaches 1, interpolated in logarithms; inf if it never does."""
     previous = None
     for density, ratio in zip(densities, ratios, strict=True):
         point = (math.log(density), math.log(ratio))
@@ -106,7 +106,11 @@ def measure(synapse, arguments):
             for event in (True, False)
         ]
         results = common.measure(
-            candidates, repeats=arguments.repeats, threads=arguments.threads, separate=False, warmup=2
+            candidates,
+            repeats=arguments.repeats,
+            threads=arguments.threads,
+            separate=False,
+            warmup=2,
         )
         for event, dense in zip(results[::2], results[1::2], strict=True):
             found[event.name].append((event.median, dense.median))

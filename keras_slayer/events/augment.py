@@ -1,5 +1,7 @@
 """Random transformations of event tensors, for training."""
 
+import math
+
 import tensorflow as tf
 
 from keras_slayer.events.binning import image_shape
@@ -81,9 +83,57 @@ def shift_bins(bins, rows, shift, sensor_shape):
     return tf.boolean_mask(bins, keep), tf.boolean_mask(rows, keep)
 
 
+def draw_affine(max_shift: int, rotate: float, zoom: float, batch, sensor_shape, seed) -> tf.Tensor:
+    """float32 `(batch, 2, 3)`: maps (y, x, 1) about the centre of the image.
+
+    Rotation by up to `rotate` degrees, scaling by 1 - zoom .. 1 + zoom, then a
+    shift of whole pixels, each drawn uniformly per sample.
+    """
+    height, width, _ = image_shape(sensor_shape)
+    seed = tf.convert_to_tensor(seed)
+    draw = tf.random.stateless_uniform([batch, 2], seed + 1, minval=-1.0, maxval=1.0)
+    angle, scale = draw[:, 0] * (rotate * math.pi / 180), 1.0 + draw[:, 1] * zoom
+    cos, sin = scale * tf.cos(angle), scale * tf.sin(angle)
+    linear = tf.stack([tf.stack([cos, sin], axis=1), tf.stack([-sin, cos], axis=1)], axis=1)
+    centre = tf.constant([(height - 1) / 2, (width - 1) / 2])
+    shift = tf.cast(draw_shifts(max_shift, batch, sensor_shape, seed), tf.float32)
+    offset = centre + shift - tf.linalg.matvec(linear, centre)
+    return tf.concat([linear, offset[:, :, tf.newaxis]], axis=2)
+
+
+def transform_bins(bins, rows, affine, sensor_shape):
+    """As `shift_bins`, for maps from `draw_affine`; pixels are rounded to the nearest."""
+    height, width, channels = image_shape(sensor_shape)
+    pixel = bins // channels
+    channel = bins - pixel * channels
+    line = pixel // width
+    step = line // height
+    place = tf.stack([line - step * height, pixel - line * width], axis=1)
+    maps = tf.gather(affine, rows)
+    moved = tf.linalg.matvec(maps[:, :, :2], tf.cast(place, tf.float32)) + maps[:, :, 2]
+    y, x = tf.unstack(tf.cast(tf.round(moved), bins.dtype), axis=1)
+    keep = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    bins = ((step * height + y) * width + x) * channels + channel
+    return tf.boolean_mask(bins, keep), tf.boolean_mask(rows, keep)
+
+
 def check_max_shift(max_shift, name: str = "max_shift") -> None:
     """ValueError unless it is a whole number of pixels, 0 or more."""
     if not isinstance(max_shift, int) or isinstance(max_shift, bool) or max_shift < 0:
         raise ValueError(
             f"`{name}` must be a whole number of pixels, 0 or more. Received: {name}={max_shift}"
+        )
+
+
+def check_affine(rotate: float, zoom: float, sensor_shape) -> None:
+    """ValueError unless the sensor has an image and the ranges make sense."""
+    for name, value, limit in (("rotate", rotate, 180), ("zoom", zoom, 0.9)):
+        if not isinstance(value, (int, float)) or not 0 <= value <= limit:
+            raise ValueError(
+                f"`{name}` must be a number from 0 to {limit}. Received: {name}={value}"
+            )
+    if (rotate or zoom) and len(sensor_shape) != 3:
+        raise ValueError(
+            "`rotate` and `zoom` need a sensor with an image, (height, width, channels). "
+            f"Received: sensor_shape={tuple(sensor_shape)}"
         )

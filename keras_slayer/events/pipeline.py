@@ -25,6 +25,8 @@ def spike_pipeline(
     batch_size: int,
     shuffle: bool | int = False,
     shift: int = 0,
+    rotate: float = 0.0,
+    zoom: float = 0.0,
     cache: bool = True,
     seed: int | None = None,
     drop_remainder: bool = False,
@@ -44,6 +46,8 @@ def spike_pipeline(
             samples; in another order every epoch.
         shift: each sample is moved by up to this many pixels in x and in y (see `random_shift`),
             by other numbers every epoch.
+        rotate, zoom: each sample is turned about the centre by up to this many degrees, and
+            scaled by 1 - zoom .. 1 + zoom; pixels are rounded to the nearest.
         cache: keep the binned events in memory after the first epoch.
         seed: makes order and shifts reproducible: two pipelines with the same seed give the same
             first epoch, the same second epoch, and so on. None takes `tf.random.set_seed`'s,
@@ -61,6 +65,7 @@ def spike_pipeline(
     """
     sensor_shape = binning.check_binning(sensor_shape, steps, dt, late)
     augment.check_max_shift(shift, "shift")
+    augment.check_affine(rotate, zoom, sensor_shape)
     _check_elements(dataset, sensor_shape)
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(
@@ -76,7 +81,10 @@ def spike_pipeline(
 
     def densify(packed, labels, batch_seed=None):
         bins, rows, batch = packed.values, packed.value_rowids(), packed.nrows()
-        if batch_seed is not None:
+        if rotate or zoom:
+            maps = augment.draw_affine(shift, rotate, zoom, batch, sensor_shape, [batch_seed, 0])
+            bins, rows = augment.transform_bins(bins, rows, maps, sensor_shape)
+        elif shift:
             shifts = augment.draw_shifts(shift, batch, sensor_shape, [batch_seed, 0])
             bins, rows = augment.shift_bins(bins, rows, shifts, sensor_shape)
         spikes = binning.scatter_bins(bins, rows, batch, shape, dtype)
@@ -88,7 +96,7 @@ def spike_pipeline(
     if shuffle is not False:
         dataset = dataset.shuffle(_buffer_size(dataset, shuffle), seed=seed)
     dataset = dataset.ragged_batch(batch_size, drop_remainder, row_splits_dtype=tf.int64)
-    if shift:
+    if shift or rotate or zoom:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
         dataset = tf.data.Dataset.zip(dataset, seeds)
         dataset = dataset.map(

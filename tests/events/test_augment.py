@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_slayer.events import random_shift, to_spikes
+from keras_slayer.events import augment, random_shift, to_spikes
 from keras_slayer.events.augment import draw_shifts, shift_bins
 from keras_slayer.events.binning import flat_bins
 
@@ -94,3 +94,51 @@ def test_population_moves_along_x_only():
 def test_wrong_shift(max_shift):
     with pytest.raises(ValueError, match=f"`max_shift` must be .* Received: max_shift={max_shift}"):
         random_shift({"x": tf.constant([0])}, max_shift, SHAPE, seed=[0, 0])
+
+
+def test_transform_without_rotation_and_zoom_is_the_shift():
+    rng = np.random.default_rng(0)
+    shape = (10, 14, 2)
+    bins = tf.constant(np.flatnonzero(rng.random((5, *shape)) < 0.1).astype("int32"))
+    rows = tf.zeros_like(bins)
+    maps = augment.draw_affine(2, 0.0, 0.0, 1, shape, [3, 0])
+    shifts = augment.draw_shifts(2, 1, shape, [3, 0])
+    assert np.any(shifts.numpy() != 0)
+    moved, _ = augment.transform_bins(bins, rows, maps, shape)
+    expected, _ = augment.shift_bins(bins, rows, shifts, shape)
+    np.testing.assert_array_equal(moved, expected)
+
+
+def test_transform_turns_and_scales_about_the_centre():
+    """A quarter turn takes (y, x) to (x, -y); doubling takes a distance of 1 to 2."""
+    shape, centre = (9, 9, 2), 4
+    place = (2 * 81 + (centre - 1) * 9 + centre) * 2 + 1  # step 2, one above the centre, ON
+    quarter = tf.constant([[[0.0, 1.0, 0.0], [-1.0, 0.0, 8.0]]])
+    double = tf.constant([[[2.0, 0.0, -4.0], [0.0, 2.0, -4.0]]])
+    for maps, y, x in ((quarter, 4, 5), (double, 2, 4)):
+        moved, _ = augment.transform_bins(tf.constant([place]), tf.constant([0]), maps, shape)
+        assert moved.numpy().tolist() == [(2 * 81 + y * 9 + x) * 2 + 1]
+
+
+def test_drawn_maps_keep_the_centre_and_stay_in_range():
+    maps = augment.draw_affine(0, 10.0, 0.2, 500, (9, 13, 2), [1, 2]).numpy()
+    centre = np.array([4.0, 6.0])
+    np.testing.assert_allclose(maps[:, :, :2] @ centre + maps[:, :, 2], centre[None] + 0 * maps[:, :, 2], atol=1e-5)
+    scale = np.hypot(maps[:, 0, 0], maps[:, 0, 1])
+    angle = np.degrees(np.arctan2(maps[:, 0, 1], maps[:, 0, 0]))
+    assert 0.8 <= scale.min() < 0.85 and 1.15 < scale.max() <= 1.2
+    assert -10.01 <= angle.min() < -8 and 8 < angle.max() <= 10.01
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rotate": -1.0}, "`rotate` must be a number from 0 to 180"),
+        ({"zoom": 1.5}, "`zoom` must be a number from 0 to 0.9"),
+        ({"rotate": 5.0, "sensor_shape": (7,)}, "need a sensor with an image"),
+    ],
+)
+def test_affine_arguments(options, message):
+    arguments = {"rotate": 0.0, "zoom": 0.0, "sensor_shape": (9, 9, 2), **options}
+    with pytest.raises(ValueError, match=message):
+        augment.check_affine(**arguments)

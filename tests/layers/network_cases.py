@@ -23,21 +23,34 @@ def sequential(shape, *layers):
     return keras.Sequential([keras.Input(shape), *layers])
 
 
+def lively():
+    """Weights that spike on these inputs, whatever the default of the initialiser is tuned to."""
+    return {"kernel_initializer": keras.initializers.RandomNormal(0.1, 0.5)}
+
+
+def dense(units, neuron, **options):
+    return ks.SpikingDense(units, neuron, **lively(), **options)
+
+
+def conv(filters, size, neuron, **options):
+    return ks.SpikingConv2D(filters, size, neuron=neuron, **lively(), **options)
+
+
 def mlp(neuron):
     return sequential(
-        VECTOR, ks.SpikingDense(6, neuron), ks.DelayLayer(), ks.SpikingDense(CLASSES, neuron)
+        VECTOR, dense(6, neuron), ks.DelayLayer(), dense(CLASSES, neuron)
     )
 
 
 def cnn(neuron):
     return sequential(
         IMAGE,
-        ks.SpikingConv2D(4, 3, padding="same", neuron=neuron),
+        conv(4, 3, neuron, padding="same"),
         ks.SpikingSumPooling2D(2, neuron=neuron),
-        ks.SpikingConv2D(4, 2, groups=2, neuron=neuron),
+        conv(4, 2, neuron, groups=2),
         ks.DelayLayer(per="neuron"),
         ks.Flatten(),
-        ks.SpikingDense(CLASSES, neuron),
+        dense(CLASSES, neuron),
     )
 
 
@@ -49,7 +62,7 @@ def around_dense():
         keras.layers.BatchNormalization(),
         ks.SpikingActivation(SRM),
         keras.layers.Dropout(0.2),
-        ks.SpikingDense(6, CUBA, use_bias=True),
+        dense(6, CUBA, use_bias=True),
         keras.layers.Dense(6),
         keras.layers.BatchNormalization(),
         ks.SpikingActivation(CUBA),
@@ -66,12 +79,12 @@ def around_conv():
         keras.layers.BatchNormalization(),
         ks.SpikingActivation(SRM),
         keras.layers.SpatialDropout3D(0.1),
-        ks.SpikingConv2D(4, 3, strides=2, padding="same", neuron=SRM),
+        conv(4, 3, SRM, strides=2, padding="same"),
         keras.layers.Conv3D(3, (1, 2, 2)),
         ks.SpikingActivation(LOIHI),
         td(keras.layers.MaxPooling2D(2)),
         td(keras.layers.Flatten()),
-        ks.SpikingDense(CLASSES, SRM),
+        dense(CLASSES, SRM),
     )
 
 
@@ -79,11 +92,11 @@ def around_recurrent():
     return sequential(
         VECTOR,
         keras.layers.GRU(6, return_sequences=True),
-        ks.SpikingDense(6, SRM),
+        dense(6, SRM),
         keras.layers.LSTM(5, return_sequences=True),
         ks.SpikingActivation(ks.SRM(threshold=0.05, surrogate_tau=5.0)),
         keras.layers.Conv1D(4, 3, padding="causal"),
-        ks.SpikingDense(CLASSES, CUBA),
+        dense(CLASSES, CUBA),
         keras.layers.GRU(CLASSES, return_sequences=True),
     )
 
@@ -91,8 +104,8 @@ def around_recurrent():
 def functional():
     """Two paths from one input, joined; a residual connection; a readout of the membrane."""
     inputs = keras.Input(VECTOR)
-    first = ks.SpikingDense(6, SRM)(inputs)
-    second = ks.SpikingDense(6, CUBA)(ks.DelayLayer(max_delay=5.0)(first))
+    first = dense(6, SRM)(inputs)
+    second = dense(6, CUBA)(ks.DelayLayer(max_delay=5.0)(first))
     joined = keras.layers.Concatenate()([keras.layers.Add()([first, second]), inputs])
     outputs = ks.TemporalFilter(SRM)(keras.layers.Dense(CLASSES)(joined))
     return keras.Model(inputs, outputs)
@@ -101,8 +114,8 @@ def functional():
 def nested():
     """A model within a model, one of its layers used twice."""
     inputs = keras.Input(VECTOR)
-    shared = sequential(VECTOR, ks.SpikingDense(8, SRM), ks.DelayLayer())
-    outputs = ks.SpikingDense(CLASSES, SRM)(shared(shared(inputs)))
+    shared = sequential(VECTOR, dense(8, SRM), ks.DelayLayer())
+    outputs = dense(CLASSES, SRM)(shared(shared(inputs)))
     return keras.Model(inputs, outputs)
 
 
@@ -113,12 +126,12 @@ class Subclassed(keras.Model):
     def __init__(self, **kwargs):
         super().__init__(**kwargs)
         self.blocks = [
-            ks.SpikingConv2D(4, 3, neuron=SRM),
+            conv(4, 3, SRM),
             ks.SpikingSumPooling2D(2, neuron=SRM),
             ks.Flatten(),
             ks.DelayLayer(),
             keras.layers.Dropout(0.1),
-            ks.SpikingDense(CLASSES, SRM),
+            dense(CLASSES, SRM),
         ]
 
     def call(self, x, training=None):

@@ -5,23 +5,26 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import re
 from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
 
 from keras_slayer import ops
-from keras_slayer.ops import library
+from keras_slayer.ops import build, library
 
+# Neurons that a kernel steps through time at once: more of them make a second block.
+BLOCK = int(re.search(r"kBlock = (\d+);", (build.SOURCES / "kernels.h").read_text())[1])
 DTYPES = ("float32", "float64", "float16", "bfloat16")
-# (batch, time, ...): plain, one step, one neuron, no sample, across a block of
-# 256 neurons, and ranks 2, 4 and 5.
+# (batch, time, ...): plain, one step, one neuron, no sample, two blocks of
+# neurons, and ranks 2, 4 and 5.
 SHAPES = (
     (2, 9, 5),
     (2, 1, 3),
     (3, 6, 1),
     (0, 4, 3),
-    (2, 5, 300),
+    (2, 3, BLOCK + 7),
     (2, 12),
     (2, 4, 3, 5),
     (2, 3, 2, 3, 4),

@@ -91,7 +91,6 @@ def test_truncated_kernel_of_the_original_defaults():
     assert len(ops.alpha_kernel(10, steps=5)) == 5
 
 
-
 @BACKENDS
 @pytest.mark.parametrize("case", cases.FILTERS, ids=str)
 def test_first_and_second_derivatives_are_numerically_right(case, name):

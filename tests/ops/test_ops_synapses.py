@@ -182,17 +182,17 @@ def test_unknown_static_shapes_in_a_function(name, density):
     upstream = rng.normal(size=(2, 5, 4)), rng.normal(size=(2, 5, 3, 2, 4))
 
     def both(rows, matrix, frames, kernel):
-        return (
-            product_and_gradients(ops.spike_matmul, rows, matrix, upstream[0]),
-            product_and_gradients(ops.spike_conv2d, frames, kernel, upstream[1]),
-        )
+        return [
+            *product_and_gradients(ops.spike_matmul, rows, matrix, upstream[0]),
+            *product_and_gradients(ops.spike_conv2d, frames, kernel, upstream[1]),
+        ]
 
     inputs = [tf.constant(x) for x in (rows, matrix, frames, kernel)]
     shapes = [[None] * 3, [None] * 2, [None, None, 4, 3, 2], [2, 2, 2, 4]]
     signature = [tf.TensorSpec(shape, tf.float64) for shape in shapes]
     with cases.backend(name):
         traced = tf.function(both, input_signature=signature)(*inputs)
-        for actual, expected in zip(sum(traced, []), sum(both(*inputs), []), strict=True):
+        for actual, expected in zip(traced, both(*inputs), strict=True):
             cases.assert_close(actual, expected, 1e-14)
 
 
@@ -207,25 +207,22 @@ def test_non_finite_spikes_reach_their_row_alone(value):
         np.testing.assert_array_equal(out[0, [0, 2]], 0)
 
 
-def ops_run(fetch) -> list[tf.compat.v1.NodeDef]:
+def ops_run(fetch, feed) -> list[tf.compat.v1.NodeDef]:
     """What TensorFlow executes for one tensor of a graph, after its optimisers and pruning."""
     metadata = tf.compat.v1.RunMetadata()
     options = tf.compat.v1.RunOptions(output_partition_graphs=True)
     with tf.compat.v1.Session() as session:
-        session.run(fetch, options=options, run_metadata=metadata)
+        session.run(fetch, feed_dict=feed, options=options, run_metadata=metadata)
     return [node for graph in metadata.partition_graphs for node in graph.node]
 
 
 @pytest.mark.parametrize("which", ["spikes", "weights"])
 def test_input_gradient_costs_nothing_where_nobody_asks_for_it(which):
+    values = {"spikes": np.eye(20)[np.newaxis], "weights": np.ones((20, 3))}
     with tf.Graph().as_default(), cases.backend("native"):
-        inputs = {
-            "spikes": tf.compat.v1.placeholder_with_default(np.eye(20)[None], [1, 20, 20]),
-            "weights": tf.compat.v1.placeholder_with_default(np.ones((20, 3)), [20, 3]),
-        }
-        out = ops.spike_matmul(**inputs)
-        (gradient,) = tf.gradients(out, inputs[which])
-        nodes = ops_run(gradient)
+        inputs = {k: tf.compat.v1.placeholder(tf.float64, v.shape) for k, v in values.items()}
+        (gradient,) = tf.gradients(ops.spike_matmul(**inputs), inputs[which])
+        nodes = ops_run(gradient, {inputs[k]: v for k, v in values.items()})
     # dspikes = dout @ weights^T is the only product with its second factor transposed.
     products = [node for node in nodes if node.op == "MatMul" and node.attr["transpose_b"].b]
     assert len(products) == (1 if which == "spikes" else 0)

@@ -4,7 +4,7 @@ import cases
 import numpy as np
 import pytest
 import tensorflow as tf
-from cases import DTYPES, FILTERS, NEURONS, SERIES_CASES, SHAPES, Case
+from cases import BLOCK, DTYPES, FILTERS, NEURONS, SERIES_CASES, SHAPES, Case
 
 from keras_slayer.ops import library
 
@@ -12,7 +12,7 @@ from keras_slayer.ops import library
 # the membrane in float32 where the native op stores it rounded.
 GRADIENT_TOLERANCE = {"float32": 1e-5, "float64": 1e-12, "float16": 1e-2, "bfloat16": 6e-2}
 GRID = [(shape, "float32") for shape in SHAPES] + [
-    (shape, dtype) for dtype in DTYPES[1:] for shape in ((2, 9, 5), (1, 3, 263), (2, 1, 3))
+    (shape, dtype) for dtype in DTYPES[1:] for shape in ((2, 9, 5), (1, 3, BLOCK + 7), (2, 1, 3))
 ]
 
 
@@ -67,8 +67,8 @@ def test_non_finite_input_propagates_alike(case):
 @pytest.mark.parametrize("name", ["native", "reference"])
 @pytest.mark.parametrize("case", [c for c in NEURONS if c.name.startswith("loihi")], ids=str)
 def test_loihi_refuses_non_finite_input(case, name, value):
-    z = np.zeros((2, 3, 300), np.float32)
-    z[1, 2, 299] = value
+    z = np.zeros((2, 3, BLOCK + 7), np.float32)
+    z[1, 2, -1] = value
     with cases.backend(name), pytest.raises(tf.errors.InvalidArgumentError, match="must be finite"):
         case.run(tf.constant(z))
 
@@ -108,7 +108,7 @@ def test_unknown_static_shapes_in_a_function(case, name):
 def test_half_types_are_computed_in_float32_and_rounded_once(case, dtype):
     if case.name.startswith("srm_cutoff"):
         pytest.skip("two ops, each of which rounds once")
-    inputs = case.arrays((2, 9, 263), dtype)
+    inputs = case.arrays((2, 9, BLOCK + 7), dtype)
     widened = [tf.cast(x, tf.float32) for x in inputs]
     outputs, _ = cases.evaluate(case, inputs, "native")
     wide, _ = cases.evaluate(case, widened, "native")
@@ -133,7 +133,7 @@ def test_half_gradients_are_computed_in_float32_and_rounded_once(name, params, e
     options = {"params": params, "exodus": exodus}
     if name == "srm_fir":
         options["refractory"] = cases.REFRACTORY
-    grad, membrane = (tf.cast(rng.normal(size=(2, 9, 263)), dtype) for _ in range(2))
+    grad, membrane = (tf.cast(rng.normal(size=(2, 9, BLOCK + 7)), dtype) for _ in range(2))
     actual = op(grad_spikes=grad, membrane=membrane, **options)
     wide = op(
         grad_spikes=tf.cast(grad, tf.float32), membrane=tf.cast(membrane, tf.float32), **options

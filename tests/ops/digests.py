@@ -1,0 +1,46 @@
+"""Prints a digest of the outputs and gradients of every native op: ``digests.py THREADS``."""
+
+import hashlib
+import json
+import sys
+
+import cases
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer import ops
+
+SYNAPSES = (
+    cases.Case(
+        "spike_matmul",
+        lambda x, w: (ops.spike_matmul(x, w),),
+        lambda rng, shape: [cases.spikes_like(rng, shape, 0.02), rng.normal(size=(shape[-1], 150))],
+    ),
+    cases.Case(
+        "spike_conv2d",
+        lambda x, w: (ops.spike_conv2d(tf.reshape(x, [4, 50, 24, 10, 5]), w, padding="same"),),
+        lambda rng, shape: [
+            cases.spikes_like(rng, shape, 0.02),
+            rng.normal(size=(3, 3, 5, 16)),
+        ],
+    ),
+)
+
+
+def digest(arrays) -> str:
+    return hashlib.sha256(b"".join(np.ascontiguousarray(x).tobytes() for x in arrays)).hexdigest()
+
+
+def main() -> None:
+    tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
+    result = {}
+    for case in cases.SERIES_CASES + SYNAPSES:
+        # Enough work, for each op, to be shared between threads.
+        inputs = case.arrays((4, 50, 1200))
+        outputs, gradients = cases.evaluate(case, inputs, "native")
+        result[case.name] = {"outputs": digest(outputs), "gradients": digest(gradients)}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()
