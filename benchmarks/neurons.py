@@ -88,7 +88,7 @@ def main():
     parser.add_argument("--neurons", type=int, default=4096, help="(%(default)s)")
     parser.add_argument("--reference", action="store_true", help="plain TensorFlow beside it")
     parser.add_argument(
-        "--reference-steps", type=int, default=20, help="time steps of --reference (%(default)s)"
+        "--reference-steps", type=int, default=60, help="time steps of --reference (%(default)s)"
     )
     arguments = parser.parse_args()
     common.set_threads(arguments.threads)

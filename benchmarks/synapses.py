@@ -80,7 +80,7 @@ def prepare(synapse, spikes, weights, mode, event):
 
 
 def crossover(densities, ratios):
-    """Density at which event / dense reaches 1, interpolated in logarithms; inf if it never does."""
+    """Density at which event / dense reaches 1, interpolated in logarithms; inf if it does not."""
     previous = None
     for density, ratio in zip(densities, ratios, strict=True):
         point = (math.log(density), math.log(ratio))

@@ -32,8 +32,8 @@ def make_neurons(name, tau):
     elif name == "cuba":
         weighted = pool = ks.CUBA(10.0, current_decay=decay / 4096, voltage_decay=decay / 4096)
     else:
-        # The fixed weight of the pools must stay below the chip's 4.
-        weighted, pool = (ks.LoihiCUBA(theta, decay, decay) for theta in (2560, 80))
+        # Within reach of the chip's weights, -4 .. 4: small kernels, and the pools' fixed weight.
+        weighted, pool = (ks.LoihiCUBA(mantissa, decay, decay) for mantissa in (320, 80))
     return weighted, pool
 
 

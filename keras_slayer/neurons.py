@@ -149,7 +149,11 @@ class SRM(Neuron):
         )
 
     def response_kernel(self, steps: int = HORIZON) -> np.ndarray:
-        return ops.alpha_kernel(self.tau_response / self.dt, steps=steps)
+        tau = self.tau_response / self.dt
+        kernel = ops.alpha_kernel(tau, steps=steps)
+        if self.kernel_cutoff is not None:
+            kernel[len(ops.alpha_kernel(tau, cutoff=self.kernel_cutoff)) :] = 0.0
+        return kernel
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -273,14 +277,19 @@ class LoihiCUBA(Neuron):
 def decay_from_tau(tau: float, dt: float = 1.0) -> int:
     """Loihi decay of a time constant: round(4096 (1 - exp(-dt / tau))), both in ms."""
     checks.number(tau, "tau", open_low=True)
+    checks.number(dt, "dt", open_low=True)
     return round(4096 * (1 - math.exp(-dt / tau)))
 
 
 _BY_NAME = {"srm": SRM, "cuba": CUBA, "loihi": LoihiCUBA}
 
 
-def get(identifier) -> Neuron:
+def get(identifier, argument: str = "neuron") -> Neuron:
     """A neuron from its name, its instance or its serialised config.
+
+    Args:
+        identifier: any of these.
+        argument: what the caller's argument is called, for the error.
 
     Raises:
         ValueError: anything else.
@@ -294,6 +303,6 @@ def get(identifier) -> Neuron:
         if isinstance(neuron, Neuron):
             return neuron
     raise ValueError(
-        f"neuron must be one of {', '.join(map(repr, _BY_NAME))}, or an instance of SRM, CUBA "
-        f"or LoihiCUBA. Received: neuron={identifier!r}"
+        f"{argument} must be one of {', '.join(map(repr, _BY_NAME))}, or an instance of SRM, "
+        f"CUBA or LoihiCUBA. Received: {argument}={identifier!r}"
     )

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import ops
+from keras_slayer.layers.spatial import check_axes
 from keras_slayer.ops import checks
 
 
@@ -67,9 +68,9 @@ class DelayLayer(keras.layers.Layer):
         self.per = per
         self.delay_initializer = keras.initializers.get(delay_initializer)
         self.delay_regularizer = keras.regularizers.get(delay_regularizer)
-        self.input_spec = keras.layers.InputSpec(min_ndim=3)
 
     def build(self, input_shape):
+        check_axes(self, input_shape, "(batch, time, ..., channels)", min_ndim=3)
         shape = tuple(input_shape[-1:] if self.per == "channel" else input_shape[2:])
         if None in shape:
             raise ValueError(
@@ -85,6 +86,8 @@ class DelayLayer(keras.layers.Layer):
             constraint=DelayRange(self.max_delay),
             autocast=False,  # a 16-bit float holds no fractions of long delays
         )
+        sizes = {-1 - k: size for k, size in enumerate(reversed(shape))}
+        self.input_spec = keras.layers.InputSpec(min_ndim=3, axes=sizes)
         self.built = True
 
     def call(self, inputs):

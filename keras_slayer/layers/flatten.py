@@ -24,17 +24,17 @@ class Flatten(keras.layers.Layer):
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
+    def build(self, input_shape):
+        if None in input_shape[2:]:
+            raise ValueError(
+                "Flatten needs the sizes of all axes after time. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        self.built = True
+
     def call(self, inputs):
         shape = keras.ops.shape(inputs)
-        return keras.ops.reshape(inputs, (shape[0], shape[1], *self._features(inputs.shape)))
-
-    @staticmethod
-    def _features(shape):
-        if None in shape[2:]:
-            raise ValueError(
-                f"Flatten needs the sizes of all axes after time. Received: shape={tuple(shape)}"
-            )
-        return (math.prod(shape[2:]),)
+        return keras.ops.reshape(inputs, (shape[0], shape[1], math.prod(inputs.shape[2:])))
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape[:2], *self._features(input_shape))
+        return (*input_shape[:2], math.prod(input_shape[2:]))

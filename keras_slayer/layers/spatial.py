@@ -1,4 +1,4 @@
-"""Arguments and sizes of the layers over images."""
+"""Checks of arguments and input shapes that layers share; sizes of windows over images."""
 
 from __future__ import annotations
 
@@ -7,19 +7,30 @@ import numbers
 
 def pair(value, name: str) -> tuple[int, int]:
     """(vertical, horizontal) from one positive integer or two."""
-    if isinstance(value, numbers.Integral) and not isinstance(value, bool):
-        value = (value, value)
-    valid = (
-        isinstance(value, (tuple, list))
-        and len(value) == 2
-        and all(isinstance(v, numbers.Integral) and v >= 1 for v in value)
+    both = value if isinstance(value, (tuple, list)) else (value, value)
+    valid = len(both) == 2 and all(
+        isinstance(v, numbers.Integral) and not isinstance(v, bool) and v >= 1 for v in both
     )
     if not valid:
         raise ValueError(
             f"{name} must be a positive integer or a pair (vertical, horizontal) of them. "
             f"Received: {name}={value!r}"
         )
-    return (int(value[0]), int(value[1]))
+    return (int(both[0]), int(both[1]))
+
+
+def check_axes(layer, input_shape, axes: str, *, ndim: int | None = None, min_ndim: int = 0):
+    """Refuses input of another rank than that of ``axes``, which says what the axes are."""
+    rank = len(input_shape)
+    if rank >= min_ndim and ndim in (None, rank):
+        return
+    hint = ""
+    if rank == 2:
+        hint = " (keras.layers.Flatten flattens time as well, keras_slayer.Flatten does not)"
+    raise ValueError(
+        f"{type(layer).__name__} takes input with the axes {axes}{hint}. "
+        f"Received: input_shape={tuple(input_shape)}"
+    )
 
 
 def padding_name(value) -> str:

@@ -6,7 +6,7 @@ import functools
 
 import keras
 
-from keras_slayer.layers.spatial import padding_name, pair, window_size
+from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import checks, spike_conv2d
 
@@ -73,7 +73,7 @@ class SpikingConv2D(WeightedSpikingLayer):
             )
 
     def build(self, input_shape):
-        self._check_time_axis(input_shape, 5, "(batch, time, height, width, channels)")
+        check_axes(self, input_shape, "(batch, time, height, width, channels)", ndim=5)
         *image, channels = input_shape[2:]
         if None in (*image, channels) or channels % self.groups != 0:
             raise ValueError(
@@ -82,8 +82,9 @@ class SpikingConv2D(WeightedSpikingLayer):
             )
         if min(self.compute_output_shape(input_shape)[2:4]) < 1:
             raise ValueError(
-                f"The kernel does not fit into the image. Received: kernel_size={self.kernel_size}, "
-                f"dilation_rate={self.dilation_rate}, input_shape={tuple(input_shape)}"
+                "The kernel does not fit into the image. Received: "
+                f"input_shape={tuple(input_shape)}, kernel_size={self.kernel_size}, "
+                f"dilation_rate={self.dilation_rate}"
             )
         shape = (*self.kernel_size, channels // self.groups, self.filters)
         self._add_weights(shape, self.filters)

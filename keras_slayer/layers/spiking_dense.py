@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from keras_slayer.layers.spatial import check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import checks, spike_matmul
 
@@ -44,9 +45,9 @@ class SpikingDense(WeightedSpikingLayer):
     def __init__(self, units, neuron="srm", **kwargs):
         super().__init__(neuron=neuron, **kwargs)
         self.units = checks.integer(units, "units", low=1, high=2**31 - 1)
-        self.input_spec = keras.layers.InputSpec(min_ndim=3)
 
     def build(self, input_shape):
+        check_axes(self, input_shape, "(batch, time, ..., inputs)", min_ndim=3)
         inputs = input_shape[-1]
         if inputs is None:
             raise ValueError(

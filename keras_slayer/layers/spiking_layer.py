@@ -37,13 +37,6 @@ class SpikingLayer(keras.layers.Layer):
         spikes, _ = self.neuron.fire(synaptic_input)
         return tf.cast(spikes, self.compute_dtype)
 
-    def _check_time_axis(self, input_shape, rank: int, axes: str) -> None:
-        if len(input_shape) != rank:
-            raise ValueError(
-                f"{type(self).__name__} takes input with the axes {axes}. Received: "
-                f"input_shape={tuple(input_shape)}"
-            )
-
     def get_config(self):
         return {
             **super().get_config(),

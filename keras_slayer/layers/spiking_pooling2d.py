@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.layers.spatial import padding_name, pair, window_size
+from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.ops import checks
 from keras_slayer.quantization import weight_max, weight_step
@@ -69,12 +69,17 @@ class SpikingSumPooling2D(SpikingLayer):
         return self._tap
 
     def build(self, input_shape):
-        self._check_time_axis(input_shape, 5, "(batch, time, height, width, channels)")
+        check_axes(self, input_shape, "(batch, time, height, width, channels)", ndim=5)
+        if self.padding == "same" and None in input_shape[2:4]:
+            raise ValueError(
+                "SpikingSumPooling2D with padding='same' needs input of known height and width. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
         image = self.compute_output_shape(input_shape)[2:4]
         if any(size is not None and size < 1 for size in image):
             raise ValueError(
-                f"The pool does not fit into the image. Received: pool_size={self.pool_size}, "
-                f"input_shape={tuple(input_shape)}"
+                "The pool does not fit into the image. Received: "
+                f"input_shape={tuple(input_shape)}, pool_size={self.pool_size}"
             )
         self.input_spec = keras.layers.InputSpec(ndim=5, axes={-1: input_shape[-1]})
         self.built = True
@@ -99,11 +104,6 @@ class SpikingSumPooling2D(SpikingLayer):
     def _padding(self, shape) -> list[list[int]]:
         pads = []
         for size, window, stride in zip(shape[1:3], self.pool_size, self.strides, strict=True):
-            if size is None:
-                raise ValueError(
-                    "SpikingSumPooling2D with padding='same' needs input of known height and "
-                    f"width. Received: {tuple(shape)}"
-                )
             missing = max((window_size(size, window, stride, "same") - 1) * stride + window - size, 0)
             pads.append([missing // 2, missing - missing // 2])
         return pads

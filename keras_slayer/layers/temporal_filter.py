@@ -42,7 +42,7 @@ class TemporalFilter(keras.layers.Layer):
                 )
             self.taps = taps.tolist()
         else:
-            self.neuron = neurons.get(kernel)
+            self.neuron = neurons.get(kernel, "kernel")
             if learnable:
                 raise ValueError(
                     "learnable=True needs a vector of taps as kernel. "

@@ -109,7 +109,9 @@ def loihi_cuba(
         threshold_mantissa, "threshold_mantissa", low=0, high=MAX_THRESHOLD_MANTISSA
     )
     # A threshold of 0 is legal on the chip but has no width to be relative to.
-    _, width, height = surrogate_params(max(mantissa, 1) / WEIGHT_ONE, surrogate_tau, surrogate_scale)
+    _, width, height = surrogate_params(
+        max(mantissa, 1) / WEIGHT_ONE, surrogate_tau, surrogate_scale
+    )
     params = [
         mantissa,
         width,

@@ -145,12 +145,12 @@ def cuba(z, params, exodus: bool):
 
     @tf.custom_gradient
     def reset(v, spikes):
+        def grad(after):
+            # Without exodus the reset moves the value but not the gradient.
+            return (after * (1 - spikes), -after * v) if exodus else (after, None)
+
         # A product v (1 - spikes) would make NaN of an infinite v.
-        after = tf.where(spikes > 0, tf.zeros_like(v), v)
-        # Without exodus the reset moves the value but not the gradient.
-        return after, lambda grad: (
-            (grad * (1 - spikes), -grad * v) if exodus else (grad, tf.zeros_like(spikes))
-        )
+        return tf.where(spikes > 0, tf.zeros_like(v), v), grad
 
     def step(state, now):
         current = keep_current * state[0] + now

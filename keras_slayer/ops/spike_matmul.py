@@ -55,9 +55,7 @@ def spike_matmul(spikes, weights):
 @tf.custom_gradient
 def _event_matmul(rows, weights):
     native = library.native()
-    offsets, index, value, dense = native.keras_slayer_find_events(
-        x=rows, max_density=MAX_DENSITY
-    )
+    offsets, index, value, dense = native.keras_slayer_find_events(x=rows, max_density=MAX_DENSITY)
     events = {"offsets": offsets, "index": index, "value": value}
     product = tf.cond(
         dense,

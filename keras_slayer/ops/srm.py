@@ -12,7 +12,7 @@ REFRACTORY_CUTOFF_RATIO = 0.01
 
 
 def surrogate_params(threshold: float, surrogate_tau: float, surrogate_scale: float) -> list[float]:
-    """Threshold, width and height of the surrogate rho(u) = height exp(-|u - threshold| / width)."""
+    """Threshold, width, height of the surrogate rho(u) = height exp(-|u - threshold| / width)."""
     width = checks.number(surrogate_tau, "surrogate_tau", open_low=True) * threshold
     height = checks.number(surrogate_scale, "surrogate_scale") / width
     return [threshold, width, height]

@@ -41,7 +41,7 @@ def alpha_kernel(
         cutoff = checks.number(cutoff, "cutoff", open_low=True)
         # The kernel falls below any cutoff well before this many time constants.
         decades = max(0.0, math.log10(max(abs(scale), 1e-300) / cutoff))
-        steps = int(math.ceil(tau * (10 + 4 * decades))) + 2
+        steps = math.ceil(tau * (10 + 4 * decades)) + 2
     k = np.arange(checks.integer(steps, "steps", low=1, high=sys.maxsize))
     kernel = scale * (k / tau) * np.exp(1.0 - k / tau)
     if cutoff is not None:

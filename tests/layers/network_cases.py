@@ -25,7 +25,7 @@ def sequential(shape, *layers):
 
 def lively():
     """Weights that spike on these inputs, whatever the default of the initialiser is tuned to."""
-    return {"kernel_initializer": keras.initializers.RandomNormal(0.1, 0.5)}
+    return {"kernel_initializer": keras.initializers.RandomNormal(0.12, 0.5)}
 
 
 def dense(units, neuron, **options):

@@ -104,10 +104,12 @@ def test_unknown_static_shapes_in_a_function(case, name):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("case", FILTERS + NEURONS, ids=str)
+@pytest.mark.parametrize(
+    "case",  # with a cutoff the SRM is two ops, each of which rounds
+    [c for c in FILTERS + NEURONS if not c.name.startswith("srm_cutoff")],
+    ids=str,
+)
 def test_half_types_are_computed_in_float32_and_rounded_once(case, dtype):
-    if case.name.startswith("srm_cutoff"):
-        pytest.skip("two ops, each of which rounds once")
     inputs = case.arrays((2, 9, BLOCK + 7), dtype)
     widened = [tf.cast(x, tf.float32) for x in inputs]
     outputs, _ = cases.evaluate(case, inputs, "native")

@@ -188,7 +188,7 @@ struct EventConvGradArgs {  // item: a chunk of frames, into partial[chunk]
   void* partial;  // arithmetic type, [chunks, weights]
 };
 
-constexpr int64_t kRowTile = 32;
+constexpr int64_t kRowTile = 64;
 
 struct Kernels {
   const char* name;

@@ -1,0 +1,165 @@
+"""Every wrong argument is refused where it is given: its name, what is allowed, what came."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from layer_cases import spikes
+
+import keras_slayer as ks
+
+LOIHI = ks.LoihiCUBA()
+
+
+def dense(**options):
+    return lambda: ks.SpikingDense(**{"units": 3, **options})
+
+
+def conv(**options):
+    return lambda: ks.SpikingConv2D(**{"filters": 4, "kernel_size": 3, **options})
+
+
+def pool(**options):
+    return lambda: ks.SpikingSumPooling2D(**options)
+
+
+def delay(**options):
+    return lambda: ks.DelayLayer(**options)
+
+
+def taps(**options):
+    return lambda: ks.TemporalFilter(**options)
+
+
+# constructor, what the message says is allowed, what it says came
+ARGUMENTS = [
+    (dense(units=0), "units must be an integer in [1,", "units=0"),
+    (dense(units=2.0), "units must be an integer", "units=2.0"),
+    (dense(units=True), "units must be an integer", "units=True"),
+    (dense(units="3"), "units must be an integer", "units='3'"),
+    (dense(neuron="lif"), "neuron must be one of 'srm', 'cuba', 'loihi', or an", "neuron='lif'"),
+    (dense(neuron=None), "instance of SRM, CUBA or LoihiCUBA", "neuron=None"),
+    (dense(neuron=ks.SRM), "neuron must be one of", "neuron=<class"),
+    (dense(neuron={"class_name": "Dense"}), "neuron must be one of", "neuron={'class_name'"),
+    (dense(neuron="loihi", use_bias=True), "use_bias=True is not supported", "use_bias=True"),
+    (conv(neuron=LOIHI, use_bias=True), "use_bias=True is not supported", "use_bias=True"),
+    (conv(filters=-1), "filters must be an integer in [1,", "filters=-1"),
+    (conv(kernel_size=0), "kernel_size must be a positive integer or a pair", "kernel_size=0"),
+    (conv(kernel_size=(3,)), "kernel_size must be", "kernel_size=(3,)"),
+    (conv(kernel_size=(3, 0)), "kernel_size must be", "kernel_size=(3, 0)"),
+    (conv(kernel_size=(1, True)), "kernel_size must be", "kernel_size=(1, True)"),
+    (conv(strides=1.5), "strides must be", "strides=1.5"),
+    (conv(padding="causal"), "padding must be 'valid' or 'same'", "padding='causal'"),
+    (conv(padding=1), "padding must be 'valid' or 'same'", "padding=1"),
+    (conv(dilation_rate=(1, 2, 3)), "dilation_rate must be", "dilation_rate=(1, 2, 3)"),
+    (conv(groups=0), "groups must be an integer in [1,", "groups=0"),
+    (conv(groups=3), "filters must be a multiple of groups", "filters=4, groups=3"),
+    (
+        conv(strides=2, dilation_rate=2),
+        "only one of strides and dilation_rate may differ from 1",
+        "strides=(2, 2), dilation_rate=(2, 2)",
+    ),
+    (pool(pool_size=0), "pool_size must be", "pool_size=0"),
+    (pool(strides=(2, -2)), "strides must be", "strides=(2, -2)"),
+    (pool(padding="full"), "padding must be 'valid' or 'same'", "padding='full'"),
+    (pool(weight=0), "weight must be a number in (0, inf)", "weight=0"),
+    (pool(weight=float("nan")), "weight must be a number", "weight=nan"),
+    (
+        pool(neuron=ks.LoihiCUBA(threshold_mantissa=50000)),
+        "the chip's go from 0.0312 to 3.97 with 8 bits: give the pool a neuron with another",
+        "weight=1.1, neuron=LoihiCUBA(threshold_mantissa=50000",
+    ),
+    (pool(neuron=ks.LoihiCUBA(weight_bits=1)), "The pool needs a weight of 0.445", "weight=1.1"),
+    (delay(max_delay=-1), "max_delay must be a number in [0, inf)", "max_delay=-1"),
+    (delay(max_delay="62"), "max_delay must be a number", "max_delay='62'"),
+    (delay(dt=0), "dt must be a number in (0, inf)", "dt=0"),
+    (delay(per="layer"), "per must be 'channel' or 'neuron'", "per='layer'"),
+    (taps(kernel="lif"), "kernel must be", "kernel='lif'"),
+    (taps(kernel=None), "kernel must be", "kernel=None"),
+    (taps(kernel=[]), "vector of finite taps", "kernel=[]"),
+    (taps(kernel=[[1.0]]), "vector of finite taps", "kernel=[[1.0]]"),
+    (taps(kernel=[np.inf]), "vector of finite taps", "kernel=[inf]"),
+    (taps(kernel="srm", learnable=True), "learnable=True needs a vector of taps", "kernel='srm'"),
+]
+
+
+@pytest.mark.parametrize("make, allowed, received", ARGUMENTS, ids=lambda v: str(v)[:60])
+def test_argument(make, allowed, received):
+    with pytest.raises(ValueError, match=re.escape(allowed)) as caught:
+        make()
+    assert f"Received: {received}" in str(caught.value).replace("\n", " ")
+
+
+INPUTS = [
+    (ks.SpikingDense(3), (2, 34), "(batch, time, ..., inputs)"),
+    (ks.SpikingDense(3), (2, 5, None), "size of the last axis"),
+    (ks.SpikingConv2D(4, 3), (2, 5, 34), "(batch, time, height, width, channels)"),
+    (ks.SpikingConv2D(4, 3), (2, 34, 34, 2), "(batch, time, height, width, channels)"),
+    (ks.SpikingConv2D(4, 3), (2, 5, None, 34, 2), "known height, width and channels"),
+    (ks.SpikingConv2D(4, 3, groups=4), (2, 5, 34, 34, 2), "multiple of groups=4"),
+    (ks.SpikingConv2D(4, 5), (2, 5, 4, 9, 2), "kernel does not fit"),
+    (ks.SpikingConv2D(4, 3, dilation_rate=2), (2, 5, 9, 4, 2), "kernel does not fit"),
+    (ks.SpikingSumPooling2D(2), (2, 34, 34, 2), "(batch, time, height, width, channels)"),
+    (ks.SpikingSumPooling2D(5), (2, 5, 4, 4, 2), "pool does not fit"),
+    (ks.DelayLayer(), (2, 34), "(batch, time, ..., channels)"),
+    (ks.DelayLayer(), (2, 5, None), "known size"),
+    (ks.DelayLayer(per="neuron"), (2, 5, None, 3, 2), "known size"),
+    (ks.Flatten(), (2, 5, None, 3), "sizes of all axes after time"),
+]
+
+
+@pytest.mark.parametrize("layer, shape, message", INPUTS, ids=lambda v: getattr(v, "name", str(v)))
+def test_input_shape(layer, shape, message):
+    """The same error for a symbolic input and for data."""
+    fresh = [type(layer).from_config(layer.get_config()) for _ in range(2)]
+    with pytest.raises(ValueError, match=re.escape(message)) as caught:
+        fresh[0](keras.Input(batch_shape=shape))
+    assert f"Received: input_shape={shape}" in str(caught.value)
+    if None not in shape:
+        with pytest.raises(ValueError, match=re.escape(message)):
+            fresh[1](spikes(shape))
+
+
+def test_flattened_time_is_explained():
+    """keras.layers.Flatten flattens time as well: the error says so and names the remedy."""
+    inputs = keras.Input((5, 34, 34, 2))
+    flat = keras.layers.Flatten()(inputs)
+    with pytest.raises(ValueError, match=r"keras_slayer\.Flatten") as caught:
+        ks.SpikingDense(10)(flat)
+    assert "input_shape=(None, 11560)" in str(caught.value)
+
+
+def test_dense_on_images_needs_no_flatten_but_keras_2d_layers_need_time_distributed():
+    """Keras' own error for a 5-D input names the rank; through TimeDistributed it works."""
+    inputs = keras.Input((5, 8, 8, 2))
+    with pytest.raises(ValueError, match="Kernel shape must have the same length as input"):
+        keras.layers.Conv2D(4, 3)(inputs)
+    wrapped = keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))(inputs)
+    assert ks.SpikingActivation()(wrapped).shape == (None, 5, 6, 6, 4)
+    assert ks.SpikingDense(3)(inputs).shape == (None, 5, 8, 8, 3)
+
+
+@pytest.mark.parametrize(
+    "layer", [ks.SpikingDense(3), ks.SpikingConv2D(4, 3), ks.SpikingSumPooling2D(2)], ids=str
+)
+def test_other_channels_than_at_build(layer):
+    layer = type(layer).from_config(layer.get_config())
+    layer(spikes((1, 4, 6, 6, 2)))
+    with pytest.raises(ValueError, match="axis -1"):
+        layer(spikes((1, 4, 6, 6, 3)))
+
+
+def test_unknown_keyword():
+    with pytest.raises(ValueError, match="tau_response"):
+        ks.SpikingDense(3, tau_response=4.0)
+
+
+def test_pool_of_unknown_size():
+    """"valid" needs no sizes; "same" cannot pad without them, and says so."""
+    inputs = keras.Input((5, None, None, 2))
+    outputs = ks.SpikingSumPooling2D(2)(inputs)
+    assert outputs.shape == (None, 5, None, None, 2)
+    assert keras.Model(inputs, outputs)(spikes((1, 5, 7, 6, 2))).shape == (1, 5, 3, 3, 2)
+    with pytest.raises(ValueError, match="known height and width"):
+        ks.SpikingSumPooling2D(2, padding="same")(inputs)
