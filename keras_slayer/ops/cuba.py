@@ -12,6 +12,7 @@ WEIGHT_ONE = 64  # a float weight or threshold is the chip's integer / 64
 MAX_THRESHOLD_MANTISSA = 131071
 
 
+@tf.autograph.experimental.do_not_convert
 def cuba(
     synaptic_input,
     *,
@@ -65,6 +66,7 @@ def cuba(
     return spikes, tf.stop_gradient(voltage)
 
 
+@tf.autograph.experimental.do_not_convert
 def loihi_cuba(
     synaptic_input,
     *,

@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras_slayer.ops import checks, library, reference
 
 
+@tf.autograph.experimental.do_not_convert
 def delay(x, delay):
     """y[t, n] = x[t - floor(delay[n]), n]; zeros are shifted in.
 

@@ -121,6 +121,7 @@ def _load():
         return False
 
 
+@tf.autograph.experimental.do_not_convert
 def native():
     """The module of native ops, or None where the reference ops are in use."""
     global _loaded

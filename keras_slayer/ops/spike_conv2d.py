@@ -10,6 +10,7 @@ from keras_slayer.ops import checks, library, reference
 MAX_DENSITY = 0.2
 
 
+@tf.autograph.experimental.do_not_convert
 def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dilations=(1, 1)):
     """Each frame of ``spikes`` convolved with ``weights`` (cross-correlation, as in Keras).
 

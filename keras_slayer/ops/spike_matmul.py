@@ -10,6 +10,7 @@ from keras_slayer.ops import checks, library, reference
 MAX_DENSITY = 0.1
 
 
+@tf.autograph.experimental.do_not_convert
 def spike_matmul(spikes, weights):
     """z = spikes @ weights over the last axis, adding only the rows that spikes select.
 

@@ -18,6 +18,7 @@ def surrogate_params(threshold: float, surrogate_tau: float, surrogate_scale: fl
     return [threshold, width, height]
 
 
+@tf.autograph.experimental.do_not_convert
 def srm(
     synaptic_input,
     *,
@@ -92,6 +93,7 @@ def srm(
     return spikes, tf.stop_gradient(membrane)
 
 
+@tf.autograph.experimental.do_not_convert
 def srm_fir(
     response,
     refractory_kernel,

@@ -50,6 +50,7 @@ def alpha_kernel(
     return kernel
 
 
+@tf.autograph.experimental.do_not_convert
 def temporal_filter(x, kernel):
     """Causal FIR filter: y[t] = sum_k kernel[k] x[t - k], x = 0 before the start.
 
@@ -73,6 +74,7 @@ def temporal_filter(x, kernel):
     return native.keras_slayer_temporal_filter(x=x, kernel=kernel)
 
 
+@tf.autograph.experimental.do_not_convert
 def alpha_filter(x, tau: float):
     """SLAYER's spike response: y[t] = sum_k (k / tau) exp(1 - k / tau) x[t - k].
 
@@ -100,6 +102,7 @@ def alpha_params(tau: float, scale: float = 1.0) -> list[float]:
     return [math.exp(-1.0 / tau), scale * math.e / tau]
 
 
+@tf.autograph.experimental.do_not_convert
 def exponential_filter(x, decay: float):
     """Leaky sum: y[t] = decay y[t - 1] + x[t].
 

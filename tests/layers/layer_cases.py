@@ -42,7 +42,7 @@ def spikes(shape, density=0.3, seed=0):
 
 
 # Spikes from any input, whatever the default of the initialiser is tuned to.
-LIVELY = keras.initializers.RandomNormal(0.0, 0.5)
+LIVELY = keras.initializers.RandomNormal(0.1, 0.5)
 
 _VECTOR = (STEPS, 6)
 _IMAGE = (STEPS, 6, 5, 2)

@@ -1,0 +1,174 @@
+"""The package as a whole: its import, its names, the other backends, the reference ops."""
+
+import importlib
+import json
+import pathlib
+import re
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import keras_slayer as ks
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "layers"))
+from layer_cases import subprocess_environment
+
+PACKAGE = pathlib.Path(ks.__file__).parent
+
+
+def run(program, **environment):
+    """What a fresh interpreter prints as JSON on its last line."""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={**subprocess_environment(), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+IMPORT = """
+import json, sys, time
+import keras
+before = set(sys.modules)
+start = time.perf_counter()
+import keras_slayer
+seconds = time.perf_counter() - start
+added = sorted(set(sys.modules) - before)
+from keras_slayer.ops import library
+print(json.dumps({
+    "seconds": seconds,
+    "added": added,
+    "native": library._loaded is not None,
+    "maps": [line for line in open("/proc/self/maps") if "_native-tf" in line or "_simulator" in line],
+}))
+"""
+
+
+def test_import_is_cheap():
+    """Measured 0.05 s; the limit leaves room for a busy machine."""
+    found = run(IMPORT)
+    assert found["seconds"] < 1.0
+    assert found["native"] is False and found["maps"] == []
+    foreign = {name.split(".")[0] for name in found["added"]} - {"keras_slayer"}
+    heavy = {"matplotlib", "tensorflow_datasets", "h5py", "mlxtend", "pandas", "rich", "scipy"}
+    assert not foreign & heavy
+    ours = {name for name in found["added"] if name.startswith("keras_slayer")}
+    late = ("keras_slayer.datasets", "keras_slayer.events", "keras_slayer.export")
+    assert not {name for name in ours if name.startswith((*late, "keras_slayer.visualization"))}
+
+
+def test_public_names():
+    assert sorted(ks.__all__) == sorted(set(ks.__all__))
+    for name in ks.__all__:
+        assert getattr(ks, name).__doc__, name
+    assert re.fullmatch(r"\d+\.\d+\.\d+", ks.__version__)
+
+
+@pytest.mark.parametrize("name", ks.__all__)
+def test_everything_public_is_registered_for_loading(name):
+    found = keras.saving.get_registered_object(f"keras_slayer>{name}")
+    assert found is getattr(ks, name)
+
+
+def test_every_model_has_export_loihi(tmp_path):
+    """The method hands over to keras_slayer.export, arguments included."""
+    assert keras.Model.export_loihi and keras.Sequential.export_loihi
+    model = keras.Sequential([keras.Input((5, 4)), ks.SpikingDense(3, "loihi")])
+    model.export_loihi(tmp_path / "net.net")
+    assert (tmp_path / "net.net").stat().st_size > 0
+    with pytest.raises(TypeError, match="no_such_option"):
+        model.export_loihi(tmp_path / "other.net", no_such_option=1)
+
+
+def python_files():
+    files = sorted(PACKAGE.rglob("*.py"))
+    assert len(files) > 20
+    return files
+
+
+def test_no_private_api():
+    """Two earlier Keras spiking libraries died of it at Keras 3."""
+    private = re.compile(r"keras\.src|tensorflow\.python|tf\.python\b|from keras import src")
+    users = [str(path) for path in python_files() if private.search(path.read_text())]
+    assert users == []
+
+
+def test_no_unfinished_code():
+    marks = re.compile(r"\bTODO\b|\bFIXME\b|\bXXX\b|except Exception|except:")
+    found = [str(path) for path in python_files() if marks.search(path.read_text())]
+    assert found == []
+
+
+def test_another_backend_is_refused(monkeypatch):
+    """Keras itself fails first where the other backend is not installed; this is what follows."""
+    for backend in ("torch", "jax"):
+        monkeypatch.setattr(keras.backend, "backend", lambda name=backend: name)
+        with pytest.raises(ImportError, match="set KERAS_BACKEND=tensorflow") as caught:
+            importlib.reload(ks)
+        assert f"Received: backend='{backend}'" in str(caught.value)
+
+
+TRAIN = """
+import json
+import keras, numpy as np
+import keras_slayer as ks
+from keras_slayer import ops
+
+def network(neuron, pool):
+    return keras.Sequential([
+        keras.Input((12, 6, 6, 2)),
+        ks.SpikingConv2D(3, 3, neuron=neuron, kernel_initializer=weights(1)),
+        ks.SpikingSumPooling2D(2, neuron=pool),
+        ks.Flatten(),
+        ks.DelayLayer(delay_initializer=keras.initializers.Constant(1.25)),
+        ks.SpikingDense(4, neuron, kernel_initializer=weights(2)),
+        ks.TemporalFilter(neuron),
+    ])
+
+def weights(seed):
+    return keras.initializers.RandomNormal(0.1, 0.4, seed=seed)
+
+random = np.random.default_rng(0)
+x = (random.random((6, 12, 6, 6, 2)) < 0.2).astype("float32")
+labels = np.arange(6) % 4
+losses = {}
+for neuron in (
+    ks.SRM(threshold=0.5, tau_response=3.0, surrogate_tau=2.0),
+    ks.SRM(threshold=0.5, tau_response=3.0, surrogate_tau=2.0, kernel_cutoff=0.01),
+    ks.CUBA(threshold=0.5, surrogate_tau=2.0, gradient="exodus"),
+    ks.LoihiCUBA(threshold_mantissa=40, surrogate_tau=2.0),
+):
+    model = network(neuron, neuron)
+    model.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss())
+    history = model.fit(x, labels, batch_size=2, epochs=4, shuffle=False, verbose=0)
+    losses[repr(neuron)] = history.history["loss"]
+print(json.dumps({"backend": ops.backend(), "losses": losses}))
+"""
+
+
+def test_reference_ops_train_as_the_native_ones_do():
+    """KERAS_SLAYER_OPS=reference: the same losses over twelve steps."""
+    plain = run(TRAIN, KERAS_SLAYER_OPS="reference")
+    native = run(TRAIN, KERAS_SLAYER_OPS="native")
+    assert (plain["backend"], native["backend"]) == ("reference", "native")
+    assert len(plain["losses"]) == 4
+    for name, losses in native["losses"].items():
+        assert len(set(losses)) > 1 and np.all(np.isfinite(losses)), name
+        np.testing.assert_allclose(plain["losses"][name], losses, rtol=1e-5, err_msg=name)
+
+
+def test_unknown_choice_of_ops():
+    program = (
+        "import json, keras_slayer.ops as ops\n"
+        "try:\n    ops.backend()\n"
+        "except ValueError as error:\n    print(json.dumps(str(error)))\n"
+    )
+    message = run(program, KERAS_SLAYER_OPS="cuda")
+    assert "must be 'native', 'reference' or unset" in message
+    assert message.endswith("Received: KERAS_SLAYER_OPS='cuda'")
