@@ -1,6 +1,7 @@
 # make demo   train on event data, export to Loihi, draw a picture
 # make test   the tests
 # make lint   style
+# make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
 # make clean  removes the virtual environment and everything built
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ BIN := $(VENV)/bin
 OUT ?= out
 SOURCES := pyproject.toml setup.py $(wildcard keras_slayer/ops/csrc/* keras_slayer/export/csrc/*) keras_slayer/ops/build.py
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -20,6 +21,10 @@ test: $(VENV)/.installed
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+bench: $(VENV)/.installed
+	for name in import_time neurons synapses training_step data_path; do \
+		$(BIN)/python benchmarks/$$name.py $(ARGS) || exit 1; done
 
 # TensorFlow first, so that the install finds it and compiles the ops for it.
 $(VENV)/.installed: $(SOURCES)

@@ -36,7 +36,9 @@ class BuildNative(build_ext):
         if tensorflow is None:
             self.announce("No TensorFlow in this environment: the ops compile on first use.", 3)
             return
-        package = ROOT / "keras_slayer" if self.inplace else pathlib.Path(self.build_lib, "keras_slayer")
+        package = (
+            ROOT / "keras_slayer" if self.inplace else pathlib.Path(self.build_lib, "keras_slayer")
+        )
         target = package / "ops" / builder.library_name(tensorflow.version)
         for old in target.parent.glob("_native-*.so"):
             if old != target:

@@ -77,7 +77,7 @@ def candidates(backward, shape, reference_shape):
             yield common.Candidate(label, prepare, {**options, "shape": shape})
             if reference_shape:
                 options |= {"shape": reference_shape, "reference": True}
-                label += f", plain TensorFlow, T = {reference_shape[1]}"
+                label += f", TF, T={reference_shape[1]}"
                 yield common.Candidate(label, prepare, options)
 
 

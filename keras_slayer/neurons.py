@@ -144,9 +144,7 @@ class SRM(Neuron):
         tau = self.tau_response / self.dt
         if self.kernel_cutoff is None:
             return ops.alpha_filter(synaptic_input, tau)
-        return ops.temporal_filter(
-            synaptic_input, ops.alpha_kernel(tau, cutoff=self.kernel_cutoff)
-        )
+        return ops.temporal_filter(synaptic_input, ops.alpha_kernel(tau, cutoff=self.kernel_cutoff))
 
     def response_kernel(self, steps: int = HORIZON) -> np.ndarray:
         tau = self.tau_response / self.dt

@@ -58,7 +58,7 @@ def test_readme_states_the_defaults():
         if match := re.match(r"\| \*\*(\w+)\*\*", line):
             section = match[1]
         elif match := re.match(r"\| .*?\| `(\w+)` \|.*\| ([^|]+) \|$", line):
-            shown[section, match[1]] = match[2].strip("` \"")
+            shown[section, match[1]] = match[2].strip('` "')
     for name in ("SRM", "CUBA", "LoihiCUBA"):
         for field in dataclasses.fields(getattr(keras_slayer, name)):
             common = field.name.startswith("surrogate") or field.name == "gradient"

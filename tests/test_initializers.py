@@ -15,8 +15,10 @@ from keras_slayer.events import decode_nmnist, to_spikes
 from keras_slayer.neurons import decay_from_tau
 
 # Spikes per neuron and step, the mean of a layer. A pool of four inputs with SLAYER's weight of
-# 1.1 thresholds fires several times per input spike when the time constant is long.
-SILENT, SATURATED, SATURATED_POOL = 1e-4, 0.4, 0.65
+# 1.1 thresholds fires several times per input spike when the time constant is long; of ten output
+# neurons some draw weights that are positive on the whole.
+SILENT = 1e-4
+SATURATED, SATURATED_POOL, SATURATED_OUTPUT = 0.5, 0.7, 0.8
 TIMINGS = {"300 x 1 ms": (300, 1.0), "100 x 3 ms": (100, 3.0)}
 
 
@@ -38,6 +40,12 @@ def make_neuron(kind, threshold, tau, dt):
     return ks.LoihiCUBA(
         threshold_mantissa=threshold, current_decay=decay, voltage_decay=decay
     )
+
+
+def saturated(layer):
+    if isinstance(layer, ks.SpikingSumPooling2D):
+        return SATURATED_POOL
+    return SATURATED_OUTPUT if getattr(layer, "units", None) == 10 else SATURATED
 
 
 def mlp(neuron):
@@ -83,9 +91,10 @@ def test_every_layer_of_a_fresh_network_spikes(sample_data, network, timing):
         spikes, rates = x, {}
         for layer in network(make_neuron(kind, threshold, tau, dt)):
             spikes = layer(spikes)
+            if isinstance(layer, ks.Flatten):
+                continue
             rates[layer.name] = float(tf.reduce_mean(spikes))
-            high = SATURATED_POOL if isinstance(layer, ks.SpikingSumPooling2D) else SATURATED
-            if not SILENT < rates[layer.name] < high:
+            if not SILENT < rates[layer.name] < saturated(layer):
                 wrong[f"{kind}, threshold {threshold}, tau {tau} ms"] = rates
     assert not wrong, json.dumps(wrong, indent=1)
 
@@ -141,7 +150,7 @@ def test_deviation_follows_the_fan_in(shape):
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_deviation_holds_after_rounding(bits):
     """Few bits round most weights to zero; the rest are drawn larger to make up for it."""
-    neuron = ks.LoihiCUBA(threshold_mantissa=300, weight_bits=bits)
+    neuron = ks.LoihiCUBA(3000, current_decay=2048, voltage_decay=2048, weight_bits=bits)
     layer = ks.SpikingDense(400, neuron)
     layer.build((None, 10, 500))
     initializer = ks.FluctuationDriven(neuron)

@@ -47,6 +47,9 @@ class SpikingLayer(keras.layers.Layer):
 class WeightedSpikingLayer(SpikingLayer):
     """A spiking layer with a trainable kernel (and bias). Base class, not for use as such."""
 
+    def _default_initializer(self):
+        return FluctuationDriven(self.neuron)
+
     def __init__(
         self,
         *,
@@ -78,7 +81,7 @@ class WeightedSpikingLayer(SpikingLayer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=kernel_shape,
-            initializer=self.kernel_initializer or FluctuationDriven(self.neuron),
+            initializer=self.kernel_initializer or self._default_initializer(),
             regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint,
             autocast=not self.on_chip,

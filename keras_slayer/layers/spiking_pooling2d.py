@@ -104,7 +104,9 @@ class SpikingSumPooling2D(SpikingLayer):
     def _padding(self, shape) -> list[list[int]]:
         pads = []
         for size, window, stride in zip(shape[1:3], self.pool_size, self.strides, strict=True):
-            missing = max((window_size(size, window, stride, "same") - 1) * stride + window - size, 0)
+            missing = max(
+                (window_size(size, window, stride, "same") - 1) * stride + window - size, 0
+            )
             pads.append([missing // 2, missing - missing // 2])
         return pads
 

@@ -123,7 +123,9 @@ def test_transform_turns_and_scales_about_the_centre():
 def test_drawn_maps_keep_the_centre_and_stay_in_range():
     maps = augment.draw_affine(0, 10.0, 0.2, 500, (9, 13, 2), [1, 2]).numpy()
     centre = np.array([4.0, 6.0])
-    np.testing.assert_allclose(maps[:, :, :2] @ centre + maps[:, :, 2], centre[None] + 0 * maps[:, :, 2], atol=1e-5)
+    np.testing.assert_allclose(
+        maps[:, :, :2] @ centre + maps[:, :, 2], centre[None] + 0 * maps[:, :, 2], atol=1e-5
+    )
     scale = np.hypot(maps[:, 0, 0], maps[:, 0, 1])
     angle = np.degrees(np.arctan2(maps[:, 0, 1], maps[:, 0, 0]))
     assert 0.8 <= scale.min() < 0.85 and 1.15 < scale.max() <= 1.2
