@@ -58,12 +58,16 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Seconds of each repeat, facts, and the peak memory of the candidate's process in bytes."""
+    """Seconds of each repeat, facts, and the peak memory of the candidate's process in bytes.
+
+    `idle_bytes` is the peak before the candidate was prepared: TensorFlow's own.
+    """
 
     name: str
     seconds: tuple[float, ...]
-    facts: dict
-    peak_bytes: int
+    facts: dict = dataclasses.field(default_factory=dict)
+    peak_bytes: int = 0
+    idle_bytes: int = 0
 
     @property
     def median(self) -> float:
@@ -81,6 +85,7 @@ class _Local:
 
     def __init__(self, candidate: Candidate, warmup: int):
         self.name = candidate.name
+        self.idle_bytes = peak_bytes()
         self.work = candidate.prepare(**candidate.options)
         for _ in range(warmup):
             self.work.step()
@@ -96,7 +101,7 @@ class _Local:
 
     def finish(self) -> Result:
         peak = peak_bytes()  # of the work, not of its checks
-        return Result(self.name, tuple(self.seconds), self.work.facts(), peak)
+        return Result(self.name, tuple(self.seconds), self.work.facts(), peak, self.idle_bytes)
 
 
 class _Remote:

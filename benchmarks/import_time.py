@@ -33,7 +33,7 @@ def main():
     runs = [fresh_process() for _ in range(arguments.repeats)]
     names = ("import keras", "import keras_slayer, after it")
     results = [
-        common.Result(name, seconds, {}, 0)
+        common.Result(name, seconds)
         for name, seconds in zip(names, zip(*runs, strict=True), strict=True)
     ]
     common.print_results("Import", results)

@@ -105,7 +105,11 @@ def load_data(arguments):
 
 def make_neurons(arguments, recipe):
     """(neuron of the weighted layers, neuron of the pools)."""
-    surrogate = {"surrogate_tau": recipe["surrogate_tau"], "gradient": arguments.gradient}
+    surrogate = {
+        "surrogate_tau": recipe["surrogate_tau"],
+        "surrogate_scale": 0.25 if arguments.gradient == "exodus" else 1.0,
+        "gradient": arguments.gradient,
+    }
     tau, dt = recipe["tau"], recipe["dt"]
     if arguments.neuron == "srm":
         neuron = ks.SRM(tau_response=tau, tau_refractory=dt, dt=dt, **surrogate)
@@ -126,15 +130,17 @@ def build_model(arguments, recipe):
     """The two networks of the literature: 2312-512-10 and 12c5-2a-64c5-2a-10."""
     neuron, pool = make_neurons(arguments, recipe)
     steps = int(DURATION / recipe["dt"])
+    # Quieter than the default: what is learned then soon outweighs what was random.
+    weights = {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5)}
     layers = {
         "mlp": lambda: [
             ks.Flatten(),
-            ks.SpikingDense(512, neuron=neuron),
+            ks.SpikingDense(512, **weights),
         ],
         "cnn": lambda: [
-            ks.SpikingConv2D(12, 5, neuron=neuron),
+            ks.SpikingConv2D(12, 5, **weights),
             ks.SpikingSumPooling2D(2, neuron=pool),
-            ks.SpikingConv2D(64, 5, padding="same", neuron=neuron),
+            ks.SpikingConv2D(64, 5, padding="same", **weights),
             ks.SpikingSumPooling2D(2, neuron=pool),
             ks.Flatten(),
         ],
@@ -142,7 +148,7 @@ def build_model(arguments, recipe):
     if recipe["dropout"]:
         layers.append(keras.layers.Dropout(recipe["dropout"]))
     return keras.Sequential(
-        [keras.Input((steps, *SENSOR)), *layers, ks.SpikingDense(10, neuron=neuron)]
+        [keras.Input((steps, *SENSOR)), *layers, ks.SpikingDense(10, **weights)]
     )
 
 

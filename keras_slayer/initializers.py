@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import keras
 import numpy as np
@@ -67,6 +68,15 @@ class FluctuationDriven(keras.initializers.Initializer):
                 low = middle
             else:
                 high = middle
+        reached = _rounded_deviation(middle, step)
+        if reached < 0.9 * target:
+            warnings.warn(
+                f"The chip's weights end at 4: with fan_in={fan_in} they deviate by {reached:.2g} "
+                f"where {target:.2g} is needed, so the layer may start silent. Give it a lower "
+                f"threshold. Received: neuron={self.neuron!r}",
+                UserWarning,
+                stacklevel=2,
+            )
         return middle
 
     def __call__(self, shape, dtype=None):

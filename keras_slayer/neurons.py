@@ -101,7 +101,9 @@ class SRM(Neuron):
             the original code does (``keras_slayer.ops.srm``).
         surrogate_tau: width of the surrogate, in thresholds.
         surrogate_scale: factor of the surrogate gradient.
-        gradient: ``"slayer"`` or ``"exodus"``.
+        gradient: ``"slayer"`` or ``"exodus"``. The exact gradient of exodus grows
+            along trains of spikes where the surrogate is steep: with it, use
+            ``surrogate_scale`` 0.25 or less, or ``surrogate_tau`` 1.
 
     Raises:
         ValueError: a parameter out of its range.

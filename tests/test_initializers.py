@@ -37,9 +37,7 @@ def make_neuron(kind, threshold, tau, dt):
         decay = 1 - math.exp(-dt / tau)
         return ks.CUBA(threshold=threshold, current_decay=decay, voltage_decay=decay)
     decay = decay_from_tau(tau, dt)
-    return ks.LoihiCUBA(
-        threshold_mantissa=threshold, current_decay=decay, voltage_decay=decay
-    )
+    return ks.LoihiCUBA(threshold_mantissa=threshold, current_decay=decay, voltage_decay=decay)
 
 
 def saturated(layer):
@@ -57,9 +55,7 @@ def cnn(neuron):
     if isinstance(neuron, ks.LoihiCUBA):
         # Half of what the largest chip weight reaches with one spike.
         reach = int(64 * 2 * neuron.response_kernel().max() / 1.1)
-        pool = dataclasses.replace(
-            neuron, threshold_mantissa=min(neuron.threshold_mantissa, reach)
-        )
+        pool = dataclasses.replace(neuron, threshold_mantissa=min(neuron.threshold_mantissa, reach))
     return [
         ks.SpikingConv2D(12, 5, neuron=neuron),
         ks.SpikingSumPooling2D(2, neuron=pool),
@@ -72,8 +68,16 @@ def cnn(neuron):
 
 # Loihi's weights end at 4, so the highest thresholds need a response that adds up over time.
 NEURONS = [
-    *(("SRM", threshold, tau) for threshold in (0.5, 10.0, 1000.0) for tau in (1.0, 4.0, 10.0, 20.0)),
-    *(("CUBA", threshold, tau) for threshold in (0.5, 10.0, 1000.0) for tau in (1.0, 4.0, 10.0, 20.0)),
+    *(
+        ("SRM", threshold, tau)
+        for threshold in (0.5, 10.0, 1000.0)
+        for tau in (1.0, 4.0, 10.0, 20.0)
+    ),
+    *(
+        ("CUBA", threshold, tau)
+        for threshold in (0.5, 10.0, 1000.0)
+        for tau in (1.0, 4.0, 10.0, 20.0)
+    ),
     *(("Loihi", mantissa, tau) for mantissa in (80, 640) for tau in (1.0, 4.0, 10.0, 20.0)),
     *(("Loihi", 5000, tau) for tau in (10.0, 20.0)),
 ]
@@ -150,14 +154,12 @@ def test_deviation_follows_the_fan_in(shape):
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_deviation_holds_after_rounding(bits):
     """Few bits round most weights to zero; the rest are drawn larger to make up for it."""
-    neuron = ks.LoihiCUBA(3000, current_decay=2048, voltage_decay=2048, weight_bits=bits)
+    neuron = ks.LoihiCUBA(300, current_decay=2048, voltage_decay=2048, weight_bits=bits)
     layer = ks.SpikingDense(400, neuron)
     layer.build((None, 10, 500))
     initializer = ks.FluctuationDriven(neuron)
     energy = np.sum(neuron.response_kernel() ** 2)
-    target = neuron.firing_threshold / (
-        initializer.xi * math.sqrt(500 * initializer.rate * energy)
-    )
+    target = neuron.firing_threshold / (initializer.xi * math.sqrt(500 * initializer.rate * energy))
     assert np.std(layer.quantized_kernel()) == pytest.approx(target, rel=0.05)
 
 
@@ -177,9 +179,7 @@ def test_seeds():
 
 
 def test_layers_of_one_model_start_different():
-    model = keras.Sequential(
-        [keras.Input((5, 8)), ks.SpikingDense(8), ks.SpikingDense(8)]
-    )
+    model = keras.Sequential([keras.Input((5, 8)), ks.SpikingDense(8), ks.SpikingDense(8)])
     assert np.any(model.layers[0].kernel.numpy() != model.layers[1].kernel.numpy())
 
 

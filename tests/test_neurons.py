@@ -167,7 +167,11 @@ BAD = [
     (ks.CUBA, {"threshold": -1}, "threshold must be a number in (0, inf)"),
     (ks.CUBA, {"current_decay": 1.1}, "current_decay must be a number in [0, 1]"),
     (ks.CUBA, {"voltage_decay": -0.1}, "voltage_decay must be a number in [0, 1]"),
-    (ks.LoihiCUBA, {"threshold_mantissa": 0}, "threshold_mantissa must be an integer in [1, 131071]"),
+    (
+        ks.LoihiCUBA,
+        {"threshold_mantissa": 0},
+        "threshold_mantissa must be an integer in [1, 131071]",
+    ),
     (ks.LoihiCUBA, {"threshold_mantissa": 131072}, "threshold_mantissa must be an integer"),
     (ks.LoihiCUBA, {"threshold_mantissa": 80.0}, "threshold_mantissa must be an integer"),
     (ks.LoihiCUBA, {"current_decay": 4097}, "current_decay must be an integer in [0, 4096]"),

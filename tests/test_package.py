@@ -45,7 +45,7 @@ print(json.dumps({
     "seconds": seconds,
     "added": added,
     "native": library._loaded is not None,
-    "maps": [line for line in open("/proc/self/maps") if "_native-tf" in line or "_simulator" in line],
+    "libraries": [line for line in open("/proc/self/maps") if "keras_slayer" in line],
 }))
 """
 
@@ -54,7 +54,7 @@ def test_import_is_cheap():
     """Measured 0.05 s; the limit leaves room for a busy machine."""
     found = run(IMPORT)
     assert found["seconds"] < 1.0
-    assert found["native"] is False and found["maps"] == []
+    assert found["native"] is False and found["libraries"] == []
     foreign = {name.split(".")[0] for name in found["added"]} - {"keras_slayer"}
     heavy = {"matplotlib", "tensorflow_datasets", "h5py", "mlxtend", "pandas", "rich", "scipy"}
     assert not foreign & heavy
@@ -122,42 +122,40 @@ from keras_slayer import ops
 
 def network(neuron, pool):
     return keras.Sequential([
-        keras.Input((12, 6, 6, 2)),
+        keras.Input((8, 6, 6, 2)),
         ks.SpikingConv2D(3, 3, neuron=neuron, kernel_initializer=weights(1)),
         ks.SpikingSumPooling2D(2, neuron=pool),
         ks.Flatten(),
         ks.DelayLayer(delay_initializer=keras.initializers.Constant(1.25)),
         ks.SpikingDense(4, neuron, kernel_initializer=weights(2)),
-        ks.TemporalFilter(neuron),
     ])
 
 def weights(seed):
     return keras.initializers.RandomNormal(0.1, 0.4, seed=seed)
 
 random = np.random.default_rng(0)
-x = (random.random((6, 12, 6, 6, 2)) < 0.2).astype("float32")
+x = (random.random((6, 8, 6, 6, 2)) < 0.2).astype("float32")
 labels = np.arange(6) % 4
 losses = {}
 for neuron in (
     ks.SRM(threshold=0.5, tau_response=3.0, surrogate_tau=2.0),
-    ks.SRM(threshold=0.5, tau_response=3.0, surrogate_tau=2.0, kernel_cutoff=0.01),
     ks.CUBA(threshold=0.5, surrogate_tau=2.0, gradient="exodus"),
     ks.LoihiCUBA(threshold_mantissa=40, surrogate_tau=2.0),
 ):
     model = network(neuron, neuron)
     model.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss())
-    history = model.fit(x, labels, batch_size=2, epochs=4, shuffle=False, verbose=0)
+    history = model.fit(x, labels, batch_size=2, epochs=2, shuffle=False, verbose=0)
     losses[repr(neuron)] = history.history["loss"]
 print(json.dumps({"backend": ops.backend(), "losses": losses}))
 """
 
 
 def test_reference_ops_train_as_the_native_ones_do():
-    """KERAS_SLAYER_OPS=reference: the same losses over twelve steps."""
+    """KERAS_SLAYER_OPS=reference: the same losses over six steps."""
     plain = run(TRAIN, KERAS_SLAYER_OPS="reference")
     native = run(TRAIN, KERAS_SLAYER_OPS="native")
     assert (plain["backend"], native["backend"]) == ("reference", "native")
-    assert len(plain["losses"]) == 4
+    assert len(plain["losses"]) == 3
     for name, losses in native["losses"].items():
         assert len(set(losses)) > 1 and np.all(np.isfinite(losses)), name
         np.testing.assert_allclose(plain["losses"][name], losses, rtol=1e-5, err_msg=name)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from keras_slayer.ops import checks, library, reference
 
 # Above this density the dense convolution is faster (benchmarks/synapses.py).
-MAX_DENSITY = 0.2
+MAX_DENSITY = 0.1
 
 
 @tf.autograph.experimental.do_not_convert

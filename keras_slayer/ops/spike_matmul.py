@@ -6,20 +6,22 @@ import tensorflow as tf
 
 from keras_slayer.ops import checks, library, reference
 
-# Above this density the dense product is faster (benchmarks/synapses.py).
-MAX_DENSITY = 0.1
+# Above this density, and for so few units, the dense product is faster
+# (benchmarks/synapses.py): finding the events costs more than it saves.
+MAX_DENSITY = 0.08
+MIN_UNITS = 32
 
 
 @tf.autograph.experimental.do_not_convert
 def spike_matmul(spikes, weights):
     """z = spikes @ weights over the last axis, adding only the rows that spikes select.
 
-    Where at most a tenth of ``spikes`` is nonzero, the nonzeros are found once
-    and the forward product and the weight gradient run over them; else both
-    are dense products. Values other than 0 and 1 multiply. The input gradient is the dense
-    product dz @ weights^T, computed only where something asks for it. Results
-    equal the dense product's to rounding, and do not depend on the number of
-    threads.
+    Where few of ``spikes`` are nonzero (8 %) and units are not too few (32), the
+    nonzeros are found once, and the forward product and the weight gradient
+    run over them; else both are dense products. Values other than 0 and 1
+    multiply. The input gradient is the dense product dz @ weights^T, computed
+    only where something asks for it. Results equal the dense product's to
+    rounding, and do not depend on the number of threads.
 
     Args:
         spikes: tensor (batch, time, ..., inputs).
@@ -45,7 +47,8 @@ def spike_matmul(spikes, weights):
         )
     rows = tf.reshape(spikes, [-1, weights.shape[0] or tf.shape(weights)[0]])
     native = library.native()
-    product = reference.spike_matmul if native is None else _event_matmul
+    few = weights.shape[1] is not None and weights.shape[1] < MIN_UNITS
+    product = reference.spike_matmul if native is None or few else _event_matmul
     out = tf.reshape(
         product(rows, weights), tf.concat([tf.shape(spikes)[:-1], tf.shape(weights)[1:]], axis=0)
     )

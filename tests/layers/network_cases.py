@@ -16,7 +16,9 @@ VECTOR, IMAGE = (STEPS, 8), (STEPS, 6, 6, 2)
 # Wide surrogates, low thresholds: a gradient everywhere, spikes everywhere.
 SRM = ks.SRM(threshold=0.5, tau_response=3.0, surrogate_tau=2.0)
 CUBA = ks.CUBA(threshold=0.5, current_decay=0.5, voltage_decay=0.2, surrogate_tau=2.0)
-LOIHI = ks.LoihiCUBA(threshold_mantissa=40, current_decay=2048, voltage_decay=512, surrogate_tau=2.0)
+LOIHI = ks.LoihiCUBA(
+    threshold_mantissa=40, current_decay=2048, voltage_decay=512, surrogate_tau=2.0
+)
 
 
 def sequential(shape, *layers):
@@ -25,7 +27,7 @@ def sequential(shape, *layers):
 
 def lively():
     """Weights that spike on these inputs, whatever the default of the initialiser is tuned to."""
-    return {"kernel_initializer": keras.initializers.RandomNormal(0.12, 0.5)}
+    return {"kernel_initializer": keras.initializers.RandomNormal(0.25, 0.5)}
 
 
 def dense(units, neuron, **options):
@@ -37,9 +39,7 @@ def conv(filters, size, neuron, **options):
 
 
 def mlp(neuron):
-    return sequential(
-        VECTOR, dense(6, neuron), ks.DelayLayer(), dense(CLASSES, neuron)
-    )
+    return sequential(VECTOR, dense(6, neuron), ks.DelayLayer(), dense(CLASSES, neuron))
 
 
 def cnn(neuron):
@@ -174,7 +174,5 @@ def each(networks):
 
 
 def compiled(model, learning_rate=0.01, **options):
-    model.compile(
-        keras.optimizers.Adam(learning_rate), ks.SpikeMaxLoss(scale=0.5), **options
-    )
+    model.compile(keras.optimizers.Adam(learning_rate), ks.SpikeMaxLoss(scale=0.5), **options)
     return model

@@ -156,7 +156,7 @@ def test_unknown_keyword():
 
 
 def test_pool_of_unknown_size():
-    """"valid" needs no sizes; "same" cannot pad without them, and says so."""
+    """ "valid" needs no sizes; "same" cannot pad without them, and says so."""
     inputs = keras.Input((5, None, None, 2))
     outputs = ks.SpikingSumPooling2D(2)(inputs)
     assert outputs.shape == (None, 5, None, None, 2)

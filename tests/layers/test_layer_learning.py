@@ -205,9 +205,7 @@ def test_initializers_are_honoured(make, shape, kernel):
 
 @each_layer
 def test_regularizers_are_honoured(make, shape, kernel):
-    layer = make(
-        kernel_regularizer=keras.regularizers.L2(0.5), bias_regularizer="l1", **OPTIONS
-    )
+    layer = make(kernel_regularizer=keras.regularizers.L2(0.5), bias_regularizer="l1", **OPTIONS)
     layer(spikes((1, *shape)))
     expected = [0.5 * np.prod(kernel) * 0.25**2, 0.01 * 4 * 2.0]
     np.testing.assert_allclose(sorted(map(float, layer.losses)), sorted(expected), rtol=1e-6)
@@ -217,9 +215,7 @@ def test_regularizers_are_honoured(make, shape, kernel):
 def test_constraints_are_honoured(make, shape, kernel):
     layer = make(kernel_constraint="non_neg", bias_constraint="non_neg", **OPTIONS)
     layer.build((None, *shape))
-    keras.optimizers.SGD(1.0).apply(
-        [tf.ones(kernel), -tf.ones(4)], [layer.kernel, layer.bias]
-    )
+    keras.optimizers.SGD(1.0).apply([tf.ones(kernel), -tf.ones(4)], [layer.kernel, layer.bias])
     np.testing.assert_array_equal(layer.kernel, 0.0)
     np.testing.assert_array_equal(layer.bias, 0.0)
 

@@ -36,7 +36,7 @@ def test_load_model_in_a_fresh_process(tmp_path):
     """Identical outputs, for every kind of network and for every layer with every argument."""
     expected = {}
     for name, network in PORTABLE.items():
-        model = compiled(network.make())
+        model = compiled(network.make(), learning_rate=0.001)
         x, labels = network.data()
         model.fit(x, labels, verbose=0)
         expected[f"network {name}"] = (model, x)

@@ -10,7 +10,6 @@ from network_cases import CLASSES, IMAGE, LOIHI, NETWORKS, SRM, VECTOR, compiled
 import keras_slayer as ks
 
 
-
 def named(*names):
     return {name: NETWORKS[name] for name in names}
 

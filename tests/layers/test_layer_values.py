@@ -70,9 +70,7 @@ def test_dense(name, use_bias, shape):
 def test_conv_equals_keras_conv_and_neuron(options, density):
     """Sparse frames and dense ones take different paths through the op."""
     neuron = ks.SRM(threshold=0.5, tau_response=3.0)
-    layer = ks.SpikingConv2D(
-        4, neuron=neuron, use_bias=True, kernel_initializer=LIVELY, **options
-    )
+    layer = ks.SpikingConv2D(4, neuron=neuron, use_bias=True, kernel_initializer=LIVELY, **options)
     x = spikes((2, STEPS, 7, 8, 4), density)
     layer.build(x.shape)
     standard = keras.layers.TimeDistributed(keras.layers.Conv2D(4, **options))

@@ -1,5 +1,7 @@
 """Event-driven products against plain dense ones, at every density and dtype."""
 
+import sys
+
 import cases
 import numpy as np
 import pytest
@@ -227,3 +229,14 @@ def test_input_gradient_costs_nothing_where_nobody_asks_for_it(which):
     products = [node for node in nodes if node.op == "MatMul" and node.attr["transpose_b"].b]
     assert len(products) == (1 if which == "spikes" else 0)
     assert ("KerasSlayer>EventMatmulWeightsGrad" in {n.op for n in nodes}) == (which == "weights")
+
+
+def test_few_units_are_not_worth_finding_events(monkeypatch):
+    monkeypatch.setattr(sys.modules["keras_slayer.ops.spike_matmul"], "MIN_UNITS", 32)
+    used = {}
+    for units in (31, 32):
+        with tf.Graph().as_default() as graph, cases.backend("native"):
+            ops.spike_matmul(tf.zeros((1, 4, 20)), tf.zeros((20, units)))
+            used[units] = {op.type for op in graph.get_operations()}
+    assert "KerasSlayer>FindEvents" not in used[31]
+    assert "KerasSlayer>FindEvents" in used[32]

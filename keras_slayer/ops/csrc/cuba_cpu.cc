@@ -70,31 +70,51 @@ void loihi_cuba(Dtype dtype, const CubaArgs& args, int64_t begin, int64_t end) {
   });
 }
 
+namespace {
+
+// exodus and loihi (strict threshold, one step from input to effect) are known
+// at compile time: tested in the loop over neurons they would keep it from
+// vectorising.
+template <class T, bool exodus, bool loihi>
+void cuba_grad_as(const CubaGradArgs& args, int64_t begin, int64_t end) {
+  using A = ArithmeticOf<T>;
+  using State = typename CubaAdjoint<A>::State;
+  const Surrogate<A> rho(args.surrogate.threshold, args.surrogate.width, args.surrogate.height);
+  const CubaAdjoint<A> adjoint = {A(args.keep_current), A(args.keep_voltage), rho};
+  const A threshold = rho.threshold;
+  for (int64_t item = begin; item < end; ++item) {
+    A current[kBlock], voltage[kBlock];
+    clear(current, kBlock);
+    clear(voltage, kBlock);
+    for_each_step(args.shape, item, true, [&](int64_t at, int count) {
+      const T* grad = static_cast<const T*>(args.grad_spikes) + at;
+      const T* __restrict membrane = static_cast<const T*>(args.membrane) + at;
+      T* out = static_cast<T*>(args.grad_in) + at;
+      KS_VECTOR_LOOP(j, count) {
+        State state = {current[j], voltage[j]};
+        const A v = load(membrane[j]);
+        const A spike = (loihi ? v > threshold : v >= threshold) ? A(1) : A(0);
+        const A before = state.current;  // dL/dz of the step after
+        const A now = adjoint.step(state, load(grad[j]), v, spike, exodus);
+        current[j] = state.current;
+        voltage[j] = state.voltage;
+        store(&out[j], loihi ? before : now);
+      }
+    });
+  }
+}
+
+}  // namespace
+
 void cuba_grad(Dtype dtype, const CubaGradArgs& args, int64_t begin, int64_t end) {
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
-    using A = ArithmeticOf<T>;
-    const Surrogate<A> rho(args.surrogate.threshold, args.surrogate.width, args.surrogate.height);
-    const CubaAdjoint<A> adjoint = {A(args.keep_current), A(args.keep_voltage), rho};
-    for (int64_t item = begin; item < end; ++item) {
-      A current[kBlock], voltage[kBlock];
-      clear(current, kBlock);
-      clear(voltage, kBlock);
-      for_each_step(args.shape, item, true, [&](int64_t at, int count) {
-        const T* grad = static_cast<const T*>(args.grad_spikes) + at;
-        const T* __restrict membrane = static_cast<const T*>(args.membrane) + at;
-        T* out = static_cast<T*>(args.grad_in) + at;
-        KS_VECTOR_LOOP(j, count) {
-          typename CubaAdjoint<A>::State state = {current[j], voltage[j]};
-          const A v = load(membrane[j]);
-          const bool fires = args.strict ? v > rho.threshold : v >= rho.threshold;
-          const A before = state.current;  // dL/dz of the step after
-          const A now = adjoint.step(state, load(grad[j]), v, fires ? A(1) : A(0), args.exodus);
-          current[j] = state.current;
-          voltage[j] = state.voltage;
-          store(&out[j], args.hop ? before : now);
-        }
-      });
+    if (args.loihi) {
+      args.exodus ? cuba_grad_as<T, true, true>(args, begin, end)
+                  : cuba_grad_as<T, false, true>(args, begin, end);
+    } else {
+      args.exodus ? cuba_grad_as<T, true, false>(args, begin, end)
+                  : cuba_grad_as<T, false, false>(args, begin, end);
     }
   });
 }

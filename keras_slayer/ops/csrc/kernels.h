@@ -107,8 +107,7 @@ struct CubaGradArgs {
   const void* membrane;
   SurrogateParams surrogate;
   double keep_current, keep_voltage;
-  bool strict;  // a spike is v > threshold (Loihi), else v >= threshold
-  bool hop;     // input of step t acted at t + 1 (Loihi)
+  bool loihi;  // a spike is v > threshold, and the input of step t acted at t + 1
   bool exodus;
   void* grad_in;
 };

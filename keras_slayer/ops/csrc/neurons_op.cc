@@ -280,7 +280,6 @@ class CubaGradOp : public OpKernel {
                                1 - p[3] / whole,
                                1 - p[4] / whole,
                                loihi,
-                               loihi,
                                exodus_,
                                data_of(grad_in)};
     run_scan(context, kernels().cuba_grad, dtype_of(*grad_in), args);
