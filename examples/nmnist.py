@@ -38,6 +38,7 @@ RECIPES = {
         "surrogate_tau": 0.3,
         "loihi_threshold": 2560,
         "learning_rate": 3e-3,
+        "epochs": 25,
         "dropout": 0.3,
     },
     "cnn": {
@@ -46,6 +47,7 @@ RECIPES = {
         "surrogate_tau": 0.5,
         "loihi_threshold": 448,
         "learning_rate": 5e-3,
+        "epochs": 15,
         "dropout": 0.0,
     },
 }
@@ -70,7 +72,7 @@ def parse_arguments():
     network.add_argument("--network", choices=sorted(RECIPES), default="mlp")
     network.add_argument("--neuron", choices=["srm", "cuba", "loihi"], default="srm")
     network.add_argument("--gradient", choices=["slayer", "exodus"], default="slayer")
-    network.add_argument("--epochs", type=int, default=25, help="(%(default)s)")
+    network.add_argument("--epochs", type=int, help="(mlp 25, cnn 15)")
     network.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
     network.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     output = parser.add_argument_group("output")
@@ -78,6 +80,8 @@ def parse_arguments():
     output.add_argument("--export", help="Loihi file (OUTPUT/network.net; loihi neurons only)")
     output.add_argument("--figures", help="folder of the picture (OUTPUT)")
     arguments = parser.parse_args()
+    if arguments.epochs is None:
+        arguments.epochs = RECIPES[arguments.network]["epochs"]
     for name in ("epochs", "batch_size"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")

@@ -48,6 +48,14 @@ def test_fit_moves_every_trainable_weight(network):
     assert outputs.shape[0] == len(x) and outputs.shape[-1] == CLASSES
 
 
+def test_fit_builds_a_subclassed_model():
+    network = NETWORKS["subclassed"]
+    model = compiled(network.build())
+    assert not model.weights
+    model.fit(*network.data(), verbose=0)
+    assert [tuple(w.shape) for w in model.trainable_weights] == [(3, 3, 2, 4), (16,), (16, CLASSES)]
+
+
 @each(named("mlp-loihi", "cnn-srm"))
 def test_fit_lowers_the_loss(network):
     model = compiled(network.make(), learning_rate=0.02)
