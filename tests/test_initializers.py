@@ -66,7 +66,7 @@ def cnn(neuron):
     ]
 
 
-# Loihi's weights end at 4, so the highest thresholds need a response that adds up over time.
+# Loihi's weights end at 4: a high threshold needs a response that adds up over many steps.
 NEURONS = [
     *(
         ("SRM", threshold, tau)
@@ -79,7 +79,7 @@ NEURONS = [
         for tau in (1.0, 4.0, 10.0, 20.0)
     ),
     *(("Loihi", mantissa, tau) for mantissa in (80, 640) for tau in (1.0, 4.0, 10.0, 20.0)),
-    *(("Loihi", 5000, tau) for tau in (10.0, 20.0)),
+    ("Loihi", 5000, 20.0),
 ]
 
 
@@ -139,6 +139,15 @@ def test_membrane_fluctuates_as_asked(neuron):
     assert settled.std() == pytest.approx(expected * math.sqrt(per_weight), rel=0.15)
     target = neuron.firing_threshold / (xi * math.sqrt(inputs * rate * np.sum(kernel**2)))
     assert np.std(layer.quantized_kernel()) == pytest.approx(target, rel=0.03)
+
+
+def test_thresholds_out_of_the_weights_reach_are_announced():
+    """Weights of deviation 4 at most: asked for more, the initialiser says what to change."""
+    neuron = ks.LoihiCUBA(threshold_mantissa=20000, current_decay=4096, voltage_decay=4096)
+    with pytest.warns(UserWarning, match="may start silent. Give it a lower threshold") as caught:
+        deviation = ks.FluctuationDriven(neuron).deviation(50)
+    assert "fan_in=50" in str(caught[0].message) and f"neuron={neuron!r}" in str(caught[0].message)
+    assert deviation > 4.0
 
 
 @pytest.mark.parametrize("shape", [(50, 40), (3, 3, 4, 100), (5, 1, 1, 200)])

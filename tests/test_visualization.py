@@ -8,8 +8,8 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from keras_slayer import visualization
-from keras_slayer.visualization import plot_events, plot_history, plot_raster, summary_figure
+from keras_slayer.visualization import figures as figures_module
+from keras_slayer.visualization import plot_events, plot_history, plot_raster, style, summary_figure
 
 mpl = pytest.importorskip("matplotlib")
 to_rgba = mpl.colors.to_rgba
@@ -59,7 +59,7 @@ def test_raster_draws_each_spike_at_its_time_in_its_row():
     step, neuron = np.nonzero(spikes)
     np.testing.assert_allclose(time, step * 2.0)
     np.testing.assert_allclose(row, neuron)
-    assert {tuple(colour) for colour in colours} == {to_rgba(visualization.INK)}
+    assert {tuple(colour) for colour in colours} == {to_rgba(style.INK)}
     assert ax.get_xlim() == (0, 20) and ax.get_ylim() == (3.5, -0.5)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time (ms)", "neuron")
     assert ax.get_title(loc="left") == "Spikes"
@@ -71,9 +71,9 @@ def test_raster_draws_each_spike_at_its_time_in_its_row():
 def test_raster_highlights_the_winner(label, accent):
     (ax,) = plot_raster(output(), names=list("abcd"), winner=2, label=label).axes
     _, row, colours = rows_of(ax)
-    accent = to_rgba(getattr(visualization, accent))
+    accent = to_rgba(getattr(style, accent))
     assert {tuple(colour) for colour in colours[row == 2]} == {accent}
-    assert {tuple(colour) for colour in colours[row != 2]} == {to_rgba(visualization.OTHER)}
+    assert {tuple(colour) for colour in colours[row != 2]} == {to_rgba(style.OTHER)}
     names = ax.get_yticklabels()
     assert [name.get_text() for name in names] == ["a", "b", "c", "d"]
     assert [to_rgba(name.get_color()) == accent for name in names] == [False, False, True, False]
@@ -128,7 +128,7 @@ def test_events_are_drawn_in_space_and_time_in_the_colour_of_their_polarity(kind
     source = {"spikes": recording(), "mapping": fields, "object": types.SimpleNamespace(**fields)}
     figure = plot_events(source[kind], dt=2.0, title="Three events")
     space_time, x_time, y_time, image = panels(figure)
-    red, blue = to_rgba(visualization.OFF), to_rgba(visualization.ON)
+    red, blue = to_rgba(style.OFF), to_rgba(style.ON)
     for ax, places in ((x_time, [1, 4, 2]), (y_time, [3, 0, 2])):
         (points,) = ax.collections
         np.testing.assert_allclose(points.get_offsets(), np.stack([[4, 12, 18], places], axis=1))
@@ -152,7 +152,7 @@ def test_pixels_that_fired_both_ways_are_a_mixture():
     spikes[0, 0, 0] = spikes[1, 0, 0] = 1  # 2 ON, 2 OFF: full strength
     spikes[2, 0, 2, 1] = 1  # 1 ON
     pixels = panels(plot_events(spikes))[3].images[0].get_array()
-    red, blue = (np.array(to_rgba(c)[:3]) for c in (visualization.OFF, visualization.ON))
+    red, blue = (np.array(to_rgba(c)[:3]) for c in (style.OFF, style.ON))
     scale = np.percentile([4, 0, 1], 98)
     np.testing.assert_allclose(pixels[0, 0], (red + blue) / 2)
     np.testing.assert_allclose(pixels[0, 1], 1)
@@ -161,9 +161,7 @@ def test_pixels_that_fired_both_ways_are_a_mixture():
 
 def test_a_single_channel_is_on_and_an_empty_recording_is_drawn():
     (_, x_time, _, _) = panels(plot_events(recording()[..., 1:]))
-    np.testing.assert_allclose(
-        x_time.collections[0].get_facecolors(), [to_rgba(visualization.ON)] * 2
-    )
+    np.testing.assert_allclose(x_time.collections[0].get_facecolors(), [to_rgba(style.ON)] * 2)
     empty = plot_events(np.zeros((10, 4, 5, 2)))
     empty.draw_without_rendering()
     assert np.all(panels(empty)[3].images[0].get_array() == 1)
@@ -252,8 +250,8 @@ def summary(path, **changes):
 def drawn(monkeypatch):
     """The figures that get saved, while they still can be asked what is in them."""
     figures = []
-    save = visualization._save
-    monkeypatch.setattr(visualization, "_save", lambda f, path: (figures.append(f), save(f, path)))
+    save = style.save
+    monkeypatch.setattr(figures_module, "save", lambda f, path: (figures.append(f), save(f, path)))
     return figures
 
 

@@ -1,27 +1,29 @@
-"""Pictures of event recordings, spike trains and learning curves, for notebooks and files.
+"""The pictures."""
 
-Every function builds a `matplotlib.figure.Figure` of its own, or draws into what it is given, and
-returns the figure: nothing here touches pyplot, its current figure or its backend, so it works in
-threads, on servers and beside a user's own plots. matplotlib (the extra `keras_slayer[plot]`) is
-imported when the first picture is drawn. ON events are blue and OFF events red, a pair that
-colour-blind readers tell apart (Paul Tol's "vibrant" scheme).
-"""
-
-import itertools
-import math
-import os
 import pathlib
-import tempfile
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 import numpy as np
 
-ON, OFF = "#0077BB", "#CC3311"
-RIGHT, WRONG = ON, OFF
-OTHER, INK, FAINT, PANE = "#8A9097", "#33383D", "#D9DCDF", "#F4F5F7"
+from keras_slayer.visualization.event_cloud import (
+    EventCloud,
+    draw_image,
+    draw_input,
+    draw_space_time,
+)
+from keras_slayer.visualization.style import (
+    INK,
+    ON,
+    OTHER,
+    RIGHT,
+    WRONG,
+    heading,
+    new_figure,
+    save,
+    style_axes,
+)
+
 _SUFFIXES = (".png", ".svg", ".pdf")
-_DPI = 200
 _NAMED_ROWS = 32  # a raster with more rows has no room for a name and a count on each
 
 
@@ -42,10 +44,10 @@ def plot_events(events_or_spikes, *, dt: float = 1.0, title: str | None = None, 
     Raises:
         ValueError: spikes of another rank or with more than 2 channels, fields of unequal length.
     """
-    cloud = _EventCloud.of(events_or_spikes, dt)
-    figure = figure or _new_figure(10, 3.6)
+    cloud = EventCloud.of(events_or_spikes, dt)
+    figure = figure or new_figure(10, 3.6)
     grid = figure.add_gridspec(2, 3, width_ratios=[1.5, 1.2, 1], wspace=0.08)
-    _draw_space_time(figure.add_subplot(grid[:, 0], projection="3d"), cloud, zoom=1.12)
+    draw_space_time(figure.add_subplot(grid[:, 0], projection="3d"), cloud, zoom=1.12)
     for row, (name, extent) in enumerate((("x", cloud.width), ("y", cloud.height))):
         ax = figure.add_subplot(grid[row, 1])
         places = getattr(cloud, name)
@@ -54,11 +56,11 @@ def plot_events(events_or_spikes, *, dt: float = 1.0, title: str | None = None, 
         if name == "y":
             ax.invert_yaxis()
             ax.set_xlabel("time (ms)")
-        _style(ax)
+        style_axes(ax)
     ax = figure.add_subplot(grid[:, 2])
-    _draw_image(ax, cloud)
+    draw_image(ax, cloud)
     ax.set(xlabel="x (pixels)", ylabel="y (pixels)")
-    _heading(figure, title)
+    heading(figure, title)
     return figure
 
 
@@ -105,10 +107,10 @@ def plot_raster(
             )
     if names is not None and len(names) != rows:
         raise ValueError(f"`names` must name each of the {rows} rows. Received: names={names!r}")
-    ax = ax or _new_figure(6, 3.6).add_subplot()
+    ax = ax or new_figure(6, 3.6).add_subplot()
     step, row = np.nonzero(spikes)
     ax.set(xlim=(0, steps * dt), ylim=(rows - 0.5, -0.5), xlabel="time (ms)", ylabel="neuron")
-    _style(ax)
+    style_axes(ax)
     if rows <= _NAMED_ROWS:
         accent = RIGHT if label in (None, winner) else WRONG
         colours = np.full(rows, INK if winner is None else OTHER)
@@ -126,7 +128,7 @@ def plot_raster(
             "\u25b6", (0, label), (-6, 0), ha="center", va="center", size=7, color=INK, **place
         )
         ax.tick_params(axis="y", pad=10)
-    _heading(ax, title)
+    heading(ax, title)
     return ax.figure
 
 
@@ -156,12 +158,12 @@ def plot_history(history, *, metric: str | None = None, title: str | None = None
         raise ValueError(f"`metric` must be one of {others}. Received: metric={metric!r}")
     metric = metric or next((k for k in others if "acc" in k), next(iter(others), None))
     curves = ["loss"] if metric is None else ["loss", metric]
-    figure = figure or _new_figure(5, 4)
+    figure = figure or new_figure(5, 4)
     axes = figure.subplots(len(curves), squeeze=False, sharex=True)[:, 0]
     for ax, name in zip(axes, curves, strict=True):
         _draw_curve(ax, logs, name, start=next(iter(getattr(history, "epoch", [])), 0))
     axes[-1].set_xlabel("epoch")
-    _heading(figure, title)
+    heading(figure, title)
     return figure
 
 
@@ -190,126 +192,22 @@ def summary_figure(
     path = pathlib.Path(path)
     if path.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"`path` must end in {', '.join(_SUFFIXES)}. Received: path={str(path)!r}")
-    figure = _new_figure(10, 4)
+    figure = new_figure(10, 4)
     left, middle, right = figure.subfigures(1, 3, width_ratios=[1.2, 1.15, 1], wspace=0.03)
     if getattr(input_spikes, "ndim", 0) == 2:
         plot_raster(input_spikes, dt=dt, title="Input spikes", ax=left.add_subplot())
     else:
-        _draw_input(left, _EventCloud.of(input_spikes, dt))
+        draw_input(left, EventCloud.of(input_spikes, dt))
     counts = np.asarray(output_spikes, dtype="float32").sum(axis=0).ravel()
     winner, ax = int(counts.argmax()), middle.add_subplot()
     plot_raster(output_spikes, dt=dt, names=names, winner=winner, label=label, ax=ax)
     ax.set_ylabel("class")
     names = names or range(counts.size)
     verdict = "correct" if winner == label else f"should be {names[label]}"
-    _heading(middle, f"Output: {names[winner]}, {verdict}")
+    heading(middle, f"Output: {names[winner]}, {verdict}")
     plot_history(history, title="Learning", figure=right)
-    _save(figure, path)
+    save(figure, path)
     return path
-
-
-class _EventCloud(NamedTuple):
-    """Events as points: times in ms, columns, rows, ON flags; and the extent of the recording."""
-
-    t: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    on: np.ndarray
-    duration: float
-    height: int
-    width: int
-
-    @classmethod
-    def of(cls, source, dt: float) -> "_EventCloud":
-        fields = ("x", "y", "t", "polarity")
-        if hasattr(source, "polarity"):
-            source = {name: getattr(source, name) for name in fields}
-        if isinstance(source, Mapping):
-            x, y, t, on = columns = [np.asarray(source[name]) for name in fields]
-            if {column.shape for column in columns} != {(x.size,)}:
-                shapes = ", ".join(
-                    f"{n}.shape={c.shape}" for n, c in zip(fields, columns, strict=True)
-                )
-                raise ValueError(
-                    f"The fields of an event stream must be vectors of equal length. "
-                    f"Received: {shapes}"
-                )
-            duration = math.ceil(t.max(initial=1) / 1000)
-            height, width = int(y.max(initial=0)) + 1, int(x.max(initial=0)) + 1
-            return cls(t / 1000, x.astype(int), y.astype(int), on > 0, duration, height, width)
-        spikes = np.asarray(source)
-        if spikes.ndim != 4 or spikes.shape[-1] not in (1, 2):
-            raise ValueError(
-                "An event recording must be a stream with x, y, t and polarity, or spikes of "
-                "shape (time, height, width, channels) with 1 or 2 channels. "
-                f"Received: an array of shape {spikes.shape}"
-            )
-        steps, height, width, channels = spikes.shape
-        step, y, x, channel = np.nonzero(spikes)
-        return cls(step * dt, x, y, channel == channels - 1, steps * dt, height, width)
-
-    @property
-    def colours(self):
-        return np.where(self.on, ON, OFF)
-
-    def select(self, chosen) -> "_EventCloud":
-        return self._replace(**{name: getattr(self, name)[chosen] for name in self._fields[:4]})
-
-
-def _draw_input(figure, cloud: _EventCloud):
-    """Space-time above, and below it the image of each third of the recording."""
-    grid = figure.add_gridspec(2, 3, height_ratios=[2, 1])
-    _draw_space_time(figure.add_subplot(grid[0, :], projection="3d"), cloud, zoom=1.2)
-    thirds = itertools.pairwise(np.linspace(0, cloud.duration, 4))
-    for column, (start, stop) in enumerate(thirds):
-        ax = figure.add_subplot(grid[1, column])
-        _draw_image(ax, cloud.select((cloud.t >= start) & (cloud.t < stop)))
-        ax.set(xticks=[], yticks=[], xlabel=f"{start:.0f} to {stop:.0f} ms")
-    _heading(figure, f"Input: {cloud.t.size:,} events")
-
-
-def _draw_space_time(ax, cloud: _EventCloud, zoom: float):
-    """Every event as a point, time running to the right, the image plane standing upright."""
-    from matplotlib.ticker import MaxNLocator
-
-    cloud = cloud.select(np.argsort(-cloud.x, kind="stable"))  # near columns over far ones
-    style = {"s": 0.9, "linewidths": 0, "depthshade": False, "rasterized": True}
-    ax.scatter(cloud.t, cloud.x, cloud.y, c=cloud.colours, **style)
-    ax.set(xlim=(0, cloud.duration), ylim=(0, cloud.width), zlim=(cloud.height, 0))
-    ax.view_init(elev=16, azim=-62)
-    ax.set_box_aspect((2.0, 1, 1), zoom=zoom)
-    for axis, name, pad in (
-        (ax.xaxis, "time (ms)", 2),
-        (ax.yaxis, "x (px)", -2),
-        (ax.zaxis, "y (px)", -6),
-    ):
-        axis.set_label_text(name, fontsize=9, color=INK)
-        axis.labelpad = pad
-        axis.set_pane_color(PANE)
-        axis.set_major_locator(MaxNLocator(nbins=4, steps=[1, 2, 5, 10]))
-        axis.line.set_color(OTHER)
-    ax.tick_params(labelsize=7, pad=-2, colors=INK)
-    ax.grid(False)
-    for colour, name in ((ON, "ON"), (OFF, "OFF")):
-        ax.plot([], [], [], ".", color=colour, label=name)
-    ax.legend(
-        loc="upper right", fontsize=8, frameon=False, labelcolor="linecolor", handlelength=0.5
-    )
-
-
-def _draw_image(ax, cloud: _EventCloud):
-    """How often each pixel fired: blue for ON, red for OFF, their mixture where both did."""
-    from matplotlib.colors import to_rgb
-
-    counts = np.zeros((2, cloud.height, cloud.width))
-    np.add.at(counts, (cloud.on.astype(int), cloud.y, cloud.x), 1)
-    total = counts.sum(axis=0)
-    colours = np.array([to_rgb(OFF), to_rgb(ON)])
-    mixture = np.einsum("pyx,pc->yxc", counts / np.maximum(total, 1), colours)
-    strength = np.clip(total / max(np.percentile(total, 98), 1), 0, 1)[..., None]
-    ax.imshow(1 - strength * (1 - mixture), interpolation="nearest")
-    _style(ax)
-    ax.spines[:].set(visible=True, color=FAINT)
 
 
 def _draw_curve(ax, logs, name: str, start: int):
@@ -332,7 +230,7 @@ def _draw_curve(ax, logs, name: str, start: int):
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
     ax.set_ylabel("accuracy" if percent else name.replace("_", " "))
     ax.legend(fontsize=8, frameon=False, labelcolor="linecolor", handlelength=1.2)
-    _style(ax)
+    style_axes(ax)
 
 
 def _name_rows(ax, counts, names, winner, accent):
@@ -347,39 +245,3 @@ def _name_rows(ax, counts, names, winner, accent):
         ax.get_yticklabels()[row].set(size=size, **style)
         ax.annotate(f"{count:g}", (1, row), xycoords=place, size=size, **margin, **style)
     ax.annotate("spikes", (1, -0.75), xycoords=place, size=7, color=INK, **margin)
-
-
-def _new_figure(width: float, height: float):
-    """An empty white figure, `width` x `height` inches, that no global state knows of."""
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("pictures need matplotlib: pip install 'keras_slayer[plot]'") from error
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
-
-
-def _heading(target, text: str | None):
-    """Bold heading at the left, over axes or over a whole figure."""
-    style = {"fontsize": 10, "fontweight": "bold", "color": INK}
-    if text and hasattr(target, "suptitle"):
-        target.suptitle(text, x=0.02, ha="left", **style)
-    elif text:
-        target.set_title(text, loc="left", **style)
-
-
-def _style(ax):
-    """Thin axes on the left and below, small type, no box."""
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(OTHER)
-    ax.tick_params(labelsize=8, color=OTHER)
-    ax.xaxis.label.set(size=9, color=INK)
-    ax.yaxis.label.set(size=9, color=INK)
-
-
-def _save(figure, path: pathlib.Path):
-    """Write to a temporary name in the same folder, then rename: no reader sees half a file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-        temporary = pathlib.Path(folder, path.name)
-        figure.savefig(temporary, dpi=_DPI)
-        os.replace(temporary, path)
