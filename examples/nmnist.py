@@ -48,7 +48,7 @@ RECIPES = {
         "loihi_threshold": 448,
         "learning_rate": 5e-3,
         "epochs": 15,
-        "dropout": 0.0,
+        "dropout": 0.3,
     },
 }
 

@@ -83,6 +83,7 @@ NEURONS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:The chip.s weights end at 4:UserWarning")  # they spike, though
 @pytest.mark.parametrize("network", [mlp, cnn])
 @pytest.mark.parametrize("timing", TIMINGS)
 def test_every_layer_of_a_fresh_network_spikes(sample_data, network, timing):

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from layer_cases import CASES, spikes
+from layer_cases import CASES, model_of, spikes
 from network_cases import CLASSES, IMAGE, LOIHI, NETWORKS, SRM, VECTOR, compiled, each, sequential
 
 import keras_slayer as ks
@@ -172,6 +172,18 @@ def test_compile_options(network, options):
     history = model.fit(x, labels, epochs=2, verbose=0)
     assert np.all(np.isfinite(history.history["loss"]))
     assert_moved(before, snapshot(model))
+
+
+@pytest.mark.parametrize(
+    "name", ["dense-srm", "conv-cuba", "pool-loihi", "activation-srm", "delay", "filter-taps"]
+)
+def test_each_layer_keeps_xla_off(name):
+    """XLA knows no custom op: Keras is told so, warns and goes on without."""
+    case = CASES[name]
+    model = model_of(case)
+    with pytest.warns(UserWarning, match="Model doesn't support `jit_compile=True`"):
+        model.compile(loss="mse", jit_compile=True)
+    np.testing.assert_array_equal(model.predict(case.spikes(), verbose=0), model(case.spikes()))
 
 
 @pytest.mark.parametrize("unknown", ["batch", "batch and time"])
