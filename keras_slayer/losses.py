@@ -75,6 +75,9 @@ class SpikeTimeLoss(_SpikeLoss):
 
     Raises:
         ValueError: `tau` or `dt` is not a positive number; at call, shapes differ.
+
+    The filter is a custom op, which XLA does not know. Models with layers of this package never
+    train under XLA; for a model without any, pass `jit_compile=False` to `compile`.
     """
 
     def __init__(self, tau=10.0, dt=1.0, name="spike_time_loss", **kwargs):
