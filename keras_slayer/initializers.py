@@ -54,6 +54,9 @@ class FluctuationDriven(keras.initializers.Initializer):
         self.rate = checks.number(rate, "rate", open_low=True, high=1.0)
         self.xi = checks.number(xi, "xi", open_low=True)
         self.seed = seed
+        # As Keras' initializers: a given seed repeats its values in each call,
+        # none draws new ones.
+        self._source = keras.random.SeedGenerator() if seed is None else seed
 
     def deviation(self, fan_in: int) -> float:
         """Standard deviation of the weights of a neuron with ``fan_in`` inputs."""
@@ -82,7 +85,8 @@ class FluctuationDriven(keras.initializers.Initializer):
 
     def __call__(self, shape, dtype=None):
         sigma = self.deviation(max(1, math.prod(shape[:-1])))
-        return keras.initializers.RandomNormal(stddev=sigma, seed=self.seed)(shape, dtype)
+        dtype = dtype or keras.config.floatx()
+        return keras.random.normal(shape, stddev=sigma, dtype=dtype, seed=self._source)
 
     def get_config(self) -> dict:
         return {
