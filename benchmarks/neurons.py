@@ -20,6 +20,7 @@ from keras_slayer.ops import library
 XI = 2.0
 # At 1 the exact gradient ("exodus") of so much noise grows without bound over the steps.
 SURROGATE_SCALE = 0.25
+NEURONS = ["srm", "cuba", "loihi"]
 
 
 @functools.cache
@@ -67,10 +68,10 @@ def prepare(name, gradient, backward, shape, reference=False):
     return common.Work(run, facts)
 
 
-def candidates(backward, shape, reference_shape):
+def candidates(names, backward, shape, reference_shape):
     # Forward alone, the gradients do not differ.
     gradients = ("slayer", "exodus") if backward else ("slayer",)
-    for name in ("srm", "cuba", "loihi"):
+    for name in names:
         for gradient in gradients:
             label = f"{name} {gradient}" if backward else name
             options = {"name": name, "gradient": gradient, "backward": backward}
@@ -86,6 +87,9 @@ def main():
     parser.add_argument("--batch", type=int, default=16, help="(%(default)s)")
     parser.add_argument("--steps", type=int, default=350, help="(%(default)s)")
     parser.add_argument("--neurons", type=int, default=4096, help="(%(default)s)")
+    parser.add_argument(
+        "--neuron", nargs="+", choices=NEURONS, default=NEURONS, help="default: all, in turn"
+    )
     parser.add_argument("--reference", action="store_true", help="plain TensorFlow beside it")
     parser.add_argument(
         "--reference-steps", type=int, default=60, help="time steps of --reference (%(default)s)"
@@ -99,7 +103,7 @@ def main():
     if arguments.reference:
         reference_shape = (arguments.batch, arguments.reference_steps, arguments.neurons)
     for backward in (False, True):
-        chosen = list(candidates(backward, shape, reference_shape))
+        chosen = list(candidates(arguments.neuron, backward, shape, reference_shape))
         sizes = {c.name: np.prod(c.options["shape"]) for c in chosen}
         results = common.measure(
             chosen, repeats=arguments.repeats, threads=arguments.threads, separate=False
