@@ -49,6 +49,17 @@ absl::Status backward_tensors(OpKernelContext* context, Shape* shape, Tensor** g
   return allocate_series(context, 0, 0, grad_in);
 }
 
+// The gradient ops know which gradient they compute.
+class GradOp : public OpKernel {
+ public:
+  explicit GradOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("exodus", &exodus_));
+  }
+
+ protected:
+  bool exodus_;
+};
+
 }  // namespace
 
 #define KS_NEURON_OP(name)            \
@@ -99,11 +110,9 @@ class Srm : public OpKernel {
 };
 KS_REGISTER("Srm", Srm);
 
-class SrmGrad : public OpKernel {
+class SrmGrad : public GradOp {
  public:
-  explicit SrmGrad(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("exodus", &exodus_));
-  }
+  using GradOp::GradOp;
   void Compute(OpKernelContext* context) override {
     Shape shape;
     const double* p;
@@ -122,9 +131,6 @@ class SrmGrad : public OpKernel {
                               data_of(grad_in)};
     run_scan(context, kernels().srm_grad, dtype_of(*grad_in), args);
   }
-
- private:
-  bool exodus_;
 };
 KS_REGISTER("SrmGrad", SrmGrad);
 
@@ -172,11 +178,9 @@ class SrmFir : public OpKernel {
 };
 KS_REGISTER("SrmFir", SrmFir);
 
-class SrmFirGrad : public OpKernel {
+class SrmFirGrad : public GradOp {
  public:
-  explicit SrmFirGrad(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("exodus", &exodus_));
-  }
+  using GradOp::GradOp;
   void Compute(OpKernelContext* context) override {
     Shape shape;
     const double *p, *taps;
@@ -195,9 +199,6 @@ class SrmFirGrad : public OpKernel {
                                  data_of(grad_in)};
     run_scan(context, kernels().srm_fir_grad, dtype_of(*grad_in), args);
   }
-
- private:
-  bool exodus_;
 };
 KS_REGISTER("SrmFirGrad", SrmFirGrad);
 
@@ -261,11 +262,9 @@ KS_REGISTER("Cuba", CubaOp<false>);
 KS_REGISTER("LoihiCuba", CubaOp<true>);
 
 template <bool loihi>
-class CubaGradOp : public OpKernel {
+class CubaGradOp : public GradOp {
  public:
-  explicit CubaGradOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("exodus", &exodus_));
-  }
+  using GradOp::GradOp;
   void Compute(OpKernelContext* context) override {
     Shape shape;
     const double* p;
@@ -284,9 +283,6 @@ class CubaGradOp : public OpKernel {
                                data_of(grad_in)};
     run_scan(context, kernels().cuba_grad, dtype_of(*grad_in), args);
   }
-
- private:
-  bool exodus_;
 };
 KS_REGISTER("CubaGrad", CubaGradOp<false>);
 KS_REGISTER("LoihiCubaGrad", CubaGradOp<true>);
