@@ -36,7 +36,8 @@ class FluctuationDriven(keras.initializers.Initializer):
 
     (Rossbroich, Gygax & Zenke 2022, with mean 0.) So layers start neither silent
     nor saturated, whatever the threshold and time constants. For a neuron with
-    quantised weights the deviation holds after rounding.
+    quantised weights the deviation holds after rounding; a threshold that the
+    chip's weights cannot reach gets a warning, and the layer may start silent.
 
     Args:
         neuron: the neuron that the weights feed (name or instance).

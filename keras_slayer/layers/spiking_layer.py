@@ -47,9 +47,6 @@ class SpikingLayer(keras.layers.Layer):
 class WeightedSpikingLayer(SpikingLayer):
     """A spiking layer with a trainable kernel (and bias). Base class, not for use as such."""
 
-    def _default_initializer(self):
-        return FluctuationDriven(self.neuron)
-
     def __init__(
         self,
         *,
@@ -76,6 +73,9 @@ class WeightedSpikingLayer(SpikingLayer):
         self.bias_regularizer = keras.regularizers.get(bias_regularizer)
         self.kernel_constraint = keras.constraints.get(kernel_constraint)
         self.bias_constraint = keras.constraints.get(bias_constraint)
+
+    def _default_initializer(self):
+        return FluctuationDriven(self.neuron)
 
     def _add_weights(self, kernel_shape, outputs: int) -> None:
         self.kernel = self.add_weight(
