@@ -7,12 +7,15 @@ the compiled simulator.
 import importlib
 
 _HOME = {
+    "Calibration": "calibration",
     "LayerRecord": "simulator",
     "LayerReport": "report",
     "LoihiReport": "report",
     "LoihiSimulator": "simulator",
     "SimulationRecord": "simulator",
+    "Mapping": "mapping",
     "export_loihi": "loihi",
+    "to_loihi": "convert",
 }
 
 __all__ = sorted(_HOME)

@@ -1,50 +1,89 @@
 """A Keras model as a chain of float layers: what it computes, without Keras.
 
-One handler per layer class, found in a registry. A handler returns what the layer computes, or None
-and notes of why the chip cannot; the walk goes on, so that all problems of a model show at once.
+One handler per layer class (handlers.py) tells a ``Walk`` what the layer does. Where the chip
+cannot, the handler notes why and the walk goes on, so that all problems of a model show at once.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
 
-from keras_slayer import layers as spiking
-from keras_slayer.export.problems import Problem
-from keras_slayer.neurons import LoihiCUBA
+from keras_slayer.export.chain import Chain
+from keras_slayer.export.network import MAX_DELAY
+from keras_slayer.export.problems import Notes, Problem
+from keras_slayer.neurons import LoihiCUBA, Neuron
 
 
 @dataclass(frozen=True)
 class Window:
-    """Geometry of a convolution, (vertical, horizontal); padding is the same on both sides."""
+    """Geometry of a convolution, (vertical, horizontal); padding is (before, behind) per axis."""
 
-    strides: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-    groups: int
+    strides: tuple[int, int] = (1, 1)
+    padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
 
 
 @dataclass(frozen=True, eq=False)
-class FloatLayer:
-    """Synapses and neurons of one Keras layer.
+class Synapses:
+    """Weights on their way to neurons.
 
     Attributes:
-        name, source: the Keras layer's name and class name.
-        kernel: weights as trained, (inputs, outputs) or (height, width, channels/groups, filters).
-        used: the weights of the forward pass, same shape: the trained ones, quantised.
-        neuron: parameters of the neurons.
+        name, source: the Keras layer's name and class name (within a TimeDistributed the class of
+            what it holds).
+        kernel: weights as trained, (inputs, outputs) or (height, width, channels / groups,
+            filters).
+        used: the weights of the forward pass, same shape; other than ``kernel`` where the layer
+            quantises.
         output_shape: without batch and time.
         window: geometry of a convolution; None for a dense layer.
+        delay: steps by which each input of a dense layer is late, int (inputs,), or None.
+        shift: what a normalisation adds to each output, or None.
     """
 
     name: str
     source: str
     kernel: np.ndarray
     used: np.ndarray
-    neuron: LoihiCUBA
     output_shape: tuple[int, ...]
     window: Window | None = None
+    delay: np.ndarray | None = None
+    shift: np.ndarray | None = None
+
+    def scaled(self, scale: np.ndarray, shift: np.ndarray) -> Synapses:
+        """Followed by y = scale z + shift, per output channel."""
+        before = 0.0 if self.shift is None else self.shift
+        return replace(
+            self,
+            kernel=self.kernel * scale,
+            used=self.used * scale,
+            shift=before * scale + shift,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FloatLayer:
+    """Synapses and the neurons they end in.
+
+    Attributes:
+        weight_bits: bits (without sign) of the grid on which the forward pass holds its weights;
+            None: it computes with float weights.
+        early: steps by which each of its neurons spikes earlier on the chip than in the model,
+            because a delay before it is made up for behind it; an array of output_shape, or None.
+    """
+
+    synapses: Synapses
+    neuron: LoihiCUBA
+    weight_bits: int | None
+    early: np.ndarray | None = None
+
+    @property
+    def name(self) -> str:
+        return self.synapses.name
 
 
 @dataclass(frozen=True)
@@ -63,23 +102,138 @@ class FloatNetwork:
     layers: tuple[FloatLayer | Flatten, ...]
 
 
-class Notes(list[Problem]):
-    """What is wrong with one layer."""
+class Walk:
+    """Passes through the layers of a chain with what has been met and not yet been used.
 
-    def __init__(self, layer: keras.Layer | keras.Model):
-        super().__init__()
-        self._layer = layer.name
+    Attributes:
+        name: of the current layer.
+        shape, output_shape: of the data that goes into the current layer and comes out of it,
+            without batch and time.
+        keeps_time: whether the current layer leaves the time axis as it is.
+        notes: what is wrong with the current layer.
+    """
 
-    def add(self, what: str, limit: str, remedy: str) -> None:
-        self.append(Problem(self._layer, what, limit, remedy))
+    def __init__(self, input_shape: tuple[int | None, ...]):
+        self.layers: list[FloatLayer | Flatten] = []
+        self.shape = self.output_shape = tuple(input_shape[2:])
+        self.keeps_time = True
+        self._steps = input_shape[1]  # None where the model leaves it open
+        self.name: str
+        self.notes: Notes
+        self._late: np.ndarray | None = None  # delay (steps) of every element of the data
+        self._synapses: Synapses | None = None  # waiting for neurons
+
+    def visit(self, layer: keras.Layer) -> Notes:
+        self.name, self.notes = layer.name, Notes(layer)
+        # Not compute_output_shape: layers of users often lack it.
+        spec = layer.compute_output_spec(keras.KerasTensor((None, self._steps, *self.shape)))
+        self.output_shape = tuple(spec.shape[2:])
+        self.keeps_time = spec.shape[1] == self._steps
+        # Of exactly this class: a subclass may compute something else.
+        HANDLERS.get(type(layer), _unknown)(layer, self)
+        self.shape, self._steps = self.output_shape, spec.shape[1]
+        return self.notes
+
+    def finish(self, layer: keras.Layer) -> Notes:
+        """After the last layer, which is ``layer``."""
+        self.notes = Notes(layer)
+        if self._late is not None:
+            self.notes.add(
+                "a delay comes before it, and no dense layer follows",
+                "delays that a dense layer takes up",
+                "move the DelayLayer behind the last spiking layer, where the host runs it",
+            )
+        return self.notes
+
+    def flatten(self) -> None:
+        size = int(np.prod(self.shape))
+        if self._late is not None:
+            self._late = self._late.reshape(size)
+        # A vector is flat already, and lava's loader fails on a flatten behind one.
+        if len(self.shape) == 3:
+            self.layers.append(Flatten(self.name, (size,)))
+
+    def delay(self, steps: np.ndarray) -> None:
+        """Delays the data by ``steps``, an array that broadcasts to its shape."""
+        total = np.broadcast_to(steps, self.shape) + (0 if self._late is None else self._late)
+        self._late = total if total.any() else None
+
+    def connect(self, synapses: Synapses) -> None:
+        """Sends the data through ``synapses``."""
+        if self._synapses is not None:
+            self.notes.add(
+                f"it follows {self._synapses.name} with no neurons between",
+                "synapses, then neurons",
+                "put a SpikingActivation between the two",
+            )
+        if self._late is not None and synapses.window is None:
+            synapses = replace(synapses, delay=self._take_up())
+        elif self._late is not None:
+            self._late = self._through(synapses)
+        self._synapses = synapses
+
+    def _take_up(self) -> np.ndarray:
+        late, self._late = self._late, None
+        if late.max() > MAX_DELAY:
+            self.notes.add(
+                f"the delays before it add up to {late.max()} steps",
+                f"at most {MAX_DELAY}",
+                "build the DelayLayers with a smaller max_delay and train them",
+            )
+        return late
+
+    def _through(self, synapses: Synapses) -> np.ndarray | None:
+        """The delay of a convolution's inputs as one of its outputs.
+
+        That is the same where all inputs of each group of channels are equally late: synapses and
+        neurons do not change with time, and start at rest.
+        """
+        groups = synapses.window.groups
+        late = np.moveaxis(self._late, -1, 0).reshape(groups, -1)
+        if (late != late[:, :1]).any():
+            self.notes.add(
+                "a delay comes before it that differs from input to input",
+                "such delays before dense layers: the chip's convolutions have none",
+                "move the DelayLayer behind the convolution",
+            )
+            return None
+        filters = synapses.output_shape[-1]
+        return np.broadcast_to(np.repeat(late[:, 0], filters // groups), synapses.output_shape)
+
+    @property
+    def synapses(self) -> Synapses | None:
+        """Those that wait for neurons."""
+        return self._synapses
+
+    def normalise(self, scale: np.ndarray, shift: np.ndarray) -> None:
+        self._synapses = self._synapses.scaled(scale, shift)
+
+    def fire(self, neuron: Neuron, weight_bits: int | None) -> None:
+        """Ends the synapses in neurons."""
+        if not isinstance(neuron, LoihiCUBA):
+            self.notes.add(
+                f"its neuron is {type(neuron).__name__}",
+                "LoihiCUBA: no other runs on the chip as trained",
+                "convert the model with keras_slayer.export.to_loihi(model) and fine-tune it, or "
+                "let export_loihi convert it (convert=True)",
+            )
+        elif self._synapses is None:
+            self.notes.add(
+                "there are no synapses before its neurons",
+                "neurons behind a Dense, Conv2D or their TimeDistributed",
+                "use SpikingDense or SpikingConv2D, or put such a layer before it",
+            )
+        else:
+            self.layers.append(FloatLayer(self._synapses, neuron, weight_bits, self._late))
+        self._synapses = None
 
 
-Handler = Callable[[keras.Layer, tuple[int, ...], Notes], FloatLayer | Flatten | None]
+Handler = Callable[[keras.Layer, Walk], None]
 HANDLERS: dict[type[keras.Layer], Handler] = {}
 
 
 def handles(*classes: type[keras.Layer]) -> Callable[[Handler], Handler]:
-    """Registers a handler ``(layer, input_shape, notes)``; None from it drops the layer."""
+    """Registers a handler ``(layer, walk)`` for layers of exactly these classes."""
 
     def register(handler: Handler) -> Handler:
         HANDLERS.update(dict.fromkeys(classes, handler))
@@ -88,175 +242,19 @@ def handles(*classes: type[keras.Layer]) -> Callable[[Handler], Handler]:
     return register
 
 
-def read_model(model: keras.Model) -> tuple[FloatNetwork, list[Problem]]:
-    """The layers of ``model`` in order, and everything about it that the chip cannot do."""
-    problems = _model_problems(model)
-    if problems:
-        return FloatNetwork((), ()), problems
-    shape = tuple(model.input_shape)
-    layers: list[FloatLayer | Flatten] = []
-    for layer in model.layers:
-        notes = Notes(layer)
-        result = _handler(layer)(layer, shape[2:], notes)
-        layers += [] if result is None else [result]
-        problems += notes
-        # Not compute_output_shape: layers of users often lack it.
-        shape = tuple(layer.compute_output_spec(keras.KerasTensor(shape)).shape)
-    if not problems and not (layers and isinstance(layers[-1], FloatLayer)):
-        problems.add(
-            "the model does not end in spikes",
-            "a spiking layer at the end",
-            "remove what comes after the last spiking layer",
-        )
-    return FloatNetwork(tuple(model.input_shape[2:]), tuple(layers)), problems
-
-
-def _model_problems(model: keras.Model) -> Notes:
-    notes = Notes(model)
-    if type(model) is not keras.Sequential:
-        notes.add(
-            f"the model is a {type(model).__name__}",
-            "keras.Sequential",
-            "stack the layers in a keras.Sequential",
-        )
-    elif not model.built or not model.layers:
-        notes.add(
-            "the model is not built",
-            "a model that knows its shapes",
-            "start it with keras.Input((time, ...)), or call it once on data",
-        )
-    elif len(model.input_shape) not in (3, 5) or None in model.input_shape[2:]:
-        notes.add(
-            f"the input has shape {tuple(model.input_shape)}",
-            "(batch, time, features) or (batch, time, height, width, channels)",
-            "give keras.Input such a shape, with every size but batch and time",
-        )
-    return notes
-
-
-def _handler(layer: keras.Layer) -> Handler:
-    # Of exactly this class: a subclass may compute something else.
-    return HANDLERS.get(type(layer), _unknown)
-
-
-def _unknown(layer: keras.Layer, shape: tuple[int, ...], notes: Notes) -> None:
-    notes.add(
+def _unknown(layer: keras.Layer, walk: Walk) -> None:
+    walk.notes.add(
         f"{type(layer).__name__} has no counterpart on the chip",
         ", ".join(sorted(known.__name__ for known in HANDLERS)),
-        "replace the layer, or remove it from the model that is exported",
+        "replace the layer, or move it behind the last spiking layer, where the host runs it",
     )
 
 
-@handles(keras.layers.InputLayer, keras.layers.Dropout)
-def _drop(layer: keras.Layer, shape: tuple[int, ...], notes: Notes) -> None:
-    """Does nothing at inference."""
+def read_network(chain: Chain) -> tuple[FloatNetwork, list[Problem]]:
+    """What ``chain`` computes on the chip, and everything about it that the chip cannot do."""
+    from keras_slayer.export import handlers  # noqa: F401  (registers itself)
 
-
-@handles(spiking.Flatten)
-def _flatten(layer: keras.Layer, shape: tuple[int, ...], notes: Notes) -> Flatten | None:
-    # A vector is flat already, and lava's loader fails on a flatten behind one.
-    return Flatten(layer.name, (int(np.prod(shape)),)) if len(shape) == 3 else None
-
-
-@handles(spiking.SpikingDense)
-def _dense(layer: keras.Layer, shape: tuple[int, ...], notes: Notes) -> FloatLayer | None:
-    _check_neuron(layer, notes)
-    if len(shape) != 1:
-        notes.add(
-            f"a dense layer on an image {shape}",
-            "a vector (features,)",
-            "put a keras_slayer.Flatten before it",
-        )
-    if notes:
-        return None
-    kernel, used = _weights(layer)
-    output_shape = (kernel.shape[1],)
-    return FloatLayer(layer.name, type(layer).__name__, kernel, used, layer.neuron, output_shape)
-
-
-@handles(spiking.SpikingConv2D)
-def _conv(layer: keras.Layer, shape: tuple[int, ...], notes: Notes) -> FloatLayer | None:
-    _check_neuron(layer, notes)
-    size = layer.kernel.shape[:2]
-    window = _window(layer, shape, size, layer.dilation_rate, layer.groups, notes)
-    return None if notes else _windowed(layer, shape, *_weights(layer), window)
-
-
-@handles(spiking.SpikingSumPooling2D)
-def _pool(layer: keras.Layer, shape: tuple[int, ...], notes: Notes) -> FloatLayer | None:
-    """A pool is a convolution with one group per channel and one weight for every tap."""
-    _check_neuron(layer, notes)
-    size, channels = _pair(layer.pool_size), shape[-1]
-    window = _window(layer, shape, size, 1, channels, notes)
-    if notes:
-        return None
-    weight = float(np.asarray(layer.quantized_weight()))
-    kernel = np.full((*size, 1, channels), weight)
-    return _windowed(layer, shape, kernel, kernel, window)
-
-
-def _check_neuron(layer: keras.Layer, notes: Notes) -> None:
-    if not isinstance(layer.neuron, LoihiCUBA):
-        notes.add(
-            f"its neuron is {type(layer.neuron).__name__}",
-            "LoihiCUBA: no other runs on the chip as trained",
-            "build the layer with neuron=keras_slayer.LoihiCUBA(...) and train it",
-        )
-    if getattr(layer, "use_bias", False):
-        notes.add("it has a bias", "no bias", "build the layer with use_bias=False")
-
-
-def _weights(layer: keras.Layer) -> tuple[np.ndarray, np.ndarray]:
-    # Not keras.ops.convert_to_numpy: NumPy 2 warns when it copies a Keras variable.
-    return np.asarray(layer.kernel), np.asarray(layer.quantized_kernel())
-
-
-def _windowed(
-    layer: keras.Layer,
-    shape: tuple[int, ...],
-    kernel: np.ndarray,
-    used: np.ndarray,
-    window: Window,
-) -> FloatLayer:
-    output_shape = tuple(layer.compute_output_shape((None, None, *shape)))[2:]
-    source = type(layer).__name__
-    return FloatLayer(layer.name, source, kernel, used, layer.neuron, output_shape, window)
-
-
-def _window(
-    layer: keras.Layer,
-    shape: tuple[int, ...],
-    size: tuple[int, int],
-    dilation: int | tuple[int, int],
-    groups: int,
-    notes: Notes,
-) -> Window:
-    strides, dilation = _pair(layer.strides), _pair(dilation)
-    padding = tuple(
-        _padding(layer.padding, *axis, notes)
-        for axis in zip(shape[:2], size, strides, dilation, strict=True)
-    )
-    return Window(strides, padding, dilation, int(groups))
-
-
-def _padding(padding: str, size: int, kernel: int, stride: int, dilation: int, notes: Notes) -> int:
-    """Zeros on either side of one axis; "same" puts an odd one behind, which the chip cannot."""
-    if padding == "valid":
-        return 0
-    if padding != "same":
-        notes.add(f"padding is {padding!r}", "'valid' or 'same'", "use one of these")
-        return 0
-    reach = dilation * (kernel - 1) + 1
-    total = max((-(-size // stride) - 1) * stride + reach - size, 0)
-    if total % 2:
-        notes.add(
-            f"padding 'same' puts {total // 2} zeros before and {total // 2 + 1} behind the "
-            f"{size} input positions",
-            "as many before as behind",
-            "use an odd kernel and strides of 1, or padding='valid'",
-        )
-    return total // 2
-
-
-def _pair(value: int | tuple[int, int]) -> tuple[int, int]:
-    return (value, value) if isinstance(value, int) else (int(value[0]), int(value[1]))
+    walk = Walk(chain.input_shape)
+    problems = [problem for layer in chain.layers for problem in walk.visit(layer)]
+    problems += walk.finish(chain.layers[-1])
+    return FloatNetwork(tuple(chain.input_shape[2:]), tuple(walk.layers)), problems

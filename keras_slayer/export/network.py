@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+WEIGHT_SCALE = 64
+"""Integer weight on the chip = WEIGHT_SCALE * float weight."""
+
 MIN_WEIGHT = -256
 MAX_DECAY = 4096
 MAX_THRESHOLD = 131071

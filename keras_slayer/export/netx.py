@@ -8,13 +8,12 @@ A flatten in the file counts over (C, H, W). The weights of the dense layer behi
 on the way out and back on the way in.
 """
 
-import os
-import secrets
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from keras_slayer.export.files import write_whole
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -66,14 +65,7 @@ def problems(network: IntegerNetwork, names: tuple[str, ...]) -> list[Problem]:
 
 def write(network: IntegerNetwork, path: Path) -> None:
     """Writes ``network`` to ``path``; the file appears whole or not at all."""
-    data = to_bytes(network)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.part")
-    try:
-        with open(temporary, "xb") as file:
-            file.write(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, to_bytes(network))
 
 
 def to_bytes(network: IntegerNetwork) -> bytes:

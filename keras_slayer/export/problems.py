@@ -1,5 +1,7 @@
 """What stands in the way of an export: collected over the whole model, raised once."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +17,17 @@ class Problem:
 
     def __str__(self) -> str:
         return f"{self.layer}: {self.what}; allowed: {self.limit}; to do: {self.remedy}."
+
+
+class Notes(list[Problem]):
+    """What is wrong with one layer, or with the model as such (anything that has a name)."""
+
+    def __init__(self, layer):
+        super().__init__()
+        self._layer = layer.name
+
+    def add(self, what: str, limit: str, remedy: str) -> None:
+        self.append(Problem(self._layer, what, limit, remedy))
 
 
 def refuse(problems: Sequence[Problem]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_slayer.export import reference
+from keras_slayer.export.energy import Energy, estimate
 from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerFlatten, IntegerNetwork
 from keras_slayer.export.netx_reader import read_network
 
@@ -22,6 +23,7 @@ class LayerRecord:
     Attributes:
         index: position in ``simulator.network.layers``.
         type: "dense" or "conv".
+        neurons, steps: how many, and for how long.
         spike_counts: int64 (batch,), spikes of the layer.
         synaptic_operations: int64 (batch,), synapses with a weight other than zero that input
             spikes met, within the run (spikes of the last step would arrive after it).
@@ -32,11 +34,19 @@ class LayerRecord:
 
     index: int
     type: str
+    neurons: int
+    steps: int
     spike_counts: np.ndarray
     synaptic_operations: np.ndarray
     spikes: np.ndarray | None = None
     current: np.ndarray | None = None
     voltage: np.ndarray | None = None
+
+    @property
+    def energy(self) -> Energy:
+        """Estimated joules, arrays (batch,): ``keras_slayer.export.energy`` has equation and
+        source."""
+        return estimate(self.neurons, self.steps, self.spike_counts, self.synaptic_operations)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +55,11 @@ class SimulationRecord:
 
     spikes: np.ndarray
     layers: tuple[LayerRecord, ...]
+
+    @property
+    def energy(self) -> np.ndarray:
+        """Estimated joules of all layers, (batch,)."""
+        return np.sum([layer.energy.total for layer in self.layers], axis=0)
 
 
 class LoihiSimulator:
@@ -159,14 +174,17 @@ class LoihiSimulator:
             }
             if "spikes" in kept:
                 kept["spikes"] = kept["spikes"].astype(np.float32)
-            records.append(LayerRecord(index, layer.type, counts[:, i], operations[:, i], **kept))
+            size = int(np.prod(shape)), batch_time[1]
+            records.append(
+                LayerRecord(index, layer.type, *size, counts[:, i], operations[:, i], **kept)
+            )
         output = probed[0][-1].astype(np.float32).reshape(*batch_time, *self.output_shape)
         return SimulationRecord(output, tuple(records))
 
     def _record_numpy(self, spikes: np.ndarray, probe: set[str]) -> SimulationRecord:
         runs = reference.simulate(self.network, spikes)
         records = []
-        for (index, layer, _), run in zip(self._neuron_layers(), runs, strict=True):
+        for (index, layer, shape), run in zip(self._neuron_layers(), runs, strict=True):
             output = run.spikes.astype(np.float32)
             counts = run.spikes.sum(axis=tuple(range(1, run.spikes.ndim)), dtype=np.int64)
             kept = {"spikes": output, "current": run.current, "voltage": run.voltage}
@@ -174,6 +192,8 @@ class LoihiSimulator:
                 LayerRecord(
                     index,
                     layer.type,
+                    int(np.prod(shape)),
+                    spikes.shape[1],
                     counts,
                     run.synaptic_operations,
                     **{name: kept[name] for name in probe},

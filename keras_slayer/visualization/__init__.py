@@ -7,6 +7,7 @@ imported when the first picture is drawn. ON events are blue and OFF events red,
 colour-blind readers tell apart (Paul Tol's "vibrant" scheme).
 """
 
+from keras_slayer.visualization.core_map import plot_core_map
 from keras_slayer.visualization.figures import (
     plot_events,
     plot_history,
@@ -14,4 +15,4 @@ from keras_slayer.visualization.figures import (
     summary_figure,
 )
 
-__all__ = ["plot_events", "plot_history", "plot_raster", "summary_figure"]
+__all__ = ["plot_core_map", "plot_events", "plot_history", "plot_raster", "summary_figure"]

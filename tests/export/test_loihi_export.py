@@ -200,12 +200,24 @@ def test_report_by_hand(tmp_path):
     assert (report.input_shape, report.output_shape, report.latency_steps) == ((2, 2, 1), (6,), 2)
     assert report.warnings == ()
     assert report.file_bytes == (tmp_path / "a.net").stat().st_size
-    lines = str(report).splitlines()
-    assert lines[0].split()[:4] == ["layer", "type", "neurons", "weights"]
-    assert " ".join(lines[4].split()) == "out SpikingDense 6 6 1 5 2 8 500 300 10 256"
-    assert lines[6].split() == ["total", "7", "10", "1", "5", "2"]
-    assert lines[7] == "(2, 2, 1) -> (6,), latency 2 steps"
-    assert lines[8] == f"wrote {tmp_path / 'a.net'} (.net, {report.file_bytes:,} bytes)"
+    assert out.histogram == ((-256, 1), (0, 1), (32, 2), (254, 2))
+    assert (report.exact, report.converted, report.host_layers) == (True, False, ())
+    assert report.chip == "Loihi 2"
+    assert [layer.name for layer in report.mapping.layers] == ["pool", "out"]
+    assert report.widths[-1].changed == 0  # of the weights that training used
+    lines = [" ".join(line.split()) for line in str(report).splitlines()]
+    assert lines[0].startswith("layer type neurons weights zero changed out of range bits")
+    assert lines[4] == "out SpikingDense 6 6 1 5 2 8 500 300 10 0 256"
+    assert lines[6] == "total 7 10 1 5 2"
+    assert lines[8].startswith("layer cores neurons/core axons in axons out synapses KiB")
+    assert lines[10].startswith("pool 1 1 ")
+    assert lines[12:14] == [lines[9], "total 2"]
+    assert lines[15] == "weights in zero changed out of range"
+    assert lines[24] == "8 bits 1 0 0"
+    assert lines[26] == "(2, 2, 1) -> (6,), latency 2 steps (one per layer)"
+    assert lines[27].startswith("Loihi 2: 2 cores on 1 chip")
+    assert "spikes exactly as the model does" in lines[28]
+    assert lines[29] == f"wrote {tmp_path / 'a.net'} (.net, {report.file_bytes:,} bytes)"
     data = json.loads(report.to_json())
     assert data["layers"][2]["changed_weights"] == 5
     assert data["path"] == str(tmp_path / "a.net")
@@ -235,28 +247,29 @@ def refusal(model, tmp_path):
 def test_all_problems_in_one_error(tmp_path):
     layers = [
         ks.SpikingConv2D(4, 2, padding="same", neuron="srm", name="first"),
+        keras.layers.Softmax(name="softmax"),
+        ks.DelayLayer(name="slow", max_delay=90, delay_initializer=keras.initializers.Constant(70)),
         ks.SpikingSumPooling2D(2, padding="same", neuron=NEURON, name="pool"),
         ks.Flatten(),
-        keras.layers.Dense(5, name="plain"),
-        ks.DelayLayer(name="delay"),
+        keras.layers.Dense(5, activation="relu", name="plain"),
+        ks.SpikingActivation(NEURON),
         ks.SpikingDense(4, neuron=NEURON, name="silent"),
-        keras.layers.Softmax(name="softmax"),
+        keras.layers.Dense(3, name="readout"),  # on the host
     ]
     model = keras.Sequential([keras.Input((STEPS, 8, 9, 2)), *layers])
+    model.get_layer("plain").bias.assign(np.ones(5))
     model.get_layer("silent").kernel.assign(np.full((5, 4), -1.0))
     message = refusal(model, tmp_path)
-    assert "(8 problems), nothing was written" in message.splitlines()[0]
+    assert "(6 problems), nothing was written" in message.splitlines()[0]
     assert [line.split(";")[0] for line in message.splitlines()[1:]] == [
         "  - first: its neuron is SRM",
-        "  - first: padding 'same' puts 0 zeros before and 1 behind the 8 input positions",
-        "  - first: padding 'same' puts 0 zeros before and 1 behind the 9 input positions",
-        "  - pool: padding 'same' puts 0 zeros before and 1 behind the 9 input positions",
-        "  - plain: Dense has no counterpart on the chip",
-        "  - delay: DelayLayer has no counterpart on the chip",
         "  - softmax: Softmax has no counterpart on the chip",
+        "  - slow: its delays reach from 70 to 70 steps of 1 ms",
+        "  - plain: it has a bias",
+        "  - plain: its activation is 'relu'",
         "  - silent: no weight is positive",
     ]
-    assert "to do: build the layer with neuron=keras_slayer.LoihiCUBA(...) and train it." in message
+    assert "keras_slayer.export.to_loihi(model)" in message
 
 
 def test_weights_that_are_not_finite(tmp_path):
@@ -264,26 +277,12 @@ def test_weights_that_are_not_finite(tmp_path):
     model.layers[0].kernel.assign([[1, 1], [np.nan, 1], [1, 1]])
     message = refusal(model, tmp_path)
     assert "(1 problem)" in message
-    assert "broken: 1 of 6 weights are not on the chip's grid (the first: " in message
+    assert "broken: 1 of 6 weights are not what the chip can hold (the first: " in message
 
 
 def test_windows_beyond_the_loader(tmp_path):
     model = build((200, 2, 1), [ks.SpikingConv2D(1, (128, 1), neuron=NEURON, name="tall")])
     assert "tall: kernel_size is (128, 1); allowed: at most 127" in refusal(model, tmp_path)
-
-
-def test_models_of_other_kinds(tmp_path):
-    inputs = keras.Input((STEPS, 4))
-    functional = keras.Model(inputs, ks.SpikingDense(2, neuron=NEURON)(inputs), name="net")
-    assert "net: the model is a Functional; allowed: keras.Sequential" in refusal(
-        functional, tmp_path
-    )
-    unbuilt = keras.Sequential([ks.SpikingDense(2, neuron=NEURON)])
-    assert "the model is not built" in refusal(unbuilt, tmp_path)
-    volume = keras.Sequential([keras.Input((STEPS, 4, 4)), ks.SpikingDense(2, neuron=NEURON)])
-    assert "the input has shape (None, 30, 4, 4)" in refusal(volume, tmp_path)
-    headless = build((4, 4, 1), [ks.SpikingConv2D(2, 3, neuron=NEURON), ks.Flatten()])
-    assert "the model does not end in spikes" in refusal(headless, tmp_path)
 
 
 def test_layers_of_users_are_not_trusted(tmp_path):
@@ -295,7 +294,8 @@ def test_layers_of_users_are_not_trusted(tmp_path):
         def call(self, inputs):
             return keras.ops.concatenate([inputs, inputs], axis=-1)
 
-    layers = [Twice(name="twice"), Louder(2, neuron=NEURON, name="loud")]
+    # Behind the last spiking layer anything may follow: the host runs it.
+    layers = [Twice(name="twice"), Louder(2, neuron=NEURON, name="loud"), Twice(name="host")]
     message = refusal(keras.Sequential([keras.Input((STEPS, 4)), *layers]), tmp_path)
     assert "twice: Twice has no counterpart on the chip" in message
     assert "loud: Louder has no counterpart on the chip" in message
@@ -303,16 +303,45 @@ def test_layers_of_users_are_not_trusted(tmp_path):
 
 def test_format_comes_from_the_suffix_or_the_argument(tmp_path):
     model = build(*MODELS["dense"])
-    export_loihi(model, tmp_path / "a.net")
+    assert export_loihi(model, tmp_path / "a.net").format == "net"
     export_loihi(model, tmp_path / "b.h5", format="net")
     assert (tmp_path / "a.net").read_bytes() == (tmp_path / "b.h5").read_bytes()
-    with pytest.raises(ValueError, match=r"path must end in \.net unless .* Received: path="):
-        export_loihi(model, tmp_path / "c.nir")
-    with pytest.raises(ValueError, match=r"format must be one of .* Received: format='nir'"):
-        export_loihi(model, tmp_path / "c.net", format="nir")
+    assert export_loihi(model, tmp_path / "c.nir").format == "nir"
+    export_loihi(model, tmp_path / "d.net", format="nir")
+    assert (tmp_path / "c.nir").read_bytes() == (tmp_path / "d.net").read_bytes()
+    with pytest.raises(ValueError, match=r"path must end in \.net or \.nir unless .* Received: "):
+        export_loihi(model, tmp_path / "e.h5")
+    with pytest.raises(ValueError, match=r"format must be one of .* Received: format='onnx'"):
+        export_loihi(model, tmp_path / "e.net", format="onnx")
     with pytest.raises(ValueError, match=r"existing folder\. Received: path="):
         export_loihi(model, tmp_path / "absent" / "c.net")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.net", "b.h5"]
+    with pytest.raises(ValueError, match=r"path must be a file\. Received: "):
+        export_loihi(model, tmp_path, format="net")
+    with pytest.raises(ValueError, match="path must be given unless dry_run=True"):
+        export_loihi(model, None)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["a.net", "b.h5", "c.nir", "d.net"]
+
+
+@pytest.mark.parametrize("options", [{"chip": "loihi3"}, {"weight_bits": 0}, {"weight_bits": 9}])
+def test_bad_options(options, tmp_path):
+    (argument,) = options
+    with pytest.raises(ValueError, match=argument):
+        export_loihi(build(*MODELS["dense"]), tmp_path / "a.net", **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_reports_and_writes_nothing(tmp_path):
+    model = build(*MODELS["cnn"])
+    wet = model.export_loihi(tmp_path / "a.net")
+    for path in (None, tmp_path / "b.net", tmp_path / "absent" / "b.net"):
+        dry = model.export_loihi(path, dry_run=True)
+        assert (dry.path, dry.file_bytes) == (None, 0)
+        assert (dry.layers, dry.mapping) == (wet.layers, wet.mapping)
+        assert str(dry).splitlines()[-1] == "dry run: no .net file was written"
+    assert [path.name for path in tmp_path.iterdir()] == ["a.net"]
+    with pytest.raises(ValueError, match="its neuron is SRM"):
+        build((4,), [ks.SpikingDense(2)]).export_loihi(None, dry_run=True)
 
 
 def test_importing_the_package_loads_neither_h5py_nor_the_simulator():

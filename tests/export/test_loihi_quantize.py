@@ -1,55 +1,134 @@
-"""Float weights to integers: exact, or a problem."""
-
-from types import SimpleNamespace
+"""Float weights to integers: exact, or a problem, or rounded and reported."""
 
 import numpy as np
 import pytest
 
-from keras_slayer.export.graph import FloatLayer
-from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerNeuron
-from keras_slayer.export.quantize import largest_synaptic_sum, to_integers, weight_damage
+from keras_slayer.export.graph import FloatLayer, FloatNetwork, Synapses, Window
+from keras_slayer.export.network import IntegerConv, IntegerNeuron
+from keras_slayer.export.quantize import (
+    compare,
+    largest_synaptic_sum,
+    quantize,
+    symmetric,
+    to_grid,
+    weight_damage,
+)
+from keras_slayer.neurons import LoihiCUBA
 
 
-def float_layer(used, weight_bits=8):
+def network(used, trained_bits):
     used = np.array(used, np.float32)
-    neuron = SimpleNamespace(weight_bits=weight_bits)
-    return FloatLayer("dense", "SpikingDense", used, used, neuron, (used.shape[1],))
+    synapses = Synapses("dense", "SpikingDense", used, used, (used.shape[1],))
+    layer = FloatLayer(synapses, LoihiCUBA(100, 1, 2), trained_bits)
+    return FloatNetwork((used.shape[0],), (layer,))
 
 
 @pytest.mark.parametrize(
-    ("weight_bits", "integers"),
+    ("trained_bits", "integers"),
     [(8, [-256, -2, 0, 2, 254]), (4, [-256, -32, 0, 32, 224]), (1, [-256, 0])],
 )
-def test_weights_on_the_grid_are_exact(weight_bits, integers):
-    found, problems = to_integers(float_layer([np.array(integers) / 64], weight_bits))
+def test_weights_on_the_grid_are_exact(trained_bits, integers):
+    found, (done,), problems = quantize(network([np.array(integers) / 64], trained_bits))
     assert problems == []
-    assert found.dtype == np.int16
-    assert found.tolist() == [integers]
+    assert found.layers[0].weight.dtype == np.int16
+    assert found.layers[0].weight.tolist() == [integers]
+    assert found.layers[0].neuron == IntegerNeuron(1, 2, 100)
+    assert (done.exact, done.bits) == (True, trained_bits)
 
 
 @pytest.mark.parametrize(
-    ("weight_bits", "value"),
+    ("trained_bits", "value"),
     [(8, 1 / 64), (8, 4.0), (8, -258 / 64), (4, 16 / 64), (4, 4.0), (8, np.nan), (8, np.inf)],
 )
-def test_weights_off_the_grid_are_a_problem(weight_bits, value):
-    _, (problem,) = to_integers(float_layer([[0.0, value, value]], weight_bits))
+def test_trained_weights_off_the_grid_are_a_problem(trained_bits, value):
+    _, _, (problem,) = quantize(network([[0.0, value, value]], trained_bits))
     assert problem.layer == "dense"
-    assert problem.what.startswith("2 of 3 weights are not on the chip's grid")
+    assert problem.what.startswith("2 of 3 weights are not what the chip can hold")
+
+
+def test_float_weights_are_rounded_and_only_bad_numbers_are_a_problem():
+    found, (done,), problems = quantize(network([[1 / 64, 3.1 / 64, 9.0, -9.0]], None))
+    assert problems == []
+    assert found.layers[0].weight.tolist() == [[0, 4, 254, -256]]
+    assert not done.exact
+    _, _, (problem,) = quantize(network([[np.nan, 1.0]], None))
+    assert problem.what.startswith("1 of 2 weights are not what the chip can hold")
+
+
+def test_fewer_bits_than_trained_round_and_more_do_nothing():
+    weights = [[-256 / 64, 34 / 64, 14 / 64, 250 / 64]]
+    found, (done,), _ = quantize(network(weights, 8), weight_bits=4)
+    assert found.layers[0].weight.tolist() == [[-256, 32, 0, 224]]
+    assert (done.exact, done.bits) == (False, 4)
+    _, (done,), _ = quantize(network([[32 / 64]], 4), weight_bits=8)
+    assert (done.exact, done.bits) == (True, 4)
+
+
+def test_grid_has_every_multiple_of_the_step_and_nothing_else():
+    for bits in range(1, 9):
+        grid = to_grid(np.linspace(-5, 5, 4001), bits)
+        step = 2 ** (9 - bits)
+        np.testing.assert_array_equal(np.unique(grid), np.arange(-256, 256, step))
 
 
 def test_weight_damage_by_hand():
     #                  exact  rounded  to zero  clamped  just in   clamped
-    kernel = np.array([0.5, 0.51, 0.01, 3.99, 3.98, -4.02])
-    integers = np.array([32, 32, 0, 254, 254, -256])
-    damage = weight_damage(kernel, integers, 8)
+    weights = np.array([0.5, 0.51, 0.01, 3.99, 3.98, -4.02])
+    damage = weight_damage(weights, 8)
     # 3.99 * 64 = 255.4 rounds to 256, one step too far; 3.98 * 64 = 254.7 rounds to 254;
     # -4.02 * 64 = -257.3 rounds to -258.
     assert (damage.total, damage.zero, damage.changed, damage.out_of_range) == (6, 1, 5, 2)
 
 
+def test_damage_for_every_width():
+    _, done, _ = quantize(network([[0.25, 0.5, -4.0, 3.96875]], 8))
+    widths = compare(done)
+    assert [width.bits for width in widths] == list(range(1, 9))
+    # In integers 16, 32, -256, 254. Half a step rounds to even.
+    assert [width.zero for width in widths] == [3, 2, 2, 1, 0, 0, 0, 0]
+    assert [width.changed for width in widths] == [3, 3, 3, 2, 1, 1, 1, 0]
+    assert [width.out_of_range for width in widths] == [1, 1, 1, 1, 1, 1, 1, 0]
+
+
 def test_largest_synaptic_sum_takes_the_worst_neuron_and_sign():
-    neuron = IntegerNeuron(0, 0, 0)
-    dense = IntegerDense(np.array([[100, -200], [50, -256], [-20, 254]], np.int16), neuron)
+    dense = np.array([[100, -200], [50, -256], [-20, 254]], np.int16)
     assert largest_synaptic_sum(dense) == 456
-    conv = IntegerConv(np.full((3, 3, 4, 8), 254, np.int16), neuron)
-    assert largest_synaptic_sum(conv) == 36 * 254
+    assert largest_synaptic_sum(np.full((3, 3, 4, 8), 254, np.int16)) == 36 * 254
+
+
+@pytest.mark.parametrize("dilation", [(1, 1), (3, 1), (3, 5)])
+@pytest.mark.parametrize("padding", [((0, 1), (1, 1)), ((1, 2), (2, 3)), ((0, 0), (3, 4))])
+def test_padding_made_symmetric_is_the_same_convolution(dilation, padding):
+    rng = np.random.default_rng(0)
+    weight = rng.integers(-9, 9, (2, 4, 1, 2))
+    window = Window((2, 1) if dilation == (1, 1) else (1, 1), padding, dilation, 1)
+    image = rng.integers(0, 2, (20, 21))
+    other_weight, other = symmetric(weight, window)
+    assert all(before == behind for before, behind in other.padding)
+    np.testing.assert_array_equal(
+        convolve(np.pad(image, padding), weight, window),
+        convolve(np.pad(image, other.padding), other_weight, other),
+    )
+    layer = IntegerConv(
+        other_weight,
+        IntegerNeuron(0, 0, 0),
+        other.strides,
+        tuple(before for before, _ in other.padding),
+        other.dilation,
+    )
+    assert layer.output_shape((20, 21, 1)) == convolve(np.pad(image, padding), weight, window).shape
+
+
+def convolve(image, weight, window):
+    """Cross-correlation of one channel, tap by tap."""
+    reach = [(k - 1) * d + 1 for k, d in zip(weight.shape, window.dilation, strict=False)]
+    rows = range(0, image.shape[0] - reach[0] + 1, window.strides[0])
+    columns = range(0, image.shape[1] - reach[1] + 1, window.strides[1])
+    result = np.zeros((len(rows), len(columns), weight.shape[3]), int)
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            for a in range(weight.shape[0]):
+                for b in range(weight.shape[1]):
+                    pixel = image[row + a * window.dilation[0], column + b * window.dilation[1]]
+                    result[i, j] += pixel * weight[a, b, 0]
+    return result

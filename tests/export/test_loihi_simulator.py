@@ -274,3 +274,23 @@ def test_weights_beyond_the_engine_are_refused(write_net):
     path = write_net(single([254] * 133_000, IntegerNeuron(0, 0, 1)))
     with pytest.raises(ValueError, match=r"0\.net: layer 0: .* more than 2\^25"):
         LoihiSimulator(path)
+
+
+@pytest.mark.parametrize("engine", ["native", "numpy"])
+def test_energy_of_a_run(engine, write_net):
+    neuron = IntegerNeuron(4096, 4096, 10)
+    layers = (
+        IntegerDense(np.full((2, 3), 20, np.int16), neuron),
+        IntegerDense(np.array([[20], [0], [20]], np.int16), neuron),
+    )
+    spikes = np.zeros((2, 6, 2), np.float32)
+    spikes[0, 1, 0] = 1  # sample 0: 3 synapses, 3 spikes; then 2 synapses, 1 spike
+    network = IntegerNetwork((2,), layers)
+    record = LoihiSimulator(write_net(network), engine=engine).record(spikes)
+    first, second = record.layers
+    assert (first.neurons, first.steps, second.neurons) == (3, 6, 1)
+    joules = [3 * 23.6 + 3 * 81 + 15 * 52 + 3 * 1.7, 18 * 52]
+    np.testing.assert_allclose(first.energy.total, np.array(joules) * 1e-12)
+    joules = [2 * 23.6 + 81 + 5 * 52 + 1.7, 6 * 52]
+    np.testing.assert_allclose(second.energy.total, np.array(joules) * 1e-12)
+    np.testing.assert_allclose(record.energy, first.energy.total + second.energy.total)

@@ -1,0 +1,305 @@
+"""Runs a model and its export on recorded data, and compares them spike by spike."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer.export import energy, netx
+from keras_slayer.export.chain import Chain
+from keras_slayer.export.keras_twin import float_twin, integer_twin
+from keras_slayer.export.network import IntegerNetwork
+from keras_slayer.export.quantize import Quantized
+from keras_slayer.export.samples import batches
+from keras_slayer.export.simulator import LoihiSimulator
+from keras_slayer.layers.spiking_layer import SpikingLayer
+from keras_slayer.neurons import CUBA
+
+RASTER_SPIKES = 4000
+"""Most spikes of one raster that are kept for drawing."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to run the network, compared with the model as it was given.
+
+    Attributes:
+        name: "as given", "float", "quantised" or "chip".
+        accuracy: share of samples whose label the network decides for; None without labels.
+        spikes: output spikes per sample.
+        differing: output spikes that are not those of the model as given.
+        of: neurons times steps that were compared.
+        same_decision: share of samples with the decision of the model as given; None where the
+            output is no vector of classes.
+    """
+
+    name: str
+    accuracy: float | None
+    spikes: float
+    differing: int
+    of: int
+    same_decision: float | None
+
+
+@dataclass(frozen=True)
+class LayerActivity:
+    """One layer with neurons, per sample.
+
+    Attributes:
+        name: of the Keras layer.
+        spikes: per sample.
+        rate: spikes per neuron and step.
+        silent: share of neurons that never fired on the data.
+        synaptic_operations: synapses that spikes met, per sample.
+        energy: estimated joules per sample (``keras_slayer.export.energy``).
+        differing: spikes of Keras' layer with the chip's weights that are not the simulator's.
+        of: neurons times steps that were compared.
+    """
+
+    name: str
+    spikes: float
+    rate: float
+    silent: float
+    synaptic_operations: float
+    energy: float
+    differing: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Raster:
+    """Spikes of one layer in the first sample, as (steps, neurons), from Keras and from the chip.
+
+    At most RASTER_SPIKES of each; ``neurons`` counts in Keras' order.
+    """
+
+    name: str
+    neurons: int
+    steps: int
+    keras: tuple[tuple[int, ...], tuple[int, ...]]
+    chip: tuple[tuple[int, ...], tuple[int, ...]]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a model and its export did on calibration data.
+
+    Attributes:
+        samples, steps: how much data.
+        variants: the network in its forms.
+        layers: activity on the chip, and agreement with Keras, layer by layer.
+        rasters: input (named "input") and layers of the first sample.
+        energy: estimated joules per sample, all layers.
+        energy_source: where the energies come from and what they leave out.
+    """
+
+    samples: int
+    steps: int
+    variants: tuple[Variant, ...]
+    layers: tuple[LayerActivity, ...]
+    rasters: tuple[Raster, ...]
+    energy: float
+    energy_source: str = energy.SOURCE
+
+    @property
+    def differing(self) -> int:
+        """Spikes, over all layers, of Keras with the chip's weights that are not the chip's."""
+        return sum(layer.differing for layer in self.layers)
+
+
+def calibrate(
+    data,
+    given: Chain,
+    exported: Chain,
+    network: IntegerNetwork,
+    done: Sequence[Quantized],
+) -> Calibration:
+    """Compares the given model, its float and quantised forms and its export on ``data``.
+
+    Args:
+        data: see ``samples.batches``.
+        given: the model of the user.
+        exported: the model that was exported, another one only after a conversion.
+        network: what was exported.
+        done: its layers with neurons.
+    """
+    names = [layer.source.name for layer in done]
+    early = [layer.source.early for layer in done]
+    forms = {"as given": given.layers}
+    if exported is given:
+        forms["float"] = float_twin(given.layers)
+    exact = all(layer.exact for layer in done)
+    forms["quantised"] = exported.layers if exact else integer_twin(network)
+    simulator = _simulator(network)
+    tallies = {name: _Tally() for name in (*forms, "chip")}
+    activity = [_Activity() for _ in names]
+    rasters: list[Raster] = []
+    steps = samples = 0
+    for x, labels in batches(data, given.input_shape[2:]):
+        outputs = {name: _run(layers, x) for name, layers in forms.items()}
+        record = simulator.record(x, "spikes")
+        chip = [layer.spikes for layer in record.layers]
+        if exact:  # the model itself, where delays stand where the user put them
+            chip = [_delayed(spikes, steps) for spikes, steps in zip(chip, early, strict=True)]
+        outputs["chip"] = chip
+        expected = outputs["as given"][-1]
+        decided = _decide(given.host, expected)
+        for name, tally in tallies.items():
+            spikes = outputs[name][-1]
+            decision = decided if name == "as given" else _decide(given.host, spikes)
+            tally.add(spikes, expected, decision, decided, labels)
+        for layer, ours, theirs, run in zip(
+            activity, outputs["quantised"], chip, record.layers, strict=True
+        ):
+            layer.add(ours, theirs, run.synaptic_operations)
+        if not samples:
+            rasters = [_raster("input", x[0], x[0])]
+            rasters += [
+                _raster(name, ours[0], theirs[0])
+                for name, ours, theirs in zip(names, outputs["quantised"], chip, strict=True)
+            ]
+        samples += len(x)
+        steps += x.shape[0] * x.shape[1]
+    layers = tuple(
+        layer.result(name, samples, steps) for name, layer in zip(names, activity, strict=True)
+    )
+    return Calibration(
+        samples,
+        steps,
+        tuple(tally.result(name, samples) for name, tally in tallies.items()),
+        layers,
+        tuple(rasters),
+        sum(layer.energy for layer in layers),
+    )
+
+
+def _simulator(network: IntegerNetwork) -> LoihiSimulator:
+    with tempfile.TemporaryDirectory() as folder:  # the file itself is run, not what was meant
+        path = Path(folder, "network.net")
+        netx.write(network, path)
+        return LoihiSimulator(path)
+
+
+def _run(layers: Sequence[keras.Layer], x: np.ndarray) -> list[np.ndarray]:
+    """Spikes of each layer with neurons, as late as on the chip."""
+    result = []
+    value = tf.convert_to_tensor(x, tf.float32)
+    for layer in layers:
+        value = _call(layer, value)
+        if isinstance(layer, SpikingLayer):
+            if isinstance(layer.neuron, CUBA):  # without the step from layer to layer
+                value = tf.concat([tf.zeros_like(value[:, :1]), value[:, :-1]], axis=1)
+            result.append(np.asarray(value, np.float32))
+    return result
+
+
+def _delayed(spikes: np.ndarray, steps: np.ndarray | None) -> np.ndarray:
+    """``spikes`` (batch, time, ...), each neuron later by its own steps."""
+    if steps is None:
+        return spikes
+    result = np.zeros_like(spikes)
+    for late in np.unique(steps):
+        at = (slice(None), slice(late, None), *np.nonzero(steps == late))
+        result[at] = spikes[(slice(None), slice(0, spikes.shape[1] - late), *at[2:])]
+    return result
+
+
+def _call(operation: keras.Operation, value: tf.Tensor) -> tf.Tensor:
+    # Operations of a functional model that are no layers do not know of training.
+    if isinstance(operation, keras.Layer):
+        return operation(value, training=False)
+    return operation(value)
+
+
+def _decide(host: Sequence[keras.Operation], spikes: np.ndarray) -> np.ndarray | None:
+    """The class of each sample: of the largest output, or of the most spikes."""
+    value = tf.convert_to_tensor(spikes)
+    for operation in host:
+        value = _call(operation, value)
+    value = np.asarray(value)
+    if value.ndim == 3:
+        value = value.sum(axis=1)
+    return np.argmax(value, axis=-1) if value.ndim == 2 else None
+
+
+@dataclass
+class _Tally:
+    hits: int = 0
+    labelled: int = 0
+    spikes: int = 0
+    differing: int = 0
+    of: int = 0
+    agreed: int = 0
+    decided: int = 0
+
+    def add(self, spikes, expected, decision, expected_decision, labels) -> None:
+        self.spikes += int(spikes.sum())
+        self.differing += int(np.count_nonzero(spikes != expected))
+        self.of += spikes.size
+        if decision is None:
+            return
+        self.decided += len(decision)
+        self.agreed += int(np.count_nonzero(decision == expected_decision))
+        if labels is not None:
+            self.labelled += len(labels)
+            self.hits += int(np.count_nonzero(decision == labels))
+
+    def result(self, name: str, samples: int) -> Variant:
+        return Variant(
+            name,
+            self.hits / self.labelled if self.labelled else None,
+            self.spikes / samples,
+            self.differing,
+            self.of,
+            self.agreed / self.decided if self.decided else None,
+        )
+
+
+@dataclass
+class _Activity:
+    spikes: int = 0
+    operations: int = 0
+    differing: int = 0
+    of: int = 0
+    fired: np.ndarray | bool = field(default=False)
+
+    def add(self, ours: np.ndarray, theirs: np.ndarray, operations: np.ndarray) -> None:
+        self.spikes += int(theirs.sum())
+        self.operations += int(operations.sum())
+        self.differing += int(np.count_nonzero(ours != theirs))
+        self.of += theirs.size
+        self.fired = self.fired | theirs.any(axis=(0, 1))
+
+    def result(self, name: str, samples: int, steps: int) -> LayerActivity:
+        cost = energy.estimate(self.fired.size, steps, self.spikes, self.operations)
+        return LayerActivity(
+            name,
+            self.spikes / samples,
+            self.spikes / self.of,
+            float(1 - self.fired.mean()),
+            self.operations / samples,
+            cost.total / samples,
+            self.differing,
+            self.of,
+        )
+
+
+def _raster(name: str, ours: np.ndarray, theirs: np.ndarray) -> Raster:
+    steps = len(theirs)
+    return Raster(
+        name, int(theirs[0].size), steps, *(_events(s.reshape(steps, -1)) for s in (ours, theirs))
+    )
+
+
+def _events(spikes: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    step, neuron = np.nonzero(spikes)
+    if len(step) > RASTER_SPIKES:  # evenly over all
+        kept = np.linspace(0, len(step) - 1, RASTER_SPIKES).astype(int)
+        step, neuron = step[kept], neuron[kept]
+    return tuple(step.tolist()), tuple(neuron.tolist())

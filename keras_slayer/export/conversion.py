@@ -1,0 +1,159 @@
+"""How each layer of a model becomes one for Loihi: its neuron, and the scale of its weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+
+from keras_slayer.export.chain import Chain
+from keras_slayer.export.equivalent import (
+    NoEquivalentError,
+    choose_pool_scale,
+    choose_scale,
+    equivalent_neuron,
+    threshold_mantissa,
+)
+from keras_slayer.export.graph import Walk
+from keras_slayer.export.network import WEIGHT_SCALE
+from keras_slayer.export.problems import Problem
+from keras_slayer.export.quantize import to_grid
+from keras_slayer.initializers import FluctuationDriven
+from keras_slayer.layers import SpikingActivation, SpikingSumPooling2D
+from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
+from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, Neuron
+from keras_slayer.quantization import WEIGHT_MIN, weight_max
+
+
+@dataclass(eq=False)
+class LayerPlan:
+    """One layer of the chain and how it is converted.
+
+    Attributes:
+        given: the layer of the given model.
+        input_shape: with batch and time.
+        neuron: its Loihi neuron; None: the layer is copied.
+        scale: factor of its weights.
+        rounded_to: bits to which its weights are rounded, where it is a layer of Keras that does
+            not do so itself.
+    """
+
+    given: keras.Layer
+    input_shape: tuple[int | None, ...]
+    neuron: LoihiCUBA | None = None
+    scale: float = 1.0
+    rounded_to: int | None = None
+
+    def twin(self, threshold: int | None = None) -> keras.Layer:
+        """The converted layer; ``threshold`` (mantissa) instead of that of ``neuron``."""
+        config = self.given.get_config()
+        if self.neuron is not None:
+            neuron = self.neuron
+            if threshold is not None:
+                neuron = replace(neuron, threshold_mantissa=threshold)
+            config.update(self._neuron_config(neuron))
+        twin = type(self.given).from_config(config)
+        twin.build(self.input_shape)
+        twin.set_weights(self.given.get_weights())
+        self._scale(twin)
+        return twin
+
+    def _neuron_config(self, neuron: LoihiCUBA) -> dict:
+        config = {"neuron": keras.saving.serialize_keras_object(neuron)}
+        if isinstance(self.given, SpikingSumPooling2D):
+            # The same tap whatever the threshold.
+            tap = self.scale * self.given.quantized_weight()
+            config["weight"] = tap * neuron.response_kernel().max() / neuron.firing_threshold
+        elif isinstance(self.given, WeightedSpikingLayer) and not self.given.kernel_initializer:
+            # That of the new neuron might warn, of weights that are never used.
+            initializer = FluctuationDriven(self.given.neuron)
+            config["kernel_initializer"] = keras.initializers.serialize(initializer)
+        return config
+
+    def _scale(self, twin: keras.Layer) -> None:
+        if isinstance(twin, keras.layers.TimeDistributed):
+            twin = twin.layer
+        if isinstance(twin, keras.layers.BatchNormalization) and self.scale != 1:
+            twin.gamma.assign(twin.gamma * self.scale)
+            if twin.center:
+                twin.beta.assign(twin.beta * self.scale)
+        elif self.rounded_to is not None:
+            kernel = np.asarray(twin.kernel) * self.scale
+            twin.kernel.assign(to_grid(kernel, self.rounded_to) / WEIGHT_SCALE)
+        elif isinstance(twin, WeightedSpikingLayer) and self.neuron is not None:
+            # Weights beyond the range would get no gradient, and stay there.
+            kernel, top = np.asarray(twin.kernel) * self.scale, weight_max(self.neuron.weight_bits)
+            twin.kernel.assign(np.clip(kernel, WEIGHT_MIN, top))
+
+
+class _AnyNeuron(Walk):
+    """Finds what the chip cannot do except for neurons, which are converted."""
+
+    def fire(self, neuron: Neuron, weight_bits: int | None) -> None:
+        if isinstance(neuron, SRM | CUBA):
+            neuron = LoihiCUBA()
+        super().fire(neuron, weight_bits)
+
+
+def plan_conversion(chain: Chain, weight_bits: int) -> tuple[list[LayerPlan], list[Problem]]:
+    """How each layer of the chain is converted, and what keeps the chain from the chip."""
+    from keras_slayer.export import handlers  # noqa: F401  (tells the walk about layers)
+
+    walk = _AnyNeuron(chain.input_shape)
+    plan: list[LayerPlan] = []
+    problems: list[Problem] = []
+    begin = 0  # behind the last neurons
+    for given in chain.layers:
+        layer = LayerPlan(given, (None, chain.input_shape[1], *walk.shape))
+        plan.append(layer)
+        notes = walk.visit(given)
+        if isinstance(given, SpikingLayer):
+            if not notes and not isinstance(given.neuron, LoihiCUBA):
+                try:
+                    _convert(plan[begin:], walk.layers[-1].synapses.kernel, weight_bits)
+                except NoEquivalentError as error:
+                    notes.add(*error.args)
+            begin = len(plan)
+        problems += notes
+    return plan, problems + walk.finish(chain.layers[-1])
+
+
+def _convert(layers: Sequence[LayerPlan], kernel: np.ndarray, weight_bits: int) -> None:
+    """Decides on neuron and scale.
+
+    Args:
+        layers: from behind the last neurons to the next ones.
+        kernel: the weights with which spikes reach these.
+        weight_bits: of the chip's weights.
+    """
+    last = layers[-1]
+    neuron, gain = equivalent_neuron(last.given.neuron, weight_bits)
+    threshold = last.given.neuron.firing_threshold / gain
+    holder = _weight_holder(layers)
+    if isinstance(holder.given, SpikingSumPooling2D):
+        scale = choose_pool_scale(
+            kernel.flat[0], math.prod(kernel.shape[:2]), threshold, weight_bits
+        )
+    elif isinstance(holder.given, keras.layers.BatchNormalization) and not holder.given.scale:
+        scale = 1.0  # it makes the scale what it is
+    else:
+        scale = choose_scale(kernel, threshold, weight_bits)
+    holder.scale = scale
+    if isinstance(holder.given, keras.layers.Dense | keras.layers.TimeDistributed):
+        holder.rounded_to = weight_bits
+    last.neuron = replace(neuron, threshold_mantissa=threshold_mantissa(scale * threshold))
+
+
+def _weight_holder(layers: Sequence[LayerPlan]) -> LayerPlan:
+    """The layer that scales what reaches the neurons of the last one."""
+    if not isinstance(layers[-1].given, SpikingActivation):
+        return layers[-1]
+    return next(layer for layer in reversed(layers) if _scales(layer.given))
+
+
+def _scales(layer: keras.Layer) -> bool:
+    inner = getattr(layer, "layer", layer)  # of TimeDistributed
+    return isinstance(inner, keras.layers.BatchNormalization) or hasattr(inner, "kernel")

@@ -1,0 +1,107 @@
+"""``to_loihi``: a network of SRM or CUBA neurons as one of Loihi's neurons, to be fine-tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import keras
+
+from keras_slayer.export.chain import read_chain
+from keras_slayer.export.conversion import plan_conversion
+from keras_slayer.export.graph import read_network
+from keras_slayer.export.problems import Problem
+from keras_slayer.export.thresholds import calibrate_thresholds, first_samples
+from keras_slayer.ops import checks
+
+
+def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> keras.Model:
+    """A copy of ``model`` whose ``SRM`` and ``CUBA`` neurons have become ``LoihiCUBA``.
+
+    The copy is a start: fine-tune it with ``fit`` for a few epochs, then export it. What it
+    computes on the way is what the chip will compute.
+
+    Of an SRM neuron with weights w, threshold theta and d = exp(-dt / tau_response) the response
+
+        eps[k] = e (dt / tau_response) k d^k = gain k d^(k-1),   gain = e (dt / tau_response) d
+
+    is ``gain`` times that of a Loihi neuron whose two decays are 4096 (1 - d), its step from layer
+    to layer included. The Loihi neuron with the weights c w and the threshold c theta / gain thus
+    has the same membrane potential up to a factor, until the first spike. A CUBA neuron keeps its
+    decays, rounded to 1 / 4096, and answers one step later per layer. The scale c is chosen for
+    each layer such that rounding to the chip's weights does the least harm while synaptic sums
+    fit into the chip's 16 bits where they can.
+
+    What a spike does to its neuron has no counterpart: the refractory response of SRM becomes a
+    reset of the voltage, which the synaptic current survives. Thresholds make up for it as far as
+    they can: with ``calibration`` each is set, layer by layer, such that the layer fires as often
+    as the given model's on that data. ``kernel_cutoff`` goes into the gain only, truncation has no
+    counterpart either.
+
+    All other layers, names, delays and surrogates are kept. So are regularisers, constraints and
+    initialisers, which were made for the weights before scaling. Layers that have ``LoihiCUBA``
+    neurons already are copied as they are. Weights now fill the chip's range of -4 to 4, whatever
+    they were before, so that the same learning rate suits all models: 3e-3 with Adam.
+
+    Args:
+        model: built ``keras.Sequential``, or functional model whose layers form one chain; not
+            changed.
+        calibration: spikes (samples, time, ...), a pair (spikes, labels) or a ``tf.data.Dataset``
+            of batches of either; the first 128 samples are used, labels are not. None: thresholds
+            are c theta / gain.
+        weight_bits: 1 to 8, of all converted layers.
+
+    Returns:
+        A model of the same kind, built, not compiled. The same model and data give the same copy.
+
+    Raises:
+        ValueError: a model that cannot become one for the chip (with every reason), or calibration
+            data of another shape.
+
+    Example:
+
+    >>> loihi = keras_slayer.export.to_loihi(model, train)
+    >>> loihi.compile(keras.optimizers.Adam(3e-3), loss=keras_slayer.SpikeMaxLoss())
+    >>> loihi.fit(train, epochs=3)
+    >>> loihi.export_loihi("network.net")
+    """
+    checks.integer(weight_bits, "weight_bits", low=1, high=8)
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model. Received: {type(model).__name__}")
+    chain, problems = read_chain(model)
+    _refuse(problems)
+    plan, problems = plan_conversion(chain, weight_bits)
+    _refuse(problems)
+    if calibration is None:
+        twins = [layer.twin() for layer in plan]
+    else:
+        samples = first_samples(calibration, chain.input_shape[2:])
+        twins = calibrate_thresholds(plan, samples)
+    # What was small enough to be no problem may not be so after scaling.
+    _refuse(read_network(replace(chain, layers=tuple(twins)))[1])
+    return _assemble(model, dict(zip(map(id, chain.layers), twins, strict=True)))
+
+
+def _refuse(problems: Sequence[Problem]) -> None:
+    if problems:
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise ValueError(f"The model cannot be converted to Loihi ({len(problems)}):\n{lines}")
+
+
+def _assemble(model: keras.Model, twins: dict[int, keras.Layer]) -> keras.Model:
+    """``model`` with ``twins`` (by the identity of the given layer) and copies of other layers."""
+    copies = []
+
+    def clone(layer):
+        if id(layer) in twins:
+            return twins[id(layer)]
+        copies.append((layer, type(layer).from_config(layer.get_config())))
+        return copies[-1][1]
+
+    result = keras.models.clone_model(model, clone_function=clone, recursive=True)
+    for layer, copy in copies:
+        if isinstance(layer, keras.Layer):
+            copy.set_weights(layer.get_weights())
+    # Cloning compiles like the given model, whose learning rate was for weights of another scale.
+    result.compiled = False
+    return result

@@ -1,0 +1,52 @@
+// Spikes of the first sample, Keras beside chip. A spike that only one of them has is red.
+
+function drawRasters(rasters) {
+  const target = document.getElementById("rasters");
+  rasters.forEach((raster, i) => {
+    const isInput = i === 0; // the same for both: drawn once
+    const figure = add(target, "figure", { class: "raster" });
+    const caption = add(figure, "figcaption");
+    if (isInput) add(caption, "b", {}, raster.name);
+    else {
+      figure.dataset.layer = i - 1;
+      addLayerName(caption, i - 1, raster.name);
+    }
+    add(caption, "span", { class: "quiet" }, ` ${plural(raster.neurons, "neuron")}`);
+    const panels = add(figure, "div", { class: "panels" });
+    const keys = [raster.keras, raster.chip].map(([steps, neurons]) =>
+      steps.map((step, event) => step * raster.neurons + neurons[event]));
+    if (isInput) drawPanel(panels, raster, "input", keys[0], keys[1]);
+    else {
+      drawPanel(panels, raster, "Keras", keys[0], keys[1]);
+      drawPanel(panels, raster, "chip", keys[1], keys[0]);
+    }
+  });
+}
+
+/** One raster; an event is the number step * neurons + neuron. */
+function drawPanel(target, raster, title, events, others) {
+  const { steps, neurons } = raster;
+  const known = new Set(others);
+  const shared = events.filter((event) => known.has(event));
+  const alone = events.filter((event) => !known.has(event));
+  const panel = add(target, "div");
+  const facts = `${plural(events.length, "spike")} drawn${alone.length ? `, ${count(alone.length)} only here` : ""}`;
+  const heading = add(panel, "div", { class: "scale" });
+  add(heading, "span", {}, `${title}: ${facts}`);
+  const height = Math.min(180, Math.max(60, 12 * neurons));
+  const svg = addPlot(
+    panel, height, `-0.5 -0.5 ${steps} ${neurons}`, `Spikes of ${raster.name}, ${title}: ${facts}`,
+    [0, "step", steps - 1],
+  );
+  // Neuron 0 lies at the bottom.
+  const dot = (event) => `M${Math.floor(event / neurons)} ${neurons - 1 - (event % neurons)}h0.01`;
+  const size = Math.min(5, Math.max(1.5, Math.min(480 / steps, height / neurons) - 1));
+  add(svg, "path", { class: "spikes", d: shared.map(dot).join(""), "stroke-width": size });
+  add(svg, "path", { class: "spikes alone", d: alone.map(dot).join(""), "stroke-width": size + 1 });
+  describeUnderPointer(svg, (x, y) => {
+    const step = Math.min(steps - 1, Math.floor(x * steps));
+    return `step ${step}, neuron ${Math.min(neurons - 1, Math.floor((1 - y) * neurons))}`;
+  });
+}
+
+if (report.calibration) drawRasters(report.calibration.rasters);

@@ -1,0 +1,316 @@
+"""The page of a report: what it carries, that it is safe, and readable without a script."""
+
+import base64
+import hashlib
+import importlib.resources
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import keras
+import numpy as np
+import pytest
+
+import keras_slayer as ks
+from keras_slayer.export import LoihiReport, export_loihi
+from keras_slayer.export.calibration import Calibration, LayerActivity, Raster, Variant
+from keras_slayer.export.mapping import Core, LayerMapping, Mapping
+from keras_slayer.export.page_tables import LAYER_COLOURS, energy
+from keras_slayer.export.placement import Utilisation
+from keras_slayer.export.quantize import WeightDamage
+from keras_slayer.export.report import LayerReport
+from keras_slayer.export.report_page import SCRIPTS, render, render_cell
+
+HOSTILE = "</script><b onclick=alert(1)>\"'&amp;<!--<script>"
+NAMES = ("conv", HOSTILE, "output")
+VOID = {"meta", "link", "input", "br"}
+
+
+def mapping():
+    """150 cores, 22 of them on a second chip."""
+    cores = []
+    for index in range(150):
+        layer = 0 if index < 100 else 1 if index < 149 else 2
+        use = Utilisation(0.25, 0.5, 0.125, 0.9 if layer else 0.3)
+        counts = (2048, 2000 + index, 512, 64 * (index + 1))
+        where = f"neurons {2048 * index}-{2048 * index + 2047}"
+        ranges = ((2048 * index, 2048 * index + 2048),)
+        cores.append(Core(index, index // 128, index % 128, layer, where, ranges, *counts, use))
+    layers = (
+        LayerMapping("conv", 100, 204800, 5, 2099, 6, 512, 7, 800, 8, 0, 0.5, "input axons"),
+        LayerMapping(HOSTILE, 49, 100352, 5, 2148, 6, 512, 7, 1192, 8, 3, 0.9, "synaptic memory"),
+        LayerMapping("output", 1, 2048, 5, 2149, 6, 512, 7, 1200, 8, 0, 0.9, "layer size"),
+    )
+    return Mapping("Loihi 2", 128, 2, layers, tuple(cores), ("Assumed <1>.", "Assumed 2."))
+
+
+def calibration():
+    spikes = ((0, 0, 1, 3), (0, 2, 1, 2))
+    others = ((0, 0, 2, 3), (0, 2, 1, 2))
+    same = Raster("input", 5, 6, spikes, spikes)
+    layers = tuple(
+        LayerActivity(name, 1234.5, 0.0125, 0.25, 98765.0, 2.5e-6, 2 * i, 4000)
+        for i, name in enumerate(NAMES)
+    )
+    variants = (
+        Variant("as given", 0.9712, 61.5, 0, 9000, 1.0),
+        Variant("chip", 0.9625, 60.25, 17, 9000, None),
+    )
+    rasters = (same, *(Raster(name, 5, 6, spikes, others) for name in NAMES))
+    return Calibration(3, 18, variants, layers, rasters, 7.5e-6, "Someone & others, 2018")
+
+
+def by_hand(**changes):
+    """A report of 3 layers with neurons and a Flatten, on two chips, with every section."""
+    histogram = tuple((w, 300 - abs(w)) for w in range(-256, 256, 2))
+    neuron = {"threshold_mantissa": 80, "current_decay": 1024, "voltage_decay": 128}
+    conv = LayerReport(
+        "conv", "SpikingConv2D", 204800, 7777, 11, 22, 33, 8, False, **neuron, histogram=histogram
+    )
+    layers = (
+        conv,
+        LayerReport("flat", "Flatten"),
+        replace(
+            conv, name=HOSTILE, type="SpikingDense", weight_bits=4, histogram=((-32, 9), (0, 1))
+        ),
+        replace(conv, name="output", type="SpikingDense", largest_synaptic_sum=40000),
+    )
+    report = LoihiReport(
+        path="folder/net <x>.net",
+        format="net",
+        file_bytes=123456,
+        chip="Loihi 2",
+        input_shape=(34, 34, 2),
+        output_shape=(10,),
+        latency_steps=3,
+        exact=False,
+        converted=False,
+        layers=layers,
+        widths=tuple(WeightDamage(bits, 1000, 900 - bits, 500, 25) for bits in range(1, 9)),
+        host_layers=("softmax<&>",),
+        mapping=mapping(),
+        calibration=calibration(),
+        warnings=("first <warning>", "second warning"),
+    )
+    return replace(report, **changes)
+
+
+class Page(HTMLParser):
+    """A page read strictly: every element is closed where it was opened."""
+
+    def __init__(self, source):
+        super().__init__()
+        self.open, self.tags, self.texts = [], [], []
+        self.ids, self.rows, self.raw = [], [], {}
+        self.feed(source)
+        self.close()
+        assert self.open == []
+        assert len(set(self.ids)) == len(self.ids)
+
+    def handle_starttag(self, tag, attributes):
+        assert len(dict(attributes)) == len(attributes)
+        attributes = dict(attributes)
+        self.tags.append((tag, attributes))
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        elif tag in ("th", "td"):
+            self.rows[-1].append("")
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("script", "style"):
+            kind = next(a.get("type", t) for t, a in reversed(self.tags) if t == self.open[-1])
+            self.raw[kind] = self.raw.get(kind, "") + data
+            return
+        self.texts.append(data)
+        if {"th", "td"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    @property
+    def text(self):
+        return " ".join("".join(self.texts).split())
+
+    def row(self, first):
+        """The one row with that first cell."""
+        (found,) = (row for row in self.rows if row[0] == first)
+        return found
+
+
+def test_carries_the_report_and_nothing_can_break_out_of_it():
+    report = by_hand()
+    source = render(report)
+    page = Page(source)
+    assert json.loads(page.raw["application/json"]) == json.loads(report.to_json())
+    assert [tag for tag, _ in page.tags].count("script") == 2
+    assert not any("onclick" in attributes for _, attributes in page.tags)
+    assert HOSTILE not in source
+    assert page.text.count(HOSTILE) >= 3  # as text: layers, cores of layers, activity, all cores
+    assert "folder/net <x>.net" in page.text
+    assert "softmax<&>" in page.text
+
+
+def test_needs_no_network():
+    page = Page(render(by_hand()))
+    links = [
+        (tag, a[k]) for tag, a in page.tags for k in ("src", "href", "data", "action") if k in a
+    ]
+    assert links == [("link", "data:,")]
+    assert not re.search(r"url\(|@import|@font-face", page.raw["style"])
+    script = page.raw["module"]
+    assert not re.search(r"\b(fetch|import|XMLHttpRequest|WebSocket|eval|innerHTML)\b", script)
+    assert set(re.findall(r"https?://[\w./]+", script + page.raw["style"])) == {
+        "http://www.w3.org/2000/svg"  # the name of SVG elements, not an address that is opened
+    }
+
+
+def test_policy_allows_this_script_only():
+    page = Page(render(by_hand()))
+    (policy,) = (a["content"] for _, a in page.tags if "http-equiv" in a)
+    digest = base64.b64encode(hashlib.sha256(page.raw["module"].encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert policy.startswith("default-src 'none';")
+
+
+def test_tables_are_there_without_a_script():
+    report = by_hand()
+    page = Page(render(report))
+    head = ["layer", "type", "neurons", "weights", "zero", "changed", "out of range", "bits"]
+    assert page.rows[0][:8] == head
+    layers = {row[0]: row for row in page.rows[1:6]}
+    assert layers["1 conv"][1:7] == ["SpikingConv2D", "204,800", "7,777", "11", "22", "33"]
+    assert layers["flat"][1] == "Flatten"
+    assert layers[f"2 {HOSTILE}"][7] == "4"
+    assert layers["3 output"][-1] == "40,000"
+    assert layers["total"][2:4] == ["614,400", "23,331"]
+    cores = [row for row in page.rows if len(row) == 10 and row[0].isdecimal()]
+    assert [int(row[0]) for row in cores] == list(range(150))
+    for row, core in zip(cores, report.mapping.cores, strict=True):
+        assert row[1:3] == [str(core.chip), str(core.core_on_chip)]
+        assert row[3] == f"{core.layer + 1} {NAMES[core.layer]}"
+        assert row[4:7] == [core.where, "2,048", f"{core.input_axons:,}"]
+        assert row[-1] == ("90% synaptic memory" if core.layer else "50% input axons")
+    per_layer = next(row for row in page.rows if row[0] == "1 conv" and row[1] == "100")
+    assert per_layer[2:] == ["2,048", "2,099", "512", "0.8", "8", "0", "50%", "input axons"]
+    assert page.row("3 bits")[1:] == ["897 (89.7%)", "500 (50.0%)", "25 (2.5%)", ""]
+    assert page.row("8 bits")[-1] == "2"
+    assert page.row("as given")[1:] == ["97.12%", "100.00%", "61.5", "0 of 9,000"]
+    assert page.row("chip")[1:] == ["96.25%", "", "60.2", "17 of 9,000"]
+    activity = page.rows[-2]
+    assert activity == [
+        "3 output", "1,234.5", "0.0125", "25%", "98,765", "2.50 µJ", "4 of 4,000",
+    ]  # fmt: skip
+    assert page.rows[-1][-2:] == ["7.50 µJ", "6 of 12,000"]
+    for text in ("Assumed <1>.", "Assumed 2.", "Someone & others, 2018.", "2 warnings"):
+        assert text in page.text
+    assert "first <warning>" in page.text and "second warning" in page.text
+
+
+def test_limiting_resource_is_marked():
+    source = render(by_hand())
+    strong = re.findall(r'<span class="bar strong" style="--share: ([\d.]+%)">([\d.,]+)<', source)
+    assert strong == [("50.00%", "2,099"), ("90.00%", "1.2")]
+
+
+@pytest.mark.parametrize(
+    "changes, sentence",
+    [
+        ({"exact": True}, "Exact: the weights are those of the model's forward pass"),
+        ({}, "Not exact: some weights are not those of the model's forward pass"),
+        ({"exact": True, "converted": True}, "Not exact: the neurons were converted"),
+    ],
+)
+def test_says_whether_it_is_exact(changes, sentence):
+    assert sentence in Page(render(by_hand(**changes))).text
+
+
+def test_headline():
+    page = Page(render(by_hand()))
+    for fact in ("Loihi 2", "150", "614,400", "34\u00d734\u00d72", "123,456", "7.50 µJ", "96.25%"):
+        assert fact in page.texts
+    assert "accuracy on the chip (97.12% as given)" in page.text
+    assert "of 256 cores" in page.text
+
+
+def test_without_calibration_warnings_or_file():
+    page = Page(render(by_hand(calibration=None, warnings=(), host_layers=(), path=None)))
+    assert not {"rasters", "calibration", "warnings"} & set(page.ids)
+    assert {"core-map", "histograms", "layers", "assumptions"} <= set(page.ids)
+    assert "dry run: no .net file was written" in page.text
+    assert "$" not in page.text
+
+
+def test_numbers_that_json_lacks_are_refused():
+    broken = replace(calibration(), energy=float("nan"))
+    with pytest.raises(ValueError, match="JSON"):
+        render(by_hand(calibration=broken))
+
+
+def test_scripts_find_what_they_look_for():
+    page = Page(render(by_hand()))
+    wanted = re.findall(r'getElementById\("([\w-]+)"\)', page.raw["module"])
+    assert set(wanted) == {
+        "report", "tooltip", "pinned", "core-map", "log-counts", "histograms", "rasters",
+    }  # fmt: skip
+    assert set(wanted) <= set(page.ids)
+    marked = {a["data-layer"] for tag, a in page.tags if tag == "tr" and "data-layer" in a}
+    assert marked == {"0", "1", "2"}
+
+
+def test_every_file_of_the_page_is_used():
+    folder = importlib.resources.files("keras_slayer.export").joinpath("page")
+    names = {file.name for file in folder.iterdir()}
+    assert names == {*SCRIPTS, "page.html", "page.css", "calibration.html"}
+
+
+def test_colours_agree():
+    page = Page(render(by_hand()))
+    light_and_dark = re.findall(r"--layer-(\d+): #", page.raw["style"])
+    assert light_and_dark == 2 * [str(i) for i in range(LAYER_COLOURS)]
+    assert f"LAYER_COLOURS = {LAYER_COLOURS};" in page.raw["module"]
+
+
+@pytest.mark.parametrize(
+    "joules, text",
+    [(0.0, "0.00 nJ"), (9.9e-7, "990.00 nJ"), (1.5e-6, "1.50 µJ"), (2.0, "2,000.00 mJ")],
+)
+def test_energy_in_a_unit_that_suits_it(joules, text):
+    assert energy(joules) == text
+
+
+def test_cell_for_notebooks():
+    report = by_hand()
+    cell = report._repr_html_()
+    assert cell == render_cell(report)
+    page = Page(cell)
+    assert not {"script", "style", "html"} & {tag for tag, _ in page.tags}
+    assert HOSTILE not in cell
+    assert page.text.count(HOSTILE) == 2
+    assert len(page.rows) == 6 + 5
+    for text in ("Not exact", "first <warning>", "150 of 256 cores", "net <x>.net"):
+        assert text in page.text
+
+
+def test_real_report(tmp_path):
+    model = keras.Sequential(
+        [
+            keras.Input((20, 6, 6, 1)),
+            ks.SpikingConv2D(4, 3, neuron=ks.LoihiCUBA(), name="conv"),
+            ks.Flatten(name="flat"),
+            ks.SpikingDense(5, neuron=ks.LoihiCUBA(weight_bits=4), name="<b>"),
+        ]
+    )
+    spikes = (np.random.default_rng(0).random((2, 20, 6, 6, 1)) < 0.3).astype(np.float32)
+    report = export_loihi(model, tmp_path / "a.net", calibration=(spikes, np.array([0, 1])))
+    report.to_html(tmp_path / "a.html")
+    page = Page((tmp_path / "a.html").read_text("utf-8"))
+    assert json.loads(page.raw["application/json"]) == json.loads(report.to_json())
+    assert {"1 conv", "flat", "2 <b>", "total"} <= {row[0] for row in page.rows}
+    assert str(tmp_path / "a.net") in page.text
+    assert "rasters" in page.ids
