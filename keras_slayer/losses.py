@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import ops
-from keras_slayer.metrics import (
+from keras_slayer.measures import (
     at_least_float32,
     checked_region,
     class_targets,

@@ -1,146 +1,27 @@
-"""Metrics on spike trains, and the measures of them that the losses share.
+"""Metrics on spike trains.
 
-`SpikeCountAccuracy` asks which neuron fired most, `VanRossumDistance` how far spike trains are from
-target trains. Both compute in float32 or wider under every dtype policy.
+`SpikeCountAccuracy` asks which neuron fired most, `FirstSpikeAccuracy` which fired first,
+`accuracy_over_time` how soon either is right, `VanRossumDistance` how far spike trains are from
+target trains. All compute in float32 or wider under every dtype policy.
 """
 
 import math
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_slayer import ops
+from keras_slayer.measures import (
+    at_least_float32,
+    checked_region,
+    class_targets,
+    rows,
+    shape_text,
+    spike_difference,
+    spikes_within,
+)
 from keras_slayer.ops import checks
-
-
-def at_least_float32(dtype) -> str:
-    """Name of the dtype to compute in: `dtype` (or `floatx`), float32 where that is narrower."""
-    dtype = keras.dtype_policies.get(dtype or keras.config.floatx()).compute_dtype
-    return "float32" if dtype in ("float16", "bfloat16") else dtype
-
-
-def checked_region(region, dt: float) -> tuple[float, float] | None:
-    """`region` as (start, stop) in milliseconds, both on a step boundary; None stays None."""
-    if region is None:
-        return None
-    try:
-        start, stop = (float(edge) for edge in region)
-    except (TypeError, ValueError):
-        start = stop = math.nan
-    on_steps = all(
-        math.isfinite(edge) and math.isclose(edge / dt, round(edge / dt), abs_tol=1e-6)
-        for edge in (start, stop)
-    )
-    if not (on_steps and 0 <= start < stop):
-        raise ValueError(
-            "`region` must be None or (start, stop) in milliseconds with 0 <= start < stop, both "
-            f"multiples of dt={dt:g}. Received: region={region!r}"
-        )
-    return start, stop
-
-
-def spike_counts(spikes, region: tuple[float, float] | None, dt: float):
-    """Spikes of each class within a region of time.
-
-    Args:
-        spikes: float tensor `(batch, time, classes...)`; further class axes are flattened.
-        region: (start, stop) in ms, start included and stop excluded, or None for all steps.
-        dt: ms per step.
-
-    Returns:
-        `(counts, steps)`: counts `(batch, classes)` in the dtype of `spikes`, and the number of
-        steps counted over, a scalar of the same dtype.
-
-    Raises:
-        ValueError: `spikes` has fewer than three axes, or ends before the region does.
-    """
-    shape = spikes.shape
-    if shape.rank is None or shape.rank < 3:
-        raise ValueError(
-            "`y_pred` must be spikes of shape (batch, time, classes...). "
-            f"Received: y_pred.shape={_text(shape)}"
-        )
-    if region is not None:
-        start, stop = (round(edge / dt) for edge in region)
-        if shape[1] is not None and stop > shape[1]:
-            raise ValueError(
-                f"`region` must end within the recording, {shape[1]} steps of dt={dt:g} ms. "
-                f"Received: region={region}, y_pred.shape={_text(shape)}"
-            )
-        too_short = "region ends after the last step of y_pred"
-        tf.debugging.assert_less_equal(stop, tf.shape(spikes)[1], message=too_short)
-        spikes = spikes[:, start:stop]
-    return _rows(tf.reduce_sum(spikes, axis=1)), tf.cast(tf.shape(spikes)[1], spikes.dtype)
-
-
-def class_targets(labels, counts, class_shape: tf.TensorShape):
-    """Labels as one row per sample: 1 for the true class, 0 for the others.
-
-    Args:
-        labels: integers `(batch,)` or `(batch, 1)`; or one row per sample already (one-hot,
-            multi-hot, smoothed), `(batch, classes)` or with the class axes of the spikes.
-        counts: `(batch, classes)`, what the targets will be compared with.
-        class_shape: the class axes of the spikes, before they were flattened.
-
-    Returns:
-        Tensor of the shape and dtype of `counts`.
-
-    Raises:
-        ValueError: labels of another rank or shape.
-        tf.errors.InvalidArgumentError: an integer label that is fractional, negative or not less
-            than the number of classes.
-    """
-    shape, (batch, classes) = labels.shape, counts.shape
-    integers = shape.rank == 1 or (shape.rank == 2 and shape[1] == 1 and classes != 1)
-    allowed = [] if classes == 1 else [[batch], [batch, 1]]
-    allowed += [[batch, classes], [batch, *class_shape]]
-    if shape.rank is None or not any(shape.is_compatible_with(option) for option in allowed):
-        raise ValueError(
-            f"`y_true` must be integer labels of shape ({batch},) or ({batch}, 1), for two classes "
-            f"or more, or one-hot labels of shape ({batch}, {classes}), where y_pred has the class "
-            f"axes {_text(class_shape)}. Received: y_true.shape={_text(shape)}"
-        )
-    if integers:
-        labels = tf.reshape(labels, [-1])
-        index = tf.cast(labels, tf.int32)
-        valid = (index >= 0) & (index < tf.shape(counts)[1])
-        valid &= tf.equal(tf.cast(index, labels.dtype), labels)
-        message = "y_true must hold integer class labels from 0 to (classes - 1)"
-        tf.debugging.Assert(tf.reduce_all(valid), [message, labels], summarize=16)
-        targets = tf.one_hot(index, tf.shape(counts)[1], dtype=counts.dtype)
-    else:
-        targets = _rows(tf.cast(labels, counts.dtype))
-    # Broadcasting would hide a mismatch in axes whose size is unknown until now.
-    same = "y_true and y_pred must have the same batch size and number of classes"
-    tf.debugging.assert_equal(tf.shape(targets), tf.shape(counts), message=same)
-    return tf.ensure_shape(targets, counts.shape)
-
-
-def spike_difference(y_true, y_pred, dtype: str):
-    """`y_pred - y_true` in `dtype`; a ValueError unless both are (batch, time, ...) and alike."""
-    y_true, y_pred = tf.cast(y_true, dtype), tf.cast(y_pred, dtype)
-    ranks = (y_true.shape.rank, y_pred.shape.rank)
-    if None in ranks or min(ranks) < 2 or not y_true.shape.is_compatible_with(y_pred.shape):
-        raise ValueError(
-            "`y_true` must be target spikes of the same shape as `y_pred`, (batch, time, ...). "
-            f"Received: y_true.shape={_text(y_true.shape)}, y_pred.shape={_text(y_pred.shape)}"
-        )
-    same = "y_true and y_pred must have the same shape"
-    tf.debugging.assert_equal(tf.shape(y_true), tf.shape(y_pred), message=same)
-    return y_pred - y_true
-
-
-def _rows(x):
-    """`x` with all axes after the first flattened into one; an empty batch is fine."""
-    if x.shape.rank == 2:
-        return x
-    inner = x.shape[1:]
-    size = math.prod(inner) if inner.is_fully_defined() else tf.reduce_prod(tf.shape(x)[1:])
-    return tf.reshape(x, [tf.shape(x)[0], size])
-
-
-def _text(shape: tf.TensorShape) -> str:
-    return "unknown" if shape.rank is None else str(tuple(shape))
 
 
 def _winner(scores):
@@ -148,6 +29,12 @@ def _winner(scores):
     index = tf.range(tf.shape(scores)[1])
     best = tf.equal(scores, tf.reduce_max(scores, axis=1, keepdims=True))
     return tf.reduce_min(tf.where(best, index, tf.shape(scores)[1]), axis=1)
+
+
+def _first_steps(spikes):
+    """Step of each neuron's first spike, (batch, classes); the number of steps if it has none."""
+    steps = tf.shape(spikes)[1]
+    return tf.reduce_min(tf.where(spikes > 0, tf.range(steps)[:, tf.newaxis], steps), axis=1)
 
 
 class _SpikeMetric(keras.metrics.Mean):
@@ -165,8 +52,42 @@ class _SpikeMetric(keras.metrics.Mean):
         raise NotImplementedError
 
 
+class _SpikeAccuracy(_SpikeMetric):
+    """Share of samples decided rightly; subclasses say how spikes decide."""
+
+    def __init__(self, *, region, dt, name, dtype):
+        super().__init__(name=name, dtype=dtype)
+        self.dt = checks.number(dt, "dt", open_low=True)
+        self.region = checked_region(region, self.dt)
+        self._direction = "up"  # what EarlyStopping(mode="auto") asks a metric for
+
+    def measure(self, y_true, y_pred):
+        spikes = spikes_within(tf.cast(y_pred, self.dtype), self.region, self.dt)
+        if spikes.shape[2] == 1:
+            raise ValueError(
+                f"{type(self).__name__} needs two classes or more. "
+                f"Received: y_pred.shape={shape_text(y_pred.shape)}"
+            )
+        scores = self.scores(spikes)
+        targets = class_targets(y_true, scores, y_pred.shape[2:])
+        right = tf.equal(_winner(scores), _winner(targets))
+        return tf.cast(right & self.decided(spikes), self.dtype)
+
+    def scores(self, spikes):
+        """One number per class, `(batch, classes)`; the largest wins."""
+        raise NotImplementedError
+
+    def decided(self, spikes):
+        """Whether there is a decision at all, `(batch,)`."""
+        return tf.ones(tf.shape(spikes)[:1], tf.bool)
+
+    def get_config(self):
+        region = None if self.region is None else list(self.region)
+        return {**super().get_config(), "region": region, "dt": self.dt}
+
+
 @keras.saving.register_keras_serializable(package="keras_slayer")
-class SpikeCountAccuracy(_SpikeMetric):
+class SpikeCountAccuracy(_SpikeAccuracy):
     """Share of samples whose true class fired more often than every other.
 
     The predicted class is the one with most spikes; on a tie the one with the lowest index, so a
@@ -187,24 +108,40 @@ class SpikeCountAccuracy(_SpikeMetric):
     """
 
     def __init__(self, region=None, dt=1.0, name="spike_count_accuracy", dtype=None):
-        super().__init__(name=name, dtype=dtype)
-        self.dt = checks.number(dt, "dt", open_low=True)
-        self.region = checked_region(region, self.dt)
-        self._direction = "up"  # what EarlyStopping(mode="auto") asks a metric for
+        super().__init__(region=region, dt=dt, name=name, dtype=dtype)
 
-    def measure(self, y_true, y_pred):
-        counts, _ = spike_counts(tf.cast(y_pred, self.dtype), self.region, self.dt)
-        if counts.shape[1] == 1:
-            raise ValueError(
-                "SpikeCountAccuracy needs two classes or more. "
-                f"Received: y_pred.shape={_text(y_pred.shape)}"
-            )
-        targets = class_targets(y_true, counts, y_pred.shape[2:])
-        return tf.cast(tf.equal(_winner(counts), _winner(targets)), self.dtype)
+    def scores(self, spikes):
+        return tf.reduce_sum(spikes, axis=1)
 
-    def get_config(self):
-        region = None if self.region is None else list(self.region)
-        return {**super().get_config(), "region": region, "dt": self.dt}
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class FirstSpikeAccuracy(_SpikeAccuracy):
+    """Share of samples whose true class fired first.
+
+    The predicted class is the one whose neuron fires first; of several in the same step the one
+    with the lowest index. A sample in which no output fires has no decision and counts as wrong.
+
+    Args:
+        region: (start, stop) in ms, stop excluded, of the steps that count; None for all.
+        dt: ms per step.
+        name, dtype: as in `keras.metrics.Metric`; half precision is raised to float32.
+
+    Inputs:
+        y_true: integer labels `(batch,)` or `(batch, 1)`, or one-hot labels `(batch, classes)`.
+        y_pred: spikes `(batch, time, classes)`; further class axes are flattened.
+
+    Raises:
+        ValueError: bad `dt` or `region`; at call, on shapes, and on a single class.
+    """
+
+    def __init__(self, region=None, dt=1.0, name="first_spike_accuracy", dtype=None):
+        super().__init__(region=region, dt=dt, name=name, dtype=dtype)
+
+    def scores(self, spikes):
+        return -tf.cast(_first_steps(spikes), spikes.dtype)
+
+    def decided(self, spikes):
+        return tf.reduce_any(spikes > 0, axis=[1, 2])
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -246,7 +183,64 @@ class VanRossumDistance(_SpikeMetric):
         # The tail is a geometric series: (1 - d^2) / 2 times f[T-1]^2 d^2 / (1 - d^2).
         tail = 0.5 * math.exp(-2 * self.dt / self.tau) * trace[:, -1] ** 2
         within = -0.5 * math.expm1(-2 * self.dt / self.tau) * tf.reduce_sum(trace**2, axis=1)
-        return tf.reduce_mean(_rows(tf.sqrt(within + tail)[:, tf.newaxis]), axis=1)
+        return tf.reduce_mean(rows(tf.sqrt(within + tail)[:, tf.newaxis]), axis=1)
 
     def get_config(self):
         return {**super().get_config(), "tau": self.tau, "dt": self.dt}
+
+
+def accuracy_over_time(spikes, labels, *, inputs=None, readout="first") -> np.ndarray:
+    """Accuracy if the output is read after each step: how soon the network is right.
+
+    Element k is the share of samples that are decided rightly by their output spikes up to and
+    including step k. A sample whose outputs have not fired yet has no decision and counts as
+    wrong, so the curve starts near 0.
+
+    Args:
+        spikes: output spikes `(samples, time, classes)`; further class axes are flattened.
+        labels: integers `(samples,)` or `(samples, 1)`, or one-hot `(samples, classes)`.
+        inputs: what the network saw, `(samples, time, ...)`: time then starts at each sample's
+            first event, and the last decision holds where a recording ends early. A sample without
+            events starts at its first step. None: time starts at the first step.
+        readout: `"first"`: the class that fired first; `"count"`: the class that fired most so
+            far. On a tie the lowest index.
+
+    Returns:
+        Array `(time,)`.
+
+    Raises:
+        ValueError: shapes that do not fit, no samples, or an unknown readout.
+    """
+    if readout not in ("first", "count"):
+        raise ValueError(f"`readout` must be 'first' or 'count'. Received: readout={readout!r}")
+    spikes = tf.convert_to_tensor(spikes)
+    fired = tf.cast(spikes_within(spikes, None, 1.0) > 0, tf.int32)
+    counts = tf.cumsum(fired, axis=1).numpy()
+    samples, steps, _ = counts.shape
+    if samples == 0 or steps == 0:
+        raise ValueError(
+            "accuracy_over_time needs a sample and a step at least. "
+            f"Received: spikes.shape={shape_text(spikes.shape)}"
+        )
+    totals = tf.cast(counts[:, -1], tf.float32)
+    truth = _winner(class_targets(tf.convert_to_tensor(labels), totals, spikes.shape[2:])).numpy()
+    if readout == "count":
+        decisions = np.argmax(counts, axis=2)
+    else:
+        decisions = np.argmin(_first_steps(fired).numpy(), axis=1)[:, np.newaxis]
+    right = (decisions == truth[:, np.newaxis]) & np.any(counts > 0, axis=2)
+    if inputs is not None:
+        right = np.take_along_axis(right, _steps_after_first_event(inputs, samples, steps), axis=1)
+    return right.mean(axis=0)
+
+
+def _steps_after_first_event(inputs, samples: int, steps: int) -> np.ndarray:
+    """Step k steps after each sample's first event, at most the last: (samples, steps)."""
+    inputs = np.asarray(inputs)
+    if inputs.ndim < 3 or inputs.shape[:2] != (samples, steps):
+        raise ValueError(
+            f"`inputs` must be spikes of shape ({samples}, {steps}, ...), as many samples and "
+            f"steps as the output. Received: inputs.shape={inputs.shape}"
+        )
+    start = np.argmax(inputs.reshape(samples, steps, -1).any(axis=2), axis=1)
+    return np.minimum(start[:, np.newaxis] + np.arange(steps), steps - 1)

@@ -7,10 +7,31 @@ except ModuleNotFoundError as error:
         f"keras_slayer.datasets needs {error.name}: pip install keras_slayer[datasets]"
     ) from error
 
-from keras_slayer.datasets.loading import load_nmnist, load_saccade_mnist
+from keras_slayer.datasets.dvs_gesture import (
+    dvs_gesture_dataset_builder as _dvs_gesture,  # noqa: F401
+)
+from keras_slayer.datasets.loading import (
+    load_dvs_gesture,
+    load_n_caltech101,
+    load_nmnist,
+    load_saccade_mnist,
+    load_synthetic_gestures,
+)
+from keras_slayer.datasets.n_caltech101 import (
+    n_caltech101_dataset_builder as _n_caltech101,  # noqa: F401
+)
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as _nmnist  # noqa: F401
 from keras_slayer.datasets.saccade_mnist import (
     saccade_mnist_dataset_builder as _saccade_mnist,  # noqa: F401
 )
+from keras_slayer.datasets.synthetic_gestures import (
+    synthetic_gestures_dataset_builder as _synthetic_gestures,  # noqa: F401
+)
 
-__all__ = ["load_nmnist", "load_saccade_mnist"]
+__all__ = [
+    "load_dvs_gesture",
+    "load_n_caltech101",
+    "load_nmnist",
+    "load_saccade_mnist",
+    "load_synthetic_gestures",
+]

@@ -1,12 +1,13 @@
 """The data sets in one line, without tfds' settings."""
 
-import hashlib
 import os
 import pathlib
-import zipfile
 
 import tensorflow_datasets as tfds
 
+from keras_slayer.datasets import sources
+from keras_slayer.datasets.dvs_gesture import dvs_gesture_dataset_builder as dvs_gesture
+from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n_caltech101
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
 
 
@@ -32,13 +33,44 @@ def load_nmnist(archives=None, *, split=("train", "test"), data_dir=None):
         FileNotFoundError: archives missing and no download; says what to fetch and where to put it.
         ValueError: corrupt archives or recordings, with archive, file and byte offset.
     """
-    if archives is None:
-        return _load("nmnist", split, data_dir, tfds.download.DownloadConfig())
-    archives = pathlib.Path(archives).expanduser()
-    root = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    data_dir = pathlib.Path(root).expanduser() / "nmnist_archives" / _fingerprint(archives)
-    config = tfds.download.DownloadConfig(manual_dir=archives)
-    return _load("nmnist", split, data_dir, config)
+    return _load_from(archives, _nmnist_files, nmnist.Builder, split, data_dir)
+
+
+def load_n_caltech101(archives=None, *, split=("train", "test"), data_dir=None):
+    """Loads N-Caltech101; recordings differ in size, so give `spike_pipeline` a `fit`.
+
+        train, test = load_n_caltech101("folder/with/Caltech101.zip")
+        spike_pipeline(train, sensor_shape=(45, 60, 2), fit="scale", batch_size=8)
+
+    Args:
+        archives: folder with Caltech101.zip, or with the folder Caltech101 that is in it. None
+            downloads N-Caltech101 (4 GB), or takes it from where
+            `tfds.load("n_caltech101", data_dir=data_dir)` has put it before.
+        split, data_dir: as in `load_nmnist`.
+
+    Returns, Raises:
+        As `load_nmnist`. Every fifth recording of a class is in "test": the set has no split of
+        its own.
+    """
+    return _load_from(archives, n_caltech101.find_source, n_caltech101.Builder, split, data_dir)
+
+
+def load_dvs_gesture(archives=None, *, split=("train", "test"), data_dir=None):
+    """Loads DVS128 Gesture, as 1,176 + 288 trials of about 6 s on 128 x 128 pixels.
+
+        train, test = load_dvs_gesture("folder/with/DvsGesture.tar.gz")
+        spike_pipeline(train, sensor_shape=(128, 128, 2), steps=300, dt=5.0, batch_size=8)
+
+    Args:
+        archives: folder with DvsGesture.tar.gz, or with its contents. None takes what
+            `tfds.load("dvs_gesture", data_dir=data_dir)` has prepared before, or tfds' own folder
+            for files downloaded by hand: IBM gives it to people, not to programs.
+        split, data_dir: as in `load_nmnist`.
+
+    Returns, Raises:
+        As `load_nmnist`. Times count from the start of each trial.
+    """
+    return _load_from(archives, dvs_gesture.find_source, dvs_gesture.Builder, split, data_dir)
 
 
 def load_saccade_mnist(*, split=("train", "test"), config: str = "full", data_dir=None):
@@ -51,34 +83,56 @@ def load_saccade_mnist(*, split=("train", "test"), config: str = "full", data_di
     Returns:
         As `load_nmnist`.
     """
-    return _load(f"saccade_mnist/{config}", split, data_dir, tfds.download.DownloadConfig())
+    return _load(f"saccade_mnist/{config}", split, data_dir)
 
 
-def _load(name, split, data_dir, download_config):
+def load_synthetic_gestures(*, split=("train", "test"), config: str = "full", data_dir=None):
+    """Loads synthetic gestures: the 11 classes of DVS128 Gesture, no download is needed.
+
+    Args:
+        split, data_dir: as in `load_nmnist`.
+        config: "full" (1,100 + 275 recordings) or "small" (220 + 55 of the same).
+
+    Returns:
+        As `load_nmnist`: recordings of 1.2 to 1.5 s on 128 x 128 pixels.
+    """
+    return _load(f"synthetic_gestures/{config}", split, data_dir)
+
+
+def _load_from(archives, find_source, builder, split, data_dir):
+    """`find_source` gives what the folder `archives` holds: a path, several, or None."""
+    if archives is None:
+        return _load(builder.name, split, data_dir)
+    archives = pathlib.Path(archives).expanduser()
+    found = find_source(archives)
+    if found is None:
+        raise FileNotFoundError(
+            f"{archives} does not hold what {builder.name} is made from.\n"
+            f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+        )
+    contents = sources.fingerprint(*(found if isinstance(found, list) else [found]))
+    root = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
+    data_dir = pathlib.Path(root).expanduser() / f"{builder.name}_archives" / contents
+    return _load(builder.name, split, data_dir, manual_dir=archives)
+
+
+def _load(name, split, data_dir, *, manual_dir=None):
     split = split if isinstance(split, str) else list(split)
+    config = tfds.download.DownloadConfig(manual_dir=manual_dir)
     return tfds.load(
         name,
         split=split,
         data_dir=data_dir,
         as_supervised=True,
-        download_and_prepare_kwargs={"download_config": download_config},
+        download_and_prepare_kwargs={"download_config": config},
     )
 
 
-def _fingerprint(folder: pathlib.Path) -> str:
-    """Names, sizes and CRCs of all files in the two archives, hashed."""
-    digest = hashlib.sha256()
-    for name in nmnist.ARCHIVES.values():
-        path = folder / name
+def _nmnist_files(folder: pathlib.Path) -> list[pathlib.Path]:
+    paths = [folder / name for name in nmnist.ARCHIVES.values()]
+    for path in paths:
         if not path.is_file():
             raise FileNotFoundError(
-                f"{folder} lacks {name}.\n{nmnist.Builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
+                f"{folder} lacks {path.name}.\n{nmnist.Builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
             )
-        try:
-            with zipfile.ZipFile(path) as archive:
-                entries = archive.infolist()
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{path} is damaged or incomplete: {error}") from error
-        for entry in entries:
-            digest.update(f"{entry.filename} {entry.file_size} {entry.CRC}\n".encode())
-    return digest.hexdigest()[:16]
+    return paths

@@ -1,5 +1,6 @@
 """Event streams: files, binning to spike tensors, augmentation, `tf.data` pipelines."""
 
+from keras_slayer.events.aedat import decode_aedat, encode_aedat, read_aedat
 from keras_slayer.events.augment import random_shift
 from keras_slayer.events.binning import from_spikes, to_spikes
 from keras_slayer.events.formats import (
@@ -12,19 +13,24 @@ from keras_slayer.events.formats import (
     read_events,
     write_events,
 )
+from keras_slayer.events.frame import fit_frame
 from keras_slayer.events.pipeline import spike_pipeline
 from keras_slayer.events.stream import Events
 
 __all__ = [
     "Events",
+    "decode_aedat",
     "decode_bs1",
     "decode_bs3",
     "decode_nmnist",
+    "encode_aedat",
     "encode_bs1",
     "encode_bs3",
     "encode_nmnist",
+    "fit_frame",
     "from_spikes",
     "random_shift",
+    "read_aedat",
     "read_events",
     "spike_pipeline",
     "to_spikes",

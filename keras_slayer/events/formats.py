@@ -146,13 +146,14 @@ def _decode(data, layout, source, sensor_shape, ordered) -> Events:
 
     events = Events(**fields)
     if sensor_shape is not None:
-        _check_on_sensor(events, sensor_shape, source, index * size)
+        check_on_sensor(events, sensor_shape, source, index * size)
     if ordered:
-        _check_ordered(events, source, index * size)
+        check_ordered(events, source, index * size)
     return events
 
 
-def _check_on_sensor(events: Events, sensor_shape, source: str, offsets) -> None:
+def check_on_sensor(events: Events, sensor_shape, source: str, offsets) -> None:
+    """ValueError where an event is off the sensor; `offsets` are the bytes of the events."""
     sensor_shape = tuple(sensor_shape)
     if len(sensor_shape) == 1:
         limits = {"x": sensor_shape[0]}
@@ -175,7 +176,8 @@ def _check_on_sensor(events: Events, sensor_shape, source: str, offsets) -> None
         )
 
 
-def _check_ordered(events: Events, source: str, offsets) -> None:
+def check_ordered(events: Events, source: str, offsets) -> None:
+    """ValueError where an event is earlier than the one before it."""
     backwards = np.flatnonzero(np.diff(events.t) < 0)
     if backwards.size:
         first = int(backwards[0]) + 1

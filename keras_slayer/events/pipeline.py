@@ -1,6 +1,6 @@
 """A `tf.data` pipeline that keeps events in memory and makes dense spikes batch by batch.
 
-    events --bin--> numbers of bins --cache--> shuffle --> batch --> shift --> scatter --> prefetch
+    events --fit, bin--> numbers --cache--> shuffle --> batch --> shift --> scatter --> prefetch
 
 The cache holds one 4-byte number per occupied bin (N-MNIST: 16 kB per sample, where the dense
 tensor has 2.7 MB): binning is done once, and what is left per batch is one scatter.
@@ -11,6 +11,7 @@ import math
 import tensorflow as tf
 
 from keras_slayer.events import augment, binning
+from keras_slayer.events.frame import check_fit, fit_frame
 
 # Dense batches are large (22 MB for 8 samples of N-MNIST): two in advance keep training busy.
 _PREFETCH_BATCHES = 2
@@ -23,6 +24,8 @@ def spike_pipeline(
     steps: int = 300,
     dt: float = 1.0,
     batch_size: int,
+    fit: str | None = None,
+    source_shape=None,
     shuffle: bool | int = False,
     shift: int = 0,
     rotate: float = 0.0,
@@ -42,6 +45,9 @@ def spike_pipeline(
         steps: time steps of the result.
         dt: milliseconds per step.
         batch_size: samples per batch.
+        fit: brings recordings of another size, or of different sizes, to `sensor_shape`: "crop" or
+            "scale", see `fit_frame`. None: they have that size, and events outside are an error.
+        source_shape: `(height, width)` of the recordings; None takes each recording's own extent.
         shuffle: True shuffles over the whole data set, a number over a buffer of that many
             samples; in another order every epoch.
         shift: each sample is moved by up to this many pixels in x and in y (see `random_shift`),
@@ -66,6 +72,12 @@ def spike_pipeline(
     sensor_shape = binning.check_binning(sensor_shape, steps, dt, late)
     augment.check_max_shift(shift, "shift")
     augment.check_affine(rotate, zoom, sensor_shape)
+    if fit is not None:
+        check_fit(sensor_shape, fit, source_shape)
+    elif source_shape is not None:
+        raise ValueError(
+            f"`source_shape` needs `fit`. Received: source_shape={source_shape} with fit=None"
+        )
     _check_elements(dataset, sensor_shape)
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(
@@ -76,6 +88,8 @@ def spike_pipeline(
     packed_dtype = tf.int32 if math.prod(shape) < 2**31 else tf.int64
 
     def pack(events, label):
+        if fit is not None:
+            events = fit_frame(events, sensor_shape, fit, source_shape=source_shape)
         bins, keep = binning.flat_bins(events, sensor_shape, steps, dt, late)
         return tf.unique(tf.cast(tf.boolean_mask(bins, keep), packed_dtype)).y, label
 

@@ -292,14 +292,17 @@ class _Activity:
 
 def _raster(name: str, ours: np.ndarray, theirs: np.ndarray) -> Raster:
     steps = len(theirs)
-    return Raster(
-        name, int(theirs[0].size), steps, *(_events(s.reshape(steps, -1)) for s in (ours, theirs))
-    )
-
-
-def _events(spikes: np.ndarray) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    step, neuron = np.nonzero(spikes)
-    if len(step) > RASTER_SPIKES:  # evenly over all
-        kept = np.linspace(0, len(step) - 1, RASTER_SPIKES).astype(int)
+    ours, theirs = ours.reshape(steps, -1) != 0, theirs.reshape(steps, -1) != 0
+    step, neuron = np.nonzero(ours | theirs)
+    if len(step) > RASTER_SPIKES:
+        # The same of both, and first those that only one has: no difference by thinning alone.
+        alone = ours[step, neuron] != theirs[step, neuron]
+        order = np.random.default_rng(0).permutation(len(step))
+        order = order[np.argsort(~alone[order], kind="stable")]
+        kept = np.sort(order[:RASTER_SPIKES])
         step, neuron = step[kept], neuron[kept]
-    return tuple(step.tolist()), tuple(neuron.tolist())
+    sides = (
+        (tuple(step[on].tolist()), tuple(neuron[on].tolist()))
+        for on in (ours[step, neuron], theirs[step, neuron])
+    )
+    return Raster(name, ours.shape[1], steps, *sides)

@@ -8,6 +8,7 @@ where that does not suffice, there is a second copy of the lists with larger ind
 1.1.0 builds convolutions in this way (``conv2d_loihi_weights``).
 """
 
+import bisect
 import itertools
 import math
 from collections.abc import Iterator
@@ -192,11 +193,18 @@ class ConvTiling:
     def arriving(self, grid: Grid, axis: int, source: Range) -> int:
         if axis < 2:
             return _arrivals(self.axes[axis], source, grid[axis])
-        return sum(
-            start // self.group_filters * self.group_inputs < source[1]
-            and source[0] < -(-stop // self.group_filters) * self.group_inputs
-            for start, stop in grid[2]
-        )
+        cuts = grid[2]
+        if self.groups == 1:
+            return len(cuts)
+        # Tiles in order see input channels in order: count those that see any of ``source``.
+        begin = bisect.bisect(cuts, source[0], key=lambda cut: self._input_channels(cut)[1])
+        end = bisect.bisect_left(cuts, source[1], key=lambda cut: self._input_channels(cut)[0])
+        return end - begin
+
+    def _input_channels(self, cut: Range) -> Range:
+        """Channels of the input that the channels of a tile see."""
+        start, stop = cut[0] // self.group_filters, -(-cut[1] // self.group_filters)
+        return start * self.group_inputs, stop * self.group_inputs
 
     def where(self, tile: Tile) -> str:
         names = zip(("rows", "columns", "channels"), tile, strict=True)

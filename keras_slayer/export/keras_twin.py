@@ -40,7 +40,9 @@ def integer_twin(network: IntegerNetwork) -> list[keras.Layer]:
 
 
 def _dense(layer: IntegerDense, shape: tuple[int, ...]) -> list[keras.Layer]:
-    dense = spiking.SpikingDense(layer.weight.shape[1], neuron=_neuron(layer.neuron))
+    dense = spiking.SpikingDense(
+        layer.weight.shape[1], neuron=_neuron(layer.neuron), kernel_initializer="zeros"
+    )
     dense.build((None, None, *shape))
     dense.kernel.assign(layer.weight / WEIGHT_SCALE)
     if layer.delay is None:
@@ -63,6 +65,7 @@ def _conv(layer: IntegerConv, shape: tuple[int, ...]) -> list[keras.Layer]:
         dilation_rate=layer.dilation,
         groups=layer.groups,
         neuron=_neuron(layer.neuron),
+        kernel_initializer="zeros",
     )
     conv.build((None, None, *padded))
     conv.kernel.assign(layer.weight / WEIGHT_SCALE)
@@ -85,7 +88,8 @@ def _in_float(layer: keras.Layer) -> keras.Layer:
         return layer
     chip = layer.neuron
     neuron = CUBA(
-        chip.firing_threshold,
+        # The chip fires above its threshold, CUBA at it.
+        float(np.nextafter(np.float32(chip.firing_threshold), np.float32(np.inf))),
         current_decay=chip.current_decay / MAX_DECAY,
         voltage_decay=chip.voltage_decay / MAX_DECAY,
     )

@@ -209,8 +209,8 @@ def _warnings(layers: Sequence[LayerReport], chain: Chain, given: Chain) -> list
         if not layer.exact:
             warnings.append(
                 f"{layer.name}: {layer.changed_weights:,} of {layer.weights:,} weights were "
-                f"rounded to {layer.weight_bits} bits, {layer.out_of_range_weights:,} of them clipped; the "
-                "model was not trained with these"
+                f"rounded to {layer.weight_bits} bits, {layer.out_of_range_weights:,} of them "
+                "clipped; the model was not trained with these"
             )
         if layer.largest_synaptic_sum > SYNAPTIC_SUM_LIMIT:
             warnings.append(

@@ -135,7 +135,7 @@ def _write_conv(
 ) -> None:
     weight, groups = layer.weight, layer.groups
     if groups > MAX_SMALL:  # the loader would take these for a negative number: all-zero output
-        weight, groups = _block_diagonal(weight, groups), 1
+        weight, groups = block_diagonal(weight, groups), 1
     _put(group, "dilation", np.array(layer.dilation))
     _put(group, "groups", np.int64(groups))
     _put(group, "inChannels", np.int64(before[2]))
@@ -159,7 +159,7 @@ def flatten_order(image: tuple[int, ...]) -> np.ndarray:
     return np.arange(np.prod(image)).reshape(image).transpose(2, 0, 1).ravel()
 
 
-def _block_diagonal(weight: np.ndarray, groups: int) -> np.ndarray:
+def block_diagonal(weight: np.ndarray, groups: int) -> np.ndarray:
     """(kh, kw, C/groups, O) of a grouped convolution as (kh, kw, C, O) with zeros between."""
     height, width, inputs, outputs = weight.shape
     full = np.zeros((height, width, inputs * groups, outputs), weight.dtype)

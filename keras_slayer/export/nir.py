@@ -37,8 +37,7 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.netx import _block_diagonal as block_diagonal
-from keras_slayer.export.netx import channels_first, flatten_order
+from keras_slayer.export.netx import block_diagonal, channels_first, flatten_order
 from keras_slayer.export.problems import Problem, refuse
 
 try:
@@ -170,13 +169,16 @@ def _gain(tau: float, dt: float) -> float:
     gain is smaller than tau, by less than one part in a million, unless the product is exact.
     """
     step = float(np.float32(dt) * (np.float32(1) / np.float32(tau * dt)))
-    return tau if step * tau == 1 else _float32_below(1 / (step * (1 + ROUNDING)))
+    exact = step * tau == 1 and _float32_below(tau) == tau
+    return tau if exact else _float32_below(1 / (step * (1 + ROUNDING)))
 
 
 def _float32_below(value: float) -> float:
     """The largest float32 up to ``value``: for a float32, to be above one is to be above both."""
     nearest = np.float32(value)
-    return float(nearest if nearest <= value else np.nextafter(nearest, np.float32(-np.inf)))
+    if float(nearest) > value:  # as float: NumPy would round ``value`` for the comparison
+        nearest = np.nextafter(nearest, np.float32(-np.inf))
+    return float(nearest)
 
 
 def _is_pool(layer: IntegerDense | IntegerConv) -> bool:

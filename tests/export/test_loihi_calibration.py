@@ -9,7 +9,7 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.export import energy, export_loihi
-from keras_slayer.export.calibration import RASTER_SPIKES
+from keras_slayer.export.calibration import RASTER_SPIKES, _raster
 from keras_slayer.export.samples import BATCH, batches
 
 STEPS = 25
@@ -85,7 +85,8 @@ def test_float_form_is_the_cuba_network():
     model = build()
     x, y = data()
     found = export_loihi(model, None, dry_run=True, calibration=(x, y)).calibration.variants[1]
-    neuron = ks.CUBA(200 / 64, current_decay=1024 / 4096, voltage_decay=300 / 4096)
+    above = float(np.nextafter(np.float32(200 / 64), np.float32(9)))
+    neuron = ks.CUBA(above, current_decay=1024 / 4096, voltage_decay=300 / 4096)
     twin = keras.Sequential(
         [
             keras.Input((STEPS, 6, 5, 2)),
@@ -141,11 +142,16 @@ def test_rasters_are_the_first_sample():
 
 
 def test_rasters_keep_a_limited_number_of_spikes():
-    model = keras.Sequential([keras.Input((STEPS, 900)), ks.SpikingDense(2, neuron=NEURON)])
-    found = export_loihi(model, None, dry_run=True, calibration=np.ones((1, STEPS, 900)))
-    steps, neurons = found.calibration.rasters[0].keras
-    assert len(steps) == len(neurons) == RASTER_SPIKES
-    assert (steps[0], steps[-1]) == (0, STEPS - 1)
+    ours = np.ones((STEPS, 30, 30))
+    theirs = ours.copy()
+    theirs[7, 2, 3] = 0
+    raster = _raster("layer", ours, theirs)
+    assert (raster.neurons, raster.steps) == (900, STEPS)
+    kept, of_chip = (set(zip(*side, strict=True)) for side in (raster.keras, raster.chip))
+    assert len(kept) == RASTER_SPIKES
+    # The one spike that differs is there, and no other seems to.
+    assert kept - of_chip == {(7, 2 * 30 + 3)}
+    assert of_chip < kept
 
 
 def test_data_in_every_form_is_the_same():

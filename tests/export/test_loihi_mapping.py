@@ -135,10 +135,10 @@ def test_figures_of_the_mlp():
         (nmnist, LOIHI2, [2, 2, 10, 1, 1]),
     ],
 )
-def test_convolutional_networks_are_placed_within_a_second(network, chip, cores):
-    start = time.perf_counter()
+def test_convolutional_networks_are_placed_within_two_seconds(network, chip, cores):
+    start = time.process_time()
     mapping = place(network(), chip)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 2
     assert cores_of(mapping) == cores
 
 
@@ -389,32 +389,40 @@ def test_a_tighter_chip_never_needs_fewer_cores(random_networks, seed):
             assert problems
 
 
-@pytest.mark.parametrize("seed", range(0, 40, 4))
+def fitting(tiling, chip):
+    """Every cut of a layer that fits, if the next layer is left aside."""
+    ranks = map(Cuts(tiling, chip).get, itertools.count())
+    return [grid for _, grid in itertools.takewhile(bool, ranks)]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
 def test_the_search_finds_the_fewest_cores_there_are(random_networks, seed):
-    """Against all combinations of cuts of two convolutions."""
+    """Against all combinations of cuts of three convolutions.
+
+    The seeds are such that the best cuts of each layer do not go together.
+    """
     source = random_networks(seed)
-    first = source.conv((7, 6, 2))
-    second = source.conv(first.output_shape((7, 6, 2)))
-    network = IntegerNetwork((7, 6, 2), (first, second))
+    shape = (7, 6, 2)
+    layers = []
+    for _ in range(3):
+        layers.append(source.conv(shape))
+        shape = layers[-1].output_shape(shape)
+    network = IntegerNetwork((7, 6, 2), tuple(layers))
     chip = dataclasses.replace(TINY, output_axons=int(source.rng.integers(4, 40)))
-    a, b = (ConvTiling(layer, shape, chip, 8) for layer, shape, _ in neuron_layers(network))
-
-    def fitting(tiling):
-        cuts = Cuts(tiling, chip)
-        return list(itertools.takewhile(bool, (cuts.get(rank) for rank in itertools.count())))
-
-    fewest = min(
-        (
-            cores(grid) + cores(target)
-            for _, grid in fitting(a)
-            for _, target in fitting(b)
-            if peak_output_axons(b, target, grid) <= chip.output_axons
-        ),
-        default=0,
-    )
+    tilings = [ConvTiling(layer, before, chip, 8) for layer, before, _ in neuron_layers(network)]
+    fewest = {grid: cores(grid) for grid in fitting(tilings[-1], chip)}
+    for tiling, target in zip(tilings[1::-1], tilings[:0:-1], strict=True):
+        chains = [
+            (grid, cores(grid) + after)
+            for grid in fitting(tiling, chip)
+            for target_grid, after in fewest.items()
+            if peak_output_axons(target, target_grid, grid) <= chip.output_axons
+        ]
+        # The last of equal keys stays: the smallest.
+        fewest = dict(sorted(chains, key=lambda chain: -chain[1]))
     mapping, problems = map_network(network, chip)
-    assert len(mapping.cores) == fewest
-    assert bool(problems) == (fewest == 0)
+    assert len(mapping.cores) == min(fewest.values(), default=0)
+    assert bool(problems) == (not fewest)
 
 
 def test_the_same_network_is_always_placed_in_the_same_way(random_networks):

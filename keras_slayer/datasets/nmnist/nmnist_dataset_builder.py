@@ -1,10 +1,10 @@
 """tfds builder of N-MNIST, from the download or from Train.zip and Test.zip in `manual_dir`."""
 
 import re
-import zipfile
 
 import tensorflow_datasets as tfds
 
+from keras_slayer.datasets import sources
 from keras_slayer.datasets.features import encode, event_features
 from keras_slayer.events.formats import decode_nmnist
 
@@ -51,7 +51,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, dl_manager, archive):
         count = 0
-        try:
+        with sources.naming_damage(archive):
             for path, file in dl_manager.iter_archive(archive):
                 match = _RECORDING.search(path)
                 if match is None:
@@ -66,35 +66,20 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                         "label": int(match["label"]),
                     },
                 )
-        except zipfile.BadZipFile as error:
-            raise ValueError(f"{archive} is damaged or incomplete: {error}") from error
         if not count:
             raise ValueError(f"{archive}: no recordings of the form <label>/<id>.bin in it")
 
     def _download_archives(self, dl_manager):
-        try:
-            folder = dl_manager.download_and_extract(URL)
-        # requests' errors are OSErrors.
-        except (OSError, tfds.download.DownloadError) as error:
-            raise FileNotFoundError(
-                f"N-MNIST could not be downloaded ({error}), and the folder for files downloaded "
-                f"by hand, {dl_manager.download_dir / 'manual'} or manual_dir, does not hold "
-                f"Train.zip and Test.zip.\n{_MANUAL}"
-            ) from error
-        archives = {}
-        for split, name in ARCHIVES.items():
-            found = [*folder.glob(name), *folder.glob(f"*/{name}")]
-            if len(found) != 1:
-                raise ValueError(f"{URL} should hold one {name}. Received: {len(found)} of them")
-            archives[split] = found[0]
-        return archives
+        folder = sources.download(
+            dl_manager, URL, name="N-MNIST", files="Train.zip and Test.zip", instructions=_MANUAL
+        )
+        return {split: sources.find_archive(folder, name, URL) for split, name in ARCHIVES.items()}
 
 
 def _manual_archives(dl_manager):
     """The two archives in `manual_dir`; None where neither is there."""
-    try:
-        folder = dl_manager.manual_dir
-    except AssertionError:  # tfds' way to say that the folder is absent or empty
+    folder = sources.manual_dir(dl_manager)
+    if folder is None:
         return None
     archives = {split: folder / name for split, name in ARCHIVES.items()}
     missing = [path.name for path in archives.values() if not path.exists()]

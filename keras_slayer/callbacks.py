@@ -1,0 +1,136 @@
+"""Callbacks that watch and set the firing rates of a model's layers."""
+
+from __future__ import annotations
+
+import warnings
+
+import keras
+
+from keras_slayer.ops import checks
+from keras_slayer.rate_setting import set_firing_rates
+from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure
+
+
+class FiringRateMonitor(keras.callbacks.Callback):
+    """Logs how much each layer fires, and warns of layers that are silent or saturated.
+
+    After each epoch the model runs once, in inference mode, on a fixed batch; training itself is
+    untouched. For each layer with spiking neurons the epoch's logs, and with them the progress
+    bar, the history, TensorBoard and CSVLogger, get
+
+    - ``rate/NAME``: spikes per neuron and step,
+    - ``silent/NAME``: share of the neurons that never fired on the batch,
+    - ``saturated/NAME``: share of the neurons that fired in more than ``saturation`` of the steps.
+
+    Keras calls callbacks in their order: put it before ``TensorBoard``, ``CSVLogger`` and others
+    that are to see its logs.
+
+    A ``FiringRateWarning`` (once per layer and condition, first before the first epoch) says what
+    to change. Where a layer fires nothing at all, only the first such layer is named: what follows
+    it has nothing to fire at.
+
+    Args:
+        x: a batch as the model takes it, or a ``tf.data.Dataset``, whose first batch is taken
+            (without its labels). Held-out data, some recordings of each class. Of a shuffled data
+            set that is also trained on, taking a batch here moves the shuffling on.
+        saturation: a neuron is saturated that fires in more than this share of the steps.
+        warn_silent: warns where more than this share of a layer's neurons is silent.
+        warn_saturated: warns where more than this share of a layer's neurons is saturated.
+
+    Raises:
+        ValueError: an argument off 0 to 1; an empty data set; at the start of training, a model
+            without spiking neurons.
+
+    Example:
+
+    >>> monitor = keras_slayer.callbacks.FiringRateMonitor(x_validation[:32])
+    >>> history = model.fit(x, y, callbacks=[monitor, keras.callbacks.TensorBoard("logs")])
+    >>> history.history["rate/spiking_dense"]
+    """
+
+    def __init__(self, x, saturation=0.5, warn_silent=0.9, warn_saturated=0.5):
+        super().__init__()
+        self.x = first_batch(x)
+        self.saturation = checks.number(saturation, "saturation", high=1.0)
+        self.warn_silent = checks.number(warn_silent, "warn_silent", high=1.0)
+        self.warn_saturated = checks.number(warn_saturated, "warn_saturated", high=1.0)
+        self._warned: set[tuple[str, str]] = set()
+        self._starting = True
+
+    def on_train_begin(self, logs=None):
+        self._starting = True
+
+    def on_epoch_begin(self, epoch, logs=None):
+        # Not in on_train_begin, where other callbacks may yet set weights.
+        if self._starting:
+            self._starting = False
+            self._warn(self._measure())
+
+    def on_epoch_end(self, epoch, logs=None):
+        measured = self._measure()
+        names = layer_names(measured)
+        for layer, rates in measured.items():
+            for quantity, value in rates._asdict().items():
+                logs[f"{quantity}/{names[layer]}"] = value
+        self._warn(measured)
+
+    def _measure(self):
+        return measure(self.model, self.x, self.saturation)
+
+    def _warn(self, measured) -> None:
+        names = layer_names(measured)
+        dead = False
+        for layer, rates in measured.items():
+            if rates.rate == 0:
+                if not dead:
+                    self._tell(layer, names[layer], "silent", "it fires nothing")
+                dead = True
+            elif rates.silent > self.warn_silent:
+                what = f"{rates.silent:.0%} of its neurons never fire"
+                self._tell(layer, names[layer], "silent", what)
+            if rates.saturated > self.warn_saturated:
+                what = (
+                    f"{rates.saturated:.0%} of its neurons fire in more than "
+                    f"{self.saturation:.0%} of the steps"
+                )
+                self._tell(layer, names[layer], "saturated", what)
+
+    def _tell(self, layer, name: str, condition: str, what: str) -> None:
+        if (name, condition) in self._warned:
+            return
+        self._warned.add((name, condition))
+        silent = condition == "silent"
+        fell = "; if it fired before, a lower learning rate" if silent else ""
+        warnings.warn(
+            f"{name}: {what} on the monitored batch. {advice(layer, more=silent)}{fell}.",
+            FiringRateWarning,
+            stacklevel=2,
+        )
+
+
+class RateInitializer(keras.callbacks.Callback):
+    """Sets each layer's firing rate on a batch before the first epoch (``set_firing_rates``).
+
+    It acts once, and only on a model that has not been trained yet: where the optimizer has taken
+    a step (a second ``fit``, a model that was loaded to go on with) it does nothing.
+
+    Args:
+        x: as for ``FiringRateMonitor``.
+        rate, tolerance: as for ``set_firing_rates``.
+
+    Attributes:
+        rates: what ``set_firing_rates`` returned; None before, and where nothing was done.
+
+    Raises:
+        ValueError: at the start of training, as ``set_firing_rates``; an empty data set.
+    """
+
+    def __init__(self, x, rate=0.05, tolerance=0.05):
+        super().__init__()
+        self.x = first_batch(x)
+        self.rate, self.tolerance = rate, tolerance
+        self.rates = None
+
+    def on_train_begin(self, logs=None):
+        if self.rates is None and int(self.model.optimizer.iterations) == 0:
+            self.rates = set_firing_rates(self.model, self.x, self.rate, tolerance=self.tolerance)

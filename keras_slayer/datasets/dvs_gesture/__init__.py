@@ -1,0 +1,1 @@
+"""DVS128 Gesture (Amir et al. 2017)."""

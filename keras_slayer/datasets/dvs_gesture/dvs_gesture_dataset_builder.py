@@ -1,0 +1,141 @@
+"""tfds builder of DVS128 Gesture, from IBM's DvsGesture.tar.gz or its contents in `manual_dir`."""
+
+import pathlib
+
+import numpy as np
+import tensorflow_datasets as tfds
+
+from keras_slayer.datasets import sources
+from keras_slayer.datasets.dvs_gesture.labels import GESTURES, parse_labels
+from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.events.aedat import decode_aedat
+from keras_slayer.events.stream import Events
+
+SENSOR_SHAPE = (128, 128, 2)
+ARCHIVE = "DvsGesture.tar.gz"
+FOLDER = "DvsGesture"
+LISTS = {"train": "trials_to_train.txt", "test": "trials_to_test.txt"}
+
+_RECORDING = ".aedat"
+_LABELS = "_labels.csv"
+_MANUAL = f"""\
+Download {ARCHIVE} (about 3 GB, md5 8a5c71fb11e24e5ca5b11866ca6c00a1) from IBM,
+https://research.ibm.com/interactive/dvsgesture/ (which leads to
+https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8), into the folder. Unpacked, as the
+folder {FOLDER} with {LISTS["train"]} in it, it does too."""
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """DVS128 Gesture: 1,176 + 288 trials of 11 gestures, 128 x 128 pixels (Amir et al. 2017).
+
+    The archive or folder is taken from tfds' `manual_dir`. Those of the same layout with fewer
+    recordings do too: the lists say which recordings there are. The archive is read from start to
+    end for the labels and once per split, and never unpacked; one recording is in memory at a time.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 - as tfds declares it
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _MANUAL
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "events": event_features(),
+                    "label": tfds.features.ClassLabel(names=list(GESTURES)),
+                }
+            ),
+            supervised_keys=("events", "label"),
+            homepage="https://research.ibm.com/interactive/dvsgesture/",
+            license="CC BY 4.0",
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        folder = sources.manual_dir(dl_manager)
+        source = None if folder is None else find_source(folder)
+        if source is None:
+            raise FileNotFoundError(
+                f"The folder for files downloaded by hand, {dl_manager.download_dir / 'manual'} or "
+                f"manual_dir, does not hold DVS128 Gesture.\n{_MANUAL}"
+            )
+        trials = _read_labels(dl_manager, source)
+        return {
+            split: self._generate_examples(dl_manager, source, trials[split]) for split in LISTS
+        }
+
+    def _generate_examples(self, dl_manager, source, trials):
+        missing = set(trials)
+        with sources.naming_damage(source):
+            for path, file in sources.iter_files(dl_manager, source):
+                name = pathlib.PurePosixPath(path).name
+                if name not in missing:
+                    continue
+                missing.remove(name)
+                where = f"{source}/{path}"
+                events = decode_aedat(file.read(), source=where, sensor_shape=SENSOR_SHAPE)
+                for number, (trial, part) in enumerate(_cut(events, trials[name], where)):
+                    yield (
+                        f"{name.removesuffix(_RECORDING)}/{number}",
+                        {"events": encode(part), "label": trial.label},
+                    )
+        if missing:
+            raise ValueError(f"{source} lacks {', '.join(sorted(missing))}, which its lists name")
+
+
+def find_source(folder):
+    """The archive in a folder, or its unpacked contents; None where neither is there."""
+    folder = pathlib.Path(folder)
+    candidates = {
+        folder / ARCHIVE: folder / ARCHIVE,
+        folder / FOLDER: folder / FOLDER / LISTS["train"],
+        folder: folder / LISTS["train"],
+    }
+    return next((source for source, file in candidates.items() if file.is_file()), None)
+
+
+def _cut(events: Events, trials, source: str):
+    """Yields each trial with its events, timed from its start."""
+    if (np.diff(events.t) < 0).any():
+        events = events.sorted()
+    for trial in trials:
+        first, end = np.searchsorted(events.t, (trial.start, trial.stop))
+        if first == end:
+            raise ValueError(
+                f"{source}: no events in the trial from {trial.start} to {trial.stop} us"
+            )
+        part = events[first:end]
+        yield trial, Events(part.x, part.y, part.t - trial.start, part.polarity)
+
+
+def _read_labels(dl_manager, source) -> dict:
+    """`{split: {file name of a recording: its trials}}`."""
+    texts = {}
+    with sources.naming_damage(source):
+        for path, file in sources.iter_files(dl_manager, source):
+            name = pathlib.PurePosixPath(path).name
+            if name in LISTS.values() or name.endswith(_LABELS):
+                texts[name] = file.read()
+
+    def text(name, needed_by):
+        if name not in texts:
+            raise ValueError(f"{source} lacks {name}, which {needed_by}")
+        return texts[name].decode("utf-8", errors="replace")
+
+    trials = {}
+    for split, name in LISTS.items():
+        trials[split] = {}
+        for recording in text(name, f"lists the recordings of the {split} split").split():
+            if not recording.endswith(_RECORDING):
+                raise ValueError(
+                    f"{source}/{name} should list *{_RECORDING} files. Received: {recording!r}"
+                )
+            labels = recording.removesuffix(_RECORDING) + _LABELS
+            trials[split][recording] = parse_labels(
+                text(labels, f"has the labels of {recording}"), f"{source}/{labels}"
+            )
+        if not trials[split]:
+            raise ValueError(f"{source}/{name} lists no recordings")
+    both = trials["train"].keys() & trials["test"].keys()
+    if both:
+        raise ValueError(f"{source}: {', '.join(sorted(both))} is listed for training and testing")
+    return trials

@@ -1,0 +1,1 @@
+"""N-Caltech101 (Orchard et al. 2015)."""

@@ -1,0 +1,100 @@
+"""tfds builder of N-Caltech101, from the download or from Caltech101.zip in `manual_dir`."""
+
+import pathlib
+import re
+
+import tensorflow_datasets as tfds
+
+from keras_slayer.datasets import sources
+from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.datasets.n_caltech101.classes import CLASSES
+from keras_slayer.events.formats import decode_nmnist
+
+SENSOR_SHAPE = (180, 240, 2)
+URL = "https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/cy6cvx3ryv-1.zip"
+ARCHIVE = "Caltech101.zip"
+FOLDER = "Caltech101"
+
+_RECORDING = re.compile(r"(?:^|/)(?P<label>[^/]+)/image_(?P<number>[0-9]+)\.bin$")
+_LABELS = {name.lower(): label for label, name in enumerate(CLASSES)}
+_TEST_EVERY = 5
+_MANUAL = f"""\
+Download {URL}
+(3991470277 bytes, sha256 5cf34932049665c4740c7c3fa126bc6b8a5e007691fdd3a4e3171d30f8908930;
+also on https://data.mendeley.com/datasets/cy6cvx3ryv/1) and unpack from it
+{ARCHIVE} into the folder; or unpack that too, as the folder {FOLDER} with <class>/image_NNNN.bin
+in it."""
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """N-Caltech101: 101 classes, up to 240 x 180 pixels, about 300 ms (Orchard et al. 2015).
+
+    Caltech101.zip, or the folder Caltech101, is taken from tfds' `manual_dir` where it is there,
+    and downloaded otherwise. Those of the same layout (`<class>/image_NNNN.bin`) with fewer
+    recordings do too. Every fifth recording of a class tests: NNNN is a multiple of 5.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 - as tfds declares it
+    MANUAL_DOWNLOAD_INSTRUCTIONS = _MANUAL
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(
+                {
+                    "events": event_features(),
+                    "label": tfds.features.ClassLabel(names=list(CLASSES)),
+                }
+            ),
+            supervised_keys=("events", "label"),
+            homepage="https://www.garrickorchard.com/datasets/n-caltech101",
+            license="CC BY 4.0",
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager):
+        folder = sources.manual_dir(dl_manager)
+        source = None if folder is None else find_source(folder)
+        if source is None:
+            folder = sources.download(
+                dl_manager,
+                URL,
+                name="N-Caltech101",
+                files=f"{ARCHIVE} or {FOLDER}",
+                instructions=_MANUAL,
+            )
+            source = sources.find_archive(folder, ARCHIVE, URL)
+        return {
+            split: self._generate_examples(dl_manager, source, split) for split in ("train", "test")
+        }
+
+    def _generate_examples(self, dl_manager, source, split):
+        count = 0
+        with sources.naming_damage(source):
+            for path, file in sources.iter_files(dl_manager, source):
+                match = _RECORDING.search(path)
+                if match is None:
+                    continue
+                where = f"{source}/{path}"
+                label = _LABELS.get(match["label"].lower())
+                if label is None:
+                    raise ValueError(f"{where}: {match['label']} is no class of N-Caltech101")
+                count += 1
+                if (int(match["number"]) % _TEST_EVERY == 0) != (split == "test"):
+                    continue
+                events = decode_nmnist(file.read(), source=where, sensor_shape=SENSOR_SHAPE)
+                yield (
+                    f"{match['label']}/{match['number']}",
+                    {"events": encode(events), "label": label},
+                )
+        if not count:
+            raise ValueError(f"{source}: no recordings of the form <class>/image_NNNN.bin in it")
+
+
+def find_source(folder):
+    """The archive in a folder, or its unpacked contents; None where neither is there."""
+    folder = pathlib.Path(folder)
+    if (folder / ARCHIVE).is_file():
+        return folder / ARCHIVE
+    if (folder / FOLDER).is_dir():
+        return folder / FOLDER
+    return folder if any((folder / name).is_dir() for name in CLASSES) else None

@@ -1,0 +1,96 @@
+"""Where the builders take their files from: a folder, an archive, or the download."""
+
+import contextlib
+import gzip
+import hashlib
+import pathlib
+import tarfile
+import zipfile
+import zlib
+
+import tensorflow_datasets as tfds
+
+_DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+
+
+def manual_dir(dl_manager):
+    """The folder for files downloaded by hand; None where it is absent or empty."""
+    try:
+        return dl_manager.manual_dir
+    except AssertionError:  # tfds' way to say so
+        return None
+
+
+def download(dl_manager, url: str, *, name: str, files: str, instructions: str):
+    """Folder with the unpacked download; FileNotFoundError with `instructions` without one."""
+    try:
+        return dl_manager.download_and_extract(url)
+    # requests' errors are OSErrors.
+    except (OSError, tfds.download.DownloadError) as error:
+        raise FileNotFoundError(
+            f"{name} could not be downloaded ({error}), and the folder for files downloaded "
+            f"by hand, {dl_manager.download_dir / 'manual'} or manual_dir, does not hold "
+            f"{files}.\n{instructions}"
+        ) from error
+
+
+def find_archive(folder, name: str, url: str):
+    """The one file of this name in the unpacked download, or in a folder of it."""
+    found = [*folder.glob(name), *folder.glob(f"*/{name}")]
+    if len(found) != 1:
+        raise ValueError(f"{url} should hold one {name}. Received: {len(found)} of them")
+    return found[0]
+
+
+def iter_files(dl_manager, source):
+    """Yields `(path, file)` of everything in a folder or an archive, in a fixed order.
+
+    Paths are relative and have forward slashes. An archive is not unpacked, and a file must be
+    read before the next one is asked for.
+    """
+    source = pathlib.Path(source)
+    if not source.is_dir():
+        yield from dl_manager.iter_archive(source)
+        return
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            with path.open("rb") as file:
+                yield path.relative_to(source).as_posix(), file
+
+
+@contextlib.contextmanager
+def naming_damage(source):
+    """Turns the errors of a damaged archive into a ValueError that names it."""
+    try:
+        yield
+    except _DAMAGE as error:
+        raise ValueError(f"{source} is damaged or incomplete: {error}") from error
+
+
+def fingerprint(*sources) -> str:
+    """A hash that tells one set of recordings from another, without reading them.
+
+    Of a zip, the names, sizes and CRCs in its directory; of another archive, its size and its
+    last bytes (gzip ends with a CRC of the whole); of a folder, names and sizes.
+    """
+    digest = hashlib.sha256()
+    for source in map(pathlib.Path, sources):
+        for line in _contents(source):
+            digest.update(f"{line}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _contents(source: pathlib.Path):
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                yield f"{path.relative_to(source).as_posix()} {path.stat().st_size}"
+    elif source.suffix == ".zip":
+        with naming_damage(source), zipfile.ZipFile(source) as archive:
+            for entry in archive.infolist():
+                yield f"{entry.filename} {entry.file_size} {entry.CRC}"
+    else:
+        size = source.stat().st_size
+        with source.open("rb") as file:
+            file.seek(max(size - 8, 0))
+            yield f"{size} {file.read().hex()}"

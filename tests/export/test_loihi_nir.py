@@ -1,0 +1,305 @@
+"""The .nir format: what is written, what it means to a reader, what is refused."""
+
+import importlib
+import io
+import os
+import sys
+import time
+
+import h5py
+import nir
+import nir_cases
+import numpy as np
+import plain_loihi
+import pytest
+
+from keras_slayer.export import nir as writer
+from keras_slayer.export.network import (
+    IntegerConv,
+    IntegerDense,
+    IntegerFlatten,
+    IntegerNetwork,
+    IntegerNeuron,
+)
+
+DT = 1e-4
+NEURON = IntegerNeuron(1024, 128, 80)
+
+
+def read(network):
+    return nir.read(io.BytesIO(writer.to_bytes(network)))
+
+
+def in_order(graph):
+    """The nodes of a chain, from the input on."""
+    following = dict(graph.edges)
+    names = ["input"]
+    while names[-1] in following:
+        names.append(following[names[-1]])
+    assert len(names) == len(graph.nodes)
+    return [graph.nodes[name] for name in names]
+
+
+def kinds(network):
+    return [type(node).__name__ for node in in_order(read(network))[1:-1]]
+
+
+def windows(x, size, stride, dilation=(1, 1)):
+    """(tap, view of x) for each tap of a window that moves over the last two axes."""
+    spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
+    outputs = [(n - s) // t + 1 for n, s, t in zip(x.shape[-2:], spans, stride, strict=True)]
+    for tap in np.ndindex(*size):
+        starts = [t * d for t, d in zip(tap, dilation, strict=True)]
+        axes = zip(starts, outputs, stride, strict=True)
+        yield tap, x[(..., *(slice(a, a + (n - 1) * t + 1, t) for a, n, t in axes))]
+
+
+def linear(node, x):
+    """What a node without state does to x (batch, ...)."""
+    if isinstance(node, nir.Linear):
+        return x @ node.weight.T
+    if isinstance(node, nir.Flatten):
+        return x.reshape(len(x), -1)
+    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in node.padding)])
+    if isinstance(node, nir.SumPool2d):
+        return sum(view for _, view in windows(padded, node.kernel_size, node.stride))
+    assert isinstance(node, nir.Conv2d)
+    assert node.groups == 1
+    size = node.weight.shape[2:]
+    return node.bias[:, None, None] + sum(
+        np.einsum("bchw,oc->bohw", view, node.weight[:, :, *tap])
+        for tap, view in windows(padded, size, node.stride, node.dilation)
+    )
+
+
+class Neurons:
+    """CubaLIF by forward Euler in float32, arranged as snnTorch has it."""
+
+    def __init__(self, node):
+        assert not node.v_leak.any()
+        assert not node.v_reset.any()
+        for gain, tau in ((node.w_in, node.tau_syn), (node.r, node.tau_mem)):
+            np.testing.assert_allclose(gain * DT / tau, 1, rtol=1e-6)
+        self.keep_i = np.float32(1 - DT / node.tau_syn)
+        self.keep_v = np.float32(1 - DT / node.tau_mem)
+        self.threshold = np.float32(node.v_threshold)
+        self.i = self.v = np.float32(0)
+
+    def __call__(self, z):
+        self.i = self.keep_i * self.i + z.astype(np.float32)
+        v = self.keep_v * self.v + self.i
+        spikes = v > self.threshold
+        self.v = np.where(spikes, np.float32(0), v)
+        return spikes.astype(np.float32)
+
+
+def to_nir(x):
+    return np.moveaxis(x, -1, -3) if x.ndim >= 4 else x
+
+
+def run(graph, spikes):
+    """Output of a graph for spikes (batch, time, ...), both in Keras' order."""
+    first, *nodes, last = in_order(graph)
+    steps = [
+        Neurons(node) if isinstance(node, nir.CubaLIF) else lambda x, node=node: linear(node, x)
+        for node in nodes
+    ]
+    outputs = []
+    for x in to_nir(spikes).swapaxes(0, 1):
+        assert x.shape[1:] == tuple(first.input_type["input"])
+        for step in steps:
+            x = step(x)
+        outputs.append(x)
+    assert x.shape[1:] == tuple(last.output_type["output"])
+    found = np.stack(outputs, axis=1)
+    return np.moveaxis(found, 2, -1) if found.ndim == 5 else found
+
+
+def test_file_contents_by_hand():
+    """One filter of 1 x 2 on a 1 x 3 image of two channels, 1 x 1 filters, then a dense layer."""
+    conv = np.arange(2, 10, 2).reshape(1, 2, 2, 1).astype(np.int16)  # taps, then channels
+    pair = np.array([[[[64, -128]]]], np.int16)
+    dense = np.array([[2, 4], [6, 8], [10, 12], [14, 16]], np.int16)
+    network = IntegerNetwork(
+        (1, 3, 2),
+        (
+            IntegerConv(conv, NEURON, dilation=(2, 1)),
+            IntegerConv(pair, NEURON),
+            IntegerFlatten(),
+            IntegerDense(dense, IntegerNeuron(4096, 0, 131071)),
+        ),
+    )
+    graph = read(network)
+    assert graph.metadata == {"dt": DT}
+    nodes = in_order(graph)
+    assert [type(node).__name__ for node in nodes] == [
+        *("Input", "Conv2d", "Conv2d", "CubaLIF", "Conv2d", "CubaLIF"),
+        *("Flatten", "Linear", "CubaLIF", "Output"),
+    ]  # a kernel of 1 x 2 takes two nodes
+    assert nodes[0].input_type["input"].tolist() == [2, 1, 3]
+    np.testing.assert_array_equal(nodes[4].weight, [[[[1]]], [[[-2]]]])
+    assert nodes[4].weight.dtype == np.float32
+    assert [nodes[4].stride.tolist(), nodes[4].padding.tolist()] == [[1, 1], [0, 0]]
+    assert nodes[4].input_shape.tolist() == [1, 2]
+    assert nodes[5].v_threshold.shape == (2, 1, 2)
+    assert {np.unique(nodes[5].v_threshold).item()} == {80 / 64}
+    assert (nodes[6].start_dim, nodes[6].end_dim) == (0, -1)
+    # Keras counts pixel, channel: p0c0 p0c1 p1c0 p1c1; the file p0c0 p1c0 p0c1 p1c1.
+    np.testing.assert_array_equal(nodes[7].weight * 64, [[2, 10, 6, 14], [4, 12, 8, 16]])
+    assert {np.unique(nodes[8].v_threshold).item()} == {131071 / 64}
+    assert nodes[9].output_type["output"].tolist() == [2]
+
+
+@pytest.mark.parametrize("dt", [1e-4, 1e-3])
+@pytest.mark.parametrize("decay", [0, 1, 390, 1024, 3736, 4095, 4096])
+def test_neuron_parameters(decay, dt):
+    network = IntegerNetwork((1,), (IntegerDense(np.array([[64]]), IntegerNeuron(decay, 128, 97)),))
+    graph = writer.to_nir(network, dt)
+    neuron = graph.nodes["cubalif"]
+    tau = 4096 / decay if decay else 2**30
+    assert graph.metadata == {"dt": dt}
+    assert neuron.tau_syn[0] == pytest.approx(dt * tau, rel=1e-15)
+    assert neuron.tau_mem[0] == pytest.approx(dt * 32, rel=1e-15)
+    assert tau * (1 - 1e-6) < neuron.w_in[0] <= tau
+    assert neuron.r[0] == pytest.approx(32, rel=1e-6)
+    assert (neuron.v_threshold[0], neuron.v_leak[0], neuron.v_reset[0]) == (97 / 64, 0, 0)
+    # A reader's float32: a sum of weights never comes out larger than it went in.
+    step = np.float32(dt) * (np.float32(1) / np.float32(neuron.tau_syn[0]))
+    sums = np.arange(1, 1 << 15, dtype=np.float32) / 64
+    out = step * (np.float32(neuron.w_in[0]) * sums)
+    assert np.all(out <= sums)
+    np.testing.assert_allclose(out, sums, rtol=1e-6)
+
+
+def test_default_decays_have_the_exact_gains():
+    neuron = writer.to_nir(nir_cases.NETWORKS["one_neuron"]).nodes["cubalif"]
+    assert (neuron.w_in[0], neuron.r[0]) == (4, 32)
+
+
+@pytest.mark.parametrize("name", nir_cases.NETWORKS)
+def test_networks_spike_as_the_float_cuba(name):
+    network = nir_cases.NETWORKS[name]
+    spikes = nir_cases.spikes(network)
+    expected = nir_cases.expected(network, spikes)
+    assert expected.sum() > 10
+    np.testing.assert_array_equal(run(read(network), spikes), expected)
+
+
+@pytest.mark.parametrize("seed", range(100, 115))
+def test_random_networks_spike_as_the_float_cuba(seed):
+    draw = nir_cases.Draw(seed)
+    network = draw.network()
+    spikes = draw.spikes(network)
+    expected = nir_cases.expected(network, spikes)
+    np.testing.assert_array_equal(run(read(network), spikes), expected)
+
+
+def test_a_voltage_at_the_threshold_is_no_spike():
+    for network in nir_cases.TIES.values():
+        first = run(read(network), nir_cases.tie_spikes())[0, 0]
+        assert first.tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize("kernel", [(1, 1), (1, 2), (2, 1), (2, 3), (3, 1), (4, 2), (5, 2)])
+@pytest.mark.parametrize("padding", [(0, 0), (2, 1)])
+@pytest.mark.parametrize("strides", [(1, 1), (2, 1), (1, 3), (4, 3)])
+@pytest.mark.parametrize("dilation", [(1, 1), (1, 2), (3, 2)])
+def test_every_geometry_is_the_same_convolution(kernel, padding, strides, dilation):
+    """nir checks the shapes as it writes and as it reads, the oracle every synapse."""
+    for groups in (1, 2):
+        weight = nir_cases.even(*kernel, 2 // groups, 4)
+        layer = IntegerConv(weight, NEURON, strides, padding, dilation, groups)
+        shape = (14, 9, 2)
+        height, width, filters = layer.output_shape(shape)
+        matrix = np.zeros((np.prod(shape), height * width * filters))
+        for i, o, value, _ in plain_loihi.synapses(layer, shape):
+            matrix[i, o] += value / 64
+        x = np.random.default_rng(0).integers(-9, 9, (3, *shape))
+        found = to_nir(x)
+        for node in in_order(read(IntegerNetwork(shape, (layer,))))[1:-2]:
+            found = linear(node, found)
+        expected = (x.reshape(3, -1) @ matrix).reshape(3, height, width, filters)
+        np.testing.assert_array_equal(found, to_nir(expected))
+
+
+@pytest.mark.parametrize(
+    ("layer", "kind"),
+    [
+        (nir_cases.pool((2, 2), 3, (2, 2)), "SumPool2d"),
+        (nir_cases.pool((3, 1), 3, (2, 2)), "SumPool2d"),
+        (nir_cases.pool((2, 2), 3, (2, 2), padding=(1, 0)), "Conv2d"),
+        (nir_cases.pool((2, 2), 3, (1, 1), dilation=(2, 2)), "Conv2d"),
+        (nir_cases.pool((5, 5), 3, (1, 1)), "Conv2d"),  # a mean of 25, times 25, is not whole
+        (nir_cases.pool((2, 2), 3, (2, 2), weight=-2), "Conv2d"),
+        (nir_cases.pool((2, 2), 3, (2, 2), weight=0), "Conv2d"),
+        (nir_cases.conv(2, 2, 1, 3, groups=3), "Conv2d"),
+    ],
+)
+def test_pools(layer, kind):
+    assert kinds(IntegerNetwork((7, 8, 3), (layer,))) == [kind, "CubaLIF"]
+
+
+@pytest.mark.parametrize(("weight", "theta"), [(40, 80), (26, 97), (254, 300), (6, 131071)])
+def test_the_weight_of_a_pool_is_in_the_threshold(weight, theta):
+    layer = nir_cases.pool((2, 2), 3, (2, 2), weight, IntegerNeuron(4096, 4096, theta))
+    graph = read(IntegerNetwork((4, 4, 3), (layer,)))
+    threshold = np.unique(graph.nodes["cubalif"].v_threshold).item()
+    assert threshold == np.float32(threshold)
+    assert threshold * weight <= theta
+    assert float(np.nextafter(np.float32(threshold), np.float32(np.inf))) * weight > theta
+
+
+def test_same_network_same_bytes():
+    network = nir_cases.NETWORKS["image"]
+    before = writer.to_bytes(network)
+    time.sleep(1.1)  # HDF5 timestamps count seconds
+    assert writer.to_bytes(network) == before
+    with h5py.File(io.BytesIO(before)) as file:
+        timed = []
+        file.visititems(lambda name, item: timed.append(h5py.h5o.get_info(item.id).mtime))
+    assert len(timed) > 50
+    assert not any(timed)
+
+
+def test_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    path = tmp_path / "a.nir"
+    path.write_text("precious")
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="disk full"):
+        writer.write(nir_cases.NETWORKS["dense"], path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.nir"]
+    assert path.read_text() == "precious"
+    monkeypatch.undo()
+    writer.write(nir_cases.NETWORKS["dense"], path)
+    assert [p.name for p in tmp_path.iterdir()] == ["a.nir"]
+    assert nir.read(path).output_type["output"].tolist() == [10]
+
+
+def test_problems_are_named():
+    weight = np.array([[2, 4]], np.int16)
+    late = IntegerDense(weight, NEURON, delay=np.array([[0, 7]], np.uint8))
+    biased = IntegerDense(weight.T, NEURON, bias=np.array([3], np.int32))
+    fine = IntegerDense(
+        weight, NEURON, bias=np.zeros(2, np.int32), delay=np.zeros((1, 2), np.uint8)
+    )
+    network = IntegerNetwork((1,), (late, biased, fine))
+    found = writer.problems(network, ("late", "biased", "fine"))
+    assert [(p.layer, p.what) for p in found] == [
+        ("late", "its inputs are late by up to 7 steps"),
+        ("biased", "it has a bias"),
+    ]
+    assert all("export to .net" in p.remedy for p in found)
+    with pytest.raises(ValueError, match=r"2 problems.*\n.*layer 0: .*late.*\n.*layer 1: .*bias"):
+        writer.to_nir(network)
+    assert kinds(IntegerNetwork((1,), (fine,))) == ["Linear", "CubaLIF"]
+
+
+def test_without_the_package_the_error_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "nir", None)
+    monkeypatch.delitem(sys.modules, "keras_slayer.export.nir")
+    with pytest.raises(ImportError, match="pip install nir"):
+        importlib.import_module("keras_slayer.export.nir")

@@ -1,0 +1,310 @@
+"""Firing rates: measured on models of all kinds, and set layer by layer."""
+
+import dataclasses
+import pathlib
+import sys
+import warnings
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import keras_slayer as ks
+from keras_slayer.rate_setting import SetRate, set_firing_rates
+from keras_slayer.rates import FiringRates, FiringRateWarning, firing_rates, spiking_layers
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "layers"))
+from network_cases import CLASSES, NETWORKS, VECTOR, each
+
+STEPS = 40
+NEURONS = {
+    "srm": ks.SRM(threshold=3.0, tau_response=4.0),
+    "cuba": ks.CUBA(threshold=2.0),
+    "loihi": ks.LoihiCUBA(threshold_mantissa=320),
+}
+every_neuron = pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS.keys())
+
+
+def spikes(*shape, density=0.05, seed=0):
+    return (np.random.default_rng(seed).random(shape) < density).astype("float32")
+
+
+def sequential(shape, *layers):
+    return keras.Sequential([keras.Input(shape), *layers])
+
+
+def normal(scale, seed=1):
+    return keras.initializers.RandomNormal(0.0, scale, seed=seed)
+
+
+# Measuring
+
+
+def test_rates_by_hand():
+    """Three neurons of one input: silent, saturated, and one spike in four steps."""
+    memoryless = ks.CUBA(threshold=1.0, current_decay=1.0, voltage_decay=1.0)
+    layer = ks.SpikingDense(3, memoryless, name="dense")
+    model = sequential((4, 2), layer)
+    layer.kernel.assign([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    x = np.array([[[1, 0], [1, 0], [1, 1], [0, 0]]], "float32")
+    assert firing_rates(model, x) == {"dense": FiringRates(4 / 12, 1 / 3, 1 / 3)}
+    assert firing_rates(model, x, saturation=0.75)["dense"].saturated == 0
+    assert firing_rates(model, x, saturation=0.2)["dense"].saturated == pytest.approx(2 / 3)
+
+
+@each(NETWORKS)
+def test_every_kind_of_model(network):
+    """Each layer with neurons, in order, with the rate of its output; the model is left alone."""
+    model = network.make()
+    x, _ = network.data()
+    before, expected = model.get_weights(), model(x).numpy()
+    rates = firing_rates(model, x)
+    layers = {layer.name: layer for layer in spiking_layers(model)}
+    assert sorted(rates) == sorted(layers)
+    last = list(rates)[-1]
+    if model.layers[-1] is layers[last]:
+        assert rates[last].rate == pytest.approx(expected.mean(), rel=1e-5)
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert not any({"_fire", "_weigh"} & set(vars(layer)) for layer in layers.values())
+    np.testing.assert_array_equal(model(x), expected)
+
+
+class Block(keras.layers.Layer):
+    """A layer that keeps its layers in containers."""
+
+    def __init__(self, name):
+        super().__init__(name=name)
+        self.parts = {"first": ks.SpikingDense(4, "srm", name="dense")}
+        self.rest = [ks.SpikingDense(4, "srm", name="dense"), ks.SpikingDense(4, name="last")]
+
+    def build(self, input_shape):
+        for layer in (*self.parts.values(), *self.rest):
+            layer.build((*input_shape[:-1], 4))
+        self.built = True
+
+    def call(self, x):
+        for layer in (*self.parts.values(), *self.rest):
+            x = layer(x)
+        return x
+
+
+def test_layers_within_layers_and_names_that_clash():
+    model = sequential((STEPS, 4), Block("one"), Block("two"))
+    assert len(spiking_layers(model)) == 6
+    rates = firing_rates(model, spikes(2, STEPS, 4))
+    assert len(rates) == 6 and all(np.isfinite(list(rates.values())).flat)
+    assert [name.split("/")[-1] for name in rates] == ["dense", "dense", "last"] * 2
+
+
+def test_a_data_set_gives_its_first_batch_without_labels():
+    x, labels = spikes(6, STEPS, 5), np.arange(6)
+    model = sequential((STEPS, 5), ks.SpikingDense(4, kernel_initializer=normal(9.0)))
+    expected = firing_rates(model, x[:2])
+    assert expected != firing_rates(model, x[2:4])
+    for data in ((x, labels), (x, labels, np.ones(6)), x):
+        dataset = tf.data.Dataset.from_tensor_slices(data).batch(2)
+        assert firing_rates(model, dataset) == expected
+
+
+def test_several_inputs():
+    inputs = [keras.Input((STEPS, 3), name=name) for name in "ab"]
+    outputs = ks.SpikingDense(4, name="out")(keras.layers.Concatenate()(inputs))
+    model = keras.Model(inputs, outputs)
+    x = [spikes(2, STEPS, 3, density=0.5, seed=seed) for seed in (1, 2)]
+    rate = firing_rates(model, x)["out"].rate
+    assert rate > 0 and rate == pytest.approx(model(x).numpy().mean())
+    assert set_firing_rates(model, dict(zip("ab", x, strict=True)), 0.1)["out"].factor is not None
+
+
+def test_measuring_says_what_is_wrong():
+    plain = sequential((STEPS, 4), keras.layers.Dense(3))
+    with pytest.raises(ValueError, match="no layer with spiking neurons. Received: model='seq"):
+        firing_rates(plain, spikes(1, STEPS, 4))
+    model = sequential((STEPS, 4), ks.SpikingDense(3))
+    with pytest.raises(ValueError, match=r"saturation must be a number in \[0, 1\]"):
+        firing_rates(model, spikes(1, STEPS, 4), saturation=1.5)
+    empty = tf.data.Dataset.from_tensor_slices(spikes(3, STEPS, 4)).take(0)
+    with pytest.raises(ValueError, match="Received: an empty tf.data.Dataset"):
+        firing_rates(model, empty)
+
+
+# Setting
+
+
+def deep(neuron, layers=12, units=64):
+    weights = {"kernel_initializer": normal(0.3)}
+    dense = [ks.SpikingDense(units, neuron, **weights) for _ in range(layers)]
+    return sequential((STEPS, units), *dense)
+
+
+@every_neuron
+def test_every_layer_of_a_deep_network_reaches_the_rate(neuron):
+    """Before, the spikes die out on the way."""
+    model, x = deep(neuron), spikes(4, STEPS, 64)
+    assert list(firing_rates(model, x).values())[-1].rate < 0.01
+    kernels = [layer.kernel.numpy() for layer in model.layers]
+    reached = set_firing_rates(model, x, rate=0.08)
+    assert list(reached) == [layer.name for layer in model.layers]
+    for layer, kernel in zip(model.layers, kernels, strict=True):
+        rate, factor = reached[layer.name]
+        assert rate == pytest.approx(0.08, rel=0.051)
+        np.testing.assert_allclose(layer.kernel, kernel * factor, rtol=1e-6)
+    measured = {name: rates.rate for name, rates in firing_rates(model, x).items()}
+    assert measured == {name: rate for name, (rate, _) in reached.items()}
+    again = set_firing_rates(model, x, rate=0.08)
+    assert {factor for _, factor in again.values()} == {1.0}
+
+
+@every_neuron
+def test_convolutions_are_set_and_pools_left_alone(neuron):
+    weights = {"neuron": neuron, "kernel_initializer": normal(0.2)}
+    model = sequential(
+        (STEPS, 8, 7, 2),
+        ks.SpikingConv2D(6, 3, name="first", **weights),
+        ks.SpikingSumPooling2D(2, neuron=ks.LoihiCUBA(), name="pool"),
+        ks.DelayLayer(),
+        keras.layers.Dropout(0.5),
+        ks.SpikingConv2D(5, 2, name="second", **weights),
+        ks.Flatten(),
+        ks.SpikingDense(20, name="out", **weights),
+    )
+    reached = set_firing_rates(model, spikes(3, STEPS, 8, 7, 2), {"first": 0.02, "out": 0.1})
+    assert reached["first"].rate == pytest.approx(0.02, rel=0.051)
+    assert reached["out"].rate == pytest.approx(0.1, rel=0.051)
+    assert reached["pool"].factor is None and reached["second"].factor is None
+    assert model.get_layer("pool").quantized_weight() > 0
+
+
+def test_a_bias_and_a_tolerance():
+    """Only the kernel is scaled; the rate is exact to what one spike is worth."""
+    bias = keras.initializers.Constant(0.05)
+    layer = ks.SpikingDense(40, "cuba", use_bias=True, bias_initializer=bias)
+    model, x = sequential((STEPS, 30), layer), spikes(8, STEPS, 30)
+    reached = set_firing_rates(model, x, 0.15, tolerance=1e-3)
+    assert reached[layer.name].rate == pytest.approx(0.15, rel=1e-3)
+    np.testing.assert_array_equal(layer.bias, np.full(40, 0.05, "float32"))
+
+
+@pytest.mark.parametrize("lazy", [False, True], ids=["built", "built on the first batch"])
+def test_an_activation_scales_the_kernel_before_it(lazy):
+    td = keras.layers.TimeDistributed
+    conv = keras.layers.Conv2D(6, 3, kernel_initializer=normal(0.05))
+    separable = keras.layers.SeparableConv1D(12, 1, use_bias=False)
+    layers = [
+        td(conv),
+        td(keras.layers.MaxPooling2D(2)),
+        keras.layers.Dropout(0.3),
+        ks.SpikingActivation(NEURONS["srm"], name="one"),
+        ks.Flatten(),
+        keras.layers.Dense(30, kernel_initializer=normal(0.1)),
+        ks.SpikingActivation(NEURONS["cuba"], name="two"),
+        separable,
+        ks.SpikingActivation(NEURONS["srm"], name="three"),
+    ]
+    model = keras.Sequential(layers if lazy else [keras.Input((STEPS, 8, 8, 2)), *layers])
+    x = spikes(3, STEPS, 8, 8, 2, density=0.1)
+    model(x[:1])
+    before = conv.kernel.numpy(), separable.depthwise_kernel.numpy()
+    reached = set_firing_rates(model, x, 0.1)
+    assert [rate for rate, _ in reached.values()] == pytest.approx([0.1] * 3, rel=0.052)
+    np.testing.assert_allclose(conv.kernel, before[0] * reached["one"].factor, rtol=1e-6)
+    np.testing.assert_array_equal(separable.depthwise_kernel, before[1])
+    assert all(factor not in (None, 1.0) for _, factor in reached.values())
+
+
+def test_activations_without_a_kernel_of_their_own_are_left_alone():
+    """Behind a normalisation, a recurrent layer, a sum, the input; and what is frozen."""
+    inputs = keras.Input((STEPS, 6))
+    frozen = keras.layers.Dense(6, name="frozen")
+    frozen.trainable = False
+    layers = [
+        [],
+        [keras.layers.Dense(6), keras.layers.BatchNormalization()],
+        [keras.layers.GRU(6, return_sequences=True)],
+        [lambda x: keras.layers.Add()([x, keras.layers.Dense(6)(x)])],
+        [frozen],
+    ]
+    x = inputs
+    for chain in layers:
+        for layer in chain:
+            x = layer(x)
+        x = ks.SpikingActivation(ks.SRM(threshold=0.1))(x)
+    last = ks.SpikingDense(4)
+    last.trainable = False
+    model = keras.Model(inputs, last(x))
+    before = model.get_weights()
+    reached = set_firing_rates(model, spikes(2, STEPS, 6))
+    assert len(reached) == 6 and {factor for _, factor in reached.values()} == {None}
+    for one, other in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@each({name: NETWORKS[name] for name in ("functional", "nested", "subclassed")})
+def test_setting_in_models_of_other_kinds(network):
+    model = network.make()
+    x, _ = network.data()
+    reached = set_firing_rates(model, x, 0.15)
+    own = [values for name, values in reached.items() if "pool" not in name]
+    assert len(own) >= 2 and all(factor is not None for _, factor in own)
+    assert own[-1].rate == pytest.approx(0.15, rel=0.25)
+
+
+def test_chip_weights_stay_within_their_range():
+    """A threshold out of reach: as far as one weight in a hundred clipped, and a warning."""
+    layer = ks.SpikingDense(
+        30, ks.LoihiCUBA(threshold_mantissa=60000), kernel_initializer=normal(0.5), name="out"
+    )
+    model = sequential((STEPS, 20), layer)
+    with pytest.warns(FiringRateWarning) as caught:
+        set_firing_rates(model, spikes(2, STEPS, 20, density=0.4), 0.2)
+    message = str(caught[0].message)
+    assert "out: a rate of 0.2 is out of reach. Scaling its weights, as far as the chip" in message
+    assert "Try a lower threshold_mantissa or a smaller current_decay and volt" in message
+    assert "Received: neuron=LoihiCUBA(threshold_mantissa=60000" in message
+    assert np.mean(np.abs(layer.kernel) > 4) < 0.02
+
+    reachable = dataclasses.replace(layer.neuron, threshold_mantissa=600)
+    near = ks.SpikingDense(30, reachable, kernel_initializer=normal(0.5))
+    model = sequential((STEPS, 20), near)
+    reached = set_firing_rates(model, spikes(2, STEPS, 20, density=0.4), 0.2)
+    assert reached[near.name].rate == pytest.approx(0.2, rel=0.06)
+
+
+def test_a_layer_that_no_factor_moves():
+    silent = ks.SpikingDense(3, kernel_initializer=keras.initializers.Constant(-1.0), name="no")
+    model = sequential((STEPS, 4), silent)
+    with pytest.warns(FiringRateWarning, match="no: a rate of 0.05 is out of reach.* comes to 0 "):
+        assert set_firing_rates(model, spikes(1, STEPS, 4, density=0.5)) == {"no": SetRate(0, 1)}
+    bias = keras.initializers.Constant(50.0)
+    loud = ks.SpikingDense(3, use_bias=True, bias_initializer=bias)
+    model = sequential((STEPS, 4), loud)
+    with pytest.warns(FiringRateWarning, match="Try a higher threshold or a shorter tau_resp"):
+        set_firing_rates(model, spikes(1, STEPS, 4))
+
+
+def test_setting_says_what_is_wrong():
+    model, x = sequential(VECTOR, ks.SpikingDense(CLASSES, name="out")), spikes(1, *VECTOR)
+    with pytest.raises(ValueError, match="spikes to set rates by. Received: all zeros"):
+        set_firing_rates(model, 0 * x)
+    with pytest.raises(ValueError, match=r"rate must be a number in \(0, 1\]. Received: rate=0"):
+        set_firing_rates(model, x, 0)
+    with pytest.raises(ValueError, match=r"tolerance must be a number in \(0, inf\)"):
+        set_firing_rates(model, x, tolerance=0)
+    with pytest.raises(ValueError, match="with spiking neurons: out. Received: 'in', 'pool'"):
+        set_firing_rates(model, x, {"in": 0.1, "out": 0.1, "pool": 0.1})
+    assert not {"_fire", "_weigh"} & set(vars(model.layers[-1]))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision(policy):
+    keras.mixed_precision.set_dtype_policy(policy)
+    try:
+        model = deep(NEURONS["loihi"], layers=2)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            reached = set_firing_rates(model, spikes(4, STEPS, 64), 0.1)
+    finally:
+        keras.mixed_precision.set_dtype_policy("float32")
+    assert [rate for rate, _ in reached.values()] == pytest.approx([0.1, 0.1], rel=0.052)
