@@ -74,15 +74,17 @@ def set_firing_rates(model, x, rate=0.05, *, tolerance: float = 0.05) -> dict[st
         raise ValueError("x must hold spikes to set rates by. Received: all zeros")
     names = layer_names(measure(model, x))
     setter = _Setter(model, names, _targets(rate, names), tolerance)
-    weighted = [layer for layer in names if isinstance(layer, WeightedSpikingLayer)]
-    alone = [layer for layer in names if isinstance(layer, SpikingActivation)]
+    weighted = [layer for layer in setter.kernels if isinstance(layer, WeightedSpikingLayer)]
+    alone = [layer for layer in setter.kernels if isinstance(layer, SpikingActivation)]
     with (
         wrapped(weighted, "_weigh", setter.with_own_kernel),
         wrapped(alone, "_fire", setter.with_kernel_before),
     ):
         model(x, training=False)
+    for layer, (_, rate) in setter.found.items():
+        setter.warn_of_miss(layer, rate)
     return {
-        names[layer]: SetRate(rates.rate, setter.factors.get(layer))
+        names[layer]: SetRate(rates.rate, setter.found.get(layer, (None,))[0])
         for layer, rates in measure(model, x).items()
     }
 
@@ -91,53 +93,60 @@ class _Setter:
     """Finds factors while a model runs: each layer when it is first reached."""
 
     def __init__(self, model, names: dict, targets: dict[SpikingLayer, float], tolerance: float):
-        self.model, self.names = model, names
-        self.targets, self.tolerance = targets, tolerance
-        self.factors: dict[SpikingLayer, float] = {}
+        self.names, self.targets, self.tolerance = names, targets, tolerance
+        self.found: dict[SpikingLayer, tuple[float, float]] = {}  # factor and rate
+        # Read here: within a layer's call mixed precision gives rounded weights.
+        self.kernels: dict[SpikingLayer, tuple[keras.Variable, np.ndarray]] = {}
+        for layer in targets:
+            variable = _kernel_of(model, layer)
+            taken = any(variable is other for other, _ in self.kernels.values())
+            if variable is not None and not taken:
+                self.kernels[layer] = variable, variable.numpy()
 
     def with_own_kernel(self, layer, weigh):
+        variable, kernel = self.kernels[layer]
+
         def weighing(synapse, spikes):
             def rate_at(factor):
-                layer.kernel.assign(kernel * factor)
+                variable.assign(kernel * factor)
                 return _mean(layer._fire(weigh(synapse, spikes)))
 
-            if self._wanted(layer) and layer.trainable:
-                kernel = np.array(layer.kernel)
+            if layer not in self.found:
                 limit = _chip_limit(layer, kernel) if layer.on_chip else MAX_FACTOR
-                layer.kernel.assign(kernel * self._found(layer, rate_at, limit))
+                variable.assign(kernel * self._factor(layer, rate_at, limit))
             return weigh(synapse, spikes)
 
         return weighing
 
     def with_kernel_before(self, layer, fire):
+        variable, kernel = self.kernels[layer]
+
         def firing(z):
-            variable = _kernel_before(self.model, layer)
-            if self._wanted(layer) and variable is not None:
-                factor = self._found(layer, lambda factor: _mean(fire(z * factor)), MAX_FACTOR)
-                variable.assign(np.array(variable) * factor)
+            if layer not in self.found:
+                factor = self._factor(layer, lambda factor: _mean(fire(z * factor)), MAX_FACTOR)
+                variable.assign(kernel * factor)
                 z = z * factor
             return fire(z)
 
         return firing
 
-    def _wanted(self, layer) -> bool:
-        return layer in self.targets and layer not in self.factors
+    def _factor(self, layer, rate_at, limit: float) -> float:
+        self.found[layer] = _search(rate_at, self.targets[layer], limit, self.tolerance)
+        return self.found[layer][0]
 
-    def _found(self, layer, rate_at, limit: float) -> float:
+    def warn_of_miss(self, layer, rate: float) -> None:
         target = self.targets[layer]
-        factor, rate = _search(rate_at, target, limit, self.tolerance)
-        if _distance(rate, target) > math.log1p(max(MISS, self.tolerance)):
-            within = ", as far as the chip's weights go," if layer.on_chip else ""
-            warnings.warn(
-                f"{self.names[layer]}: a rate of {target:g} is out of reach. Scaling its weights"
-                f"{within} comes to {rate:.3g} spikes per neuron and step. "
-                f"{advice(layer, more=rate < target, weights=False)}. "
-                f"Received: neuron={layer.neuron!r}",
-                FiringRateWarning,
-                stacklevel=2,
-            )
-        self.factors[layer] = factor
-        return factor
+        if _distance(rate, target) <= math.log1p(max(MISS, self.tolerance)):
+            return
+        within = ", as far as the chip's weights go," if layer.on_chip else ""
+        warnings.warn(
+            f"{self.names[layer]}: a rate of {target:g} is out of reach. Scaling its weights"
+            f"{within} comes to {rate:.3g} spikes per neuron and step. "
+            f"{advice(layer, more=rate < target, weights=False)}. "
+            f"Received: neuron={layer.neuron!r}",
+            FiringRateWarning,
+            stacklevel=3,
+        )
 
 
 def _mean(spikes) -> float:
@@ -200,6 +209,13 @@ def _chip_limit(layer, kernel: np.ndarray) -> float:
     """The factor at which the chip's range ends for all but ``CLIPPED`` of the weights."""
     large = float(np.quantile(np.abs(kernel), 1 - CLIPPED))
     return weight_max(layer.neuron.weight_bits) / large if large > 0 else MAX_FACTOR
+
+
+def _kernel_of(model, layer):
+    """The kernel that scales the input of the neurons of ``layer``, or None: leave it alone."""
+    if isinstance(layer, WeightedSpikingLayer):
+        return layer.kernel if layer.trainable else None
+    return _kernel_before(model, layer) if isinstance(layer, SpikingActivation) else None
 
 
 def _kernel_before(model, layer):

@@ -41,8 +41,9 @@ def firing_rates(model, x, *, saturation: float = 0.5) -> dict[str, FiringRates]
         saturation: a neuron is saturated that fires in more than this share of the steps.
 
     Returns:
-        Layer name to ``FiringRates``, in the order of computation. A name that two layers share
-        is replaced by their paths. A layer that is used twice counts all its uses.
+        Layer name to ``FiringRates``, in the order of computation. A layer that shares its name
+        is called by its path, and numbered where that is shared too. A layer that is used twice
+        counts all its uses.
 
     Raises:
         ValueError: a saturation off 0 to 1; no layer with spiking neurons; an empty data set.
@@ -75,16 +76,19 @@ def measure(model, x, saturation: float = 0.5) -> dict[SpikingLayer, FiringRates
     rates = {}
     for layer, parts in shares.items():
         share = np.concatenate(parts)
-        rates[layer] = FiringRates(
-            float(np.mean(share)), float(np.mean(share == 0)), float(np.mean(share > saturation))
-        )
+        quantities = (share, share == 0, share > saturation)
+        rates[layer] = FiringRates(*(float(np.mean(q, dtype="float64")) for q in quantities))
     return rates
 
 
 def layer_names(layers) -> dict[SpikingLayer, str]:
-    """What each layer is called: its name, or its path where another has that name too."""
+    """What each layer is called: its name, where others have it too its path, else numbered."""
     names = [layer.name for layer in layers]
-    return {layer: layer.name if names.count(layer.name) == 1 else layer.path for layer in layers}
+    names = [layer.name if names.count(layer.name) == 1 else layer.path for layer in layers]
+    return {
+        layer: name if names.count(name) == 1 else f"{name}_{names[:i].count(name) + 1}"
+        for i, (layer, name) in enumerate(zip(layers, names, strict=True))
+    }
 
 
 def first_batch(data):

@@ -11,6 +11,7 @@ import zlib
 import tensorflow_datasets as tfds
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+_CHUNK = 1 << 20
 
 
 def manual_dir(dl_manager):
@@ -49,13 +50,22 @@ def iter_files(dl_manager, source):
     read before the next one is asked for.
     """
     source = pathlib.Path(source)
-    if not source.is_dir():
+    if source.is_dir():
+        for path in sorted(source.rglob("*")):
+            if path.is_file():
+                with path.open("rb") as file:
+                    yield path.relative_to(source).as_posix(), file
+    elif source.name.endswith(".tar.gz"):
+        # iter_archive stops at tar's end mark, before gzip's checksum of the whole.
+        with gzip.open(source) as unzipped:
+            with tarfile.open(fileobj=unzipped, mode="r|") as archive:
+                for member in archive:
+                    if member.isfile():
+                        yield member.name, archive.extractfile(member)
+            while unzipped.read(_CHUNK):
+                pass
+    else:
         yield from dl_manager.iter_archive(source)
-        return
-    for path in sorted(source.rglob("*")):
-        if path.is_file():
-            with path.open("rb") as file:
-                yield path.relative_to(source).as_posix(), file
 
 
 @contextlib.contextmanager

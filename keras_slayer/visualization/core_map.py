@@ -13,8 +13,8 @@ from keras_slayer.visualization.style import FAINT, INK, OTHER, PANE, heading, n
 if TYPE_CHECKING:
     from keras_slayer.export.mapping import LayerMapping, Mapping
 
-_COLOURS = ("#0077BB", "#EE7733", "#009988", "#CC3311", "#33BBEE", "#EE3377")
-"""Paul Tol's "vibrant" scheme; after the last layer's colour comes the first again."""
+_COLOURS = ("#0077BB", "#EE7733", "#009988", "#AA4499", "#33BBEE", "#999933", "#EE3377", "#8A9097")
+"""Of the layers, in order (the same as in the report's page); after the last comes the first again."""
 _COLUMNS = 16  # of the grid of a chip
 _GAP = 0.12  # between cores, as a fraction of a core
 _PALEST = 0.18  # share of its colour that an almost empty core still has

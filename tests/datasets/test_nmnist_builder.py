@@ -21,19 +21,6 @@ class TestNMNIST(tfds.testing.DatasetBuilderTestCase):
     EXAMPLE_DIR = DUMMY
 
 
-@pytest.fixture
-def no_network(monkeypatch):
-    """Makes every download fail as it does without a network; returns the addresses asked for."""
-    asked = []
-
-    def download(self, url):
-        asked.append(url)
-        raise OSError("no route to host")
-
-    monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", download)
-    return asked
-
-
 def prepare(tmp_path, manual_dir=None):
     builder = tfds.builder("nmnist", data_dir=tmp_path / "prepared")
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)

@@ -154,9 +154,6 @@ def hazards():
         "groups": IntegerNetwork(
             (2, 3, 130), (IntegerConv(np.full((2, 2, 1, 130), 120, np.int16), NEURON, groups=130),)
         ),
-        "kernel": IntegerNetwork(
-            (130, 2, 1), (IntegerConv(np.full((128, 1, 1, 2), 20, np.int16), NEURON),)
-        ),
         "only_zeros": dense(0, 60),
         "a_power_of_two_at_most_zero": dense(-64 * rng.integers(0, 2, (9, 4)), 400),
         "one_power_of_two": dense(-64, 800),

@@ -14,6 +14,7 @@ TensorFlow, Keras or keras_slayer.
 import argparse
 import json
 import logging
+import sys
 import time
 from pathlib import Path
 
@@ -100,6 +101,7 @@ def outputs(path, samples, fresh):
 
 def compare(path, fresh):
     """What the network of one file did, or the error with which lava refuses it."""
+    print(path, file=sys.stderr)  # says which network it was if lava hangs
     data = np.load(path.with_suffix(".npz"))
     try:
         found, seconds = outputs(path, data["spikes"], fresh)

@@ -1,0 +1,32 @@
+"""What the tests of several builders share."""
+
+import pytest
+import tensorflow_datasets as tfds
+
+import keras_slayer.datasets  # noqa: F401 - registers the builders
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    """Makes every download fail as it does without a network; returns the addresses asked for."""
+    asked = []
+
+    def download(self, url):
+        asked.append(url)
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(tfds.download.DownloadManager, "download_and_extract", download)
+    return asked
+
+
+@pytest.fixture
+def prepare_by_hand(tmp_path):
+    """Prepares a data set from a folder of files downloaded by hand; returns its builder."""
+
+    def prepare(name, manual_dir=None):
+        builder = tfds.builder(name, data_dir=tmp_path / "prepared")
+        config = tfds.download.DownloadConfig(manual_dir=manual_dir)
+        builder.download_and_prepare(download_config=config)
+        return builder
+
+    return prepare
