@@ -21,7 +21,7 @@ MAX_FACTOR = 2.0**30
 CLIPPED = 0.01
 """Share of a layer's weights that may be clipped to the chip's range to reach a rate."""
 MISS = 0.25
-"""Relative error of a rate from which a layer gets a warning: below, it is that of few spikes."""
+"""A rate this far off (relative) gets a warning; less comes of batches with few spikes."""
 
 
 class SetRate(NamedTuple):

@@ -86,7 +86,7 @@ def layer_names(layers) -> dict[SpikingLayer, str]:
     names = [layer.name for layer in layers]
     names = [layer.name if names.count(layer.name) == 1 else layer.path for layer in layers]
     return {
-        layer: name if names.count(name) == 1 else f"{name}_{names[:i].count(name) + 1}"
+        layer: name if names.count(name) == 1 else f"{name}:{names[:i].count(name) + 1}"
         for i, (layer, name) in enumerate(zip(layers, names, strict=True))
     }
 

@@ -21,7 +21,7 @@ STEPS = 40
 NEURONS = {
     "srm": ks.SRM(threshold=3.0, tau_response=4.0),
     "cuba": ks.CUBA(threshold=2.0),
-    "loihi": ks.LoihiCUBA(threshold_mantissa=320),
+    "loihi": ks.LoihiCUBA(threshold_mantissa=100),
 }
 every_neuron = pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS.keys())
 
@@ -101,7 +101,7 @@ def test_layers_within_layers_and_names_that_clash():
     assert len(spiking_layers(model)) == 6
     rates = firing_rates(model, spikes(2, STEPS, 4))
     assert len(rates) == 6 and all(np.isfinite(list(rates.values())).flat)
-    assert [name.split("/")[-1] for name in rates] == ["dense", "dense", "last"] * 2
+    assert [name.split("/")[-1] for name in rates] == ["dense:1", "dense:2", "last"] * 2
 
 
 def test_a_data_set_gives_its_first_batch_without_labels():
@@ -154,12 +154,13 @@ def test_every_layer_of_a_deep_network_reaches_the_rate(neuron):
     assert list(reached) == [layer.name for layer in model.layers]
     for layer, kernel in zip(model.layers, kernels, strict=True):
         rate, factor = reached[layer.name]
-        assert rate == near(0.05)
+        # Rounded to the chip's, weights change in jumps, and the rate with them.
+        assert rate == (pytest.approx(0.05, rel=0.1) if layer.on_chip else near(0.05))
         np.testing.assert_allclose(layer.kernel, kernel * factor, rtol=1e-6)
     measured = {name: rates.rate for name, rates in firing_rates(model, x).items()}
     assert measured == {name: rate for name, (rate, _) in reached.items()}
     again = set_firing_rates(model, x, rate=0.05)
-    assert {factor for _, factor in again.values()} == {1.0}
+    assert [factor for _, factor in again.values()] == pytest.approx([1.0] * 12)
 
 
 @every_neuron

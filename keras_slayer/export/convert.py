@@ -41,7 +41,7 @@ def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> k
     All other layers, names, delays and surrogates are kept. So are regularisers, constraints and
     initialisers, which were made for the weights before scaling. Layers that have ``LoihiCUBA``
     neurons already are copied as they are. Weights now fill the chip's range of -4 to 4, whatever
-    they were before, so that the same learning rate suits all models: 3e-3 with Adam.
+    they were before, so that one learning rate suits most models: Adam at 2e-3, decaying to 0.
 
     Args:
         model: built ``keras.Sequential``, or functional model whose layers form one chain; not
@@ -52,7 +52,8 @@ def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> k
         weight_bits: 1 to 8, of all converted layers.
 
     Returns:
-        A model of the same kind, built, not compiled. The same model and data give the same copy.
+        A ``keras.Sequential`` or functional model, as given, built, not compiled. The same model
+        and data give the same copy.
 
     Raises:
         ValueError: a model that cannot become one for the chip (with every reason), or calibration
@@ -61,8 +62,9 @@ def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> k
     Example:
 
     >>> loihi = keras_slayer.export.to_loihi(model, train)
-    >>> loihi.compile(keras.optimizers.Adam(3e-3), loss=keras_slayer.SpikeMaxLoss())
-    >>> loihi.fit(train, epochs=3)
+    >>> schedule = keras.optimizers.schedules.CosineDecay(2e-3, 3 * len(train))
+    >>> loihi.compile(keras.optimizers.Adam(schedule), loss=keras_slayer.SpikeMaxLoss())
+    >>> loihi.fit(train, epochs=3, shuffle=False)
     >>> loihi.export_loihi("network.net")
     """
     checks.integer(weight_bits, "weight_bits", low=1, high=8)

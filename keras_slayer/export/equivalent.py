@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from keras_slayer.export.network import (
+    MAX_DECAY,
     MAX_THRESHOLD,
     MIN_WEIGHT,
     SYNAPTIC_SUM_LIMIT,
     WEIGHT_SCALE,
 )
 from keras_slayer.export.quantize import largest_synaptic_sum, to_grid, weight_step
-from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, decay_from_tau
+from keras_slayer.neurons import CUBA, SRM, LoihiCUBA
 
 TOLERATED_ERROR = 0.05
 """Relative rounding error of a layer's weights (rms) up to which their scale is lowered until the
@@ -36,14 +39,12 @@ def equivalent_neuron(neuron: SRM | CUBA, weight_bits: int) -> tuple[LoihiCUBA, 
     """
     response = neuron.response_kernel()
     if isinstance(neuron, SRM):
-        decays = (decay_from_tau(neuron.tau_response, neuron.dt),) * 2
-        lossy = (True, True)
+        lost = [1 - math.exp(-neuron.dt / neuron.tau_response)] * 2  # per step
     else:
-        fractions = (neuron.current_decay, neuron.voltage_decay)
-        decays = tuple(round(4096 * fraction) for fraction in fractions)
-        lossy = tuple(fraction > 0 for fraction in fractions)
+        lost = [neuron.current_decay, neuron.voltage_decay]
         response = np.concatenate([[0.0], response[:-1]])  # the chip's step from layer to layer
-    if any(decay == 0 and loses for decay, loses in zip(decays, lossy, strict=True)):
+    decays = [round(MAX_DECAY * fraction) for fraction in lost]
+    if any(fraction > 0 and decay == 0 for fraction, decay in zip(lost, decays, strict=True)):
         raise NoEquivalentError(
             f"a time constant of {neuron} rounds to a decay of 0",
             "at most 8192 steps",

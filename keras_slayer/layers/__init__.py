@@ -7,6 +7,7 @@ from keras_slayer.layers.spiking_conv2d import SpikingConv2D
 from keras_slayer.layers.spiking_dense import SpikingDense
 from keras_slayer.layers.spiking_pooling2d import SpikingSumPooling2D
 from keras_slayer.layers.temporal_filter import TemporalFilter
+from keras_slayer.layers.winner_take_all import WinnerTakeAll
 
 __all__ = [
     "DelayLayer",
@@ -16,4 +17,5 @@ __all__ = [
     "SpikingDense",
     "SpikingSumPooling2D",
     "TemporalFilter",
+    "WinnerTakeAll",
 ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from keras_slayer.export.mapping import LayerMapping, Mapping
 
 _COLOURS = ("#0077BB", "#EE7733", "#009988", "#AA4499", "#33BBEE", "#999933", "#EE3377", "#8A9097")
-"""Of the layers, in order (the same as in the report's page); after the last comes the first again."""
+"""Of the layers, in order, as on the report's page; after the last comes the first again."""
 _COLUMNS = 16  # of the grid of a chip
 _GAP = 0.12  # between cores, as a fraction of a core
 _PALEST = 0.18  # share of its colour that an almost empty core still has

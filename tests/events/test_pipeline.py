@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_slayer.events import spike_pipeline, to_spikes
+from keras_slayer.events import fit_frame, spike_pipeline, to_spikes
 
 SHAPE = (5, 6, 2)
 STEPS = 8
@@ -182,6 +182,35 @@ def test_population_of_neurons():
 def test_off_sensor_events_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="off the sensor"):
         collect(build(dataset_of()[0], sensor_shape=(5, 4, 2)))
+
+
+@pytest.mark.parametrize("fit", ["crop", "scale"])
+def test_recordings_of_another_size_come_to_the_frame(fit):
+    dataset, recordings = dataset_of()
+    frame = (4, 3, 2)
+    for source_shape in ((5, 6), None):
+        pipeline = build(dataset, sensor_shape=frame, fit=fit, source_shape=source_shape)
+        assert pipeline.element_spec[0].shape == (None, STEPS, *frame)
+        spikes, labels = collect(pipeline)
+        expected = [
+            to_spikes(fit_frame(events, frame, fit, source_shape=source_shape), frame, STEPS)
+            for events in recordings
+        ]
+        np.testing.assert_array_equal(spikes, np.stack(expected)[labels])
+    assert spikes.sum() > 50
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"fit": "stretch"}, '`fit` must be "crop" or "scale". Received: fit=\'stretch\''),
+        ({"fit": "crop", "sensor_shape": (6,)}, r"needs an image: `sensor_shape` must .*\(6,\)"),
+        ({"source_shape": (5, 6)}, r"`source_shape` needs `fit`\. Received: source_shape=\(5, 6\)"),
+    ],
+)
+def test_wrong_fit(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        build(dataset_of()[0], **arguments)
 
 
 def test_fit_sees_every_epoch():

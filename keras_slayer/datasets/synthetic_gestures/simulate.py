@@ -3,9 +3,9 @@
 The person is drawn as edges: outlines of hands, fingers, forearms with folds of the sleeves, upper
 arms, head and trunk, cut into short pieces. A piece of length l (pixels) and contrast c, whose
 place moves at velocity v (pixels per second) and whose normal is n, sweeps over l |v . n| pixels
-per second, each of which fires about |c| times:
+per second, each of which fires g |c| times (g is about 2.4, and differs between recordings):
 
-    events per second = l |v . n| |c|        ON where (v . n) c > 0, OFF otherwise
+    events per second = g l |v . n| |c|      ON where (v . n) c > 0, OFF otherwise
 
 which is what a camera with a fixed threshold of log brightness does with an edge (Lichtsteiner,
 Posch, Delbruck 2008). The events of a recording are drawn from that rate over time and edges, and

@@ -1,0 +1,64 @@
+"""keras_slayer, through training_step.py and neurons.py in the folder above.
+
+Variants: "srm", "cuba", "loihi"; "dense srm" is the twin with TensorFlow's own products.
+"""
+
+import functools
+
+import common
+import keras
+import neurons
+import training_step
+
+import keras_slayer as ks
+from peers import protocol
+from peers.networks import Conv, Pool
+
+PACKAGES = ("keras_slayer", "keras", "tensorflow")
+
+
+def spiking_layers(network, neuron, pool, density):
+    """The network in this library's layers."""
+    made = []
+    for layer in network.layers(density):
+        spec, fed = layer.spec, training_step.fed_at(layer.rate, neuron)
+        if isinstance(spec, Pool):
+            made.append(ks.SpikingSumPooling2D(spec.size, neuron=pool))
+        elif isinstance(spec, Conv):
+            same = "same" if spec.padding else "valid"
+            made.append(ks.SpikingConv2D(spec.filters, spec.kernel, padding=same, **fed))
+        else:
+            if len(layer.inputs) == 3:
+                made.append(ks.Flatten())
+            made.append(ks.SpikingDense(spec.units, **fed))
+    return made
+
+
+def prepare(settings):
+    common.set_threads(settings.threads)
+    product, _, neuron = settings.variant.rpartition(" ")
+    if not settings.network.specs:
+        work = neurons.prepare(neuron, "slayer", True, settings.shape)
+        return protocol.Work(work.step, lambda: {"rates": [work.facts()["rate"]]}, PACKAGES)
+    network = settings.network
+    workload = training_step.Workload(
+        network.title,
+        functools.partial(spiking_layers, network),
+        network.input_shape,
+        tau=network.tau,
+        batch=settings.batch,
+        density=settings.density,
+    )
+    shape = (settings.batch, settings.steps)
+    work = training_step.prepare(workload, shape, settings.density, neuron, product == "dense")
+
+    def facts():
+        found = work.facts()
+        return {"rates": found["after"], "losses": found["losses"]}
+
+    return protocol.Work(work.step, facts, PACKAGES)
+
+
+if __name__ == "__main__":
+    keras.utils.disable_interactive_logging()
+    protocol.serve(prepare)

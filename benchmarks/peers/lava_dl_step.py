@@ -1,0 +1,89 @@
+"""lava-dl: SLAYER's CUBA blocks. Variants: "float" weights, and "delays" (learned, 8-bit weights).
+
+Its tensors have time last: (batch, channels, height, width, time).
+"""
+
+import pathlib
+import sys
+
+ROOT = pathlib.Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "interop" / "peers"))
+import lava_python311  # noqa: E402, F401  (before lava)
+import torch  # noqa: E402
+from lava.lib.dl.slayer import block, neuron  # noqa: E402
+from torch import nn  # noqa: E402
+
+from peers import protocol, torch_training  # noqa: E402
+from peers.networks import Conv, Pool  # noqa: E402
+
+PACKAGES = ("lava-dl", "torch")
+
+
+def neuron_parameters(tau):
+    decay = 1 - float(protocol.lif_kernel(tau)[1])
+    return {"threshold": 1.0, "current_decay": decay, "voltage_decay": decay}
+
+
+def make_block(layer, kernel, tau, options):
+    spec, parameters = layer.spec, neuron_parameters(tau)
+    if isinstance(spec, Pool):
+        made = block.cuba.Pool(parameters, spec.size, pre_hook_fx=None)
+        made.synapse.weight.requires_grad_(False).fill_(protocol.pool_weight(kernel))
+        return made
+    if isinstance(spec, Conv):
+        made = block.cuba.Conv(
+            parameters,
+            layer.inputs[2],
+            spec.filters,
+            spec.kernel,
+            padding=spec.padding,
+            **options,
+        )
+    else:
+        made = block.cuba.Dense(parameters, layer.fan_in, spec.units, **options)
+    deviation = protocol.weight_deviation(kernel, layer.fan_in, layer.rate)
+    nn.init.normal_(made.synapse.weight, std=deviation)
+    return made
+
+
+class Net(nn.Module):
+    def __init__(self, settings):
+        super().__init__()
+        tau = settings.network.tau
+        # Without `pre_hook_fx` the blocks round their weights to the chip's.
+        options = {"delay": True} if settings.variant == "delays" else {"pre_hook_fx": None}
+        self.blocks = nn.ModuleList(
+            make_block(layer, protocol.cuba_kernel(tau), tau, options)
+            for layer in settings.network.layers(settings.density)
+        )
+
+    def forward(self, x, watch):
+        for one in self.blocks:
+            if isinstance(one, block.cuba.Dense) and x.ndim == 5:
+                x = x.flatten(1, 3)
+            x = one(x)
+            if watch is not None:
+                watch.append(x.mean().item())
+        return x
+
+
+def time_last(x):
+    return x.movedim(0, -1).contiguous()
+
+
+def prepare(settings):
+    torch_training.set_up(settings)
+    if not settings.network.specs:
+        tau = settings.network.tau
+        noise = torch_training.scaled_noise(settings, protocol.cuba_kernel(tau))
+        fires = neuron.cuba.Neuron(**neuron_parameters(tau))
+        return torch_training.neurons_work(fires, *map(time_last, noise), PACKAGES)
+    x, y = torch_training.time_first(settings)
+    model, x = Net(settings), time_last(x)
+    with torch.no_grad():
+        model(x, None)  # shapes, and with them the delays, are settled at the first call
+    return torch_training.network_work(model, x, y, time_axis=-1, packages=PACKAGES)
+
+
+if __name__ == "__main__":
+    protocol.serve(prepare)
