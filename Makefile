@@ -32,6 +32,9 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	for name in import_time neurons synapses training_step data_path; do \
 		$(BIN)/python benchmarks/$$name.py $(ARGS) || exit 1; done
+	if test -e $(INTEROP)/peers/.installed; then \
+		$(BIN)/python benchmarks/simulator.py --peers $(INTEROP) $(ARGS); \
+	else echo "No simulator benchmark: the lava environment is not there (make test-interop)."; fi
 
 # TensorFlow first, so that the install finds it and compiles the ops for it.
 $(VENV)/.installed: $(SOURCES)

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import datetime
+import json
 import math
 import multiprocessing
 import os
+import pathlib
 import platform
-import resource
+import shlex
 import statistics
 import sys
 import time
@@ -24,10 +27,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import tensorflow as tf
 from rich.console import Console
-from rich.table import Table
+from rich.table import Table as Printed
 
 import keras_slayer
 from keras_slayer import ops
+from peers.protocol import peak_bytes
 
 # No terminal to ask for its width: room for the tables all the same.
 console = Console(width=None if sys.stdout.isatty() else 120)
@@ -74,10 +78,22 @@ class Result:
         return statistics.median(self.seconds)
 
 
-def peak_bytes() -> int:
-    """Most memory that this process has held at once."""
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Texts for the terminal, for a file, and from there for the report."""
+
+    title: str
+    headings: tuple[str, ...]
+    rows: list[tuple[str, ...]]
+
+    def print(self) -> None:
+        printed = Printed(title=self.title, title_justify="left")
+        for index, heading in enumerate(self.headings):
+            justify = "right" if index else "left"
+            printed.add_column(heading, justify=justify, no_wrap=index > 0)
+        for row in self.rows:
+            printed.add_row(*row)
+        console.print(printed)
 
 
 class _Local:
@@ -179,6 +195,30 @@ def parser(description: str, *, repeats: int) -> argparse.ArgumentParser:
     return made
 
 
+def add_output(made: argparse.ArgumentParser) -> None:
+    """The option of benchmarks whose figures go into RESULTS.md (report.py)."""
+    folder = pathlib.Path("out/benchmarks")
+    made.add_argument(
+        "--output", type=pathlib.Path, default=folder, help="folder of results (%(default)s)"
+    )
+
+
+def save(folder: pathlib.Path, name: str, threads: int, tables: Sequence[Table], **data) -> None:
+    """Writes tables and further data to `folder`/`name`.json, with what they were measured on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    content = {
+        "command": shlex.join(["python", *sys.argv]),
+        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "machine": machine(threads),
+        "versions": versions(),
+        "tables": [dataclasses.asdict(table) for table in tables],
+        **data,
+    }
+    path = folder / f"{name}.json"
+    path.write_text(json.dumps(content, indent=1) + "\n")
+    print(f"written: {path}")
+
+
 def set_threads(threads: int) -> None:
     """Before TensorFlow runs anything: its threads within one op, and for ops side by side."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -207,36 +247,51 @@ def instruction_set() -> str:
     return "avx2" if has_avx2 and (not wish or wish.startswith("avx")) else "baseline"
 
 
+def machine(threads: int) -> str:
+    model = _processor().get("model name", platform.machine())
+    return f"{model}, {os.cpu_count()} cores, {threads} threads, load {os.getloadavg()[0]:.1f}"
+
+
+def versions() -> dict[str, str]:
+    native = f"native ({instruction_set()})" if ops.backend() == "native" else "reference"
+    return {
+        "python": platform.python_version(),
+        "tensorflow": tf.__version__,
+        "keras": keras.__version__,
+        "keras_slayer": keras_slayer.__version__,
+        "ops": native,
+    }
+
+
 def print_machine(threads: int) -> None:
     """What the figures below it were measured on."""
-    model = _processor().get("model name", platform.machine())
-    native = f"native ({instruction_set()})" if ops.backend() == "native" else "reference"
-    console.print(
-        f"{model}, {os.cpu_count()} cores, {threads} threads, load {os.getloadavg()[0]:.1f}\n"
-        f"python {platform.python_version()}, tensorflow {tf.__version__}, keras "
-        f"{keras.__version__}, keras_slayer {keras_slayer.__version__}, ops {native}",
-        highlight=False,
-    )
+    named = ", ".join(f"{name} {version}" for name, version in versions().items())
+    console.print(f"{machine(threads)}\n{named}", highlight=False)
+
+
+def results_table(
+    title: str, results: Sequence[Result], columns: dict[str, Callable[[Result], str]] | None = None
+) -> Table:
+    """Median, spread and ratio of each result, then `columns` (heading: text of a result)."""
+    columns = columns or {}
+    rows = []
+    for result in results:
+        times = (result.median, min(result.seconds), max(result.seconds))
+        rows.append(
+            (
+                result.name,
+                *(f"{1e3 * seconds:.2f}" for seconds in times),
+                f"{result.median / results[0].median:.2f}",
+                *(text(result) for text in columns.values()),
+            )
+        )
+    return Table(title, ("", "median ms", "min", "max", "ratio", *columns), rows)
 
 
 def print_results(
     title: str, results: Sequence[Result], columns: dict[str, Callable[[Result], str]] | None = None
 ) -> None:
-    """Median, spread and ratio of each result, then `columns` (heading: text of a result)."""
-    columns = columns or {}
-    table = Table(title=title, title_justify="left")
-    table.add_column("")
-    for heading in ("median ms", "min", "max", "ratio", *columns):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for result in results:
-        times = (result.median, min(result.seconds), max(result.seconds))
-        table.add_row(
-            result.name,
-            *(f"{1e3 * seconds:.2f}" for seconds in times),
-            f"{result.median / results[0].median:.2f}",
-            *(text(result) for text in columns.values()),
-        )
-    console.print(table)
+    results_table(title, results, columns).print()
 
 
 def megabytes(size: float) -> str:

@@ -13,6 +13,7 @@ if keras.backend.backend() != "tensorflow":
         f"before keras is imported. Received: backend={keras.backend.backend()!r}"
     )
 
+from keras_slayer.callbacks import FiringRateMonitor, RateInitializer
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
     DelayLayer,
@@ -22,10 +23,18 @@ from keras_slayer.layers import (
     SpikingDense,
     SpikingSumPooling2D,
     TemporalFilter,
+    WinnerTakeAll,
 )
 from keras_slayer.losses import SpikeCountLoss, SpikeMaxLoss, SpikeRateLoss, SpikeTimeLoss
-from keras_slayer.metrics import SpikeCountAccuracy, VanRossumDistance
+from keras_slayer.metrics import (
+    FirstSpikeAccuracy,
+    SpikeCountAccuracy,
+    VanRossumDistance,
+    accuracy_over_time,
+)
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA
+from keras_slayer.rate_setting import set_firing_rates
+from keras_slayer.rates import FiringRateWarning, firing_rates
 
 __version__ = "0.1.0"
 
@@ -33,9 +42,13 @@ __all__ = [
     "CUBA",
     "SRM",
     "DelayLayer",
+    "FiringRateMonitor",
+    "FiringRateWarning",
+    "FirstSpikeAccuracy",
     "Flatten",
     "FluctuationDriven",
     "LoihiCUBA",
+    "RateInitializer",
     "SpikeCountAccuracy",
     "SpikeCountLoss",
     "SpikeMaxLoss",
@@ -47,6 +60,10 @@ __all__ = [
     "SpikingSumPooling2D",
     "TemporalFilter",
     "VanRossumDistance",
+    "WinnerTakeAll",
+    "accuracy_over_time",
+    "firing_rates",
+    "set_firing_rates",
 ]
 
 

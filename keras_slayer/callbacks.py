@@ -43,7 +43,7 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     Example:
 
-    >>> monitor = keras_slayer.callbacks.FiringRateMonitor(x_validation[:32])
+    >>> monitor = keras_slayer.FiringRateMonitor(x_validation[:32])
     >>> history = model.fit(x, y, callbacks=[monitor, keras.callbacks.TensorBoard("logs")])
     >>> history.history["rate/spiking_dense"]
     """

@@ -34,23 +34,31 @@ def spiking_layers(network, neuron, pool, density):
     return made
 
 
+def workload(network, batch, density):
+    """The network as training_step.py takes it."""
+    return training_step.Workload(
+        network.title,
+        functools.partial(spiking_layers, network),
+        network.input_shape,
+        tau=network.tau,
+        batch=batch,
+        density=density,
+    )
+
+
 def prepare(settings):
     common.set_threads(settings.threads)
     product, _, neuron = settings.variant.rpartition(" ")
     if not settings.network.specs:
         work = neurons.prepare(neuron, "slayer", True, settings.shape)
         return protocol.Work(work.step, lambda: {"rates": [work.facts()["rate"]]}, PACKAGES)
-    network = settings.network
-    workload = training_step.Workload(
-        network.title,
-        functools.partial(spiking_layers, network),
-        network.input_shape,
-        tau=network.tau,
-        batch=settings.batch,
-        density=settings.density,
+    work = training_step.prepare(
+        workload(settings.network, settings.batch, settings.density),
+        (settings.batch, settings.steps),
+        settings.density,
+        neuron,
+        product == "dense",
     )
-    shape = (settings.batch, settings.steps)
-    work = training_step.prepare(workload, shape, settings.density, neuron, product == "dense")
 
     def facts():
         found = work.facts()

@@ -64,7 +64,7 @@ class WinnerTakeAll(keras.layers.Layer):
 
     Example:
 
-    >>> layer = keras_slayer.layers.WinnerTakeAll(window=3, duration=5.0)
+    >>> layer = keras_slayer.WinnerTakeAll(window=3, duration=5.0)
     >>> layer(keras.ops.ones((1, 50, 34, 34, 12))).shape
     TensorShape([1, 50, 34, 34, 12])
     """

@@ -152,12 +152,19 @@ def hazards():
 
     return {
         "groups": IntegerNetwork(
-            (2, 3, 130), (IntegerConv(np.full((2, 2, 1, 130), 120, np.int16), NEURON, groups=130),)
+            (2, 3, 128), (IntegerConv(np.full((2, 2, 1, 128), 120, np.int16), NEURON, groups=128),)
         ),
         "only_zeros": dense(0, 60),
         "a_power_of_two_at_most_zero": dense(-64 * rng.integers(0, 2, (9, 4)), 400),
         "one_power_of_two": dense(-64, 800),
-        "lowest_and_all_negative": dense(-256 + 2 * rng.integers(0, 30, (9, 4)), 2800),
+        # 336 - 256 is not above the threshold of 80.
+        "lowest_and_all_negative": vector(
+            IntegerDense(
+                np.array([[-256], [-200]], np.int16),
+                IntegerNeuron(4096, 4096, 80),
+                np.array([336], np.int32),
+            )
+        ),
         "highest_and_all_positive": dense(256, -2500),
     }
 

@@ -1,0 +1,273 @@
+"""One training step of a workload in this package and in its peers, in turn.
+
+    python benchmarks/against_peers.py w1
+    python benchmarks/against_peers.py w2 --candidates keras_slayer lava
+
+Each candidate is a process of its own in its library's environment (`make bench-peers`
+makes them under .bench); peers/protocol.py says how they are timed. All have the same
+network, batch, spikes and loss, and Adam. A turn takes two steps of each candidate, and
+times the second.
+"""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import pathlib
+import selectors
+import subprocess
+import sys
+import tempfile
+import time
+
+import common
+import limits
+
+from peers import networks
+from peers.networks import NETWORKS
+from peers.protocol import Settings
+
+FOLDER = pathlib.Path(__file__).parent
+OURS = "keras_slayer"
+# None is this Python: TensorFlow, Keras and keras_slayer.
+LAVA, SPIKINGJELLY = "lava", "spikingjelly"
+# Lets a candidate's threads go to sleep before another one is timed.
+PAUSE_SECONDS = 0.03
+
+
+@dataclasses.dataclass(frozen=True)
+class Peer:
+    """A candidate: script and variant of `peers`, and the environment that runs it."""
+
+    name: str
+    script: str
+    variant: str
+    environment: str | None = None
+
+
+PEERS = [
+    Peer(f"{OURS}, SRM", "keras_slayer_step", "srm"),
+    Peer(f"{OURS}, CUBA", "keras_slayer_step", "cuba"),
+    Peer(f"{OURS}, LoihiCUBA", "keras_slayer_step", "loihi"),
+    Peer("dense TensorFlow twin, SRM", "keras_slayer_step", "dense srm"),
+    Peer("Keras RNN cell", "keras_rnn_step", "graph"),
+    Peer("Keras RNN cell, XLA", "keras_rnn_step", "xla"),
+    Peer("lava-dl CUBA, float weights", "lava_dl_step", "float", LAVA),
+    Peer("lava-dl CUBA, 8 bits, delays", "lava_dl_step", "delays", LAVA),
+    Peer("spikingjelly LIF", "spikingjelly_step", "lif", SPIKINGJELLY),
+    Peer("spikingjelly CUBA", "spikingjelly_step", "cuba", SPIKINGJELLY),
+    Peer("snnTorch Leaky, loop", "snntorch_step", "loop", LAVA),
+    Peer("snnTorch Leaky, compiled", "snntorch_step", "compiled", LAVA),
+]
+# Without products there is nothing to be dense, to round or to delay.
+ONLY_NETWORKS = {"dense srm", "delays"}
+
+
+class Failure(RuntimeError):
+    """A candidate that could not run: the reason goes into the table."""
+
+
+class Process:
+    """The other end of peers/protocol.py."""
+
+    def __init__(self, peer, settings, environments, log):
+        self.peer, self.seconds, self.log = peer, [], log
+        threads = str(settings.threads)
+        command = [python(peer, environments), "-m", f"peers.{peer.script}"]
+        self.process = subprocess.Popen(
+            [*command, json.dumps(dataclasses.asdict(settings))],
+            cwd=FOLDER,
+            env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+
+    def receive(self, patience: float) -> dict:
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            if not selector.select(patience):
+                raise Failure(f"no step within {patience:.0f} s")
+        line = self.process.stdout.readline()
+        if not line:
+            raise Failure(f"ended with code {self.process.wait()}")
+        message = json.loads(line)
+        if "error" in message:
+            raise Failure(message["error"])
+        return message
+
+    def ask(self, command: str, patience: float) -> dict:
+        self.process.stdin.write(command + "\n")
+        self.process.stdin.flush()
+        return self.receive(patience)
+
+    def time(self, patience: float) -> None:
+        self.seconds.append(self.ask("time", patience)["seconds"])
+
+    def finish(self, patience: float) -> common.Result:
+        facts = self.ask("finish", patience)
+        for index, rate in enumerate(facts["rates"]):
+            common.check_rate(f"{self.peer.name}, layer {index}", rate)
+        for loss in facts.get("losses", []):
+            common.check_finite(f"the loss of {self.peer.name}", loss)
+        peak, idle = facts.pop("peak"), facts.pop("idle")
+        return common.Result(self.peer.name, tuple(self.seconds), facts, peak, idle)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+def python(peer: Peer, environments: pathlib.Path) -> str:
+    if peer.environment is None:
+        return sys.executable
+    path = environments / peer.environment / "bin" / "python"
+    if not path.exists():
+        raise SystemExit(f"{peer.name} needs {path}: `make bench-peers` makes its environment.")
+    return str(path.absolute())
+
+
+def run(peers, settings, arguments) -> tuple[list[common.Result], dict[str, str]]:
+    """Results, and by name why the others have none."""
+    running, failures = [], {}
+
+    def attempt(process, action):
+        try:
+            return action(arguments.patience)
+        except (Failure, RuntimeError) as error:
+            failures[process.peer.name] = str(error)
+            print(f"{process.peer.name}: {error}")
+            process.end()
+            if process in running:
+                running.remove(process)
+        return None
+
+    with contextlib.ExitStack() as stack:
+        log = stack.enter_context(open(arguments.log, "w") if arguments.log else _discarded())
+        for peer in peers:
+            process = Process(peer, settings, arguments.environments, log)
+            stack.callback(process.end)
+            running.append(process)
+            if ready := attempt(process, process.receive):
+                print(f"{peer.name}: ready after {ready['ready']:.0f} s")
+        for _ in range(arguments.repeats):
+            for process in list(running):
+                time.sleep(PAUSE_SECONDS)
+                attempt(process, process.time)
+        results = [attempt(process, process.finish) for process in list(running)]
+    results = [result for result in results if result is not None]
+    for result in results:
+        found = result.facts.get("weights", settings.network.weights)
+        if found != settings.network.weights:
+            raise SystemExit(f"{result.name} has {found} weights, not {settings.network.weights}")
+    return results, failures
+
+
+def _discarded():
+    return tempfile.TemporaryFile("w")
+
+
+def columns(network, settings, found: limits.Limits) -> dict:
+    """Memory, and the median in multiples of what each limit of the machine allows."""
+    size = (settings.batch, settings.steps)
+    memory = networks.least_bytes(network, *size) / found.bytes_per_second
+    made = {
+        "peak MB over imports": lambda r: common.megabytes(r.peak_bytes - r.idle_bytes),
+        f"x memory limit ({1e3 * memory:.1f} ms)": lambda r: f"{r.median / memory:.1f}",
+    }
+    if network.specs:
+        dense = networks.dense_flops(network, *size) / found.flops_per_second
+        heading = f"x dense arithmetic ({1e3 * dense:.1f} ms)"
+        made[heading] = lambda r: f"{r.median / dense:.2f}"
+    return made
+
+
+def options(arguments) -> Settings:
+    network = NETWORKS[arguments.workload]
+    return Settings(
+        workload=arguments.workload,
+        variant="",
+        batch=arguments.batch or network.batch,
+        steps=arguments.steps or network.steps,
+        density=network.density if arguments.density is None else arguments.density,
+        threads=arguments.threads,
+        memory_gib=arguments.memory,
+    )
+
+
+def parse_arguments():
+    parser = common.parser(__doc__, repeats=9)
+    common.add_output(parser)
+    parser.add_argument("workload", choices=list(NETWORKS))
+    parser.add_argument(
+        "--candidates", nargs="+", default=[""], help="names contain one of these (default: all)"
+    )
+    parser.add_argument(
+        "--environments", type=pathlib.Path, default=".bench", help="folder (%(default)s)"
+    )
+    parser.add_argument("--batch", type=int, help="instead of the workload's")
+    parser.add_argument("--steps", type=int, help="instead of the workload's")
+    parser.add_argument("--density", type=float, help="of the input, instead of the workload's")
+    parser.add_argument(
+        "--memory", type=float, default=6, help="GiB that a candidate may take (%(default)s)"
+    )
+    parser.add_argument(
+        "--patience", type=float, default=120, help="seconds to wait for a step (%(default)s)"
+    )
+    parser.add_argument("--log", help="file for what the libraries print")
+    return parser.parse_args()
+
+
+def chosen_peers(arguments) -> list[Peer]:
+    named = [p for p in PEERS if any(text in p.name for text in arguments.candidates)]
+    if not NETWORKS[arguments.workload].specs:
+        named = [p for p in named if p.variant not in ONLY_NETWORKS]
+    if not named:
+        raise SystemExit(f"candidates are {', '.join(peer.name for peer in PEERS)}")
+    return named
+
+
+def main():
+    arguments = parse_arguments()
+    peers, settings = chosen_peers(arguments), options(arguments)
+    common.set_threads(arguments.threads)
+    common.print_machine(arguments.threads)
+    found = limits.measure(arguments.threads)
+    limits_table = limits.table(found)
+    limits_table.print()
+    results, failures = run(peers, settings, arguments)
+    if not results:
+        raise SystemExit("None of the candidates ran.")
+    network = settings.network
+    of = f"batch {settings.batch}, T = {settings.steps}"
+    of += f", density {settings.density:.2%}" if network.specs else ""
+    table = common.results_table(
+        f"{arguments.workload.upper()}: {network.title}, {of}",
+        results,
+        columns(network, settings, found),
+    )
+    blank = ("",) * (len(table.headings) - 2)
+    table.rows.extend((name, *blank, reason) for name, reason in failures.items())
+    table.print()
+    versions = {}
+    for result in results:
+        versions.update(result.facts["versions"])
+    print(", ".join(f"{name} {version}" for name, version in sorted(versions.items())))
+    medians = {result.name: result.median for result in results}
+    memory = {result.name: result.peak_bytes - result.idle_bytes for result in results}
+    common.save(
+        arguments.output,
+        f"against_peers_{arguments.workload}",
+        arguments.threads,
+        [limits_table, table],
+        peers=versions,
+        medians=medians,
+        memory=memory,
+        rates={result.name: result.facts["rates"] for result in results},
+    )
+
+
+if __name__ == "__main__":
+    main()
