@@ -51,6 +51,8 @@ def parse_arguments():
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     if arguments.fine_tuning < 0:
         parser.error("--fine-tuning must not be negative")
+    if arguments.model and not pathlib.Path(arguments.model).is_file():
+        parser.error(f"--model: there is no file {arguments.model}")
     return arguments
 
 

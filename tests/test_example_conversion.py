@@ -40,7 +40,7 @@ def test_says_what_is_wrong_before_training(tmp_path):
     for arguments, message in (
         (["--fine-tuning", "-1"], "--fine-tuning must not be negative"),
         (["--epochs", "0"], "--epochs must be at least 1"),
-        (["--model", "absent.keras"], "absent.keras"),
+        (["--model", "absent.keras"], "there is no file absent.keras"),
     ):
         result = run(tmp_path, *arguments)
         assert result.returncode != 0

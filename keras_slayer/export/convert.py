@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import keras
@@ -10,7 +9,7 @@ import keras
 from keras_slayer.export.chain import read_chain
 from keras_slayer.export.conversion import plan_conversion
 from keras_slayer.export.graph import read_network
-from keras_slayer.export.problems import Problem
+from keras_slayer.export.problems import refuse
 from keras_slayer.export.thresholds import calibrate_thresholds, first_samples
 from keras_slayer.ops import checks
 
@@ -71,23 +70,18 @@ def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> k
     if not isinstance(model, keras.Model):
         raise ValueError(f"model must be a keras.Model. Received: {type(model).__name__}")
     chain, problems = read_chain(model)
-    _refuse(problems)
+    refuse(problems, "converted to Loihi")
     plan, problems = plan_conversion(chain, weight_bits)
-    _refuse(problems)
+    refuse(problems, "converted to Loihi")
     if calibration is None:
         twins = [layer.twin() for layer in plan]
     else:
         samples = first_samples(calibration, chain.input_shape[2:])
         twins = calibrate_thresholds(plan, samples)
     # What was small enough to be no problem may not be so after scaling.
-    _refuse(read_network(replace(chain, layers=tuple(twins)))[1])
+    _, problems = read_network(replace(chain, layers=tuple(twins)))
+    refuse(problems, "converted to Loihi")
     return _assemble(model, dict(zip(map(id, chain.layers), twins, strict=True)))
-
-
-def _refuse(problems: Sequence[Problem]) -> None:
-    if problems:
-        lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise ValueError(f"The model cannot be converted to Loihi ({len(problems)}):\n{lines}")
 
 
 def _assemble(model: keras.Model, twins: dict[int, keras.Layer]) -> keras.Model:

@@ -30,12 +30,14 @@ class Notes(list[Problem]):
         self.append(Problem(self._layer, what, limit, remedy))
 
 
-def refuse(problems: Sequence[Problem]) -> None:
-    """Raises one ValueError that lists every problem; does nothing if there is none."""
+def refuse(problems: Sequence[Problem], what: str = "exported to Loihi") -> None:
+    """Raises one ValueError that lists every problem, and does nothing if there is none.
+
+    Args:
+        what: cannot be done with the model.
+    """
     if not problems:
         return
     count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
     lines = "\n".join(f"  - {problem}" for problem in problems)
-    raise ValueError(
-        f"The model cannot be exported to Loihi ({count}), nothing was written:\n{lines}"
-    )
+    raise ValueError(f"The model cannot be {what} ({count}), nothing was written:\n{lines}")
