@@ -4,12 +4,11 @@
     python benchmarks/against_peers.py w2 --candidates keras_slayer lava
 
 Each candidate is a process of its own in its library's environment (`make bench-peers`
-makes them under .bench); peers/protocol.py says how they are timed. All have the same
-network, batch, spikes and loss, and Adam. A turn takes two steps of each candidate, and
-times the second.
+makes them under .bench); peers/protocol.py says how they are timed, and what the
+libraries print is in a log beside the results. All have the same network, batch, spikes
+and loss, and Adam. A turn takes two steps of each candidate, and times the second.
 """
 
-import argparse
 import contextlib
 import dataclasses
 import json
@@ -18,12 +17,10 @@ import pathlib
 import selectors
 import subprocess
 import sys
-import tempfile
 import time
 
 import common
 import limits
-
 from peers import networks
 from peers.networks import NETWORKS
 from peers.protocol import Settings
@@ -64,7 +61,7 @@ PEERS = [
 ONLY_NETWORKS = {"dense srm", "delays"}
 
 
-class Failure(RuntimeError):
+class CandidateError(RuntimeError):
     """A candidate that could not run: the reason goes into the table."""
 
 
@@ -72,30 +69,20 @@ class Process:
     """The other end of peers/protocol.py."""
 
     def __init__(self, peer, settings, environments, log):
-        self.peer, self.seconds, self.log = peer, [], log
-        threads = str(settings.threads)
-        command = [python(peer, environments), "-m", f"peers.{peer.script}"]
-        self.process = subprocess.Popen(
-            [*command, json.dumps(dataclasses.asdict(settings))],
-            cwd=FOLDER,
-            env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+        self.peer, self.seconds = peer, []
+        self.process, self.answers = start(peer, settings, environments, log)
 
     def receive(self, patience: float) -> dict:
         with selectors.DefaultSelector() as selector:
-            selector.register(self.process.stdout, selectors.EVENT_READ)
+            selector.register(self.answers, selectors.EVENT_READ)
             if not selector.select(patience):
-                raise Failure(f"no step within {patience:.0f} s")
-        line = self.process.stdout.readline()
+                raise CandidateError(f"no step within {patience:.0f} s")
+        line = self.answers.readline()
         if not line:
-            raise Failure(f"ended with code {self.process.wait()}")
+            raise CandidateError(f"ended with code {self.process.wait()}")
         message = json.loads(line)
         if "error" in message:
-            raise Failure(message["error"])
+            raise CandidateError(message["error"])
         return message
 
     def ask(self, command: str, patience: float) -> dict:
@@ -118,6 +105,26 @@ class Process:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
+        self.answers.close()
+
+
+def start(peer, settings, environments, log):
+    """(process of the peer's script, file of its answers); `settings` are a dataclass."""
+    reading, writing = os.pipe()
+    threads = str(settings.threads)
+    arguments = [json.dumps(dataclasses.asdict(settings)), str(writing)]
+    process = subprocess.Popen(
+        [python(peer, environments), "-m", f"peers.{peer.script}", *arguments],
+        cwd=FOLDER,
+        env={**os.environ, "OMP_NUM_THREADS": threads, "MKL_NUM_THREADS": threads},
+        stdin=subprocess.PIPE,
+        stdout=log,
+        stderr=log,
+        pass_fds=(writing,),
+        text=True,
+    )
+    os.close(writing)
+    return process, os.fdopen(reading)
 
 
 def python(peer: Peer, environments: pathlib.Path) -> str:
@@ -136,7 +143,7 @@ def run(peers, settings, arguments) -> tuple[list[common.Result], dict[str, str]
     def attempt(process, action):
         try:
             return action(arguments.patience)
-        except (Failure, RuntimeError) as error:
+        except (CandidateError, RuntimeError) as error:
             failures[process.peer.name] = str(error)
             print(f"{process.peer.name}: {error}")
             process.end()
@@ -144,8 +151,9 @@ def run(peers, settings, arguments) -> tuple[list[common.Result], dict[str, str]
                 running.remove(process)
         return None
 
-    with contextlib.ExitStack() as stack:
-        log = stack.enter_context(open(arguments.log, "w") if arguments.log else _discarded())
+    log_path = arguments.output / f"against_peers_{arguments.workload}.log"
+    log_path.parent.mkdir(parents=True, exist_ok=True)
+    with open(log_path, "w") as log, contextlib.ExitStack() as stack:
         for peer in peers:
             process = Process(peer, settings, arguments.environments, log)
             stack.callback(process.end)
@@ -163,10 +171,6 @@ def run(peers, settings, arguments) -> tuple[list[common.Result], dict[str, str]
         if found != settings.network.weights:
             raise SystemExit(f"{result.name} has {found} weights, not {settings.network.weights}")
     return results, failures
-
-
-def _discarded():
-    return tempfile.TemporaryFile("w")
 
 
 def columns(network, settings, found: limits.Limits) -> dict:
@@ -214,9 +218,8 @@ def parse_arguments():
         "--memory", type=float, default=6, help="GiB that a candidate may take (%(default)s)"
     )
     parser.add_argument(
-        "--patience", type=float, default=120, help="seconds to wait for a step (%(default)s)"
+        "--patience", type=float, default=240, help="seconds to wait for a step (%(default)s)"
     )
-    parser.add_argument("--log", help="file for what the libraries print")
     return parser.parse_args()
 
 

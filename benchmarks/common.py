@@ -26,12 +26,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
+from peers.protocol import peak_bytes
 from rich.console import Console
 from rich.table import Table as Printed
 
 import keras_slayer
 from keras_slayer import ops
-from peers.protocol import peak_bytes
 
 # No terminal to ask for its width: room for the tables all the same.
 console = Console(width=None if sys.stdout.isatty() else 120)

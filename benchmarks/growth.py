@@ -8,7 +8,6 @@ Workload W1 (`--workload` for another), one axis varied, the others as the workl
 """
 
 import common
-
 from peers import keras_slayer_step
 from peers.networks import NETWORKS
 from training_step import prepare
@@ -70,7 +69,7 @@ def table(points, arguments):
         for p in points
     ]
     headings = ("median ms", "dense twin ms", "ratio", "MB over imports", "dense twin MB")
-    title = f"{NETWORKS[arguments.workload].title}, {arguments.neuron}, growth with {arguments.axis}"
+    title = f"{NETWORKS[arguments.workload].title}, {arguments.neuron}: {arguments.axis}"
     return common.Table(title, (arguments.axis, *headings), rows)
 
 

@@ -7,7 +7,6 @@ import warnings
 import keras
 import numpy as np
 
-from keras_slayer.export.keras_twin import float_twin, integer_twin
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -15,6 +14,7 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
+from keras_slayer.export.report.keras_twin import float_twin, integer_twin
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 LEAKY = IntegerNeuron(1024, 128, 80)

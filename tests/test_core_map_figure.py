@@ -7,8 +7,8 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from keras_slayer.export.chips import LOIHI1
-from keras_slayer.export.mapping import map_network
+from keras_slayer.export.mapping.chips import LOIHI1
+from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeuron
 from keras_slayer.visualization.core_map import plot_core_map
 

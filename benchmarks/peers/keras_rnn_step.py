@@ -10,7 +10,6 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
-
 from peers import protocol
 from peers.networks import Conv, Pool
 
@@ -71,7 +70,8 @@ def synapse(layer, kernel):
     if isinstance(spec, Pool):
         return OverFrames(SumPool(spec.size, protocol.pool_weight(kernel)))
     deviation = protocol.weight_deviation(kernel, layer.fan_in, layer.rate)
-    options = {"use_bias": False, "kernel_initializer": keras.initializers.RandomNormal(0, deviation)}
+    initializer = keras.initializers.RandomNormal(0, deviation)
+    options = {"use_bias": False, "kernel_initializer": initializer}
     if isinstance(spec, Conv):
         same = "same" if spec.padding else "valid"
         return OverFrames(keras.layers.Conv2D(spec.filters, spec.kernel, padding=same, **options))

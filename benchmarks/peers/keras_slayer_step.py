@@ -9,10 +9,10 @@ import common
 import keras
 import neurons
 import training_step
-
-import keras_slayer as ks
 from peers import protocol
 from peers.networks import Conv, Pool
+
+import keras_slayer as ks
 
 PACKAGES = ("keras_slayer", "keras", "tensorflow")
 

@@ -6,29 +6,30 @@ Its tensors have time last: (batch, channels, height, width, time).
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "interop" / "peers"))
-import lava_python311  # noqa: E402, F401  (before lava)
-import torch  # noqa: E402
-from lava.lib.dl.slayer import block, neuron  # noqa: E402
-from torch import nn  # noqa: E402
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "tests" / "interop" / "peers"))
+import lava_python311  # noqa: F401, I001  (before lava)
+import torch
+from lava.lib.dl.slayer import block, neuron
+from torch import nn
 
-from peers import protocol, torch_training  # noqa: E402
-from peers.networks import Conv, Pool  # noqa: E402
+from peers import protocol, torch_training
+from peers.networks import Conv, Pool
 
 PACKAGES = ("lava-dl", "torch")
+# At 1 the weights would be lost in the rounding to the chip's, steps of 1/32 up to 4.
+THRESHOLD = 4.0
 
 
 def neuron_parameters(tau):
     decay = 1 - float(protocol.lif_kernel(tau)[1])
-    return {"threshold": 1.0, "current_decay": decay, "voltage_decay": decay}
+    return {"threshold": THRESHOLD, "current_decay": decay, "voltage_decay": decay}
 
 
 def make_block(layer, kernel, tau, options):
     spec, parameters = layer.spec, neuron_parameters(tau)
     if isinstance(spec, Pool):
         made = block.cuba.Pool(parameters, spec.size, pre_hook_fx=None)
-        made.synapse.weight.requires_grad_(False).fill_(protocol.pool_weight(kernel))
+        made.synapse.weight.requires_grad_(False).fill_(protocol.pool_weight(kernel, THRESHOLD))
         return made
     if isinstance(spec, Conv):
         made = block.cuba.Conv(
@@ -41,7 +42,7 @@ def make_block(layer, kernel, tau, options):
         )
     else:
         made = block.cuba.Dense(parameters, layer.fan_in, spec.units, **options)
-    deviation = protocol.weight_deviation(kernel, layer.fan_in, layer.rate)
+    deviation = protocol.weight_deviation(kernel, layer.fan_in, layer.rate, THRESHOLD)
     nn.init.normal_(made.synapse.weight, std=deviation)
     return made
 
@@ -75,9 +76,10 @@ def prepare(settings):
     torch_training.set_up(settings)
     if not settings.network.specs:
         tau = settings.network.tau
-        noise = torch_training.scaled_noise(settings, protocol.cuba_kernel(tau))
+        z, grad_spikes = torch_training.scaled_noise(settings, protocol.cuba_kernel(tau))
         fires = neuron.cuba.Neuron(**neuron_parameters(tau))
-        return torch_training.neurons_work(fires, *map(time_last, noise), PACKAGES)
+        z = time_last(z * THRESHOLD)
+        return torch_training.neurons_work(fires, z, time_last(grad_spikes), PACKAGES)
     x, y = torch_training.time_first(settings)
     model, x = Net(settings), time_last(x)
     with torch.no_grad():

@@ -1,11 +1,12 @@
 """How a candidate in a process of its own is timed, over pipes.
 
-    python -m peers.snntorch_step '{"workload": "w1", "variant": "compiled", ...}'
+    python -m peers.snntorch_step '{"workload": "w1", "variant": "compiled", ...}' 1
 
-The script prepares, warms up and writes {"ready": ...}. For each line "time" it takes
-one step to be warm again, times the next, and writes {"seconds": ...}; at "finish" it
-writes its figures and ends. Whatever a library prints goes to stderr. An error, too
-little memory included, is written as {"error": ...}.
+The second argument is the file descriptor for the answers: a pipe of their own, since
+libraries print to stdout as they please. The script prepares, warms up and writes
+{"ready": ...}. For each line "time" on stdin it takes one step to be warm again, times
+the next, and writes {"seconds": ...}; at "finish" it writes its figures and ends. An
+error, too little memory included, is written as {"error": ...}.
 
 Nothing but numpy and the standard library is imported: each peer's environment has
 its own.
@@ -25,7 +26,6 @@ from collections.abc import Callable
 from importlib import metadata
 
 import numpy as np
-
 from peers.networks import NETWORKS, Network
 
 # Distance of the threshold from rest in standard deviations of the membrane, as in
@@ -121,15 +121,20 @@ def peak_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
-def serve(prepare: Callable[[Settings], Work]) -> None:
-    """Runs the script's side; `prepare` makes the work, its libraries already imported."""
-    settings = Settings(**json.loads(sys.argv[1]))
-    channel = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+def answers() -> Callable[..., None]:
+    """What writes a line of JSON to the parent."""
+    channel = os.fdopen(int(sys.argv[2]), "w", buffering=1)
 
     def send(**message):
         print(json.dumps(message), file=channel)
 
+    return send
+
+
+def serve(prepare: Callable[[Settings], Work]) -> None:
+    """Runs the script's side; `prepare` makes the work, its libraries already imported."""
+    settings = Settings(**json.loads(sys.argv[1]))
+    send = answers()
     if settings.memory_gib:
         limit = int(settings.memory_gib * 2**30)
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))

@@ -8,12 +8,13 @@ import math
 
 import snntorch
 import torch
+from peers import protocol, torch_training
 from torch import nn
 
-from peers import protocol, torch_training
-
-# Steps in one compiled piece: a longer one takes minutes to compile and is no faster.
-PIECE = 50
+# Steps in one compiled piece: longer ones take minutes to compile.
+PIECE = 25
+# Every layer compiles its own, and the default allows eight.
+torch._dynamo.config.recompile_limit = 64
 
 
 def fire_steps(neuron, z, membrane):
@@ -32,7 +33,8 @@ class Fire:
         self.steps = torch.compile(fire_steps, dynamic=False) if compiled else fire_steps
 
     def __call__(self, neuron, z):
-        membrane, spikes = torch.zeros_like(z[0]), []
+        # With a gradient like that of all later pieces, so that one compiled form does for all.
+        membrane, spikes = torch.zeros_like(z[0]).requires_grad_(z.requires_grad), []
         for piece in z.split(self.piece):
             fired, membrane = self.steps(neuron, piece, membrane)
             spikes.append(fired)
@@ -46,14 +48,16 @@ class Net(nn.Module):
         self.synapses = nn.ModuleList(torch_training.synapse(layer, kernel) for layer in layers)
         self.neurons = nn.ModuleList(neuron() for _ in layers)
         self.fire = Fire(compiled=True) if settings.variant == "compiled" else None
+        self.watching = Fire(compiled=False)
 
     def forward(self, x, watch):
         return self.layer_by_layer(x, watch) if self.fire else self.step_by_step(x, watch)
 
     def layer_by_layer(self, x, watch):
+        fire = self.fire if watch is None else self.watching
         for synapse, neuron in zip(self.synapses, self.neurons, strict=True):
             z = synapse(x.flatten(0, 1))
-            x = self.fire(neuron, z.unflatten(0, x.shape[:2]))
+            x = fire(neuron, z.unflatten(0, x.shape[:2]))
             if watch is not None:
                 watch.append(x.mean().item())
         return x
@@ -84,8 +88,13 @@ def prepare(settings):
 
     if not settings.network.specs:
         z, grad_spikes = torch_training.scaled_noise(settings, kernel)
-        fire, single = Fire(settings.variant == "compiled"), neuron()
-        return torch_training.neurons_work(lambda z: fire(single, z), z, grad_spikes, packages)
+        fire, watching = Fire(settings.variant == "compiled"), Fire(compiled=False)
+        single = neuron()
+
+        def run(z):
+            return (fire if torch.is_grad_enabled() else watching)(single, z)
+
+        return torch_training.neurons_work(run, z, grad_spikes, packages)
     model = Net(settings, neuron, kernel)
     x, y = torch_training.time_first(settings)
     return torch_training.network_work(model, x, y, time_axis=0, packages=packages)

@@ -2,10 +2,9 @@
 
 import math
 
+from peers import protocol, torch_training
 from spikingjelly.activation_based import functional, layer, neuron
 from torch import nn
-
-from peers import protocol, torch_training
 
 PACKAGES = ("spikingjelly", "torch")
 

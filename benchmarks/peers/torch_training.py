@@ -6,10 +6,9 @@ import math
 
 import torch
 import torch.nn.functional as functional
-from torch import nn
-
 from peers import protocol
 from peers.networks import Conv, Dense, Pool
+from torch import nn
 
 
 class SumPool(nn.Module):
@@ -81,7 +80,8 @@ def network_work(model, x, y, *, time_axis, packages) -> protocol.Work:
         rates = []
         with torch.no_grad():
             model(x, rates)
-        count = sum(weight.numel() for weight in weights)
+        named = model.named_parameters()
+        count = sum(w.numel() for name, w in named if name.endswith("weight") and w.requires_grad)
         return {"losses": losses, "rates": rates, "weights": count}
 
     return protocol.Work(step, facts, packages)

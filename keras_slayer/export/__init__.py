@@ -7,15 +7,15 @@ the compiled simulator.
 import importlib
 
 _HOME = {
-    "Calibration": "calibration",
-    "LayerRecord": "simulator",
-    "LayerReport": "report",
-    "LoihiReport": "report",
-    "LoihiSimulator": "simulator",
-    "SimulationRecord": "simulator",
-    "Mapping": "mapping",
+    "Calibration": "report.calibration",
+    "LayerRecord": "simulation.simulator",
+    "LayerReport": "report.report",
+    "LoihiReport": "report.report",
+    "LoihiSimulator": "simulation.simulator",
+    "SimulationRecord": "simulation.simulator",
+    "Mapping": "mapping.mapping",
     "export_loihi": "loihi",
-    "to_loihi": "convert",
+    "to_loihi": "conversion.convert",
 }
 
 __all__ = sorted(_HOME)

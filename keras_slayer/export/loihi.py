@@ -10,14 +10,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from keras_slayer.export import netx
-from keras_slayer.export.calibration import calibrate
-from keras_slayer.export.chain import Chain, read_chain
-from keras_slayer.export.chips import get_chip
-from keras_slayer.export.convert import to_loihi
-from keras_slayer.export.files import write_whole
-from keras_slayer.export.graph import Flatten, FloatNetwork, read_network
-from keras_slayer.export.mapping import map_network
+from keras_slayer.export.conversion.convert import to_loihi
+from keras_slayer.export.formats import netx
+from keras_slayer.export.formats.files import write_whole
+from keras_slayer.export.mapping.chips import get_chip
+from keras_slayer.export.mapping.mapping import map_network
+from keras_slayer.export.model.chain import Chain, read_chain
+from keras_slayer.export.model.graph import Flatten, FloatNetwork, read_network
 from keras_slayer.export.network import SYNAPTIC_SUM_LIMIT, IntegerDense, IntegerNetwork
 from keras_slayer.export.problems import refuse
 from keras_slayer.export.quantize import (
@@ -27,12 +26,13 @@ from keras_slayer.export.quantize import (
     quantize,
     weight_damage,
 )
-from keras_slayer.export.report import LayerReport, LoihiReport
+from keras_slayer.export.report.calibration import calibrate
+from keras_slayer.export.report.report import LayerReport, LoihiReport
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.ops import checks
 
 WRITERS = {"net": "netx", "nir": "nir"}
-"""Modules of this package by format: ``problems(network, names)``, ``to_bytes(network)``."""
+"""Modules of ``formats`` by format: ``problems(network, names)``, ``to_bytes(network)``."""
 
 
 def export_loihi(
@@ -100,7 +100,7 @@ def export_loihi(
     float_network, problems = read_network(chain)
     network, done, more = quantize(float_network, weight_bits)
     problems += more
-    writer = importlib.import_module(f"keras_slayer.export.{WRITERS[format]}")
+    writer = importlib.import_module(f"keras_slayer.export.formats.{WRITERS[format]}")
     ill = {problem.layer for problem in problems}  # their integers are not what they should be
     names = tuple(layer.name for layer in float_network.layers)
     firing = [layer.source.name for layer in done]

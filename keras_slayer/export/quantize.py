@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_slayer.export.graph import Flatten, FloatLayer, FloatNetwork, Window
+from keras_slayer.export.model.graph import Flatten, FloatLayer, FloatNetwork, Window
 from keras_slayer.export.network import (
     MIN_WEIGHT,
     WEIGHT_SCALE,

@@ -11,7 +11,7 @@ import numpy as np
 from keras_slayer.visualization.style import FAINT, INK, OTHER, PANE, heading, new_figure, save
 
 if TYPE_CHECKING:
-    from keras_slayer.export.mapping import LayerMapping, Mapping
+    from keras_slayer.export.mapping.mapping import LayerMapping, Mapping
 
 _COLOURS = ("#0077BB", "#EE7733", "#009988", "#AA4499", "#33BBEE", "#999933", "#EE3377", "#8A9097")
 """Of the layers, in order, as on the report's page; after the last comes the first again."""
@@ -30,7 +30,7 @@ def plot_core_map(mapping: Mapping, path=None, *, title: str | None = None):
     not shown.
 
     Args:
-        mapping: from `keras_slayer.export.mapping.map_network`.
+        mapping: from `keras_slayer.export.mapping.mapping.map_network`.
         path: file to write as well, in a format of its suffix (.png, .svg, .pdf).
         title: heading; by default chip and number of cores.
 

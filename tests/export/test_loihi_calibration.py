@@ -8,9 +8,10 @@ import pytest
 import tensorflow as tf
 
 import keras_slayer as ks
-from keras_slayer.export import energy, export_loihi
-from keras_slayer.export.calibration import RASTER_SPIKES, _raster
-from keras_slayer.export.samples import BATCH, batches
+from keras_slayer.export import export_loihi
+from keras_slayer.export.report.calibration import RASTER_SPIKES, _raster
+from keras_slayer.export.report.samples import BATCH, batches
+from keras_slayer.export.simulation import energy
 
 STEPS = 25
 NEURON = ks.LoihiCUBA(threshold_mantissa=200, current_decay=1024, voltage_decay=300)

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator, export_loihi
-from keras_slayer.export.convert import to_loihi
+from keras_slayer.export.conversion.convert import to_loihi
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 STEPS = 40

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import keras_slayer as ks
-from keras_slayer.export.convert import to_loihi
-from keras_slayer.export.equivalent import (
+from keras_slayer.export.conversion.convert import to_loihi
+from keras_slayer.export.conversion.equivalent import (
     NoEquivalentError,
     choose_pool_scale,
     choose_scale,

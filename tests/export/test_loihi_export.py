@@ -10,7 +10,7 @@ import pytest
 
 import keras_slayer as ks
 from keras_slayer.export import LoihiReport, LoihiSimulator, export_loihi
-from keras_slayer.export.netx_reader import read_network
+from keras_slayer.export.formats.netx_reader import read_network
 
 STEPS = 30
 NEURON = ks.LoihiCUBA(threshold_mantissa=80, current_decay=1024, voltage_decay=128)

@@ -9,9 +9,11 @@ import time
 import numpy as np
 import pytest
 
-from keras_slayer.export.chips import LOIHI1, LOIHI2, get_chip
-from keras_slayer.export.conv_tiling import ConvTiling
-from keras_slayer.export.mapping import map_network
+from keras_slayer.export.mapping.chips import LOIHI1, LOIHI2, get_chip
+from keras_slayer.export.mapping.conv_tiling import ConvTiling
+from keras_slayer.export.mapping.mapping import map_network
+from keras_slayer.export.mapping.placement import Cuts
+from keras_slayer.export.mapping.tiling import cores, peak_output_axons
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -19,8 +21,6 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.placement import Cuts
-from keras_slayer.export.tiling import cores, peak_output_axons
 
 NEURON = IntegerNeuron(1024, 128, 80)
 TINY = dataclasses.replace(

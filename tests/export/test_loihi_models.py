@@ -6,7 +6,7 @@ import pytest
 
 import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator, export_loihi, to_loihi
-from keras_slayer.export.netx_reader import read_network
+from keras_slayer.export.formats.netx_reader import read_network
 
 STEPS = 40
 NEURON = ks.LoihiCUBA(threshold_mantissa=80, current_decay=1024, voltage_decay=128)

@@ -7,7 +7,9 @@ import h5py
 import numpy as np
 import pytest
 
-from keras_slayer.export import LoihiSimulator, netx
+from keras_slayer.export import LoihiSimulator
+from keras_slayer.export.formats import netx
+from keras_slayer.export.formats.netx_reader import read_network
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -15,7 +17,6 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.netx_reader import read_network
 
 NEURON = IntegerNeuron(1024, 128, 80)
 

@@ -13,7 +13,7 @@ import numpy as np
 import plain_loihi
 import pytest
 
-from keras_slayer.export import nir as writer
+from keras_slayer.export.formats import nir as writer
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -300,6 +300,6 @@ def test_problems_are_named():
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "nir", None)
-    monkeypatch.delitem(sys.modules, "keras_slayer.export.nir")
+    monkeypatch.delitem(sys.modules, "keras_slayer.export.formats.nir")
     with pytest.raises(ImportError, match="pip install nir"):
-        importlib.import_module("keras_slayer.export.nir")
+        importlib.import_module("keras_slayer.export.formats.nir")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from keras_slayer.export.graph import FloatLayer, FloatNetwork, Synapses, Window
+from keras_slayer.export.model.graph import FloatLayer, FloatNetwork, Synapses, Window
 from keras_slayer.export.network import IntegerConv, IntegerNeuron
 from keras_slayer.export.quantize import (
     compare,

@@ -14,13 +14,13 @@ import pytest
 
 import keras_slayer as ks
 from keras_slayer.export import LoihiReport, export_loihi
-from keras_slayer.export.calibration import Calibration, LayerActivity, Raster, Variant
-from keras_slayer.export.mapping import Core, LayerMapping, Mapping
-from keras_slayer.export.page_tables import LAYER_COLOURS, energy
-from keras_slayer.export.placement import Utilisation
+from keras_slayer.export.mapping.mapping import Core, LayerMapping, Mapping
+from keras_slayer.export.mapping.placement import Utilisation
 from keras_slayer.export.quantize import WeightDamage
-from keras_slayer.export.report import LayerReport
-from keras_slayer.export.report_page import SCRIPTS, render, render_cell
+from keras_slayer.export.report.calibration import Calibration, LayerActivity, Raster, Variant
+from keras_slayer.export.report.page import SCRIPTS, render, render_cell
+from keras_slayer.export.report.page_tables import LAYER_COLOURS, energy
+from keras_slayer.export.report.report import LayerReport
 
 HOSTILE = "</script><b onclick=alert(1)>\"'&amp;<!--<script>"
 NAMES = ("conv", HOSTILE, "output")
@@ -264,7 +264,7 @@ def test_scripts_find_what_they_look_for():
 
 
 def test_every_file_of_the_page_is_used():
-    folder = importlib.resources.files("keras_slayer.export").joinpath("page")
+    folder = importlib.resources.files("keras_slayer.export.report").joinpath("files")
     names = {file.name for file in folder.iterdir()}
     assert names == {*SCRIPTS, "page.html", "page.css", "calibration.html"}
 

@@ -7,7 +7,7 @@ import numpy as np
 import plain_loihi
 import pytest
 
-from keras_slayer.export import LoihiSimulator, reference
+from keras_slayer.export import LoihiSimulator
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -15,6 +15,7 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
+from keras_slayer.export.simulation import reference
 
 ENGINES = ("native", "numpy")
 ALL = ("spikes", "current", "voltage")

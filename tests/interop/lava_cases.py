@@ -1,10 +1,8 @@
 """Networks for lava's runtime: Keras models, networks beyond what a model gives, random ones."""
 
-import runpy
-from pathlib import Path
-
 import keras
 import numpy as np
+from random_networks import RandomNetworks
 
 import keras_slayer as ks
 from keras_slayer.export.network import (
@@ -14,11 +12,6 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-
-# The random networks of the simulator's tests.
-RandomNetworks = runpy.run_path(str(Path(__file__).parents[1] / "export" / "conftest.py"))[
-    "RandomNetworks"
-]
 
 STEPS = 40
 BATCH = 3

@@ -4,8 +4,10 @@ import lava_cases
 import numpy as np
 import pytest
 
-from keras_slayer.export import LoihiSimulator, netx, reference
+from keras_slayer.export import LoihiSimulator
+from keras_slayer.export.formats import netx
 from keras_slayer.export.network import IntegerDense, IntegerFlatten
+from keras_slayer.export.simulation import reference
 
 FUZZ = range(60)
 

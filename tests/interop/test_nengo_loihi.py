@@ -6,8 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from keras_slayer.export.chips import LOIHI1
-from keras_slayer.export.mapping import map_network
+from keras_slayer.export.mapping.chips import LOIHI1
+from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,

@@ -5,7 +5,7 @@ import nir_cases
 import numpy as np
 import pytest
 
-from keras_slayer.export import nir
+from keras_slayer.export.formats import nir
 
 FUZZ = range(60)
 READERS = {"snntorch": "run_snntorch.py", "norse": "run_norse.py"}

@@ -53,11 +53,10 @@ class Runner:
     def __init__(self, path, samples):
         start = time.perf_counter()
         self.steps = samples.shape[1]
-        self.runs = 0
         self.network = hdf5.Network(net_config=str(path))
         data = [to_lava(sample, self.network.inp.shape) for sample in samples]
         self.source = Source(data=np.concatenate(data, axis=-1).astype(np.int32))
-        self.sink = Sink(shape=self.network.out.shape, buffer=samples.shape[1])
+        self.sink = Sink(shape=self.network.out.shape, buffer=self.steps)
         self.source.s_out.connect(self.network.inp)
         self.network.out.connect(self.sink.a_in)
         self.network.create_runtime(run_cfg=Loihi2SimCfg(select_tag="fixed_pt"))
@@ -86,17 +85,17 @@ class Runner:
 
 
 def outputs(path, samples, fresh):
-    """(batch, time, ...) of all samples, and the seconds it took."""
-    start = seconds = 0
-    results = []
+    """(batch, time, ...) of all samples, and the seconds that each start and run took."""
+    results, seconds = [], {"start": [], "runs": []}
     for batch in samples[:, None] if fresh else [samples]:
         runner = Runner(path, batch)
         try:
             results += [runner.run() for _ in batch]
         finally:
             runner.stop()
-        start, seconds = runner.seconds_to_start, runner.seconds
-    return np.stack(results), {"start": start, "runs": seconds}
+        seconds["start"].append(runner.seconds_to_start)
+        seconds["runs"] += runner.seconds
+    return np.stack(results), seconds
 
 
 def compare(path, fresh):

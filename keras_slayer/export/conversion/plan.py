@@ -9,15 +9,15 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from keras_slayer.export.chain import Chain
-from keras_slayer.export.equivalent import (
+from keras_slayer.export.conversion.equivalent import (
     NoEquivalentError,
     choose_pool_scale,
     choose_scale,
     equivalent_neuron,
     threshold_mantissa,
 )
-from keras_slayer.export.graph import Walk
+from keras_slayer.export.model.chain import Chain
+from keras_slayer.export.model.graph import Walk
 from keras_slayer.export.network import WEIGHT_SCALE
 from keras_slayer.export.problems import Problem
 from keras_slayer.export.quantize import to_grid
@@ -100,7 +100,7 @@ class _AnyNeuron(Walk):
 
 def plan_conversion(chain: Chain, weight_bits: int) -> tuple[list[LayerPlan], list[Problem]]:
     """How each layer of the chain is converted, and what keeps the chain from the chip."""
-    from keras_slayer.export import handlers  # noqa: F401  (tells the walk about layers)
+    from keras_slayer.export.model import handlers  # noqa: F401  (tells the walk about layers)
 
     walk = _AnyNeuron(chain.input_shape)
     plan: list[LayerPlan] = []

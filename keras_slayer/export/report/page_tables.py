@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
-from keras_slayer.export.report_text import WEIGHT_COLUMNS
+from keras_slayer.export.report.text import WEIGHT_COLUMNS
 
 if TYPE_CHECKING:
-    from keras_slayer.export.report import LoihiReport
+    from keras_slayer.export.report.report import LoihiReport
 
 LAYER_COLOURS = 8
 """How many page.css has; then they start anew, which is why layers are numbered, too."""

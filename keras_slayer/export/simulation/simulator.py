@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.export import reference
-from keras_slayer.export.energy import Energy, estimate
+from keras_slayer.export.formats.netx_reader import read_network
 from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerFlatten, IntegerNetwork
-from keras_slayer.export.netx_reader import read_network
+from keras_slayer.export.simulation import reference
+from keras_slayer.export.simulation.energy import Energy, estimate
 
 PROBES = ("spikes", "current", "voltage")
 
@@ -44,8 +44,7 @@ class LayerRecord:
 
     @property
     def energy(self) -> Energy:
-        """Estimated joules, arrays (batch,): ``keras_slayer.export.energy`` has equation and
-        source."""
+        """Estimated joules, arrays (batch,); equation and source in ``simulation.energy``."""
         return estimate(self.neurons, self.steps, self.spike_counts, self.synaptic_operations)
 
 

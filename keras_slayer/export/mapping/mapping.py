@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from keras_slayer.export.chips import Chip
-from keras_slayer.export.conv_tiling import ConvTiling
+from keras_slayer.export.mapping.chips import Chip
+from keras_slayer.export.mapping.conv_tiling import ConvTiling
+from keras_slayer.export.mapping.placement import Cuts, Utilisation, place
+from keras_slayer.export.mapping.tiling import DenseTiling, Grid, Tiling, output_axons, size, tiles
 from keras_slayer.export.network import IntegerDense, IntegerFlatten, IntegerNetwork
-from keras_slayer.export.placement import Cuts, Utilisation, place
 from keras_slayer.export.problems import Problem
-from keras_slayer.export.tiling import DenseTiling, Grid, Tiling, output_axons, size, tiles
 
 ASSUMPTIONS = (
     "The input takes no core: its spikes are injected from outside.",
@@ -121,7 +121,7 @@ def map_network(
 
     Args:
         network: the network in the chip's integers.
-        chip: its limits, from :func:`keras_slayer.export.chips.get_chip`.
+        chip: its limits, from :func:`keras_slayer.export.mapping.chips.get_chip`.
         names: of the layers with neurons; default "layer 0", "layer 1", ...
         weight_bits: of the same layers, 1 ... 8 without the sign; default 8.
 

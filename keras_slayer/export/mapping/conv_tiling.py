@@ -17,9 +17,9 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from keras_slayer.export.chips import Chip
+from keras_slayer.export.mapping.chips import Chip
+from keras_slayer.export.mapping.tiling import Grid, Range, Tile, even_cuts, list_bits
 from keras_slayer.export.network import IntegerConv
-from keras_slayer.export.tiling import Grid, Range, Tile, even_cuts, list_bits
 
 POPULATION_SLOTS = 2
 """Slots of an outgoing population axon (nengo-loihi's default, "pop32")."""

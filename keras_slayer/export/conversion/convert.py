@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import keras
 
-from keras_slayer.export.chain import read_chain
-from keras_slayer.export.conversion import plan_conversion
-from keras_slayer.export.graph import read_network
+from keras_slayer.export.conversion.plan import plan_conversion
+from keras_slayer.export.conversion.thresholds import calibrate_thresholds, first_samples
+from keras_slayer.export.model.chain import read_chain
+from keras_slayer.export.model.graph import read_network
 from keras_slayer.export.problems import refuse
-from keras_slayer.export.thresholds import calibrate_thresholds, first_samples
 from keras_slayer.ops import checks
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.export.hdf5 import CheckedGroup, open_checked
+from keras_slayer.export.formats.hdf5 import CheckedGroup, open_checked
+from keras_slayer.export.formats.netx import MAX_SMALL, channels_first, flatten_order
 from keras_slayer.export.network import (
     MAX_BIAS,
     MAX_DECAY,
@@ -22,7 +23,6 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.netx import MAX_SMALL, channels_first, flatten_order
 
 MAX_LAYERS = 1000
 MAX_NEURONS = 1 << 24
@@ -92,8 +92,9 @@ class _Reader:
     def _flatten(self, group: CheckedGroup) -> IntegerFlatten:
         if self.shape is None:
             raise group.fail("flatten needs a layer before it that gives a shape")
-        if len(self.shape) == 3:
-            self.image = self.shape
+        if len(self.shape) != 3:
+            raise group.fail(f"flatten of a vector {self.shape}: lava-dl's loader fails on it")
+        self.image = self.shape
         return IntegerFlatten()
 
     def _dense(self, group: CheckedGroup) -> IntegerDense:

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_slayer import layers as spiking
-from keras_slayer.export.graph import Synapses, Walk, Window, handles
+from keras_slayer.export.model.graph import Synapses, Walk, Window, handles
 from keras_slayer.export.network import MAX_DELAY, WEIGHT_SCALE
 
 PASSIVE = (  # at inference these do nothing

@@ -6,10 +6,10 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from keras_slayer.export.calibration import Calibration
-from keras_slayer.export.files import write_whole
-from keras_slayer.export.mapping import Mapping
+from keras_slayer.export.formats.files import write_whole
+from keras_slayer.export.mapping.mapping import Mapping
 from keras_slayer.export.quantize import WeightDamage
+from keras_slayer.export.report.calibration import Calibration
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class LoihiReport:
         layers: one report per layer.
         widths: what 1 to 8 bits do to the weights of the forward pass, all layers together.
         host_layers: layers behind the last spiking one, which run on the host.
-        mapping: where the layers lie on the chip (``keras_slayer.export.mapping``).
-        calibration: what was measured on calibration data (``keras_slayer.export.calibration``).
+        mapping: where the layers lie on the chip (:class:`Mapping`).
+        calibration: what was measured on calibration data (:class:`Calibration`).
         warnings: what may differ on a chip.
     """
 
@@ -93,7 +93,7 @@ class LoihiReport:
 
     def to_html(self, path: str | os.PathLike) -> None:
         """Writes the report as one self-contained page, which needs no network."""
-        from keras_slayer.export.report_page import render
+        from keras_slayer.export.report.page import render
 
         write_whole(path, render(self).encode())
 
@@ -104,11 +104,11 @@ class LoihiReport:
         return plot_core_map(self.mapping, path)
 
     def __str__(self) -> str:
-        from keras_slayer.export.report_text import render
+        from keras_slayer.export.report.text import render
 
         return render(self)
 
     def _repr_html_(self) -> str:
-        from keras_slayer.export.report_page import render_cell
+        from keras_slayer.export.report.page import render_cell
 
         return render_cell(self)

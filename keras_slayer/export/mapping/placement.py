@@ -12,8 +12,8 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_slayer.export.chips import Chip
-from keras_slayer.export.tiling import Grid, Tiling, cores, peak_output_axons, size
+from keras_slayer.export.mapping.chips import Chip
+from keras_slayer.export.mapping.tiling import Grid, Tiling, cores, peak_output_axons, size
 
 Cost = tuple[int, int]
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.export.conversion import LayerPlan
+from keras_slayer.export.conversion.plan import LayerPlan
 from keras_slayer.export.network import MAX_THRESHOLD
-from keras_slayer.export.samples import batches
+from keras_slayer.export.report.samples import batches
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 CALIBRATION_SAMPLES = 128

@@ -11,13 +11,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.export import energy, netx
-from keras_slayer.export.chain import Chain
-from keras_slayer.export.keras_twin import float_twin, integer_twin
+from keras_slayer.export.formats import netx
+from keras_slayer.export.model.chain import Chain
 from keras_slayer.export.network import IntegerNetwork
 from keras_slayer.export.quantize import Quantized
-from keras_slayer.export.samples import batches
-from keras_slayer.export.simulator import LoihiSimulator
+from keras_slayer.export.report.keras_twin import float_twin, integer_twin
+from keras_slayer.export.report.samples import batches
+from keras_slayer.export.simulation import energy
+from keras_slayer.export.simulation.simulator import LoihiSimulator
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.neurons import CUBA
 
@@ -57,7 +58,7 @@ class LayerActivity:
         rate: spikes per neuron and step.
         silent: share of neurons that never fired on the data.
         synaptic_operations: synapses that spikes met, per sample.
-        energy: estimated joules per sample (``keras_slayer.export.energy``).
+        energy: estimated joules per sample (``keras_slayer.export.simulation.energy``).
         differing: spikes of Keras' layer with the chip's weights that are not the simulator's.
         of: neurons times steps that were compared.
     """

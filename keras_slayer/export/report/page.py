@@ -15,12 +15,12 @@ from pathlib import Path
 from string import Template
 from typing import TYPE_CHECKING
 
-from keras_slayer.export import page_tables as tables
-from keras_slayer.export.calibration import RASTER_SPIKES
 from keras_slayer.export.network import SYNAPTIC_SUM_LIMIT
+from keras_slayer.export.report import page_tables as tables
+from keras_slayer.export.report.calibration import RASTER_SPIKES
 
 if TYPE_CHECKING:
-    from keras_slayer.export.report import LoihiReport
+    from keras_slayer.export.report.report import LoihiReport
 
 SCRIPTS = ("dom.js", "selection.js", "cores.js", "histograms.js", "rasters.js")
 
@@ -69,7 +69,7 @@ def render_cell(report: LoihiReport) -> str:
 
 
 def _read(name: str) -> str:
-    return files("keras_slayer.export").joinpath("page", name).read_text("utf-8")
+    return files("keras_slayer.export.report").joinpath("files", name).read_text("utf-8")
 
 
 def _data(report: LoihiReport) -> str:

@@ -26,7 +26,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.export.files import write_whole
+from keras_slayer.export.formats.files import write_whole
+from keras_slayer.export.formats.netx import block_diagonal, channels_first, flatten_order
 from keras_slayer.export.network import (
     MAX_DECAY,
     WEIGHT_SCALE,
@@ -37,7 +38,6 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.netx import block_diagonal, channels_first, flatten_order
 from keras_slayer.export.problems import Problem, refuse
 
 try:

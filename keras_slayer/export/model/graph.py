@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from keras_slayer.export.chain import Chain
+from keras_slayer.export.model.chain import Chain
 from keras_slayer.export.network import MAX_DELAY
 from keras_slayer.export.problems import Notes, Problem
 from keras_slayer.neurons import LoihiCUBA, Neuron
@@ -252,7 +252,7 @@ def _unknown(layer: keras.Layer, walk: Walk) -> None:
 
 def read_network(chain: Chain) -> tuple[FloatNetwork, list[Problem]]:
     """What ``chain`` computes on the chip, and everything about it that the chip cannot do."""
-    from keras_slayer.export import handlers  # noqa: F401  (registers itself)
+    from keras_slayer.export.model import handlers  # noqa: F401  (registers itself)
 
     walk = Walk(chain.input_shape)
     problems = [problem for layer in chain.layers for problem in walk.visit(layer)]

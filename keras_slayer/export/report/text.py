@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from keras_slayer.export.tables import table
+from keras_slayer.export.report.tables import table
 
 if TYPE_CHECKING:
-    from keras_slayer.export.report import LoihiReport
+    from keras_slayer.export.report.report import LoihiReport
 
 # Column heading, field of LayerReport, whether the last row adds it up.
 WEIGHT_COLUMNS = (

@@ -1,0 +1,47 @@
+"""This package's recipe for the dense network, from examples/nmnist.py, SRM neurons."""
+
+import argparse
+import os
+import pathlib
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "examples"))
+
+import keras
+import nmnist
+import numpy as np
+import tensorflow as tf
+from peers import learning
+
+import keras_slayer as ks
+
+BATCH = 8
+
+
+def make(task, recordings):
+    tf.config.threading.set_intra_op_parallelism_threads(task.threads)
+    tf.config.threading.set_inter_op_parallelism_threads(task.threads)
+    keras.utils.set_random_seed(task.seed)
+    recipe = nmnist.RECIPES["mlp"]
+    arguments = argparse.Namespace(network="mlp", neuron="srm", gradient="slayer")
+    model = nmnist.build_model(arguments, recipe)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        recipe["learning_rate"], recipe["epochs"] * recordings.samples // BATCH
+    )
+    model.compile(keras.optimizers.Adam(schedule), loss=ks.SpikeMaxLoss(scale=0.3))
+
+    def images(spikes):
+        return tf.constant(spikes.reshape(*spikes.shape[:2], *nmnist.SENSOR))
+
+    def step(spikes, labels):
+        model.train_on_batch(images(spikes), tf.constant(labels))
+
+    def predict(spikes):
+        return np.argmax(model.predict_on_batch(images(spikes)).sum(axis=1), axis=-1)
+
+    return learning.Trainer(BATCH, recipe["epochs"], step, predict)
+
+
+if __name__ == "__main__":
+    learning.run(make)

@@ -1,0 +1,1 @@
+"""Networks of other neurons as networks of the chip's."""

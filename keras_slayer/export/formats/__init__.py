@@ -1,0 +1,1 @@
+"""Files that hold a network, and how they are written and read."""

@@ -1,0 +1,1 @@
+"""Where the neurons of a network lie on the cores of a chip."""

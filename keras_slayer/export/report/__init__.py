@@ -1,0 +1,1 @@
+"""What an export did: measured, and shown as text, JSON and a page."""

@@ -1,0 +1,1 @@
+"""Running a network in the chip's integers."""

@@ -1,0 +1,72 @@
+"""Optimisers for weights of different kinds: delays in ms, kernels in fractions of a threshold."""
+
+from __future__ import annotations
+
+import re
+
+import keras
+
+from keras_slayer.ops import checks
+
+_OF_REPLICA = re.compile(r"/replica_\d+$")  # what tf.distribute adds to a variable's name
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+class ScaledAdam(keras.optimizers.Adam):
+    """Adam with a factor on the learning rate of the weights of a given name.
+
+    A step of Adam is about as long as the learning rate, whatever the gradient. Kernels want steps
+    of 0.001 to 0.01; a delay in ms that moves so little per step would take thousands of them to
+    cross a few milliseconds. With ``factors={"delay": 1000.0}`` and a learning rate of 0.001 it
+    moves by about 1 ms.
+
+    Args:
+        learning_rate: number or schedule, of the weights that ``factors`` does not name.
+        factors: weight name (the last part of its path: ``"delay"``, ``"kernel"``) to factor,
+            positive.
+        **kwargs: as for ``keras.optimizers.Adam``.
+
+    Raises:
+        ValueError: ``factors`` is no dict of names to positive numbers; at build, a name that no
+            trainable weight has.
+
+    Example:
+
+    >>> model.compile(ScaledAdam(1e-3, factors={"delay": 1000.0}), loss=keras_slayer.SpikeMaxLoss())
+    """
+
+    def __init__(self, learning_rate=0.001, *, factors, **kwargs):
+        kwargs.setdefault("name", "scaled_adam")
+        super().__init__(learning_rate, **kwargs)
+        if not isinstance(factors, dict) or not all(isinstance(name, str) for name in factors):
+            raise ValueError(
+                "factors must be a dict of weight names to positive numbers. "
+                f"Received: factors={factors!r}"
+            )
+        self.factors = {
+            name: checks.number(factor, f"factors[{name!r}]", open_low=True)
+            for name, factor in factors.items()
+        }
+
+    def build(self, variables):
+        there = {_weight_name(variable) for variable in variables}
+        absent = sorted(set(self.factors) - there)
+        if absent:
+            raise ValueError(
+                f"factors names weights that the model does not train: {', '.join(absent)}. It has "
+                f"{', '.join(sorted(there))}. Received: factors={self.factors}"
+            )
+        super().build(variables)
+
+    def update_step(self, gradient, variable, learning_rate):
+        factor = self.factors.get(_weight_name(variable), 1.0)
+        return super().update_step(gradient, variable, learning_rate * factor)
+
+    def get_config(self):
+        return {**super().get_config(), "factors": self.factors}
+
+
+def _weight_name(variable) -> str:
+    """Last part of the path of a Keras variable, or of the TensorFlow variable that it holds."""
+    path = getattr(variable, "path", None) or variable.name.split(":")[0]
+    return _OF_REPLICA.sub("", path).rsplit("/", 1)[-1]

@@ -1,0 +1,78 @@
+"""Delays as maps: one image for each neuron that reads a picture through delays."""
+
+from __future__ import annotations
+
+import math
+import pathlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from keras_slayer.visualization.style import INK, heading, new_figure, save
+
+_COLOURS = "cividis"  # even steps of lightness, also for colour-blind readers
+
+
+def plot_delay_maps(
+    delays,
+    path=None,
+    *,
+    dt: float = 1.0,
+    names: Sequence[str] | None = None,
+    columns: int | None = None,
+    title: str | None = None,
+    figure=None,
+):
+    """The delays of each channel as an image, all on one scale: dark is early, bright is late.
+
+    Args:
+        delays: a `DelayLayer(per="neuron")` behind an image, or its delays in ms, `(height, width,
+            channels)`.
+        path: file to write as well, in a format of its suffix (.png, .svg, .pdf).
+        dt: ms per step: delays are drawn as the layer applies them, in whole steps. A layer has a
+            `dt` of its own.
+        names: a name over each map; numbers by default.
+        columns: maps in a row; as square as it gets by default.
+        title: heading.
+        figure: Figure or SubFigure to draw into, then nothing can be written to `path`; a new one
+            by default.
+
+    Returns:
+        The figure: an axes for each channel, then the colour bar.
+
+    Raises:
+        ValueError: delays of another rank, not finite or negative; names of another number; both
+            `path` and `figure`.
+    """
+    if hasattr(delays, "delay"):
+        delays, dt = delays.delay, delays.dt
+    delays = np.asarray(delays, dtype=float)
+    if delays.ndim != 3 or delays.size == 0 or not (np.isfinite(delays) & (delays >= 0)).all():
+        raise ValueError(
+            "`delays` must be a DelayLayer(per='neuron') behind an image, or finite delays >= 0 of "
+            f"shape (height, width, channels). Received: an array of shape {delays.shape}"
+        )
+    maps = np.moveaxis(np.floor(delays / dt) * dt, -1, 0)
+    if names is not None and len(names) != len(maps):
+        raise ValueError(f"`names` must name each of the {len(maps)} maps. Received: {names!r}")
+    if path is not None and figure is not None:
+        raise ValueError("`path` needs a figure of its own. Received: both `path` and `figure`")
+    columns = columns or math.ceil(math.sqrt(len(maps)))
+    rows = -(-len(maps) // columns)
+    figure = figure or new_figure(0.95 * columns + 0.8, 1.1 * rows + 0.3)
+    axes = figure.subplots(rows, columns, squeeze=False)
+    for ax in axes.flat[len(maps) :]:
+        ax.remove()
+    for ax, image, name in zip(axes.flat, maps, names or range(len(maps)), strict=False):
+        picture = ax.imshow(image, cmap=_COLOURS, vmin=0, vmax=max(maps.max(), dt))
+        ax.set(xticks=[], yticks=[])
+        ax.spines[:].set_visible(False)
+        ax.set_title(str(name), fontsize=8, color=INK, pad=2)
+    bar = figure.colorbar(picture, ax=list(axes.flat[: len(maps)]), shrink=0.8, pad=0.02)
+    bar.set_label("delay (ms)", fontsize=9, color=INK)
+    bar.ax.tick_params(labelsize=8)
+    bar.outline.set_visible(False)
+    heading(figure, title)
+    if path is not None:
+        save(figure, pathlib.Path(path))
+    return figure
