@@ -191,7 +191,7 @@ def draw(path, model, lags, test, results):
     ax.set(xlabel="lag of the input in its class (ms)", ylabel="learned delay (ms)", ylim=(-2, 66))
     ax.legend(fontsize=8, frameon=False)
     style_axes(ax)
-    heading(ax, f"Delays of all {CLASSES} classes, learned from random ones")
+    heading(ax, f"Learned delays of all {CLASSES} classes")
 
     ax = axes[1, 1]
     for row, values in enumerate(results.values()):

@@ -1,4 +1,4 @@
-"""The example trains, exports and draws, as a user would run it."""
+"""The examples train, export and draw, as a user would run them."""
 
 import os
 import pathlib
@@ -11,9 +11,9 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
-def run_example(*arguments, cwd):
+def run_example(*arguments, cwd, script="nmnist.py"):
     return subprocess.run(
-        [sys.executable, str(ROOT / "examples" / "nmnist.py"), *arguments],
+        [sys.executable, str(ROOT / "examples" / script), *arguments],
         cwd=cwd,
         env={**os.environ, "TFDS_DATA_DIR": str(cwd / "tfds"), "COLUMNS": "100"},
         capture_output=True,
@@ -49,3 +49,22 @@ def test_says_what_is_wrong_before_training(tmp_path, arguments, message):
     assert result.returncode != 0
     assert message in result.stderr + result.stdout
     assert "Epoch 1" not in result.stdout
+
+
+def test_export_runs_as_the_page_says(tmp_path):
+    result = run_example(
+        "--epochs", "3", "--chip", "loihi1", cwd=tmp_path, script="export_loihi.py"
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    given, chip = (
+        next(line for line in lines if line.startswith(name)) for name in ("as given ", "chip ")
+    )
+    percent = given.split()[2]
+    assert float(percent.rstrip("%")) > 40  # chance is 10 %
+    assert chip.split()[1] == percent
+    assert chip.endswith(" 0 of 200,000")
+    assert f"accuracy of the file in the simulator: {percent}" in lines
+    assert any(line.startswith("Loihi 1: ") for line in lines)
+    for name in ("model.keras", "network.net", "network.nir", "report.html", "cores.png"):
+        assert (tmp_path / "out" / "export" / name).stat().st_size > 10_000, name

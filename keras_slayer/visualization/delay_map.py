@@ -20,6 +20,7 @@ def plot_delay_maps(
     dt: float = 1.0,
     names: Sequence[str] | None = None,
     columns: int | None = None,
+    longest: float | None = None,
     title: str | None = None,
     figure=None,
 ):
@@ -33,6 +34,7 @@ def plot_delay_maps(
             `dt` of its own.
         names: a name over each map; numbers by default.
         columns: maps in a row; as square as it gets by default.
+        longest: delay in ms at the bright end of the scale; by default the longest there is.
         title: heading.
         figure: Figure or SubFigure to draw into, then nothing can be written to `path`; a new one
             by default.
@@ -64,7 +66,7 @@ def plot_delay_maps(
     for ax in axes.flat[len(maps) :]:
         ax.remove()
     for ax, image, name in zip(axes.flat, maps, names or range(len(maps)), strict=False):
-        picture = ax.imshow(image, cmap=_COLOURS, vmin=0, vmax=max(maps.max(), dt))
+        picture = ax.imshow(image, cmap=_COLOURS, vmin=0, vmax=longest or max(maps.max(), dt))
         ax.set(xticks=[], yticks=[])
         ax.spines[:].set_visible(False)
         ax.set_title(str(name), fontsize=8, color=INK, pad=2)

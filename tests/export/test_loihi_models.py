@@ -1,5 +1,8 @@
 """Models of every kind that exports: functional, nested, with delays, with layers of Keras."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -440,3 +443,19 @@ def test_nothing_to_convert_changes_nothing(tmp_path):
     export_loihi(model, tmp_path / "b.net")
     assert not report.converted
     assert (tmp_path / "a.net").read_bytes() == (tmp_path / "b.net").read_bytes()
+
+
+# Keras itself, when it saves under NumPy 2.
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+def test_reloaded_in_a_fresh_process(tmp_path):
+    shape, layers = delays_through_pools()
+    model = enliven(functional(shape, *layers, keras.layers.GlobalAveragePooling1D()))
+    model.save(tmp_path / "model.keras")
+    export_loihi(model, tmp_path / "here.net")
+    program = (
+        "import sys, keras, keras_slayer\n"
+        "keras.saving.load_model(sys.argv[1]).export_loihi(sys.argv[2])\n"
+    )
+    arguments = [str(tmp_path / name) for name in ("model.keras", "there.net")]
+    subprocess.run([sys.executable, "-c", program, *arguments], check=True, timeout=120)
+    assert (tmp_path / "here.net").read_bytes() == (tmp_path / "there.net").read_bytes()

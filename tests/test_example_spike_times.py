@@ -1,0 +1,127 @@
+"""The examples of precise spike times, small: as a user would run them."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from keras_slayer.events import from_spikes, read_events, write_events
+
+EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
+SMALL = ("--hidden", "96", "--epochs", "250")
+
+
+def run(folder, script, *arguments):
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / script), *map(str, arguments)],
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def oxford(folder, *arguments):
+    """The table of a run of oxford.py."""
+    result = run(folder, "oxford.py", *SMALL, *arguments)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return dict(re.findall(r"│ ([\w ,=()]+?) +│ +([\w./%]+) │", result.stdout))
+
+
+def check_learned(table):
+    percent = {name: float(value[:-1]) for name, value in table.items() if value.endswith("%")}
+    matched = percent["target spikes matched within 2 ms"]
+    assert matched > 80, table
+    assert matched > 2 * percent["matched by chance (output shifted in time)"], table
+    assert percent["output spikes that are spurious"] < 20, table
+    first, trained = (
+        float(table[f"van Rossum distance, {when}"]) for when in ("first epoch", "trained")
+    )
+    assert trained < 0.6 * first, table
+
+
+def test_draws_a_dome(tmp_path):
+    table = oxford(tmp_path, "--neurons", "40", "--duration", "500")
+    check_learned(table)
+    for name in ("model", "picture"):
+        assert (tmp_path / table[name]).stat().st_size > 10_000, name
+    events = read_events(tmp_path / table["output spikes as a file"])
+    assert len(events) == int(table["output spikes"])
+
+
+def test_draws_a_picture(tmp_path):
+    matplotlib_image = pytest.importorskip("matplotlib.image")
+    picture = np.ones((60, 100, 4))
+    picture[:, 40:60, :3] = 0.0
+    picture[:30, :, 3] = 0.0  # no ink: the lower half alone is drawn
+    matplotlib_image.imsave(tmp_path / "post.png", picture)
+    arguments = ("--picture", "post.png", "--neurons", "30", "--duration", "300")
+    result = run(tmp_path, "oxford.py", *arguments, *SMALL)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "post.png: 200-96-30, 300 ms" in result.stdout
+    events = read_events(tmp_path / "out" / "oxford" / "output.bs1")
+    milliseconds = events.t / 1000
+    # Neuron 0 is the lowest row; the post stands from 40 % to 60 % of the time.
+    inside = (events.x < 15) & (milliseconds > 115) & (milliseconds < 185)
+    assert inside.mean() > 0.9, (len(events), inside.mean())
+    assert len(events) > 40
+
+
+def test_learns_a_pair_of_files(tmp_path):
+    rng = np.random.default_rng(5)
+    steps = 400
+    for name, neurons, rate in (("input", 100, 0.008), ("target", 20, 0.02)):
+        spikes = (rng.random((steps, neurons)) < rate).astype("float32")
+        spikes[-1, -1] = 1  # so that files end with the last step and the last neuron
+        write_events(tmp_path / f"{name}.bs1", from_spikes(spikes))
+    table = oxford(tmp_path, "--input", "input.bs1", "--target", "target.bs1")
+    check_learned(table)
+    assert int(table["target spikes"]) == len(read_events(tmp_path / "target.bs1"))
+
+
+@pytest.mark.parametrize("gradient", ["slayer", "exodus"])
+def test_poisson_inputs_to_given_spike_times(tmp_path, gradient):
+    arguments = ("--times", 8, 14.5, 21, "--duration", 25, "--repeats", 2, "--epochs", 300)
+    result = run(tmp_path, "poisson_spike_times.py", *arguments, "--gradient", gradient)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "250-25-1, 3 spikes in 25 ms" in result.stdout
+    rows = re.findall(r"│ +\d+ │ +([\d.]+) │ +([\d.]+) │.*?(\d+)% │ +(\d+)% │", result.stdout)
+    assert len(rows) == 2, result.stdout
+    for first, best, matched, spurious in rows:
+        assert float(best) < 0.7 * float(first), result.stdout
+        # Three spikes of 1 ms in 25 ms: chance would meet one in eight.
+        assert (matched, spurious) == ("100", "0"), result.stdout
+    picture = tmp_path / "out" / "poisson_spike_times" / "spike_times.png"
+    assert picture.stat().st_size > 10_000
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("oxford.py", ["--input", "a.bs1"], "--input and --target go together"),
+        ("oxford.py", ["--input", "a.bs1", "--target", "b.bs1"], "there is no file a.bs1"),
+        ("oxford.py", ["--picture", "absent.png"], "there is no file absent.png"),
+        ("oxford.py", ["--hidden", "0"], "--hidden must be at least 1"),
+        ("oxford.py", ["--learning-rate", "0"], "--learning-rate must be positive"),
+        ("poisson_spike_times.py", ["--times", "60"], "--times must lie within the duration"),
+        ("poisson_spike_times.py", ["--repeats", "0"], "--repeats must be positive"),
+    ],
+)
+def test_says_what_is_wrong_before_training(tmp_path, script, arguments, message):
+    result = run(tmp_path, script, *arguments)
+    assert result.returncode != 0
+    assert message in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_white_picture_has_nothing_to_draw(tmp_path):
+    matplotlib_image = pytest.importorskip("matplotlib.image")
+    matplotlib_image.imsave(tmp_path / "white.png", np.ones((20, 20, 3)))
+    result = run(tmp_path, "oxford.py", "--picture", "white.png")
+    assert result.returncode != 0
+    assert "white.png has no dark parts" in result.stderr
