@@ -145,7 +145,7 @@ def draw_accuracy(ax, results):
         color = style.ON if library == OURS else style.OFF if library == LAVA else style.OTHER
         seconds = [epoch["seconds"] for epoch in epochs]
         accuracy = [100 * epoch["accuracy"] for epoch in epochs]
-        ax.plot(seconds, accuracy, color=color, linewidth=1.2)
+        ax.plot(seconds, accuracy, "o-", color=color, markersize=3, linewidth=1.2)
         ax.annotate(library, (seconds[-1], accuracy[-1]), fontsize=7, color=color, va="top")
     ax.set_xscale("log")
     ax.set_xlabel("seconds of training")

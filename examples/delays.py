@@ -64,8 +64,8 @@ PUBLISHED = {
     "delays learned, weights equal": "training only delays does [2]",
     "delays and weights learned": "learned ones help even more [1]",
 }
-SOURCES = """[1] Hammouamri, Khalfaoui-Hassani, Masquelier, ICLR 2024 (arXiv 2306.17670, abstract; speech)
-[2] Grappolini, Subramoney, 2023 (arXiv 2306.06237, abstract; MNIST: comparable to weights)"""
+SOURCES = """[1] Hammouamri, Khalfaoui-Hassani, Masquelier, ICLR 2024 (abstract; recognises speech)
+[2] Grappolini, Subramoney, arXiv 2306.06237 (abstract; on MNIST as well as training weights)"""
 
 
 def parse_arguments():

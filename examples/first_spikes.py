@@ -127,7 +127,7 @@ def train(network, arguments, train_data, monitored):
     if network.earliness is None:
         loss = ks.SpikeMaxLoss(scale=0.3)
     else:
-        loss = FirstSpikeLoss(tau=2 * dt, earliness=network.earliness, dt=dt)
+        loss = FirstSpikeLoss(tau=TAU_DECISION, earliness=network.earliness, dt=dt)
     schedule = keras.optimizers.schedules.CosineDecay(5e-3, len(train_data) * arguments.epochs)
     model.compile(keras.optimizers.Adam(schedule), loss=loss)
     start = time.monotonic()

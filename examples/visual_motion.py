@@ -72,7 +72,7 @@ def parse_arguments():
     parser.add_argument("--output", default="out/visual_motion", help="folder (%(default)s)")
     arguments = parser.parse_args()
     if arguments.quick:
-        arguments.seeds, arguments.epochs, arguments.test = 1, 4, 240
+        arguments.seeds, arguments.epochs, arguments.test = 1, 3, 192
     for name in ("seeds", "epochs"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name} must be at least 1")

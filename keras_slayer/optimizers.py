@@ -58,9 +58,12 @@ class ScaledAdam(keras.optimizers.Adam):
             )
         super().build(variables)
 
+    def factor(self, variable) -> float:
+        """Factor on the learning rate of ``variable``."""
+        return self.factors.get(_weight_name(variable), 1.0)
+
     def update_step(self, gradient, variable, learning_rate):
-        factor = self.factors.get(_weight_name(variable), 1.0)
-        return super().update_step(gradient, variable, learning_rate * factor)
+        return super().update_step(gradient, variable, learning_rate * self.factor(variable))
 
     def get_config(self):
         return {**super().get_config(), "factors": self.factors}

