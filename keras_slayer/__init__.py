@@ -14,6 +14,7 @@ if keras.backend.backend() != "tensorflow":
     )
 
 from keras_slayer.callbacks import FiringRateMonitor, RateInitializer
+from keras_slayer.constraints import OwnChannel
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
     DelayLayer,
@@ -33,6 +34,7 @@ from keras_slayer.metrics import (
     accuracy_over_time,
 )
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA
+from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rate_setting import set_firing_rates
 from keras_slayer.rates import FiringRateWarning, firing_rates
 
@@ -48,7 +50,9 @@ __all__ = [
     "Flatten",
     "FluctuationDriven",
     "LoihiCUBA",
+    "OwnChannel",
     "RateInitializer",
+    "ScaledAdam",
     "SpikeCountAccuracy",
     "SpikeCountLoss",
     "SpikeMaxLoss",

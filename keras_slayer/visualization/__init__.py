@@ -8,6 +8,7 @@ colour-blind readers tell apart (Paul Tol's "vibrant" scheme).
 """
 
 from keras_slayer.visualization.core_map import plot_core_map
+from keras_slayer.visualization.delay_map import plot_delay_maps
 from keras_slayer.visualization.figures import (
     plot_events,
     plot_history,
@@ -15,4 +16,4 @@ from keras_slayer.visualization.figures import (
     summary_figure,
 )
 
-__all__ = ["plot_core_map", "plot_events", "plot_history", "plot_raster", "summary_figure"]
+__all__ = ["plot_core_map", "plot_delay_maps", "plot_events", "plot_history", "plot_raster", "summary_figure"]
