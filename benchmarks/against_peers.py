@@ -7,6 +7,9 @@ Each candidate is a process of its own in its library's environment (`make bench
 makes them under .bench); peers/protocol.py says how they are timed, and what the
 libraries print is in a log beside the results. All have the same network, batch, spikes
 and loss, and Adam. A turn takes two steps of each candidate, and times the second.
+
+Columns: MB is the peak memory over that of the imports; "/ memory" and "/ dense" are the
+median in multiples of the ms that the machine's memory and dense products allow at best.
 """
 
 import contextlib
@@ -155,7 +158,8 @@ def run(peers, settings, arguments) -> tuple[list[common.Result], dict[str, str]
     log_path.parent.mkdir(parents=True, exist_ok=True)
     with open(log_path, "w") as log, contextlib.ExitStack() as stack:
         for peer in peers:
-            process = Process(peer, settings, arguments.environments, log)
+            own = dataclasses.replace(settings, variant=peer.variant)
+            process = Process(peer, own, arguments.environments, log)
             stack.callback(process.end)
             running.append(process)
             if ready := attempt(process, process.receive):
@@ -178,13 +182,12 @@ def columns(network, settings, found: limits.Limits) -> dict:
     size = (settings.batch, settings.steps)
     memory = networks.least_bytes(network, *size) / found.bytes_per_second
     made = {
-        "peak MB over imports": lambda r: common.megabytes(r.peak_bytes - r.idle_bytes),
-        f"x memory limit ({1e3 * memory:.1f} ms)": lambda r: f"{r.median / memory:.1f}",
+        "MB": lambda r: common.megabytes(r.peak_bytes - r.idle_bytes),
+        f"/ memory {1e3 * memory:.1f}": lambda r: f"{r.median / memory:.1f}",
     }
     if network.specs:
         dense = networks.dense_flops(network, *size) / found.flops_per_second
-        heading = f"x dense arithmetic ({1e3 * dense:.1f} ms)"
-        made[heading] = lambda r: f"{r.median / dense:.2f}"
+        made[f"/ dense {1e3 * dense:.1f}"] = lambda r: f"{r.median / dense:.2f}"
     return made
 
 
@@ -251,9 +254,10 @@ def main():
         results,
         columns(network, settings, found),
     )
-    blank = ("",) * (len(table.headings) - 2)
-    table.rows.extend((name, *blank, reason) for name, reason in failures.items())
     table.print()
+    tables = [limits_table, table]
+    if failures:
+        tables.append(common.Table("Did not run", ("", "why"), list(failures.items())))
     versions = {}
     for result in results:
         versions.update(result.facts["versions"])
@@ -264,7 +268,7 @@ def main():
         arguments.output,
         f"against_peers_{arguments.workload}",
         arguments.threads,
-        [limits_table, table],
+        tables,
         peers=versions,
         medians=medians,
         memory=memory,

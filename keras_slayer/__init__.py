@@ -37,6 +37,7 @@ from keras_slayer.neurons import CUBA, SRM, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rate_setting import set_firing_rates
 from keras_slayer.rates import FiringRateWarning, firing_rates
+from keras_slayer.spike_matching import SpikeMatches, match_spikes
 
 __version__ = "0.1.0"
 
@@ -55,6 +56,7 @@ __all__ = [
     "ScaledAdam",
     "SpikeCountAccuracy",
     "SpikeCountLoss",
+    "SpikeMatches",
     "SpikeMaxLoss",
     "SpikeRateLoss",
     "SpikeTimeLoss",
@@ -67,6 +69,7 @@ __all__ = [
     "WinnerTakeAll",
     "accuracy_over_time",
     "firing_rates",
+    "match_spikes",
     "set_firing_rates",
 ]
 

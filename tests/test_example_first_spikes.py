@@ -34,10 +34,6 @@ def test_first_spikes_recognise_digits_and_come_early_if_asked(tmp_path):
 
 
 def test_says_what_is_wrong_before_training(tmp_path):
-    for arguments, message in (
-        (["--epochs", "0"], "--epochs must be at least 1"),
-        (["--dt", "20"], "--dt must be 1 to 10"),
-    ):
-        result = run(tmp_path, *arguments)
-        assert result.returncode != 0
-        assert message in result.stderr
+    result = run(tmp_path, "--dt", "20")
+    assert result.returncode != 0
+    assert "--dt must be 1 to 10" in result.stderr

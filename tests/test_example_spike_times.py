@@ -116,7 +116,7 @@ def test_poisson_inputs_to_given_spike_times(run, tmp_path, gradient):
         ("oxford.py", ["--input", "a.bs1", "--target", "b.bs1"], "there is no file a.bs1"),
         ("oxford.py", ["--picture", "absent.png"], "there is no file absent.png"),
         ("oxford.py", ["--hidden", "0"], "--hidden must be at least 1"),
-        ("oxford.py", ["--learning-rate", "0"], "--learning-rate must be positive"),
+        ("oxford.py", ["--target", "b.bs1", "--picture", "a.png", "--input", "a.bs1"], "beside it"),
         ("poisson_spike_times.py", ["--times", "60"], "--times must lie within the duration"),
         ("poisson_spike_times.py", ["--repeats", "0"], "--repeats must be positive"),
     ],

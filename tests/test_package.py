@@ -75,8 +75,10 @@ NOT_IN_MODELS = {
     "FiringRateMonitor",
     "FiringRateWarning",
     "RateInitializer",
+    "SpikeMatches",
     "accuracy_over_time",
     "firing_rates",
+    "match_spikes",
     "set_firing_rates",
 }
 

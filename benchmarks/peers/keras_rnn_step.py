@@ -163,4 +163,4 @@ def prepare(settings):
 
 
 if __name__ == "__main__":
-    protocol.serve(prepare)
+    protocol.serve(prepare, ("graph", "xla"))

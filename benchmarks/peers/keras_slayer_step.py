@@ -11,22 +11,22 @@ import neurons
 import numpy as np
 import training_step
 from peers import protocol
-from peers.networks import Conv, Pool
+from peers.networks import HIDDEN_RATE, Conv, Pool
 
 import keras_slayer as ks
 
 PACKAGES = ("keras_slayer", "keras", "tensorflow")
 
 
-def fed_at(rate, neuron):
-    """Arguments of a layer whose inputs fire at this rate, up to every other step.
+def fed_by_input(rate, neuron):
+    """`training_step.fed_at` for the first layer, whose inputs may fire up to every other step.
 
-    `training_step.fed_at` takes spikes to be rare. Where they are not, their mean drives
-    some neurons all the time: the threshold goes up by the mean's share of the membrane.
+    Where spikes are not rare, their mean drives some neurons all the time: the threshold
+    goes up by the mean's share of the membrane, compared with that at HIDDEN_RATE.
     """
     response = neuron.response_kernel()
-    mean_share = rate * np.sum(response) ** 2 / np.sum(response**2)
-    xi = training_step.XI * float(np.sqrt(1 + mean_share))
+    mean_share = np.array([rate, HIDDEN_RATE]) * np.sum(response) ** 2 / np.sum(response**2)
+    xi = training_step.XI * float(np.sqrt((1 + mean_share[0]) / (1 + mean_share[1])))
     initializer = ks.FluctuationDriven(neuron, rate=rate, xi=xi)
     return {"neuron": neuron, "kernel_initializer": initializer}
 
@@ -35,7 +35,7 @@ def spiking_layers(network, neuron, pool, density):
     """The network in this library's layers."""
     made = []
     for layer in network.layers(density):
-        spec, fed = layer.spec, fed_at(layer.rate, neuron)
+        spec, fed = layer.spec, (training_step.fed_at if made else fed_by_input)(layer.rate, neuron)
         if isinstance(spec, Pool):
             made.append(ks.SpikingSumPooling2D(spec.size, neuron=pool))
         elif isinstance(spec, Conv):
@@ -83,4 +83,4 @@ def prepare(settings):
 
 if __name__ == "__main__":
     keras.utils.disable_interactive_logging()
-    protocol.serve(prepare)
+    protocol.serve(prepare, ("srm", "cuba", "loihi", "dense srm"))

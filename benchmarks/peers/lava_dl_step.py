@@ -88,4 +88,4 @@ def prepare(settings):
 
 
 if __name__ == "__main__":
-    protocol.serve(prepare)
+    protocol.serve(prepare, ("float", "delays"))

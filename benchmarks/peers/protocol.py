@@ -131,9 +131,11 @@ def answers() -> Callable[..., None]:
     return send
 
 
-def serve(prepare: Callable[[Settings], Work]) -> None:
+def serve(prepare: Callable[[Settings], Work], variants: tuple[str, ...]) -> None:
     """Runs the script's side; `prepare` makes the work, its libraries already imported."""
     settings = Settings(**json.loads(sys.argv[1]))
+    if settings.variant not in variants:
+        raise SystemExit(f"variants are {', '.join(variants)}. Received: {settings.variant!r}")
     send = answers()
     if settings.memory_gib:
         limit = int(settings.memory_gib * 2**30)

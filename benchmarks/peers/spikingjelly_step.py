@@ -57,4 +57,4 @@ def prepare(settings):
 
 
 if __name__ == "__main__":
-    protocol.serve(prepare)
+    protocol.serve(prepare, ("lif", "cuba"))

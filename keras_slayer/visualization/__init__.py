@@ -15,5 +15,14 @@ from keras_slayer.visualization.figures import (
     plot_raster,
     summary_figure,
 )
+from keras_slayer.visualization.spike_trains import plot_spike_trains
 
-__all__ = ["plot_core_map", "plot_delay_maps", "plot_events", "plot_history", "plot_raster", "summary_figure"]
+__all__ = [
+    "plot_core_map",
+    "plot_delay_maps",
+    "plot_events",
+    "plot_history",
+    "plot_raster",
+    "plot_spike_trains",
+    "summary_figure",
+]
