@@ -20,7 +20,7 @@ def test_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFDS_DATA_DIR", os.environ.get("TFDS_DATA_DIR", str(tmp_path / "tfds")))
     blocks = python_blocks(page)
-    assert blocks, f"{page.name} shows no code"
+    assert blocks or page.name == "results.md", f"{page.name} shows no code"
     # What a reader has by then: input for the model of the page.
     namespace = {"x": (np.random.default_rng(0).random((2, 300, 34, 34, 2)) < 0.02).astype("f")}
     for block in blocks:

@@ -3,6 +3,7 @@
 Variants: "srm", "cuba", "loihi"; "dense srm" is the twin with TensorFlow's own products.
 """
 
+import dataclasses
 import functools
 
 import common
@@ -22,8 +23,13 @@ def fed_by_input(rate, neuron):
     """`training_step.fed_at` for the first layer, whose inputs may fire up to every other step.
 
     Where spikes are not rare, their mean drives some neurons all the time: the threshold
-    goes up by the mean's share of the membrane, compared with that at HIDDEN_RATE.
+    is further away by the mean's share of the membrane, compared with that at
+    HIDDEN_RATE. And a step of the optimiser moves the membrane in proportion to the rate:
+    so does the float neurons' threshold, else the network saturates while it is timed.
     """
+    if rate > HIDDEN_RATE and not isinstance(neuron, ks.LoihiCUBA):
+        scale = rate / HIDDEN_RATE
+        neuron = dataclasses.replace(neuron, threshold=scale * neuron.threshold)
     response = neuron.response_kernel()
     mean_share = np.array([rate, HIDDEN_RATE]) * np.sum(response) ** 2 / np.sum(response**2)
     xi = training_step.XI * float(np.sqrt((1 + mean_share[0]) / (1 + mean_share[1])))

@@ -11,9 +11,7 @@ import math
 
 # Bytes of a float32.
 FLOAT = 4
-# Spikes per input and step that a layer after a pool, and one after a weighted
-# layer, gets its weights for.
-POOLED_RATE = 0.05
+# Spikes per input and step for which a layer after a weighted layer gets its weights.
 HIDDEN_RATE = 0.01
 
 
@@ -98,6 +96,7 @@ class Network:
         specs: the layers; none for neurons alone.
         tau: time constant of the neurons, steps.
         density: share of the inputs that fire per step.
+        pooled_rate: spikes per input and step for which a layer after a pool gets its weights.
     """
 
     title: str
@@ -107,13 +106,14 @@ class Network:
     batch: int
     steps: int
     density: float = 0.0
+    pooled_rate: float = 0.05
 
     def layers(self, density: float | None = None) -> list[Layer]:
         shape, rate, made = self.input_shape, density or self.density, []
         for spec in self.specs:
             made.append(Layer(spec, shape, rate))
             shape = made[-1].outputs
-            rate = POOLED_RATE if isinstance(spec, Pool) else HIDDEN_RATE
+            rate = self.pooled_rate if isinstance(spec, Pool) else HIDDEN_RATE
         return made
 
     @property
@@ -149,6 +149,7 @@ NETWORKS = {
         2,
         300,
         0.005,
+        pooled_rate=0.15,
     ),
 }
 
