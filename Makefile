@@ -4,17 +4,19 @@
 #             each in an environment of its own: 1.5 GB; Python 3.11
 # make lint   style
 # make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
+# make bench-peers   a training step against snnTorch, spikingjelly, lava-dl and Keras' RNN (hours)
 # make clean  removes the virtual environment and everything built
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := .interop
+BENCH := .bench
 REQUIREMENTS := tests/interop/requirements
 OUT ?= out
 SOURCES := pyproject.toml setup.py $(wildcard keras_slayer/ops/csrc/* keras_slayer/export/csrc/*) keras_slayer/ops/build.py
 
-.PHONY: demo test test-interop lint bench clean
+.PHONY: demo test test-interop lint bench bench-peers clean
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -36,6 +38,11 @@ bench: $(VENV)/.installed
 		$(BIN)/python benchmarks/simulator.py --peers $(INTEROP) $(ARGS); \
 	else echo "No simulator benchmark: the lava environment is not there (make test-interop)."; fi
 
+bench-peers: $(VENV)/.installed $(BENCH)/lava/.installed $(BENCH)/spikingjelly/.installed
+	for w in w1 w2 w3 w4; do $(BIN)/python benchmarks/against_peers.py $$w $(ARGS) || exit 1; done
+	for a in steps batch density; do $(BIN)/python benchmarks/growth.py $$a || exit 1; done
+	$(BIN)/python benchmarks/report.py
+
 # TensorFlow first, so that the install finds it and compiles the ops for it.
 $(VENV)/.installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -56,5 +63,17 @@ $(INTEROP)/nengo/.installed: $(REQUIREMENTS)-nengo.txt
 	$(INTEROP)/nengo/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)-nengo.txt
 	touch $@
 
+$(BENCH)/lava/.installed: benchmarks/requirements-lava.txt $(REQUIREMENTS)-lava.txt
+	$(PYTHON) -m venv --clear $(BENCH)/lava
+	$(BENCH)/lava/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-lava.txt
+	$(BENCH)/lava/bin/python -m pip install --quiet --disable-pip-version-check \
+		--no-deps --ignore-requires-python -r $(REQUIREMENTS)-lava.txt
+	touch $@
+
+$(BENCH)/spikingjelly/.installed: benchmarks/requirements-spikingjelly.txt
+	$(PYTHON) -m venv --clear $(BENCH)/spikingjelly
+	$(BENCH)/spikingjelly/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-spikingjelly.txt
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(INTEROP) build *.egg-info keras_slayer/ops/_native-*.so keras_slayer/export/_simulator*.so
+	rm -rf $(VENV) $(INTEROP) $(BENCH) build *.egg-info keras_slayer/ops/_native-*.so keras_slayer/export/_simulator*.so

@@ -148,7 +148,7 @@ def run(peers, settings, arguments) -> tuple[list[common.Result], dict[str, str]
             return action(arguments.patience)
         except (CandidateError, RuntimeError) as error:
             failures[process.peer.name] = str(error)
-            print(f"{process.peer.name}: {error}")
+            print(f"{process.peer.name}: {error}", flush=True)
             process.end()
             if process in running:
                 running.remove(process)
@@ -163,7 +163,7 @@ def run(peers, settings, arguments) -> tuple[list[common.Result], dict[str, str]
             stack.callback(process.end)
             running.append(process)
             if ready := attempt(process, process.receive):
-                print(f"{peer.name}: ready after {ready['ready']:.0f} s")
+                print(f"{peer.name}: ready after {ready['ready']:.0f} s", flush=True)
         for _ in range(arguments.repeats):
             for process in list(running):
                 time.sleep(PAUSE_SECONDS)

@@ -185,13 +185,14 @@ def measure(
     return [runner.finish() for runner in runners]
 
 
-def parser(description: str, *, repeats: int) -> argparse.ArgumentParser:
-    """Options that every benchmark has."""
+def parser(description: str, *, repeats: int | None) -> argparse.ArgumentParser:
+    """Options that every benchmark has; no `--repeats` where `repeats` is None."""
     made = argparse.ArgumentParser(
         description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    made.add_argument("--repeats", type=int, default=repeats, help="timed steps (%(default)s)")
-    made.add_argument("--threads", type=int, default=2, help="of TensorFlow (%(default)s)")
+    if repeats is not None:
+        made.add_argument("--repeats", type=int, default=repeats, help="timed steps (%(default)s)")
+    made.add_argument("--threads", type=int, default=2, help="of each candidate (%(default)s)")
     return made
 
 

@@ -93,7 +93,7 @@ def table(name, epochs, target):
 
 
 def main():
-    parser = common.parser(__doc__, repeats=1)
+    parser = common.parser(__doc__, repeats=None)
     common.add_output(parser)
     parser.add_argument("library", choices=[learner.name for learner in LEARNERS])
     parser.add_argument("--data-dir", help="needed where the recordings are not yet written")

@@ -9,7 +9,9 @@ layer turns a little too few into fewer still. `RateInitializer` scales each lay
 it fires at a given rate on a batch. And gradients explode or vanish on their way down. SLAYER's
 gradient leaves out that a spike holds back the next ones, and so grows from layer to layer; its
 authors scale the surrogate to counter that, by hand. EXODUS (Bauer et al., Frontiers in
-Neuroscience 17, 2023) keeps the refractory feedback.
+Neuroscience 17, 2023) keeps the refractory feedback. That is stable while the feedback is weaker
+than what it feeds on, about where refractory_scale * surrogate_scale / surrogate_tau is not far
+over 1: with --surrogate-tau 0.3 it explodes faster than SLAYER's.
 
 Each network is trained with Adam, which rescales each weight's gradient, and with SGD, which takes
 it as it is. Prints what became of the runs, and draws firing rates and gradients by layer and the
@@ -263,7 +265,7 @@ def draw(path, runs, arguments):
     figure = new_figure(10, 6.5)
     axes = figure.subplots(2, 2)
     layers = np.arange(1, arguments.layers + 1)
-    for run in {run.network: run for run in reversed(runs)}.values():  # the first of each
+    for run in [group[0] for group in grouped(runs) if group[0].optimizer == runs[0].optimizer]:
         style = {"color": run.network.colour, "marker": "o", "ms": 2.5, "lw": 1.6}
         rates = np.maximum(run.rates, SILENT)
         axes[0, 0].plot(layers, rates, **style)

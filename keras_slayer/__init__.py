@@ -15,6 +15,7 @@ if keras.backend.backend() != "tensorflow":
 
 from keras_slayer.callbacks import FiringRateMonitor, RateInitializer
 from keras_slayer.constraints import OwnChannel
+from keras_slayer.first_spike_loss import FirstSpikeLoss
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
     DelayLayer,
@@ -48,6 +49,7 @@ __all__ = [
     "FiringRateMonitor",
     "FiringRateWarning",
     "FirstSpikeAccuracy",
+    "FirstSpikeLoss",
     "Flatten",
     "FluctuationDriven",
     "LoihiCUBA",

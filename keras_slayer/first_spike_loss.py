@@ -28,9 +28,8 @@ class FirstSpikeLoss(SpikeMaxLoss):
     Args:
         scale: logits per spike. Few spikes count, so more than in `SpikeMaxLoss`: at the default a
             lead of five full spikes over nine other classes is 94 % sure.
-        tau: ms after the first spike within which others still weigh in. On saccade digits as long
-            as the outputs' own `tau_response` (30 ms) did better than a fifth of it: where only
-            the first spike counts, little is learned from each recording.
+        tau: ms after the first spike within which others still weigh in. About the `tau_response`
+            of the outputs: the shorter, the less is learned from each recording.
         earliness: 0 to 1.
         region: (start, stop) in ms, stop excluded, of the steps that count, t from 0 to T; None
             for all.

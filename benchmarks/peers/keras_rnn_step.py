@@ -120,8 +120,12 @@ def prepare_network(settings):
     def step():
         losses.append(float(model.train_on_batch(x, y)))
 
+    @tf.function  # the loops of an eager call take minutes
+    def measure():
+        return [tf.reduce_mean(spikes) for spikes in keras.tree.flatten(probe(x))]
+
     def facts():
-        rates = [float(tf.reduce_mean(spikes)) for spikes in keras.tree.flatten(probe(x))]
+        rates = [float(rate) for rate in measure()]
         weights = sum(math.prod(weight.shape) for weight in model.trainable_weights)
         return {"losses": losses, "rates": rates, "weights": weights}
 

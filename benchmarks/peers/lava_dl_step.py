@@ -53,13 +53,17 @@ class Net(nn.Module):
         tau = settings.network.tau
         # Without `pre_hook_fx` the blocks round their weights to the chip's.
         options = {"delay": True} if settings.variant == "delays" else {"pre_hook_fx": None}
+        self.layers = settings.network.layers(settings.density)
         self.blocks = nn.ModuleList(
-            make_block(layer, protocol.cuba_kernel(tau), tau, options)
-            for layer in settings.network.layers(settings.density)
+            make_block(layer, protocol.cuba_kernel(tau), tau, options) for layer in self.layers
         )
 
     def forward(self, x, watch):
-        for one in self.blocks:
+        for one, layer in zip(self.blocks, self.layers, strict=True):
+            if isinstance(layer.spec, Pool):
+                # lava-dl pads an image that the windows do not divide; the others cut it.
+                height, width = (size * layer.spec.size for size in layer.outputs[:2])
+                x = x[:, :, :height, :width]
             if isinstance(one, block.cuba.Dense) and x.ndim == 5:
                 x = x.flatten(1, 3)
             x = one(x)

@@ -149,7 +149,7 @@ NETWORKS = {
         2,
         300,
         0.005,
-        pooled_rate=0.15,
+        pooled_rate=0.06,
     ),
 }
 
