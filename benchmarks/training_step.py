@@ -1,11 +1,12 @@
-"""W1, W2: one whole training step (`train_on_batch` on ready tensors) against dense products.
+"""W1, W2, W4: one whole training step (`train_on_batch` on ready tensors) against dense products.
 
-    python benchmarks/training_step.py                  # both
+    python benchmarks/training_step.py                  # all
     python benchmarks/training_step.py w1 --density 0.05
+    python benchmarks/training_step.py w2 --surrogate triangle
 
 Candidates run in processes of their own, in turn. The dense twin is the same
 network from the same weights, with the synapses' products and their gradients
-TensorFlow's own; the neurons are the native ones in both.
+TensorFlow's own, one op after the other; the neurons are the native ones in both.
 """
 
 import contextlib
@@ -20,24 +21,27 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.neurons import decay_from_tau
+from keras_slayer.ops.neuron_spec import fire
+from keras_slayer.ops.sum_pool2d import SumPool2D
 
-CLASSES = 10
+CLASSES = 10  # of the labels
 # Fixed here, so that better default weights do not change what is timed: layers
 # fire at about 1 % per step, the pools of the CNN at 3 to 5 %.
 XI = 2.0
 POOLED_RATE = 0.05
 
 
-def make_neurons(name, tau):
+def make_neurons(name, tau, surrogate):
     """(neuron of the weighted layers, neuron of the pools); tau in steps."""
-    decay = decay_from_tau(tau)
+    decay, options = decay_from_tau(tau), {"surrogate": surrogate}
     if name == "srm":
-        weighted = pool = ks.SRM(tau_response=tau)
+        weighted = pool = ks.SRM(tau_response=tau, **options)
     elif name == "cuba":
-        weighted = pool = ks.CUBA(10.0, current_decay=decay / 4096, voltage_decay=decay / 4096)
+        leaks = {"current_decay": decay / 4096, "voltage_decay": decay / 4096}
+        weighted = pool = ks.CUBA(10.0, **leaks, **options)
     else:
         # Within reach of the chip's weights, -4 .. 4: small kernels, and the pools' fixed weight.
-        weighted, pool = (ks.LoihiCUBA(mantissa, decay, decay) for mantissa in (320, 80))
+        weighted, pool = (ks.LoihiCUBA(m, decay, decay, **options) for m in (320, 80))
     return weighted, pool
 
 
@@ -63,6 +67,19 @@ def cnn(neuron, pool, density):
     ]
 
 
+def gesture(neuron, pool, density):
+    return [
+        ks.SpikingSumPooling2D(4, neuron=pool),
+        ks.SpikingConv2D(16, 5, padding="same", **fed_at(POOLED_RATE, neuron)),
+        ks.SpikingSumPooling2D(2, neuron=pool),
+        ks.SpikingConv2D(32, 3, padding="same", **fed_at(POOLED_RATE, neuron)),
+        ks.SpikingSumPooling2D(2, neuron=pool),
+        ks.Flatten(),
+        ks.SpikingDense(512, **fed_at(POOLED_RATE, neuron)),
+        ks.SpikingDense(11, **fed_at(POOLED_RATE, neuron)),
+    ]
+
+
 @dataclasses.dataclass(frozen=True)
 class Workload:
     """A network, the time constant of its neurons in steps, and the batch it is timed on."""
@@ -81,6 +98,14 @@ WORKLOADS = {
     "w2": Workload(
         "CNN 34x34x2-12c5-2a-64c5-2a-10", cnn, (34, 34, 2), tau=2.0, batch=4, density=0.01
     ),
+    "w4": Workload(
+        "CNN 128x128x2-4a-16c5-2a-32c3-2a-512-11",
+        gesture,
+        (128, 128, 2),
+        tau=2.0,
+        batch=2,
+        density=0.005,
+    ),
 }
 
 
@@ -94,25 +119,38 @@ def dense_conv2d(spikes, weights, *, strides, padding, dilations):
     return tf.reshape(out, tf.concat([tf.shape(spikes)[:2], tf.shape(out)[1:]], axis=0))
 
 
+def dense_matmul_layer(spikes, weights, bias, spec):
+    return fire(dense_matmul(spikes, weights), spec)
+
+
+def dense_conv2d_layer(spikes, weights, bias, spec, **geometry):
+    return fire(dense_conv2d(spikes, weights, **geometry), spec)
+
+
+def plain_pool_layer(spikes, weight, spec, *geometry):
+    return fire(SumPool2D.of(spikes, weight, *geometry).product(spikes), spec)
+
+
 @contextlib.contextmanager
 def dense_synapses():
     """Layers that are traced within have TensorFlow's dense products instead of the events'."""
     layers = "keras_slayer.layers"
     with (
-        unittest.mock.patch(f"{layers}.spiking_dense.spike_matmul", dense_matmul),
-        unittest.mock.patch(f"{layers}.spiking_conv2d.spike_conv2d", dense_conv2d),
+        unittest.mock.patch(f"{layers}.spiking_dense.matmul_layer", dense_matmul_layer),
+        unittest.mock.patch(f"{layers}.spiking_conv2d.conv2d_layer", dense_conv2d_layer),
+        unittest.mock.patch(f"{layers}.spiking_pooling2d.sum_pool2d_layer", plain_pool_layer),
     ):
         yield
 
 
-def prepare(workload, shape, density, neuron, dense):
+def prepare(workload, shape, density, neuron, surrogate, dense):
     """A compiled model and its batch; `shape` is (batch, steps)."""
     keras.utils.set_random_seed(1)
     random = np.random.default_rng(1)
     size = (*shape, *workload.input_shape)
     x = tf.constant(random.random(size, dtype="float32") < density, tf.float32)
     y = tf.constant(random.integers(0, CLASSES, shape[0]), tf.int32)
-    layers = workload.layers(*make_neurons(neuron, workload.tau), density)
+    layers = workload.layers(*make_neurons(neuron, workload.tau, surrogate), density)
     model = keras.Sequential([keras.Input(size[1:]), *layers])
     model.compile(keras.optimizers.Adam(1e-3), loss=ks.SpikeMaxLoss())
     spiking = [layer for layer in model.layers if hasattr(layer, "neuron")]
@@ -151,6 +189,7 @@ def run(workload, arguments):
         "shape": (batch, steps),
         "density": density,
         "neuron": arguments.neuron,
+        "surrogate": arguments.surrogate,
     }
     results = common.measure(
         [
@@ -162,7 +201,8 @@ def run(workload, arguments):
         separate=True,
     )
     common.print_results(
-        f"{workload.title}, {arguments.neuron}, batch {batch}, T = {steps}, density {density:.2%}",
+        f"{workload.title}, {arguments.neuron}, {arguments.surrogate}, batch {batch}, T = {steps}, "
+        f"density {density:.2%}",
         results,
         {
             "peak MB": lambda r: common.megabytes(r.peak_bytes),
@@ -181,8 +221,11 @@ def run(workload, arguments):
 
 def main():
     parser = common.parser(__doc__, repeats=20)
-    parser.add_argument("workloads", nargs="*", metavar="workload", help="w1, w2 (default: both)")
+    parser.add_argument(
+        "workloads", nargs="*", metavar="workload", help="w1, w2, w4 (default: all)"
+    )
     parser.add_argument("--neuron", choices=["srm", "cuba", "loihi"], default="srm")
+    parser.add_argument("--surrogate", choices=["exponential", "triangle"], default="exponential")
     parser.add_argument("--batch", type=int, help="instead of the workload's")
     parser.add_argument("--steps", type=int, help="instead of the workload's")
     parser.add_argument("--density", type=float, help="of the input, instead of the workload's")

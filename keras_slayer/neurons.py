@@ -21,6 +21,9 @@ import numpy as np
 
 from keras_slayer import ops
 from keras_slayer.ops import checks
+from keras_slayer.ops.cuba import cuba_spec, loihi_cuba_spec
+from keras_slayer.ops.neuron_spec import NeuronSpec
+from keras_slayer.ops.srm import srm_spec
 
 # Past this many steps a response counts for nothing in initialisation and
 # scaling: the length of a usual recording.
@@ -34,6 +37,11 @@ class Neuron(abc.ABC):
     @abc.abstractmethod
     def firing_threshold(self) -> float:
         """Threshold on the scale of the float weights."""
+
+    @property
+    @abc.abstractmethod
+    def spec(self) -> NeuronSpec | None:
+        """The neuron as the ops of whole layers take it; None for kernels that are cut off."""
 
     @abc.abstractmethod
     def fire(self, synaptic_input):
@@ -57,6 +65,7 @@ class Neuron(abc.ABC):
     def _check_surrogate(self) -> None:
         checks.number(self.surrogate_tau, "surrogate_tau", open_low=True)
         checks.number(self.surrogate_scale, "surrogate_scale")
+        checks.surrogate(self.surrogate)
         checks.gradient(self.gradient)
 
     @property
@@ -64,6 +73,7 @@ class Neuron(abc.ABC):
         return {
             "surrogate_tau": self.surrogate_tau,
             "surrogate_scale": self.surrogate_scale,
+            "surrogate": self.surrogate,
             "gradient": self.gradient,
         }
 
@@ -101,6 +111,13 @@ class SRM(Neuron):
             the original code does (``keras_slayer.ops.srm``).
         surrogate_tau: width of the surrogate, in thresholds.
         surrogate_scale: factor of the surrogate gradient.
+        surrogate: shape of rho. ``"exponential"`` as above, or ``"triangle"``:
+            surrogate_scale / (surrogate_tau threshold)
+            max(0, 1 - |u - threshold| / (2 surrogate_tau threshold)), of the same
+            peak and area. Zero away from threshold, it lets the gradient of a
+            convolution's input run over the neurons and steps near threshold
+            alone: faster training, and (like any other surrogate) another
+            gradient.
         gradient: ``"slayer"`` or ``"exodus"``. The exact gradient of exodus grows
             along trains of spikes where the surrogate is steep: with it, use
             ``surrogate_scale`` 0.25 or less, or ``surrogate_tau`` 1.
@@ -117,6 +134,7 @@ class SRM(Neuron):
     kernel_cutoff: float | None = None
     surrogate_tau: float = 0.3
     surrogate_scale: float = 1.0
+    surrogate: str = "exponential"
     gradient: str = "slayer"
 
     def __post_init__(self):
@@ -131,16 +149,22 @@ class SRM(Neuron):
     def firing_threshold(self) -> float:
         return self.threshold
 
-    def fire(self, synaptic_input):
-        return ops.srm(
-            synaptic_input,
-            threshold=self.threshold,
-            tau_response=self.tau_response / self.dt,
-            tau_refractory=self.tau_refractory / self.dt,
-            refractory_scale=self.refractory_scale,
-            kernel_cutoff=self.kernel_cutoff,
+    @property
+    def _options(self) -> dict:
+        return {
+            "threshold": self.threshold,
+            "tau_response": self.tau_response / self.dt,
+            "tau_refractory": self.tau_refractory / self.dt,
+            "refractory_scale": self.refractory_scale,
             **self._surrogate,
-        )
+        }
+
+    @property
+    def spec(self) -> NeuronSpec | None:
+        return srm_spec(**self._options) if self.kernel_cutoff is None else None
+
+    def fire(self, synaptic_input):
+        return ops.srm(synaptic_input, kernel_cutoff=self.kernel_cutoff, **self._options)
 
     def response(self, synaptic_input):
         tau = self.tau_response / self.dt
@@ -171,7 +195,7 @@ class CUBA(Neuron):
         threshold: firing threshold.
         current_decay: fraction of the synaptic current lost per step, 0 to 1.
         voltage_decay: fraction of the voltage lost per step, 0 to 1.
-        surrogate_tau, surrogate_scale, gradient: as for ``SRM``; ``"exodus"``
+        surrogate_tau, surrogate_scale, surrogate, gradient: as for ``SRM``; ``"exodus"``
             adds the gradient through the reset.
     """
 
@@ -180,6 +204,7 @@ class CUBA(Neuron):
     voltage_decay: float = 0.03
     surrogate_tau: float = 0.3
     surrogate_scale: float = 1.0
+    surrogate: str = "exponential"
     gradient: str = "slayer"
 
     def __post_init__(self):
@@ -192,14 +217,21 @@ class CUBA(Neuron):
     def firing_threshold(self) -> float:
         return self.threshold
 
-    def fire(self, synaptic_input):
-        return ops.cuba(
-            synaptic_input,
-            threshold=self.threshold,
-            current_decay=self.current_decay,
-            voltage_decay=self.voltage_decay,
+    @property
+    def _options(self) -> dict:
+        return {
+            "threshold": self.threshold,
+            "current_decay": self.current_decay,
+            "voltage_decay": self.voltage_decay,
             **self._surrogate,
-        )
+        }
+
+    @property
+    def spec(self) -> NeuronSpec:
+        return cuba_spec(**self._options)
+
+    def fire(self, synaptic_input):
+        return ops.cuba(synaptic_input, **self._options)
 
     def response(self, synaptic_input):
         current = ops.exponential_filter(synaptic_input, 1 - self.current_decay)
@@ -226,7 +258,7 @@ class LoihiCUBA(Neuron):
             4096 (1 - exp(-1 / tau)).
         weight_bits: 1 to 8, sign included in the range -256 .. 254: weights are
             integers in steps of 2^(9 - weight_bits), over 64.
-        surrogate_tau, surrogate_scale, gradient: as for ``CUBA``.
+        surrogate_tau, surrogate_scale, surrogate, gradient: as for ``CUBA``.
     """
 
     threshold_mantissa: int = 80
@@ -235,6 +267,7 @@ class LoihiCUBA(Neuron):
     weight_bits: int = 8
     surrogate_tau: float = 0.3
     surrogate_scale: float = 1.0
+    surrogate: str = "exponential"
     gradient: str = "slayer"
 
     def __post_init__(self):
@@ -252,14 +285,21 @@ class LoihiCUBA(Neuron):
     def firing_threshold(self) -> float:
         return self.threshold_mantissa / 64
 
-    def fire(self, synaptic_input):
-        return ops.loihi_cuba(
-            synaptic_input,
-            threshold_mantissa=self.threshold_mantissa,
-            current_decay=self.current_decay,
-            voltage_decay=self.voltage_decay,
+    @property
+    def _options(self) -> dict:
+        return {
+            "threshold_mantissa": self.threshold_mantissa,
+            "current_decay": self.current_decay,
+            "voltage_decay": self.voltage_decay,
             **self._surrogate,
-        )
+        }
+
+    @property
+    def spec(self) -> NeuronSpec:
+        return loihi_cuba_spec(**self._options)
+
+    def fire(self, synaptic_input):
+        return ops.loihi_cuba(synaptic_input, **self._options)
 
     def response(self, synaptic_input):
         """The linear filter in floating point, the step from layer to layer included."""

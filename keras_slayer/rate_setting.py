@@ -77,8 +77,8 @@ def set_firing_rates(model, x, rate=0.05, *, tolerance: float = 0.05) -> dict[st
     weighted = [layer for layer in setter.kernels if isinstance(layer, WeightedSpikingLayer)]
     alone = [layer for layer in setter.kernels if isinstance(layer, SpikingActivation)]
     with (
-        wrapped(weighted, "_weigh", setter.with_own_kernel),
-        wrapped(alone, "_fire", setter.with_kernel_before),
+        wrapped(weighted, "call", setter.with_own_kernel),
+        wrapped(alone, "call", setter.with_kernel_before),
     ):
         model(x, training=False)
     for layer, (_, rate) in setter.found.items():
@@ -103,20 +103,20 @@ class _Setter:
             if variable is not None and not taken:
                 self.kernels[layer] = variable, variable.numpy()
 
-    def with_own_kernel(self, layer, weigh):
+    def with_own_kernel(self, layer, call):
         variable, kernel = self.kernels[layer]
 
-        def weighing(synapse, spikes):
+        def firing(spikes):
             def rate_at(factor):
                 variable.assign(kernel * factor)
-                return _mean(layer._fire(weigh(synapse, spikes)))
+                return _mean(call(spikes))
 
             if layer not in self.found:
                 limit = _chip_limit(layer, kernel) if layer.on_chip else MAX_FACTOR
                 variable.assign(kernel * self._factor(layer, rate_at, limit))
-            return weigh(synapse, spikes)
+            return call(spikes)
 
-        return weighing
+        return firing
 
     def with_kernel_before(self, layer, fire):
         variable, kernel = self.kernels[layer]

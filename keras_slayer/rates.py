@@ -58,16 +58,16 @@ def measure(model, x, saturation: float = 0.5) -> dict[SpikingLayer, FiringRates
     saturation = checks.number(saturation, "saturation", high=1.0)
     shares: dict[SpikingLayer, list[np.ndarray]] = {}
 
-    def watched(layer, fire):
+    def watched(layer, call):
         def watching(*args, **kwargs):
-            spikes = fire(*args, **kwargs)
+            spikes = call(*args, **kwargs)
             share = tf.reduce_mean(tf.cast(spikes, tf.float32), axis=[0, 1])
             shares.setdefault(layer, []).append(np.ravel(share))
             return spikes
 
         return watching
 
-    with wrapped(spiking_layers(model), "_fire", watched):
+    with wrapped(spiking_layers(model), "call", watched):
         model(x, training=False)
     if not shares:
         raise ValueError(
@@ -123,13 +123,17 @@ def spiking_layers(model) -> list[SpikingLayer]:
 def wrapped(layers, method: str, wrap):
     """Replaces a method of each layer by ``wrap(layer, method)`` within the block."""
     # Past Keras' __setattr__, which would track what it is given.
+    before = [vars(layer).get(method) for layer in layers]  # a user may have put one there too
     for layer in layers:
         vars(layer)[method] = wrap(layer, getattr(layer, method))
     try:
         yield
     finally:
-        for layer in layers:
-            del vars(layer)[method]
+        for layer, own in zip(layers, before, strict=True):
+            if own is None:
+                del vars(layer)[method]
+            else:
+                vars(layer)[method] = own
 
 
 def advice(layer: SpikingLayer, *, more: bool, weights: bool = True) -> str:

@@ -9,6 +9,7 @@ import keras
 from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import checks, spike_conv2d
+from keras_slayer.ops.conv2d_layer import conv2d_layer
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -92,13 +93,16 @@ class SpikingConv2D(WeightedSpikingLayer):
         self.built = True
 
     def call(self, inputs):
-        convolve = functools.partial(
-            spike_conv2d,
-            strides=self.strides,
-            padding=self.padding,
-            dilations=self.dilation_rate,
+        geometry = {
+            "strides": self.strides,
+            "padding": self.padding,
+            "dilations": self.dilation_rate,
+        }
+        return self._weigh_and_fire(
+            functools.partial(spike_conv2d, **geometry),
+            functools.partial(conv2d_layer, **geometry),
+            inputs,
         )
-        return self._fire(self._weigh(convolve, inputs))
 
     def compute_output_shape(self, input_shape):
         reach = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]

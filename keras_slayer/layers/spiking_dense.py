@@ -7,6 +7,7 @@ import keras
 from keras_slayer.layers.spatial import check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import checks, spike_matmul
+from keras_slayer.ops.matmul_layer import matmul_layer
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -59,7 +60,7 @@ class SpikingDense(WeightedSpikingLayer):
         self.built = True
 
     def call(self, inputs):
-        return self._fire(self._weigh(spike_matmul, inputs))
+        return self._weigh_and_fire(spike_matmul, matmul_layer, inputs)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

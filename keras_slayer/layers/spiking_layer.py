@@ -103,11 +103,16 @@ class WeightedSpikingLayer(SpikingLayer):
             return kernel
         return quantize_weights(kernel, self.neuron.weight_bits)
 
-    def _weigh(self, synapse, spikes):
-        """``synapse(spikes, kernel)`` in the right dtype, plus the bias."""
+    def _weigh_and_fire(self, synapse, layer, spikes):
+        """Spikes of ``synapse(spikes, kernel)`` plus bias, in one pass by ``layer`` if it can."""
         dtype = self._synapse_dtype()
-        z = synapse(tf.cast(spikes, dtype), tf.cast(self.quantized_kernel(), dtype))
-        return z if self.bias is None else z + tf.cast(self.bias, dtype)
+        spikes, kernel = tf.cast(spikes, dtype), tf.cast(self.quantized_kernel(), dtype)
+        bias = None if self.bias is None else tf.cast(self.bias, dtype)
+        if self.neuron.spec is None:
+            z = synapse(spikes, kernel)
+            return self._fire(z if bias is None else z + bias)
+        fired, _ = layer(spikes, kernel, bias, self.neuron.spec)
+        return tf.cast(fired, self.compute_dtype)
 
     def get_config(self):
         return {

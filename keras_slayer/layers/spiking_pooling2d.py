@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.ops import checks
+from keras_slayer.ops.sum_pool2d import SumPool2D, sum_pool2d_layer
 from keras_slayer.quantization import weight_max, weight_step
 
 
@@ -85,30 +86,14 @@ class SpikingSumPooling2D(SpikingLayer):
         self.built = True
 
     def call(self, inputs):
-        dtype = self._synapse_dtype()
-        shape = tf.shape(inputs)
-        frames = tf.reshape(inputs, tf.concat([[-1], shape[2:]], axis=0))
-        frames.set_shape([None, *inputs.shape[2:]])
-        z = self._window_sums(tf.cast(frames, dtype)) * tf.cast(self._tap, dtype)
-        spikes = self._fire(tf.reshape(z, tf.concat([shape[:2], tf.shape(z)[1:]], axis=0)))
-        spikes.set_shape(self.compute_output_shape(inputs.shape))
-        return spikes
-
-    def _window_sums(self, frames):
-        if self.padding == "same":
-            # An average would not count the padding; the sum does, as zeros.
-            frames = tf.pad(frames, [[0, 0], *self._padding(frames.shape), [0, 0]])
-        area = self.pool_size[0] * self.pool_size[1]
-        return tf.nn.avg_pool2d(frames, self.pool_size, self.strides, "VALID") * area
-
-    def _padding(self, shape) -> list[list[int]]:
-        pads = []
-        for size, window, stride in zip(shape[1:3], self.pool_size, self.strides, strict=True):
-            missing = max(
-                (window_size(size, window, stride, "same") - 1) * stride + window - size, 0
-            )
-            pads.append([missing // 2, missing - missing // 2])
-        return pads
+        spikes = tf.cast(inputs, self._synapse_dtype())
+        geometry = (self.pool_size, self.strides, self.padding)
+        if self.neuron.spec is None:
+            fired = self._fire(SumPool2D.of(spikes, self._tap, *geometry).product(spikes))
+        else:
+            fired, _ = sum_pool2d_layer(spikes, self._tap, self.neuron.spec, *geometry)
+        fired.set_shape(self.compute_output_shape(inputs.shape))
+        return tf.cast(fired, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         image = [

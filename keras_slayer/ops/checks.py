@@ -9,6 +9,7 @@ import tensorflow as tf
 
 FLOAT_DTYPES = ("float32", "float64", "float16", "bfloat16")
 GRADIENTS = ("slayer", "exodus")
+SURROGATES = ("exponential", "triangle")
 
 
 def series(x, name: str = "x") -> tf.Tensor:
@@ -76,11 +77,34 @@ def pair(value, name: str) -> tuple[int, int]:
     return int(value[0]), int(value[1])
 
 
+def same_dtype(spikes, weights) -> None:
+    if weights.dtype != spikes.dtype:
+        raise ValueError(
+            "weights must have the dtype of spikes. "
+            f"Received: {weights.dtype.name} weights and {spikes.dtype.name} spikes"
+        )
+
+
+def padding(value) -> str:
+    """``value`` as the name of a padding."""
+    if value not in ("valid", "same"):
+        raise ValueError(f"padding must be 'valid' or 'same'. Received: padding={value!r}")
+    return value
+
+
 def gradient(value) -> str:
     """``value`` as the name of a gradient."""
-    if value not in GRADIENTS:
+    return _one_of(value, "gradient", GRADIENTS)
+
+
+def surrogate(value) -> str:
+    """``value`` as the name of a surrogate."""
+    return _one_of(value, "surrogate", SURROGATES)
+
+
+def _one_of(value, name: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
         raise ValueError(
-            f"gradient must be one of {', '.join(map(repr, GRADIENTS))}. "
-            f"Received: gradient={value!r}"
+            f"{name} must be one of {', '.join(map(repr, allowed))}. Received: {name}={value!r}"
         )
     return value

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library, reference
-from keras_slayer.ops.srm import surrogate_params
+from keras_slayer.ops import checks
+from keras_slayer.ops.neuron_spec import NeuronSpec, fire, surrogate_params
 
 DECAY_ONE = 4096  # Loihi's decays are integers in units of 1 / 4096
 WEIGHT_ONE = 64  # a float weight or threshold is the chip's integer / 64
@@ -21,6 +21,7 @@ def cuba(
     voltage_decay: float = 0.03,
     surrogate_tau: float = 1.0,
     surrogate_scale: float = 1.0,
+    surrogate: str = "exponential",
     gradient: str = "slayer",
 ):
     """Spikes of CUBA neurons in floating point.
@@ -44,13 +45,35 @@ def cuba(
         synaptic_input: z, tensor (batch, time, ...).
         threshold: positive.
         current_decay, voltage_decay: fraction lost per step, 0 to 1.
-        surrogate_tau, surrogate_scale, gradient: as for ``srm``.
+        surrogate_tau, surrogate_scale, surrogate, gradient: as for ``srm``.
 
     Returns:
         (spikes, voltage before reset), both like ``synaptic_input``; no
         gradient flows through the voltage.
     """
-    z = checks.series(synaptic_input, "synaptic_input")
+    spec = cuba_spec(
+        threshold=threshold,
+        current_decay=current_decay,
+        voltage_decay=voltage_decay,
+        surrogate_tau=surrogate_tau,
+        surrogate_scale=surrogate_scale,
+        surrogate=surrogate,
+        gradient=gradient,
+    )
+    return fire(checks.series(synaptic_input, "synaptic_input"), spec)
+
+
+def cuba_spec(
+    *,
+    threshold,
+    current_decay,
+    voltage_decay,
+    surrogate_tau,
+    surrogate_scale,
+    surrogate,
+    gradient,
+) -> NeuronSpec:
+    """The checked parameters of ``cuba``."""
     threshold = checks.number(threshold, "threshold", open_low=True)
     params = [
         *surrogate_params(threshold, surrogate_tau, surrogate_scale),
@@ -58,12 +81,7 @@ def cuba(
         checks.number(voltage_decay, "voltage_decay", high=1.0),
     ]
     exodus = checks.gradient(gradient) == "exodus"
-    native = library.native()
-    if native is None:
-        spikes, voltage = reference.cuba(z, params, exodus)
-    else:
-        spikes, voltage = native.keras_slayer_cuba(synaptic_input=z, params=params, exodus=exodus)
-    return spikes, tf.stop_gradient(voltage)
+    return NeuronSpec("cuba", tuple(params), exodus, checks.surrogate(surrogate))
 
 
 @tf.autograph.experimental.do_not_convert
@@ -75,6 +93,7 @@ def loihi_cuba(
     voltage_decay: int = 128,
     surrogate_tau: float = 1.0,
     surrogate_scale: float = 1.0,
+    surrogate: str = "exponential",
     gradient: str = "slayer",
 ):
     """Spikes of CUBA neurons in Loihi's integer arithmetic, bit for bit.
@@ -96,7 +115,7 @@ def loihi_cuba(
             spikes and weights of (chip integer) / 64.
         threshold_mantissa: 0 to 131071; threshold * 64.
         current_decay, voltage_decay: 0 to 4096, in 1 / 4096 lost per step.
-        surrogate_tau, surrogate_scale, gradient: as for ``srm``.
+        surrogate_tau, surrogate_scale, surrogate, gradient: as for ``srm``.
 
     Returns:
         (spikes, voltage before reset in units of the threshold's float scale,
@@ -106,7 +125,29 @@ def loihi_cuba(
         ValueError: a parameter off the chip's range.
         tf.errors.InvalidArgumentError: an input that is not finite.
     """
-    z = checks.series(synaptic_input, "synaptic_input")
+    spec = loihi_cuba_spec(
+        threshold_mantissa=threshold_mantissa,
+        current_decay=current_decay,
+        voltage_decay=voltage_decay,
+        surrogate_tau=surrogate_tau,
+        surrogate_scale=surrogate_scale,
+        surrogate=surrogate,
+        gradient=gradient,
+    )
+    return fire(checks.series(synaptic_input, "synaptic_input"), spec)
+
+
+def loihi_cuba_spec(
+    *,
+    threshold_mantissa,
+    current_decay,
+    voltage_decay,
+    surrogate_tau,
+    surrogate_scale,
+    surrogate,
+    gradient,
+) -> NeuronSpec:
+    """The checked parameters of ``loihi_cuba``."""
     mantissa = checks.integer(
         threshold_mantissa, "threshold_mantissa", low=0, high=MAX_THRESHOLD_MANTISSA
     )
@@ -114,39 +155,12 @@ def loihi_cuba(
     _, width, height = surrogate_params(
         max(mantissa, 1) / WEIGHT_ONE, surrogate_tau, surrogate_scale
     )
-    params = [
+    params = (
         mantissa,
         width,
         height,
         checks.integer(current_decay, "current_decay", low=0, high=DECAY_ONE),
         checks.integer(voltage_decay, "voltage_decay", low=0, high=DECAY_ONE),
-    ]
-    exodus = checks.gradient(gradient) == "exodus"
-    native = library.native()
-    if native is None:
-        spikes, voltage = reference.loihi_cuba(z, params, exodus)
-    else:
-        spikes, voltage = native.keras_slayer_loihi_cuba(
-            synaptic_input=z, params=params, exodus=exodus
-        )
-    return spikes, tf.stop_gradient(voltage)
-
-
-@tf.RegisterGradient("KerasSlayer>Cuba")
-def _cuba_grad(op, grad_spikes, _grad_voltage):
-    return _gradient(library.native().keras_slayer_cuba_grad, op, grad_spikes)
-
-
-@tf.RegisterGradient("KerasSlayer>LoihiCuba")
-def _loihi_cuba_grad(op, grad_spikes, _grad_voltage):
-    return _gradient(library.native().keras_slayer_loihi_cuba_grad, op, grad_spikes)
-
-
-def _gradient(kernel, op, grad_spikes):
-    grad_input = kernel(
-        grad_spikes=grad_spikes,
-        membrane=op.outputs[1],
-        params=op.inputs[1],
-        exodus=op.get_attr("exodus"),
     )
-    return grad_input, None
+    exodus = checks.gradient(gradient) == "exodus"
+    return NeuronSpec("loihi_cuba", params, exodus, checks.surrogate(surrogate))

@@ -41,17 +41,20 @@ def _backwards(function, x):
     return tf.reverse(function(tf.reverse(x, [1])), [1])
 
 
-def _surrogate(u, threshold, width, height):
-    return height * tf.exp(-tf.abs(u - threshold) / width)
+def _surrogate(u, shape: str, threshold, width, height):
+    distance = tf.abs(u - threshold)
+    if shape == "triangle":
+        return height * tf.maximum(1 - distance / (2 * width), 0)
+    return height * tf.exp(-distance / width)
 
 
-def _fire(u, surrogate):
+def _fire(u, shape: str, params):
     """1 where u >= threshold; its derivative is the surrogate."""
 
     @tf.custom_gradient
     def fire(u):
-        spikes = tf.cast(u >= tf.cast(surrogate[0], u.dtype), u.dtype)
-        return spikes, lambda grad: grad * _surrogate(u, *surrogate)
+        spikes = tf.cast(u >= tf.cast(params[0], u.dtype), u.dtype)
+        return spikes, lambda grad: grad * _surrogate(u, shape, *params)
 
     return fire(u)
 
@@ -100,14 +103,20 @@ def exponential_filter(x, params):
     return tf.cast(_through_time(step, _widen(x), states=1)[0], x.dtype)
 
 
-def srm(z, params, exodus: bool):
-    surrogate, response, refractory = params[:3], params[3:5], params[5:7]
+def neuron(z, spec):
+    """The neuron of a ``NeuronSpec``."""
+    fire = {"srm": srm, "cuba": cuba, "loihi_cuba": loihi_cuba}[spec.kind]
+    return fire(z, spec.params, spec.exodus, spec.surrogate)
+
+
+def srm(z, params, exodus: bool, surrogate: str):
+    response, refractory = params[3:5], params[5:7]
 
     def step(state, now):
         psp, rise, value = _alpha_step(state[:2], *response)
         own, own_rise, own_value = _alpha_step(state[2:], *refractory)
         u = psp + own
-        spikes = _fire(u, surrogate)
+        spikes = _fire(u, surrogate, params[:3])
         felt = spikes if exodus else tf.stop_gradient(spikes)
         return (rise + now, value, own_rise + felt, own_value), (spikes, u)
 
@@ -115,7 +124,7 @@ def srm(z, params, exodus: bool):
     return tf.cast(spikes, z.dtype), tf.cast(u, z.dtype)
 
 
-def srm_fir(response, surrogate, refractory, exodus: bool):
+def srm_fir(response, params, refractory, exodus: bool, surrogate: str):
     wide = _widen(response)
     nu = tf.cast(refractory, wide.dtype)
     tf.debugging.assert_equal(nu[0], tf.zeros([], nu.dtype), "refractory[0] must be 0")
@@ -129,7 +138,7 @@ def srm_fir(response, surrogate, refractory, exodus: bool):
         # A zero row enters at the far end, so that there is one where nu has one tap.
         coming = tf.concat([carry[0], zero[tf.newaxis]], axis=0)
         u = psp + coming[0]
-        spikes = _fire(u, surrogate)
+        spikes = _fire(u, surrogate, params[:3])
         felt = spikes if exodus else tf.stop_gradient(spikes)
         return coming[1:] + ahead * felt, spikes, u
 
@@ -140,8 +149,8 @@ def srm_fir(response, surrogate, refractory, exodus: bool):
     return tf.cast(outputs[0], response.dtype), tf.cast(outputs[1], response.dtype)
 
 
-def cuba(z, params, exodus: bool):
-    surrogate, keep_current, keep_voltage = params[:3], 1 - params[3], 1 - params[4]
+def cuba(z, params, exodus: bool, surrogate: str):
+    keep_current, keep_voltage = 1 - params[3], 1 - params[4]
 
     @tf.custom_gradient
     def reset(v, spikes):
@@ -155,7 +164,7 @@ def cuba(z, params, exodus: bool):
     def step(state, now):
         current = keep_current * state[0] + now
         v = keep_voltage * state[1] + current
-        spikes = _fire(v, surrogate)
+        spikes = _fire(v, surrogate, params[:3])
         return (current, reset(v, spikes)), (spikes, v)
 
     spikes, v = _through_time(step, _widen(z), states=2)
@@ -167,7 +176,7 @@ def _decay_integer(x, keep):
     return tf.sign(x) * tf.bitwise.right_shift(tf.abs(x * keep), tf.constant(12, tf.int64))
 
 
-def loihi_cuba(z, params, exodus: bool):
+def loihi_cuba(z, params, exodus: bool, surrogate: str):
     mantissa, width, height, current_decay, voltage_decay = params
     keep_current, keep_voltage = int(4096 - current_decay), int(4096 - voltage_decay)
     threshold, limit = int(mantissa) << 6, (1 << 23) - 1
@@ -182,7 +191,7 @@ def loihi_cuba(z, params, exodus: bool):
 
     def backward(grad, v):
         keep_i, keep_v = keep_current / 4096, keep_voltage / 4096
-        rho = _surrogate(v, mantissa / 64, width, height)
+        rho = _surrogate(v, surrogate, mantissa / 64, width, height)
         spikes = tf.cast(v > mantissa / 64, v.dtype)
         passed = (1 - spikes) - v * rho if exodus else tf.ones_like(v)
 
@@ -282,3 +291,16 @@ def spike_conv2d(frames, weights, strides, padding, dilations):
         )
     ]
     return tf.concat(parts, axis=3)
+
+
+def sum_pool2d(spikes, window, strides, pads):
+    """Sums of windows of frames (batch, time, height, width, channels)."""
+    shape = tf.shape(spikes)
+    frames = tf.reshape(spikes, tf.concat([[-1], shape[2:]], axis=0))
+    frames.set_shape([None, *spikes.shape[2:]])
+    # An average would not count the padding; the sum does, as zeros.
+    frames = tf.pad(frames, [[0, 0], *pads, [0, 0]])
+    sums = tf.nn.avg_pool2d(frames, window, strides, "VALID") * (window[0] * window[1])
+    out = tf.reshape(sums, tf.concat([shape[:2], tf.shape(sums)[1:]], axis=0))
+    out.set_shape([*spikes.shape[:2], *sums.shape[1:]])
+    return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from keras_slayer.ops import checks, library, reference
+from keras_slayer.ops.events import find_events
 
 # Above this density, and for so few units, the dense product is faster
 # (benchmarks/synapses.py): finding the events costs more than it saves.
@@ -33,22 +34,9 @@ def spike_matmul(spikes, weights):
     Raises:
         ValueError: ranks, sizes or dtypes that do not fit.
     """
-    spikes = checks.series(spikes, "spikes")
-    weights = tf.convert_to_tensor(weights)
-    if weights.dtype != spikes.dtype:
-        raise ValueError(
-            "weights must have the dtype of spikes. "
-            f"Received: {weights.dtype.name} weights and {spikes.dtype.name} spikes"
-        )
-    if weights.shape.rank != 2 or not spikes.shape[-1:].is_compatible_with(weights.shape[:1]):
-        raise ValueError(
-            "weights must be a matrix with as many rows as the last axis of spikes. Received: "
-            f"weights of shape {weights.shape}, spikes of shape {spikes.shape}"
-        )
-    rows = tf.reshape(spikes, [-1, weights.shape[0] or tf.shape(weights)[0]])
-    native = library.native()
-    few = weights.shape[1] is not None and weights.shape[1] < MIN_UNITS
-    product = reference.spike_matmul if native is None or few else _event_matmul
+    spikes, weights = check(spikes, weights)
+    rows = as_rows(spikes, weights)
+    product = _event_matmul if worth_events(weights) else reference.spike_matmul
     out = tf.reshape(
         product(rows, weights), tf.concat([tf.shape(spikes)[:-1], tf.shape(weights)[1:]], axis=0)
     )
@@ -56,27 +44,54 @@ def spike_matmul(spikes, weights):
     return out
 
 
+def check(spikes, weights):
+    """Both as tensors that fit together."""
+    spikes = checks.series(spikes, "spikes")
+    weights = tf.convert_to_tensor(weights)
+    checks.same_dtype(spikes, weights)
+    if weights.shape.rank != 2 or not spikes.shape[-1:].is_compatible_with(weights.shape[:1]):
+        raise ValueError(
+            "weights must be a matrix with as many rows as the last axis of spikes. Received: "
+            f"weights of shape {weights.shape}, spikes of shape {spikes.shape}"
+        )
+    return spikes, weights
+
+
+def as_rows(spikes, weights):
+    return tf.reshape(spikes, [-1, weights.shape[0] or tf.shape(weights)[0]])
+
+
+def worth_events(weights) -> bool:
+    """Whether there are native ops, and units enough for them."""
+    few = weights.shape[1] is not None and weights.shape[1] < MIN_UNITS
+    return library.native() is not None and not few
+
+
+def matmul_events(rows):
+    """The events of ``rows`` and whether they are too many to use."""
+    return find_events(rows, MAX_DENSITY)
+
+
+def matmul_gradients(rows, weights, events, dense, grad):
+    """Gradients of ``rows`` and ``weights`` from that of their product."""
+    grad_rows = tf.linalg.matmul(grad, weights, transpose_b=True)
+    grad_weights = tf.cond(
+        dense,
+        lambda: tf.linalg.matmul(rows, grad, transpose_a=True),
+        lambda: library.native().keras_slayer_event_matmul_weights_grad(
+            **events, grad=grad, columns=tf.shape(weights, tf.int64)[0]
+        ),
+    )
+    grad_weights.set_shape(weights.shape)
+    return grad_rows, grad_weights
+
+
 @tf.custom_gradient
 def _event_matmul(rows, weights):
-    native = library.native()
-    offsets, index, value, dense = native.keras_slayer_find_events(x=rows, max_density=MAX_DENSITY)
-    events = {"offsets": offsets, "index": index, "value": value}
+    events, dense = matmul_events(rows)
     product = tf.cond(
         dense,
         lambda: tf.linalg.matmul(rows, weights),
-        lambda: native.keras_slayer_event_matmul(**events, weights=weights),
+        lambda: library.native().keras_slayer_event_matmul(**events, weights=weights),
     )
-
-    def grad(grad_product):
-        grad_rows = tf.linalg.matmul(grad_product, weights, transpose_b=True)
-        grad_weights = tf.cond(
-            dense,
-            lambda: tf.linalg.matmul(rows, grad_product, transpose_a=True),
-            lambda: native.keras_slayer_event_matmul_weights_grad(
-                **events, grad=grad_product, columns=tf.shape(weights, tf.int64)[0]
-            ),
-        )
-        grad_weights.set_shape(weights.shape)
-        return grad_rows, grad_weights
-
-    return product, grad
+    return product, lambda grad: matmul_gradients(rows, weights, events, dense, grad)

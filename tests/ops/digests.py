@@ -5,6 +5,7 @@ import json
 import sys
 
 import cases
+import layer_ops
 import numpy as np
 import tensorflow as tf
 
@@ -39,6 +40,12 @@ def main() -> None:
         inputs = case.arrays((4, 50, 1200))
         outputs, gradients = cases.evaluate(case, inputs, "native")
         result[case.name] = {"outputs": digest(outputs), "gradients": digest(gradients)}
+    for name in ("matmul, two blocks", "conv, many bands", "conv, groups", "pool, many bands"):
+        for kind in ("srm-triangle-exodus", "cuba-exponential-slayer", "loihi-triangle-slayer"):
+            layer, spec = layer_ops.LAYERS[name], layer_ops.NEURONS[kind].spec
+            inputs = layer.arrays(batch=5, steps=40)
+            outputs, gradients = layer_ops.evaluate(layer, inputs, spec, "native")
+            result[f"{name} {kind}"] = {"outputs": digest(outputs), "gradients": digest(gradients)}
     print(json.dumps(result))
 
 

@@ -5,7 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_slayer as ks
 from keras_slayer import ops
+from keras_slayer.ops.conv2d_layer import conv2d_layer
+from keras_slayer.ops.matmul_layer import matmul_layer
+from keras_slayer.ops.sum_pool2d import sum_pool2d_layer
 
 Z = np.zeros((2, 5, 6), np.float32)
 FRAMES = np.zeros((2, 5, 6, 7, 4), np.float32)
@@ -51,6 +55,9 @@ PARAMETERS = [
     *neuron_error("surrogate_scale must be .* Received: surrogate_scale=-1", surrogate_scale=-1),
     *neuron_error(
         "gradient must be one of 'slayer', 'exodus'. Received: gradient='x", gradient="x"
+    ),
+    *neuron_error(
+        "surrogate must be one of 'exponential', 'triangle'. Received: surrogate='x", surrogate="x"
     ),
     *(
         (call(f, Z, threshold=v), f"threshold must .*Received: threshold={v}")
@@ -110,6 +117,26 @@ PARAMETERS = [
 def test_bad_parameters_are_value_errors(function, message, backend):
     with cases.backend(backend), pytest.raises(ValueError, match=message):
         function()
+
+
+def test_layers_refuse_what_their_synapses_refuse():
+    spec = ks.SRM().spec
+    geometry = {"strides": (1, 1), "padding": "valid", "dilations": (1, 1)}
+    pool = ((2, 2), (2, 2), "valid")
+    bad = [
+        (call(matmul_layer, Z, np.zeros((5, 2), np.float32), None, spec), "as many rows"),
+        (call(matmul_layer, Z, np.zeros((6, 2)), None, spec), "float64 weights and float32"),
+        (call(conv2d_layer, FRAMES, KERNEL[0], None, spec, **geometry), "weights must have"),
+        (call(conv2d_layer, Z, KERNEL, None, spec, **geometry), "spikes must have the axes"),
+        (call(sum_pool2d_layer, Z, 1.0, spec, *pool), "spikes must have the axes"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, spec, 2, *pool[1:]), "pool_size must be a pair"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, spec, (9, 2), *pool[1:]), "does not fit"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, spec, *pool[:2], "full"), "padding must be"),
+    ]
+    for backend in ("native", "reference"):
+        for function, message in bad:
+            with cases.backend(backend), pytest.raises(ValueError, match=message):
+                function()
 
 
 @pytest.mark.parametrize("backend", ["native", "reference"])
@@ -172,8 +199,39 @@ GOOD = {
         **CONV,
     },
 }  # fmt: skip
-EVENT_OPS = [name for name in GOOD if name.startswith("event_")]
-CONV_OPS = ("event_conv2d", "event_conv2d_weights_grad")
+OUTPUT = np.zeros((1, 3, 2, 3, 8), np.float32)
+NEURON = {"neuron": "srm", "params": SRM}
+POOL = {"pool_size": [2, 2], "strides": [2, 2], "padding_before": [0, 0], "weight": 1.0}
+LAYER = {**NEURON, "bias": tf.zeros([0]), "batch_and_steps": tf.constant([1, 3], **I64)}
+GOOD |= {
+    "matmul_layer": {**EVENTS, "weights": Z[0], **LAYER},
+    "conv2d_layer": {**EVENTS, "weights": KERNEL[:, :, :2], **CONV, **LAYER},
+    "sum_pool2d_layer": {
+        "frames": FRAMES, "output_size": tf.constant([3, 3], **I64), **POOL, **NEURON,
+    },
+    "conv2d_layer_weights_grad": {
+        **EVENTS,
+        "grad": OUTPUT,
+        "membrane": OUTPUT,
+        "weights_shape": tf.constant([3, 3, 2, 8], **I64),
+        **CONV,
+        **NEURON,
+    },
+    "conv2d_layer_input_grad": {
+        "grad": OUTPUT, "membrane": OUTPUT, "weights": KERNEL[:, :, :2], **CONV, **NEURON,
+    },
+    "sum_pool2d_layer_input_grad": {
+        "grad": FRAMES[:, :, :3, :3],
+        "membrane": FRAMES[:, :, :3, :3],
+        "input_size": tf.constant([6, 7], **I64),
+        **POOL,
+        **NEURON,
+    },
+}  # fmt: skip
+LAYER_OPS = [name for name in GOOD if "layer" in name]
+EVENT_OPS = [name for name in GOOD if "offsets" in GOOD[name]]
+CONV_OPS = [name for name in GOOD if "dilations" in GOOD[name]]
+POOL_OPS = ["sum_pool2d_layer", "sum_pool2d_layer_input_grad"]
 
 
 def spoil(names, message, **bad):
@@ -187,7 +245,7 @@ def first_tensor(name):
 HUGE = 2**40
 BAD = [
     *((n, {first_tensor(n): np.zeros(3, np.float32)}, r"\(batch, time, \.\.\.\)|same shape")
-      for n in GOOD if "event" not in n),
+      for n in GOOD if "event" not in n and n not in LAYER_OPS),
     *((n, {"params": [*GOOD[n]["params"], 1.0]}, "params must be a vector of")
       for n in GOOD if "params" in GOOD[n]),
     *((n, {"params": [float("nan"), *GOOD[n]["params"][1:]]}, "params must be finite")
@@ -246,7 +304,8 @@ BAD = [
           ("input_size", [2, 3, 3], "channels of the weights must divide"),
           ("output_size", [2, -3], "heights and widths"),
           ("output_size", [HUGE, HUGE], "heights and widths"))),
-    *spoil(["event_conv2d"], "weights of rank 4", weights=Z),
+    *spoil(["event_conv2d", "conv2d_layer", "conv2d_layer_input_grad"], "weights of rank 4",
+           weights=Z),
     *spoil(["event_conv2d"], "filters must be a multiple", weights=KERNEL[:, :, :1, :3]),
     *spoil(["event_conv2d_weights_grad"], "must be a vector", weights_shape=tf.constant(3, **I64)),
     *spoil(["event_conv2d_weights_grad"], "rank 4", weights_shape=tf.constant([3, 3], **I64)),
@@ -255,12 +314,49 @@ BAD = [
            weights_shape=tf.constant([HUGE, 3, 2, 8], **I64)),
     *spoil(["event_conv2d_weights_grad"], "overflow|negative|must be >= 0",
            weights_shape=tf.constant([HUGE, HUGE, 2, -8], **I64)),
+    *spoil(["conv2d_layer_weights_grad"], "must be a vector",
+           weights_shape=tf.constant(3, **I64)),
+    *spoil(["conv2d_layer_weights_grad"], "heights and widths",
+           weights_shape=tf.constant([HUGE, 3, 2, 8], **I64)),
+    *spoil(["conv2d_layer_weights_grad", "conv2d_layer_input_grad"],
+           "shape of the layer's output", grad=OUTPUT[..., :7]),
+    *spoil(["conv2d_layer_weights_grad", "conv2d_layer_input_grad"],
+           "shape of the layer's output", grad=Z),
+    *spoil(["conv2d_layer_weights_grad"], "as many frames",
+           grad=OUTPUT[:, :2], membrane=OUTPUT[:, :2]),
+    *spoil(["conv2d_layer_weights_grad", "conv2d_layer_input_grad"], "same shape",
+           membrane=OUTPUT[:, :2]),
+    *spoil(["sum_pool2d_layer_input_grad"], "same shape", membrane=FRAMES[:, :, :3, :2]),
+    *spoil(["matmul_layer"], "must be a matrix", weights=Z),
+    *spoil(["matmul_layer", "conv2d_layer"], "bias must be empty or have", bias=tf.zeros([5])),
+    *spoil(["matmul_layer", "conv2d_layer"], "bias must be empty or have", bias=tf.zeros([1, 0])),
+    *((n, {"batch_and_steps": tf.constant(value, **I64)}, "the number of frames, 3")
+      for n in ("matmul_layer", "conv2d_layer")
+      for value in ([2, 2], [-1, -3], [3, HUGE], [0, 3], [3], [1, 3, 1])),
+    *spoil(LAYER_OPS, "response_decay must lie", params=[*SRM[:3], 1.1, *SRM[4:]]),
+    *spoil(LAYER_OPS, "surrogate_width must be positive", params=[1.0, 0.0, *SRM[2:]]),
+    *spoil(LAYER_OPS, "vector of 5 numbers", neuron="cuba"),
+    *spoil(LAYER_OPS, "must be an integer", neuron="loihi_cuba", params=[0.5, *LOIHI[1:]]),
+    *spoil(LAYER_OPS, "not in the list of allowed values", neuron="lif"),
+    *spoil(POOL_OPS, "pool_size must be two numbers", pool_size=[2]),
+    *spoil(POOL_OPS, "pool_size must lie in", pool_size=[0, 2]),
+    *spoil(POOL_OPS, "strides must lie in", strides=[2, HUGE]),
+    *spoil(POOL_OPS, "padding_before must lie in", padding_before=[-1, 0]),
+    *spoil(POOL_OPS, "weight one number", weight=[1.0, 2.0]),
+    *spoil(["sum_pool2d_layer"], "frames must be", frames=FRAMES[0]),
+    *spoil(["sum_pool2d_layer"], "output_size", output_size=tf.constant([3], **I64)),
+    *spoil(["sum_pool2d_layer"], "heights and widths", output_size=tf.constant([3, HUGE], **I64)),
+    *spoil(["sum_pool2d_layer"], "elements", frames=FRAMES[..., :0]),
+    *spoil(["sum_pool2d_layer_input_grad"], "grad must be", grad=Z),
+    *spoil(["sum_pool2d_layer_input_grad"], "input_size", input_size=tf.constant([6], **I64)),
+    *spoil(["sum_pool2d_layer_input_grad"], "heights and widths|negative|overflow|must be >= 0",
+           input_size=tf.constant([-6, 7], **I64)),
 ]  # fmt: skip
 
 
 def raw(name, inputs):
     inputs = dict(inputs)
-    for key in ("params", "refractory"):
+    for key in ("params", "refractory", "weight"):
         if key in inputs:
             inputs[key] = tf.constant(inputs[key], tf.float64)
     return getattr(cases.native_ops(), f"keras_slayer_{name}")(**inputs)
@@ -281,7 +377,9 @@ def test_raw_op_refuses_what_is_wrong(name, bad, message):
 
 # The kernel gradient has the shape of the kernel, the delay's that of the delay.
 LIKE_SERIES = [
-    n for n in GOOD if "event" not in n and not n.endswith(("kernel_grad", "delay_grad"))
+    n
+    for n in GOOD
+    if "event" not in n and n not in LAYER_OPS and not n.endswith(("kernel_grad", "delay_grad"))
 ]
 
 

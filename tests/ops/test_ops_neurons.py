@@ -15,6 +15,7 @@ from keras_slayer import ops
 
 BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
 GRADIENTS = pytest.mark.parametrize("gradient", ["slayer", "exodus"])
+SURROGATES = pytest.mark.parametrize("shape", ["exponential", "triangle"])
 STEPS, NEURONS = 40, 6
 
 
@@ -35,24 +36,26 @@ def future(taps, x, t):
     return sum(taps[k] * x[t + k] for k in range(STEPS - t))
 
 
-def surrogate(u, threshold, tau, scale):
-    return scale / (tau * threshold) * np.exp(-np.abs(u - threshold) / (tau * threshold))
+def surrogate(u, shape, threshold, tau, scale):
+    distance = np.abs(u - threshold) / (tau * threshold)
+    density = np.exp(-distance) if shape == "exponential" else np.maximum(1 - distance / 2, 0)
+    return scale / (tau * threshold) * density
 
 
-def srm_oracle(z, grad, eps, nu, threshold, tau, scale, gradient):
+def srm_oracle(z, grad, eps, nu, threshold, tau, scale, gradient, shape):
     """Spikes, membrane and dz of one sample, arrays (steps, neurons)."""
     spikes, u = np.zeros_like(z), np.zeros_like(z)
     for t in range(STEPS):
         u[t] = past(eps, z, t) + past(nu, spikes, t)  # spikes[t] is still 0, and nu[0] is
         spikes[t] = u[t] >= threshold
-    rho, felt = surrogate(u, threshold, tau, scale), np.zeros_like(z)
+    rho, felt = surrogate(u, shape, threshold, tau, scale), np.zeros_like(z)
     for t in reversed(range(STEPS)):
         back = future(nu, felt, t) if gradient == "exodus" else 0.0
         felt[t] = rho[t] * (grad[t] + back)
     return spikes, u, np.array([future(eps, felt, t) for t in range(STEPS)])
 
 
-def cuba_oracle(z, grad, threshold, current_decay, voltage_decay, tau, scale, gradient):
+def cuba_oracle(z, grad, threshold, current_decay, voltage_decay, tau, scale, gradient, shape):
     keep_i, keep_v = 1 - current_decay, 1 - voltage_decay
     current = np.array([past(keep_i ** np.arange(STEPS), z, t) for t in range(STEPS)])
     spikes, v, reset = np.zeros_like(z), np.zeros_like(z), np.zeros(NEURONS, int)
@@ -62,7 +65,7 @@ def cuba_oracle(z, grad, threshold, current_decay, voltage_decay, tau, scale, gr
             v[t, n] = sum(keep_v ** (t - j) * current[j, n] for j in since)
             if v[t, n] >= threshold:
                 spikes[t, n], reset[n] = 1, t + 1
-    rho = surrogate(v, threshold, tau, scale)
+    rho = surrogate(v, shape, threshold, tau, scale)
     through = 1 - spikes - v * rho if gradient == "exodus" else np.ones_like(v)
     felt = np.zeros_like(z)
     for t in range(STEPS):
@@ -91,8 +94,9 @@ def check(name, function, oracle, drive):
 
 @BACKENDS
 @GRADIENTS
+@SURROGATES
 @pytest.mark.parametrize("kernel_cutoff", [None, 0.05])
-def test_srm(name, gradient, kernel_cutoff):
+def test_srm(name, gradient, shape, kernel_cutoff):
     def function(z):
         return ops.srm(
             z,
@@ -103,32 +107,37 @@ def test_srm(name, gradient, kernel_cutoff):
             kernel_cutoff=kernel_cutoff,
             surrogate_tau=0.4,
             surrogate_scale=0.9,
+            surrogate=shape,
             gradient=gradient,
         )
 
     eps = alpha_taps(3.0, cutoff=kernel_cutoff)
     # The original code's second cut-off is a hundredth of its first.
     nu = alpha_taps(1.5, -1.7 * 2.0, None if kernel_cutoff is None else kernel_cutoff / 100)
-    check(name, function, lambda z, g: srm_oracle(z, g, eps, nu, 2.0, 0.4, 0.9, gradient), 0.3)
+    rest = (2.0, 0.4, 0.9, gradient, shape)
+    check(name, function, lambda z, g: srm_oracle(z, g, eps, nu, *rest), 0.3)
 
 
 @BACKENDS
 @GRADIENTS
+@SURROGATES
 @pytest.mark.parametrize("nu", [[0.0, -2.0, 0.5, -0.3], [0.0], [0.0] + [-0.1] * 60], ids=len)
-def test_srm_fir(name, gradient, nu):
+def test_srm_fir(name, gradient, shape, nu):
     """Any refractory kernel: of one tap (none at all) and of more than there are steps."""
 
     def function(z):
-        return ops.srm_fir(z, nu, threshold=0.8, gradient=gradient)
+        return ops.srm_fir(z, nu, threshold=0.8, surrogate=shape, gradient=gradient)
 
     identity, taps = np.eye(1, STEPS)[0], np.pad(nu, (0, STEPS))[:STEPS]
-    check(name, function, lambda z, g: srm_oracle(z, g, identity, taps, 0.8, 1, 1, gradient), 0.3)
+    rest = (0.8, 1, 1, gradient, shape)
+    check(name, function, lambda z, g: srm_oracle(z, g, identity, taps, *rest), 0.3)
 
 
 @BACKENDS
 @GRADIENTS
+@SURROGATES
 @pytest.mark.parametrize("decays", [(0.25, 0.03), (1.0, 0.0), (0.6, 1.0)])
-def test_cuba(name, gradient, decays):
+def test_cuba(name, gradient, shape, decays):
     def function(z):
         return ops.cuba(
             z,
@@ -137,10 +146,12 @@ def test_cuba(name, gradient, decays):
             voltage_decay=decays[1],
             surrogate_tau=0.8,
             surrogate_scale=1.1,
+            surrogate=shape,
             gradient=gradient,
         )
 
-    check(name, function, lambda z, g: cuba_oracle(z, g, 1.25, *decays, 0.8, 1.1, gradient), 0.1)
+    rest = (1.25, *decays, 0.8, 1.1, gradient, shape)
+    check(name, function, lambda z, g: cuba_oracle(z, g, *rest), 0.1)
 
 
 @BACKENDS
@@ -160,3 +171,19 @@ def test_no_gradient_flows_through_the_membrane(name, case):
         tape.watch(z)
         _, membrane = case.run(z)
     assert tape.gradient(membrane, z) is None
+
+
+@BACKENDS
+@pytest.mark.parametrize("shape", ["exponential", "triangle"])
+def test_surrogates_have_the_same_peak_and_area(name, shape):
+    """The gradient of a spike at every membrane potential from -19 to 21 thresholds."""
+    u = np.arange(-19, 21, 1e-3)
+    with cases.backend(name), tf.GradientTape() as tape:
+        z = tf.constant(u.reshape(1, 1, -1))
+        tape.watch(z)
+        spikes, membrane = ops.cuba(z, threshold=1.0, surrogate_tau=0.5, surrogate=shape)
+    rho = np.ravel(tape.gradient(spikes, z))
+    np.testing.assert_array_equal(np.ravel(membrane), u)
+    assert rho.max() == pytest.approx(2.0, rel=2e-3)
+    assert rho.sum() * 1e-3 == pytest.approx(2.0, rel=1e-3)
+    assert np.all(rho[np.abs(u - 1) > 1.001] == 0) == (shape == "triangle")

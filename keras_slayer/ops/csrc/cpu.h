@@ -8,6 +8,10 @@
 #include "dynamics.h"
 #include "kernels.h"
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace keras_slayer {
 namespace KS_ISA {
 
@@ -15,7 +19,7 @@ namespace KS_ISA {
 // block) for each step of one work item, in time order or backwards.
 template <class Body>
 KS_HD void for_each_step(const Shape& shape, int64_t item, bool reverse, Body body) {
-  const int64_t blocks = (shape.inner + kBlock - 1) / kBlock;
+  const int64_t blocks = block_count(shape.inner, kBlock);
   const int64_t sample = item / blocks, first = (item % blocks) * kBlock;
   const int64_t count = shape.inner - first < kBlock ? shape.inner - first : kBlock;
   for (int64_t step = 0; step < shape.steps; ++step) {
@@ -28,6 +32,112 @@ template <class A>
 KS_HD void clear(A* array, int64_t size) {
   for (int64_t i = 0; i < size; ++i) array[i] = A(0);
 }
+
+// A few arrays of one length, each on cache lines of its own. Not copied.
+template <class A>
+class Rows {
+ public:
+  Rows(int64_t rows, int64_t length)
+      : rows_(rows),
+        stride_((length * int64_t(sizeof(A)) + kLine - 1) / kLine * kLine / int64_t(sizeof(A))),
+        memory_(__builtin_malloc(size_t(rows * stride_) * sizeof(A) + kLine)) {}
+  ~Rows() { __builtin_free(memory_); }
+  Rows(const Rows&) = delete;
+  Rows& operator=(const Rows&) = delete;
+  A* row(int64_t r) const {
+    const uintptr_t start = (reinterpret_cast<uintptr_t>(memory_) + kLine - 1) / kLine * kLine;
+    return reinterpret_cast<A*>(start) + r * stride_;
+  }
+  void clear(int64_t count) {
+    for (int64_t r = 0; r < rows_; ++r) KS_ISA::clear(row(r), count);
+  }
+
+ private:
+  static constexpr int64_t kLine = 64;
+  int64_t rows_, stride_;
+  void* memory_;
+};
+
+template <class Object>
+class Owned {
+ public:
+  explicit Owned(Object* object) : object_(object) {}
+  ~Owned() { delete object_; }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+  Object* operator->() const { return object_; }
+  Object* get() const { return object_; }
+
+ private:
+  Object* object_;
+};
+
+// Asks for the row [from, from + count) ahead of its use. Rows of a block are far
+// apart, so the processor does not see them coming.
+template <class T>
+KS_HD void prefetch_row(const T* from, int64_t count) {
+  constexpr int64_t kLine = 64 / int64_t(sizeof(T));
+  for (int64_t j = 0; j < count; j += kLine) __builtin_prefetch(from + j);
+}
+
+// Writes a row past the caches: an output larger than them would only push out
+// what is still needed, after a useless read of the memory it replaces.
+template <class T>
+KS_HD void stream_row(const T* from, int64_t count, T* to) {
+#if defined(__x86_64__)
+#if defined(__AVX512F__)
+  using Vector = __m512i;
+#elif defined(__AVX2__)
+  using Vector = __m256i;
+#else
+  using Vector = __m128i;
+#endif
+  constexpr int64_t kLanes = int64_t(sizeof(Vector) / sizeof(T));
+  int64_t j = 0;
+  for (; j < count && reinterpret_cast<uintptr_t>(to + j) % sizeof(Vector) != 0; ++j) to[j] = from[j];
+  for (; j + kLanes <= count; j += kLanes) {
+    Vector line;
+    __builtin_memcpy(&line, from + j, sizeof(Vector));
+#if defined(__AVX512F__)
+    _mm512_stream_si512(reinterpret_cast<Vector*>(to + j), line);
+#elif defined(__AVX2__)
+    _mm256_stream_si256(reinterpret_cast<Vector*>(to + j), line);
+#else
+    _mm_stream_si128(reinterpret_cast<Vector*>(to + j), line);
+#endif
+  }
+  for (; j < count; ++j) to[j] = from[j];
+#else
+  __builtin_memcpy(to, from, size_t(count) * sizeof(T));
+#endif
+}
+
+// After the last streamed row, before another thread may read.
+KS_HD void end_stream() {
+#if defined(__x86_64__)
+  _mm_sfence();
+#endif
+}
+
+// A row of results on its way to memory: where its values go first, and `done`.
+template <class T>
+class RowWriter {
+ public:
+  RowWriter(int64_t length, bool stream) : stream_(stream), row_(1, stream ? length : 0) {}
+  ~RowWriter() {
+    if (stream_) end_stream();
+  }
+  RowWriter(const RowWriter&) = delete;
+  RowWriter& operator=(const RowWriter&) = delete;
+  T* start(T* target) const { return stream_ ? row_.row(0) : target; }
+  void done(T* target, int64_t count) const {
+    if (stream_) stream_row(row_.row(0), count, target);
+  }
+
+ private:
+  bool stream_;
+  Rows<T> row_;
+};
 
 // Calls fn(T()) with the storage type that dtype names.
 template <class Fn>
@@ -45,19 +155,19 @@ KS_HD void with_type(Dtype dtype, Fn fn) {
 }
 
 // The loop over the neurons of a block: no iteration depends on another.
-#define KS_VECTOR_LOOP(j, count) _Pragma("GCC ivdep") for (int j = 0; j < (count); ++j)
+#define KS_VECTOR_LOOP(j, count) _Pragma("GCC ivdep") for (int j = 0; j < int(count); ++j)
 
 void fir(Dtype, const FirArgs&, int64_t, int64_t);
 void fir_taps_grad(Dtype, const FirTapsGradArgs&, int64_t, int64_t);
 void alpha_filter(Dtype, const RecursiveFilterArgs&, int64_t, int64_t);
 void exponential_filter(Dtype, const RecursiveFilterArgs&, int64_t, int64_t);
-void srm(Dtype, const SrmArgs&, int64_t, int64_t);
-void srm_grad(Dtype, const SrmGradArgs&, int64_t, int64_t);
+void neuron(Dtype, const NeuronArgs&, int64_t, int64_t);
+void neuron_grad(Dtype, const NeuronGradArgs&, int64_t, int64_t);
 void srm_fir(Dtype, const SrmFirArgs&, int64_t, int64_t);
 void srm_fir_grad(Dtype, const SrmFirGradArgs&, int64_t, int64_t);
-void cuba(Dtype, const CubaArgs&, int64_t, int64_t);
-void loihi_cuba(Dtype, const CubaArgs&, int64_t, int64_t);
-void cuba_grad(Dtype, const CubaGradArgs&, int64_t, int64_t);
+void layer(Dtype, const LayerArgs&, int64_t, int64_t);
+void conv_weights_grad(Dtype, const ConvWeightsGradArgs&, int64_t, int64_t);
+void layer_input_grad(Dtype, const LayerInputGradArgs&, int64_t, int64_t);
 void delay(Dtype, const DelayArgs&, int64_t, int64_t);
 void delay_grad(Dtype, const DelayGradArgs&, int64_t, int64_t);
 void count_events(Dtype, const CountArgs&, int64_t, int64_t);

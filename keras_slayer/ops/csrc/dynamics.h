@@ -59,16 +59,30 @@ struct ExponentialFilter {
   }
 };
 
-// rho(u) = height exp(-|u - threshold| / width): the density with which a
-// change of u moves a spike (SLAYER's probability density function).
+// The surrogate rho(u): the density with which a change of u moves a spike
+// (SLAYER's probability density function). Two shapes of the same peak and area:
+// height exp(-|u - threshold| / width) ...
 template <class A>
-struct Surrogate {
+struct ExponentialSurrogate {
   A threshold, rate, height;  // rate = -1 / width: a division costs more than the exponential
-  Surrogate(double threshold, double width, double height)
+  KS_HD ExponentialSurrogate(double threshold, double width, double height)
       : threshold(A(threshold)), rate(A(-1.0 / width)), height(A(height)) {}
   KS_HD A operator()(A u) const {
     const A distance = u > threshold ? u - threshold : threshold - u;
     return height * exp_nonpositive(distance * rate);
+  }
+};
+
+// ... and height max(0, 1 - |u - threshold| / (2 width)), zero away from threshold.
+template <class A>
+struct TriangleSurrogate {
+  A threshold, rate, height;
+  KS_HD TriangleSurrogate(double threshold, double width, double height)
+      : threshold(A(threshold)), rate(A(0.5 / width)), height(A(height)) {}
+  KS_HD A operator()(A u) const {
+    const A distance = u > threshold ? u - threshold : threshold - u;
+    const A rest = A(1) - distance * rate;
+    return height * (rest < A(0) ? A(0) : rest);  // NaN stays
   }
 };
 
@@ -119,23 +133,29 @@ struct LoihiCuba {
   }
 };
 
-// One backward step of either CUBA neuron. adjoint holds dL/di and dL/dv of
-// the step after; returns dL/dz. `through_reset` adds the path through
-// v_reset = v (1 - s(v)), which SLAYER leaves out and EXODUS keeps.
+// The way back through the two leaks of either CUBA neuron: x is dL/dv from the
+// spike of the step, the state dL/dv and dL/di of the step after; returns dL/di.
 template <class A>
 struct CubaAdjoint {
   A keep_i, keep_v;
-  Surrogate<A> surrogate;
   struct State {
     A current, voltage;
   };
-  KS_HD A step(State& adjoint, A grad_spike, A v, A spike, bool through_reset) const {
-    const A rho = surrogate(v);
-    const A carried = keep_v * adjoint.voltage;
-    const A passed = through_reset ? carried * ((A(1) - spike) - v * rho) : carried;
-    adjoint.voltage = rho * grad_spike + passed;
+  KS_HD A step(State& adjoint, A x) const {
+    adjoint.voltage = x + keep_v * adjoint.voltage;
     adjoint.current = keep_i * adjoint.current + adjoint.voltage;
     return adjoint.current;
+  }
+};
+
+// dL/dv with the path through the reset v (1 - s(v)), which SLAYER leaves out
+// and EXODUS keeps. The leak of the current is still to come.
+template <class A>
+struct ResetAdjoint {
+  A keep_v;
+  KS_HD A step(A& voltage, A grad_spike, A rho, A v, A spike) const {
+    voltage = rho * grad_spike + (keep_v * voltage) * ((A(1) - spike) - v * rho);
+    return voltage;
   }
 };
 

@@ -1,65 +1,9 @@
 // Event-driven 2-D convolution: each spike adds the weights of its taps to the
 // outputs under them, or collects their gradients.
-#include "cpu.h"
+#include "synapse_rows.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
-
-namespace {
-
-// Calls visit(value, weight offset, output offset) for each tap of each event
-// of a frame; both offsets point at `filters / groups` consecutive elements.
-template <class T, class Visit>
-KS_HD void for_each_tap(const Events& events, const ConvGeometry& g, int64_t frame, Visit visit) {
-  const T* values = static_cast<const T*>(events.value);
-  const int64_t group_channels = g.channels / g.groups, group_filters = g.filters / g.groups;
-  for (int64_t e = events.offsets[frame]; e < events.offsets[frame + 1]; ++e) {
-    const int64_t pixel = events.index[e] / g.channels, channel = events.index[e] % g.channels;
-    const int64_t y = pixel / g.width, x = pixel % g.width;
-    const int64_t group = channel / group_channels, within = channel % group_channels;
-    const auto value = load(values[e]);
-    for (int64_t ky = 0; ky < g.kernel_height; ++ky) {
-      const int64_t oy = g.row_target[y * g.kernel_height + ky];
-      if (oy < 0) continue;
-      for (int64_t kx = 0; kx < g.kernel_width; ++kx) {
-        const int64_t ox = g.column_target[x * g.kernel_width + kx];
-        if (ox < 0) continue;
-        visit(value,
-              ((ky * g.kernel_width + kx) * group_channels + within) * g.filters +
-                  group * group_filters,
-              (oy * g.out_width + ox) * g.filters + group * group_filters);
-      }
-    }
-  }
-}
-
-// The same with all horizontal taps of an event and a kernel row at once: with
-// kernels stored as [channels, kernel_height, kernel_width reversed, filters],
-// they and the outputs that they meet are two runs of consecutive numbers.
-// visit(value, weight offset, output offset, length).
-template <class T, class Visit>
-KS_HD void for_each_run(const Events& events, const ConvGeometry& g, int64_t frame, Visit visit) {
-  const T* values = static_cast<const T*>(events.value);
-  for (int64_t e = events.offsets[frame]; e < events.offsets[frame + 1]; ++e) {
-    const int64_t pixel = events.index[e] / g.channels, channel = events.index[e] % g.channels;
-    const int64_t y = pixel / g.width, x = pixel % g.width;
-    // The reversed tap 0 meets output column `left`.
-    const int64_t left = x + g.padding_left - (g.kernel_width - 1);
-    const int64_t first = left < 0 ? -left : 0;
-    const int64_t past = g.out_width - left < g.kernel_width ? g.out_width - left : g.kernel_width;
-    if (first >= past) continue;
-    const auto value = load(values[e]);
-    for (int64_t ky = 0; ky < g.kernel_height; ++ky) {
-      const int64_t oy = g.row_target[y * g.kernel_height + ky];
-      if (oy < 0) continue;
-      visit(value,
-            (((channel * g.kernel_height) + ky) * g.kernel_width + first) * g.filters,
-            (oy * g.out_width + left + first) * g.filters, int((past - first) * g.filters));
-    }
-  }
-}
-
-}  // namespace
 
 void event_conv(Dtype dtype, const EventConvArgs& args, int64_t begin, int64_t end) {
   with_type(dtype, [&](auto type) {
@@ -67,33 +11,19 @@ void event_conv(Dtype dtype, const EventConvArgs& args, int64_t begin, int64_t e
     using A = ArithmeticOf<T>;
     const ConvGeometry& g = args.geometry;
     const int64_t size = g.out_height * g.out_width * g.filters;
-    const int group = int(g.filters / g.groups);
-    const A* weights = static_cast<const A*>(args.weights);
-    // Half types are summed in float and rounded once.
-    A* scratch = sizeof(T) == sizeof(A)
-                     ? nullptr
-                     : static_cast<A*>(__builtin_malloc(size_t(size) * sizeof(A)));
+    ConvRows<T> synapse(args.events, g, args.weights);
+    synapse.aim(0, size);
+    Rows<A> sums(1, sizeof(T) == sizeof(A) ? 0 : size);
     for (int64_t frame = begin; frame < end; ++frame) {
       T* out = static_cast<T*>(args.out) + frame * size;
-      A* sum = scratch != nullptr ? scratch : reinterpret_cast<A*>(out);
-      clear(sum, size);
-      const auto add = [&](A value, int64_t weight, int64_t target, int count) {
-        const A* __restrict w = weights + weight;
-        A* __restrict o = sum + target;
-        KS_VECTOR_LOOP(j, count) o[j] = o[j] + value * w[j];
-      };
-      if (g.runs) {
-        for_each_run<T>(args.events, g, frame, add);
-      } else {
-        for_each_tap<T>(args.events, g, frame, [&](A value, int64_t weight, int64_t target) {
-          add(value, weight, target, group);
-        });
-      }
-      if (scratch != nullptr) {
-        for (int64_t i = 0; i < size; ++i) store(&out[i], scratch[i]);
+      if constexpr (sizeof(T) == sizeof(A)) {
+        synapse.sum(frame, out);
+      } else {  // half types are summed in float and rounded once
+        A* z = sums.row(0);
+        synapse.sum(frame, z);
+        KS_VECTOR_LOOP(j, size) store(&out[j], z[j]);
       }
     }
-    __builtin_free(scratch);
   });
 }
 
@@ -102,30 +32,26 @@ void event_conv_grad(Dtype dtype, const EventConvGradArgs& args, int64_t begin, 
     using T = decltype(type);
     using A = ArithmeticOf<T>;
     const ConvGeometry& g = args.geometry;
-    const int64_t out_size = g.out_height * g.out_width * g.filters;
-    const int64_t weights_size =
-        g.kernel_height * g.kernel_width * (g.channels / g.groups) * g.filters;
-    const int group = int(g.filters / g.groups);
+    const int64_t size = g.out_height * g.out_width * g.filters;
+    const int64_t weights = g.kernel_height * g.kernel_width * (g.channels / g.groups) * g.filters;
+    ConvRows<T> synapse(args.events, g, nullptr);
+    synapse.aim(0, size);
+    Rows<A> widened(1, sizeof(T) == sizeof(A) ? 0 : size);
     for (int64_t chunk = begin; chunk < end; ++chunk) {
-      A* partial = static_cast<A*>(args.partial) + chunk * weights_size;
-      clear(partial, weights_size);
+      A* partial = static_cast<A*>(args.partial) + chunk * weights;
+      clear(partial, weights);
       const int64_t first = chunk * args.frames_per_chunk;
       const int64_t last = first + args.frames_per_chunk < args.events.rows
                                ? first + args.frames_per_chunk
                                : args.events.rows;
       for (int64_t frame = first; frame < last; ++frame) {
-        const T* grad = static_cast<const T*>(args.grad) + frame * out_size;
-        const auto add = [&](A value, int64_t weight, int64_t target, int count) {
-          const T* __restrict d = grad + target;
-          A* __restrict w = partial + weight;
-          KS_VECTOR_LOOP(j, count) w[j] = w[j] + value * load(d[j]);
-        };
-        if (g.runs) {
-          for_each_run<T>(args.events, g, frame, add);
+        const T* grad = static_cast<const T*>(args.grad) + frame * size;
+        if constexpr (sizeof(T) == sizeof(A)) {
+          synapse.collect(frame, grad, partial);
         } else {
-          for_each_tap<T>(args.events, g, frame, [&](A value, int64_t weight, int64_t target) {
-            add(value, weight, target, group);
-          });
+          A* d = widened.row(0);
+          KS_VECTOR_LOOP(j, size) d[j] = load(grad[j]);
+          synapse.collect(frame, d, partial);
         }
       }
     }

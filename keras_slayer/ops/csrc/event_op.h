@@ -14,6 +14,8 @@ namespace keras_slayer {
 #define KS_EVENT_INPUTS .Input("offsets: int64").Input("index: int32").Input("value: T")
 
 constexpr int64_t kMaxColumns = std::numeric_limits<int32_t>::max();
+// Limit of every size in pixels: no product of them overflows.
+constexpr int64_t kMaxSide = 1 << 14;
 
 // Inputs 0..2 as events, checked so that no kernel reads outside its arrays.
 inline absl::Status read_events(OpKernelContext* context, int64_t columns, Events* events) {

@@ -2,6 +2,7 @@
 //
 // Events are the nonzeros of a matrix, row by row: offsets [rows + 1], index
 // (column of each) and value. The gradient ops take the same three.
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <vector>
@@ -55,27 +56,67 @@ class FindEvents : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows + 1}), &offsets_out));
     OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({}), &dense));
     int64_t* offsets = offsets_out->flat<int64_t>().data();
-    const CountArgs count = {rows, columns, data_of(x), offsets + 1};
-    parallel_for(context, rows, columns / 8 + 20, [&](int64_t begin, int64_t end) {
-      kernels().count_events(dtype_of(x), count, begin, end);
-    });
+    const int64_t limit = int64_t(double(max_density_) * double(rows * columns));
+    const auto parts = collect(context, x, limit, offsets + 1);
     offsets[0] = 0;
     for (int64_t row = 0; row < rows; ++row) offsets[row + 1] += offsets[row];
-    const bool too_many = double(offsets[rows]) > double(max_density_) * double(rows * columns);
+    const bool too_many = parts.empty() && rows > 0;
     dense->scalar<bool>()() = too_many;
     if (too_many) std::fill(offsets, offsets + rows + 1, 0);
     const TensorShape events({offsets[rows]});
     OP_REQUIRES_OK(context, context->allocate_output(1, events, &index));
     OP_REQUIRES_OK(context, context->allocate_output(2, events, &value));
-    if (too_many) return;
-    const CollectArgs collect = {rows,    columns, data_of(x), offsets, index->flat<int32_t>().data(),
-                                 data_of(value)};
-    parallel_for(context, rows, columns / 6 + 20, [&](int64_t begin, int64_t end) {
-      kernels().collect_events(dtype_of(x), collect, begin, end);
-    });
+    int64_t at = 0;
+    const size_t bytes = tensorflow::DataTypeSize(x.dtype());
+    for (const Part& part : parts) {
+      std::memcpy(index->flat<int32_t>().data() + at, part.index.get(), part.size * sizeof(int32_t));
+      std::memcpy(static_cast<char*>(value->data()) + at * bytes, part.value.get(),
+                  part.size * bytes);
+      at += part.size;
+    }
   }
 
  private:
+  // The events of some rows.
+  struct Part {
+    std::unique_ptr<int32_t[]> index;
+    std::unique_ptr<char[]> value;
+    int64_t size;
+  };
+
+  // Finds the events and counts them per row; nothing where they exceed the
+  // limit. Each part is read from memory once: counted, then collected.
+  static std::vector<Part> collect(OpKernelContext* context, const Tensor& x, int64_t limit,
+                                   int64_t* counts) {
+    constexpr int64_t kPartBytes = 256 << 10;  // stays in the second-level cache
+    const int64_t rows = x.dim_size(0), columns = x.dim_size(1);
+    const int64_t bytes = tensorflow::DataTypeSize(x.dtype());
+    const int64_t step = std::max<int64_t>(1, kPartBytes / std::max<int64_t>(1, columns * bytes));
+    std::vector<Part> parts(size_t((rows + step - 1) / step));
+    std::atomic<int64_t> found{0};
+    parallel_for(context, int64_t(parts.size()), step * (columns / 5 + 20),
+                 [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end && found <= limit; ++i) {
+        const int64_t first = i * step, size = std::min(step, rows - first);
+        const char* from = static_cast<const char*>(x.data()) + first * columns * bytes;
+        kernels().count_events(dtype_of(x), {size, columns, from, counts + first}, 0, size);
+        std::vector<int64_t> offsets(size_t(size) + 1, 0);
+        for (int64_t row = 0; row < size; ++row) offsets[row + 1] = offsets[row] + counts[first + row];
+        Part& part = parts[size_t(i)];
+        part.size = offsets[size];
+        found += part.size;
+        if (found > limit) return;
+        part.index.reset(new int32_t[size_t(part.size)]);
+        part.value.reset(new char[size_t(part.size * bytes)]);
+        kernels().collect_events(
+            dtype_of(x),
+            {size, columns, from, offsets.data(), part.index.get(), part.value.get()}, 0, size);
+      }
+    });
+    if (found > limit) parts.clear();
+    return parts;
+  }
+
   float max_density_;
 };
 KS_REGISTER("FindEvents", FindEvents);

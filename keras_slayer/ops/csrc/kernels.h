@@ -17,13 +17,13 @@ struct Shape {
   int64_t batch, steps, inner;
 };
 
-// Neurons per work item of the time-stepping kernels: their state stays in
-// the first-level cache while the item walks through time.
-constexpr int64_t kBlock = 1024;
+// Neurons that the kernels step through time at once: their state stays in the
+// first-level cache. A work item of the kernels over series is one such block.
+constexpr int64_t kBlock = 512;
+// How many steps ahead of their use rows are asked for.
+constexpr int64_t kAhead = 2;
 
-inline int64_t scan_items(const Shape& shape) {
-  return shape.batch * ((shape.inner + kBlock - 1) / kBlock);
-}
+KS_HD int64_t block_count(int64_t size, int64_t block) { return (size + block - 1) / block; }
 
 struct FirArgs {  // y[t] = sum_k taps[k] x[t-k]; t+k when reverse
   Shape shape;
@@ -51,23 +51,38 @@ struct RecursiveFilterArgs {  // alpha (gain * alpha) or exponential (gain unuse
 
 struct SurrogateParams {
   double threshold, width, height;
+  bool triangle;
 };
 
-struct SrmArgs {  // in: synaptic input
+enum class NeuronKind { kSrm, kCuba, kLoihi };
+
+// A neuron on the scale of the float weights: a Loihi threshold is mantissa / 64,
+// and its decays are fractions too.
+struct NeuronParams {
+  NeuronKind kind;
+  double threshold;
+  SurrogateParams surrogate;
+  bool exodus;
+  double response_decay, response_gain, refractory_decay, refractory_gain;  // kSrm
+  double keep_current, keep_voltage;                                        // kCuba, kLoihi
+};
+
+struct NeuronArgs {  // in: synaptic input
   Shape shape;
+  bool stream;  // the outputs are larger than the caches
   const void* in;
-  double threshold, response_decay, response_gain, refractory_decay, refractory_gain;
+  NeuronParams neuron;
   void* spikes;
-  void* membrane;
+  void* membrane;    // before reset
+  bool* not_finite;  // kLoihi: set where an input is not a finite number
 };
 
-struct SrmGradArgs {
+struct NeuronGradArgs {
   Shape shape;
+  bool stream;
   const void* grad_spikes;
   const void* membrane;
-  SurrogateParams surrogate;
-  double response_decay, response_gain, refractory_decay, refractory_gain;
-  bool exodus;
+  NeuronParams neuron;
   void* grad_in;
 };
 
@@ -88,26 +103,6 @@ struct SrmFirGradArgs {
   SurrogateParams surrogate;
   const double* refractory;
   int64_t refractory_size;
-  bool exodus;
-  void* grad_in;
-};
-
-struct CubaArgs {  // decays as kept fraction; Loihi: 4096 - decay, mantissa
-  Shape shape;
-  const void* in;
-  double keep_current, keep_voltage, threshold;
-  void* spikes;
-  void* membrane;  // voltage before reset
-  bool* not_finite;  // Loihi: set where an input is not a finite number
-};
-
-struct CubaGradArgs {
-  Shape shape;
-  const void* grad_spikes;
-  const void* membrane;
-  SurrogateParams surrogate;
-  double keep_current, keep_voltage;
-  bool loihi;  // a spike is v > threshold, and the input of step t acted at t + 1
   bool exodus;
   void* grad_in;
 };
@@ -163,13 +158,81 @@ struct ConvGeometry {
   int64_t height, width, channels;            // input
   int64_t out_height, out_width, filters;     // output
   int64_t kernel_height, kernel_width, groups;
+  int64_t stride_y, stride_x, dilation_y, dilation_x, padding_top, padding_left;
   // For each input row y and kernel row k: the output row it adds to, or -1.
   const int32_t* row_target;     // [height, kernel_height]
   const int32_t* column_target;  // [width, kernel_width]
   // Without groups and horizontal steps, weights come as [channels,
-  // kernel_height, kernel_width reversed, filters]: see event_conv_cpu.cc.
+  // kernel_height, kernel_width reversed, filters]: see synapse_rows.h.
   bool runs;
-  int64_t padding_left;
+};
+
+// Length of a run of kernel_width x channels weights of one filter and kernel
+// row as spread_rows.h takes them, [filters, kernel_height, run]: whole vectors.
+KS_HD int64_t spread_run(const ConvGeometry& g, int64_t element_bytes) {
+  const int64_t lanes = 64 / element_bytes;
+  return (g.kernel_width * (g.channels / g.groups) + lanes - 1) / lanes * lanes;
+}
+
+struct PoolGeometry {
+  int64_t height, width, channels, out_height, out_width;
+  int64_t window_height, window_width, stride_y, stride_x, padding_top, padding_left;
+  double tap;  // weight of every input
+};
+
+enum class SynapseKind { kMatmul, kConv, kPool };
+
+struct SynapseArgs {
+  SynapseKind kind;
+  int64_t outputs;      // per step
+  Events events;        // kMatmul, kConv; a row is a frame
+  const void* weights;  // kMatmul: [columns, outputs]; kConv: as in EventConvArgs
+  ConvGeometry conv;
+  const void* frames;  // kPool: [batch, steps, height, width, channels]
+  PoolGeometry pool;
+};
+
+// Neurons per work item of the ops that do synapses and neurons in one pass, and
+// steps that these do at once: the sums of a tile stay in the second-level cache,
+// while each kBlock of the neurons goes through its steps.
+constexpr int64_t kLayerBlock = 16384;
+constexpr int64_t kTile = 8;
+
+struct LayerArgs {  // item: a sample and a block
+  Shape shape;      // of the output
+  bool stream;
+  int64_t block;    // whole rows of output pixels
+  SynapseArgs synapse;
+  const void* bias;  // [bias_size], repeated over the outputs; or null
+  int64_t bias_size;
+  NeuronParams neuron;
+  void* spikes;
+  void* membrane;
+  bool* not_finite;
+};
+
+struct ConvWeightsGradArgs {  // item: a group of samples and a block, into partial[item]
+  Shape shape;
+  int64_t block, samples;
+  Events events;
+  ConvGeometry geometry;
+  NeuronParams neuron;
+  const void* grad;
+  const void* membrane;
+  void* partial;  // arithmetic type, [items, weights]
+};
+
+struct LayerInputGradArgs {  // item: a sample and a band of input rows
+  Shape shape;               // of the output
+  bool stream;
+  int64_t out_rows, in_rows, in_row, band;
+  const void* weights;  // arithmetic type, [filters, kernel_height, run]; null: pool
+  ConvGeometry conv;
+  PoolGeometry pool;
+  NeuronParams neuron;
+  const void* grad;
+  const void* membrane;
+  void* grad_in;
 };
 
 struct EventConvArgs {  // item: a frame
@@ -195,13 +258,13 @@ struct Kernels {
   void (*fir_taps_grad)(Dtype, const FirTapsGradArgs&, int64_t begin, int64_t end);
   void (*alpha_filter)(Dtype, const RecursiveFilterArgs&, int64_t begin, int64_t end);
   void (*exponential_filter)(Dtype, const RecursiveFilterArgs&, int64_t begin, int64_t end);
-  void (*srm)(Dtype, const SrmArgs&, int64_t begin, int64_t end);
-  void (*srm_grad)(Dtype, const SrmGradArgs&, int64_t begin, int64_t end);
+  void (*neuron)(Dtype, const NeuronArgs&, int64_t begin, int64_t end);
+  void (*neuron_grad)(Dtype, const NeuronGradArgs&, int64_t begin, int64_t end);
   void (*srm_fir)(Dtype, const SrmFirArgs&, int64_t begin, int64_t end);
   void (*srm_fir_grad)(Dtype, const SrmFirGradArgs&, int64_t begin, int64_t end);
-  void (*cuba)(Dtype, const CubaArgs&, int64_t begin, int64_t end);
-  void (*loihi_cuba)(Dtype, const CubaArgs&, int64_t begin, int64_t end);
-  void (*cuba_grad)(Dtype, const CubaGradArgs&, int64_t begin, int64_t end);
+  void (*layer)(Dtype, const LayerArgs&, int64_t begin, int64_t end);
+  void (*conv_weights_grad)(Dtype, const ConvWeightsGradArgs&, int64_t begin, int64_t end);
+  void (*layer_input_grad)(Dtype, const LayerInputGradArgs&, int64_t begin, int64_t end);
   void (*delay)(Dtype, const DelayArgs&, int64_t begin, int64_t end);
   void (*delay_grad)(Dtype, const DelayGradArgs&, int64_t begin, int64_t end);
   void (*count_events)(Dtype, const CountArgs&, int64_t begin, int64_t end);

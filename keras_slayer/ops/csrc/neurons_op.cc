@@ -1,22 +1,9 @@
 // Ops of the neurons: synaptic input [batch, time, ...] in, spikes and membrane
 // potential (before reset) out; and the gradient of the input.
-//
-// Parameters are float64 vectors rather than attributes, so that they can
-// become variables. The surrogate's are width and height (dynamics.h).
-#include "op_support.h"
+#include "neuron_op.h"
 
 namespace keras_slayer {
 namespace {
-
-absl::Status check_decay(double decay, const char* name) {
-  if (decay >= 0 && decay <= 1) return absl::OkStatus();
-  return InvalidArgument(name, " must lie in [0, 1]. Received: ", name, "=", decay);
-}
-
-absl::Status check_surrogate(double width) {
-  if (width > 0) return absl::OkStatus();
-  return InvalidArgument("surrogate_width must be positive. Received: surrogate_width=", width);
-}
 
 absl::Status read_taps(const Tensor& tensor, const double** taps) {
   if (tensor.dims() != 1 || tensor.dim_size(0) < 1) {
@@ -49,26 +36,16 @@ absl::Status backward_tensors(OpKernelContext* context, Shape* shape, Tensor** g
   return allocate_series(context, 0, 0, grad_in);
 }
 
-// The gradient ops know which gradient they compute.
-class GradOp : public OpKernel {
- public:
-  explicit GradOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("exodus", &exodus_));
-  }
-
- protected:
-  bool exodus_;
-};
-
 }  // namespace
 
+// The forward ops know the gradient's attributes for the sake of their gradient ops.
 #define KS_NEURON_OP(name)            \
   REGISTER_OP("KerasSlayer>" name)    \
       .Input("synaptic_input: T")     \
       .Input("params: double")        \
       .Output("spikes: T")            \
       .Output("membrane: T")          \
-      .Attr("exodus: bool = false")   \
+      KS_GRADIENT_ATTRS               \
       .Attr(KS_TYPES)                 \
       .SetShapeFn(like_input<0>)
 
@@ -78,61 +55,66 @@ class GradOp : public OpKernel {
       .Input("membrane: T")           \
       .Input("params: double")        \
       .Output("grad_input: T")        \
-      .Attr("exodus: bool = false")   \
+      KS_GRADIENT_ATTRS               \
       .Attr(KS_TYPES)                 \
       .SetShapeFn(like_input<0>)
 
-// params: threshold, surrogate width, surrogate height, response decay and
-// gain, refractory decay and gain
 KS_NEURON_OP("Srm");
 KS_NEURON_GRAD_OP("SrmGrad");
+KS_NEURON_OP("Cuba");
+KS_NEURON_GRAD_OP("CubaGrad");
+KS_NEURON_OP("LoihiCuba");
+KS_NEURON_GRAD_OP("LoihiCubaGrad");
 
-absl::Status read_srm(const Tensor& tensor, const double** p) {
-  TF_RETURN_IF_ERROR(read_params(tensor, 7, p));
-  TF_RETURN_IF_ERROR(check_surrogate((*p)[1]));
-  TF_RETURN_IF_ERROR(check_decay((*p)[3], "response_decay"));
-  return check_decay((*p)[5], "refractory_decay");
-}
-
-class Srm : public OpKernel {
+template <NeuronKind kind>
+class NeuronOp : public OpKernel {
  public:
   using OpKernel::OpKernel;
   void Compute(OpKernelContext* context) override {
     Shape shape;
-    const double* p;
+    NeuronParams neuron = {};
     Tensor *spikes, *membrane;
-    OP_REQUIRES_OK(context, read_srm(context->input(1), &p));
+    OP_REQUIRES_OK(context, read_neuron(context->input(1), kind, &neuron));
     OP_REQUIRES_OK(context, forward_tensors(context, &shape, &spikes, &membrane));
-    const SrmArgs args = {shape, data_of(context->input(0)), p[0], p[3], p[4], p[5], p[6],
-                          data_of(spikes), data_of(membrane)};
-    run_scan(context, kernels().srm, dtype_of(*spikes), args);
+    bool not_finite = false;
+    const NeuronArgs args = {shape,  is_large(*spikes), data_of(context->input(0)),
+                             neuron, data_of(spikes),   data_of(membrane),
+                             &not_finite};
+    run_scan(context, kernels().neuron, dtype_of(*spikes), args);
+    OP_REQUIRES_OK(context, check_finite(not_finite));
   }
 };
-KS_REGISTER("Srm", Srm);
+KS_REGISTER("Srm", NeuronOp<NeuronKind::kSrm>);
+KS_REGISTER("Cuba", NeuronOp<NeuronKind::kCuba>);
+KS_REGISTER("LoihiCuba", NeuronOp<NeuronKind::kLoihi>);
 
-class SrmGrad : public GradOp {
+template <NeuronKind kind>
+class NeuronGradOp : public OpKernel {
  public:
-  using GradOp::GradOp;
+  explicit NeuronGradOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, read_gradient(context, &gradient_));
+  }
   void Compute(OpKernelContext* context) override {
     Shape shape;
-    const double* p;
+    NeuronParams neuron = gradient_;
     Tensor* grad_in;
-    OP_REQUIRES_OK(context, read_srm(context->input(2), &p));
+    OP_REQUIRES_OK(context, read_neuron(context->input(2), kind, &neuron));
     OP_REQUIRES_OK(context, backward_tensors(context, &shape, &grad_in));
-    const SrmGradArgs args = {shape,
-                              data_of(context->input(0)),
-                              data_of(context->input(1)),
-                              {p[0], p[1], p[2]},
-                              p[3],
-                              p[4],
-                              p[5],
-                              p[6],
-                              exodus_,
-                              data_of(grad_in)};
-    run_scan(context, kernels().srm_grad, dtype_of(*grad_in), args);
+    const NeuronGradArgs args = {shape,
+                                 is_large(*grad_in),
+                                 data_of(context->input(0)),
+                                 data_of(context->input(1)),
+                                 neuron,
+                                 data_of(grad_in)};
+    run_scan(context, kernels().neuron_grad, dtype_of(*grad_in), args);
   }
+
+ private:
+  NeuronParams gradient_ = {};
 };
-KS_REGISTER("SrmGrad", SrmGrad);
+KS_REGISTER("SrmGrad", NeuronGradOp<NeuronKind::kSrm>);
+KS_REGISTER("CubaGrad", NeuronGradOp<NeuronKind::kCuba>);
+KS_REGISTER("LoihiCubaGrad", NeuronGradOp<NeuronKind::kLoihi>);
 
 // params: threshold, surrogate width, surrogate height. The input is the
 // synapse's response; the refractory kernel comes as taps.
@@ -142,7 +124,7 @@ REGISTER_OP("KerasSlayer>SrmFir")
     .Input("refractory: double")
     .Output("spikes: T")
     .Output("membrane: T")
-    .Attr("exodus: bool = false")
+    KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
     .SetShapeFn(like_input<0>);
 
@@ -152,7 +134,7 @@ REGISTER_OP("KerasSlayer>SrmFirGrad")
     .Input("params: double")
     .Input("refractory: double")
     .Output("grad_response: T")
-    .Attr("exodus: bool = false")
+    KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
     .SetShapeFn(like_input<0>);
 
@@ -178,9 +160,11 @@ class SrmFir : public OpKernel {
 };
 KS_REGISTER("SrmFir", SrmFir);
 
-class SrmFirGrad : public GradOp {
+class SrmFirGrad : public OpKernel {
  public:
-  using GradOp::GradOp;
+  explicit SrmFirGrad(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, read_gradient(context, &neuron_));
+  }
   void Compute(OpKernelContext* context) override {
     Shape shape;
     const double *p, *taps;
@@ -192,99 +176,17 @@ class SrmFirGrad : public GradOp {
     const SrmFirGradArgs args = {shape,
                                  data_of(context->input(0)),
                                  data_of(context->input(1)),
-                                 {p[0], p[1], p[2]},
+                                 {p[0], p[1], p[2], neuron_.surrogate.triangle},
                                  taps,
                                  context->input(3).dim_size(0),
-                                 exodus_,
+                                 neuron_.exodus,
                                  data_of(grad_in)};
     run_scan(context, kernels().srm_fir_grad, dtype_of(*grad_in), args);
   }
+
+ private:
+  NeuronParams neuron_ = {};
 };
 KS_REGISTER("SrmFirGrad", SrmFirGrad);
-
-// params: threshold, surrogate width, surrogate height, current decay, voltage
-// decay (fractions lost per step)
-KS_NEURON_OP("Cuba");
-KS_NEURON_GRAD_OP("CubaGrad");
-// params: threshold mantissa, surrogate width, surrogate height (both for
-// float thresholds, mantissa / 64), current decay, voltage decay (in 1/4096)
-KS_NEURON_OP("LoihiCuba");
-KS_NEURON_GRAD_OP("LoihiCubaGrad");
-
-template <bool loihi>
-absl::Status read_cuba(const Tensor& tensor, const double** p) {
-  TF_RETURN_IF_ERROR(read_params(tensor, 5, p));
-  TF_RETURN_IF_ERROR(check_surrogate((*p)[1]));
-  if (!loihi) {
-    TF_RETURN_IF_ERROR(check_decay((*p)[3], "current_decay"));
-    return check_decay((*p)[4], "voltage_decay");
-  }
-  const double limits[] = {131071, 0, 0, 4096, 4096};
-  const char* names[] = {"threshold_mantissa", "", "", "current_decay", "voltage_decay"};
-  for (int i : {0, 3, 4}) {
-    const double value = (*p)[i];
-    if (value < 0 || value > limits[i] || value != std::floor(value)) {
-      return InvalidArgument(names[i], " must be an integer in [0, ", limits[i],
-                             "]. Received: ", names[i], "=", value);
-    }
-  }
-  return absl::OkStatus();
-}
-
-template <bool loihi>
-class CubaOp : public OpKernel {
- public:
-  using OpKernel::OpKernel;
-  void Compute(OpKernelContext* context) override {
-    Shape shape;
-    const double* p;
-    Tensor *spikes, *membrane;
-    OP_REQUIRES_OK(context, read_cuba<loihi>(context->input(1), &p));
-    OP_REQUIRES_OK(context, forward_tensors(context, &shape, &spikes, &membrane));
-    const double whole = loihi ? 4096 : 1;
-    bool not_finite = false;
-    const CubaArgs args = {shape,
-                           data_of(context->input(0)),
-                           whole - p[3],
-                           whole - p[4],
-                           p[0],
-                           data_of(spikes),
-                           data_of(membrane),
-                           &not_finite};
-    run_scan(context, loihi ? kernels().loihi_cuba : kernels().cuba, dtype_of(*spikes), args);
-    OP_REQUIRES(context, !not_finite,
-                InvalidArgument("the synaptic input of a Loihi neuron must be finite: the chip's "
-                                "integers have no infinity and no NaN. Received: a value that is "
-                                "not finite (did the training diverge?)"));
-  }
-};
-KS_REGISTER("Cuba", CubaOp<false>);
-KS_REGISTER("LoihiCuba", CubaOp<true>);
-
-template <bool loihi>
-class CubaGradOp : public GradOp {
- public:
-  using GradOp::GradOp;
-  void Compute(OpKernelContext* context) override {
-    Shape shape;
-    const double* p;
-    Tensor* grad_in;
-    OP_REQUIRES_OK(context, read_cuba<loihi>(context->input(2), &p));
-    OP_REQUIRES_OK(context, backward_tensors(context, &shape, &grad_in));
-    const double whole = loihi ? 4096 : 1;
-    const CubaGradArgs args = {shape,
-                               data_of(context->input(0)),
-                               data_of(context->input(1)),
-                               {loihi ? p[0] / 64 : p[0], p[1], p[2]},
-                               1 - p[3] / whole,
-                               1 - p[4] / whole,
-                               loihi,
-                               exodus_,
-                               data_of(grad_in)};
-    run_scan(context, kernels().cuba_grad, dtype_of(*grad_in), args);
-  }
-};
-KS_REGISTER("CubaGrad", CubaGradOp<false>);
-KS_REGISTER("LoihiCubaGrad", CubaGradOp<true>);
 
 }  // namespace keras_slayer

@@ -1,0 +1,104 @@
+"""2-D convolution and its neurons in one pass."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from keras_slayer.ops import checks, library
+from keras_slayer.ops.conv2d import Conv2D
+from keras_slayer.ops.neuron_spec import NeuronSpec, fire
+from keras_slayer.ops.spike_conv2d import frame_events, spike_conv2d
+
+# Above this fraction of neurons and steps near threshold the dense product is
+# faster for the gradient of the input (benchmarks/synapses.py).
+MAX_NEAR = 0.35
+
+
+@tf.autograph.experimental.do_not_convert
+def conv2d_layer(spikes, weights, bias, spec: NeuronSpec, *, strides, padding, dilations):
+    """(spikes, membrane) of neurons fed by ``spike_conv2d(spikes, weights)`` (+ ``bias``).
+
+    As the two in turn (see ``matmul_layer``).
+
+    Args:
+        spikes, weights, strides, padding, dilations: as for ``spike_conv2d``.
+        bias: (filters,), of the same dtype, or None.
+        spec: the neuron.
+    """
+    spikes = checks.series(spikes, "spikes")
+    weights = tf.convert_to_tensor(weights)
+    options = {"strides": strides, "padding": padding, "dilations": dilations}
+    conv = Conv2D.of(spikes, weights, **options)
+    if library.native() is None:
+        z = spike_conv2d(spikes, weights, **options)
+        return fire(z if bias is None else z + bias, spec)
+    fired, membrane = _layer(conv, spikes, weights, bias, spec)
+    for y in (fired, membrane):
+        y.set_shape([*spikes.shape[:2], *conv.output_size, weights.shape[3]])
+    return fired, tf.stop_gradient(membrane)
+
+
+def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
+    native = library.native()
+    batch_and_steps = tf.shape(spikes, tf.int64)[:2]
+    size = [*conv.output_size, conv.weights_shape[3]]
+    neuron = {"params": spec.params, "neuron": spec.kind}
+    bias = [] if bias is None else [bias]
+
+    @tf.custom_gradient
+    def layer(frames, weights, *bias):
+        events, dense = frame_events(frames)
+
+        def from_dense():
+            z = tf.reshape(conv.product(frames, weights), tf.concat([batch_and_steps, size], 0))
+            return tuple(spec.native_fire(z + bias[0] if bias else z))
+
+        def from_events():
+            return tuple(
+                native.keras_slayer_conv2d_layer(
+                    **events,
+                    weights=weights,
+                    bias=bias[0] if bias else tf.zeros([0], weights.dtype),
+                    batch_and_steps=batch_and_steps,
+                    **conv.native_options,
+                    **neuron,
+                )
+            )
+
+        fired, membrane = tf.cond(dense, from_dense, from_events)
+
+        def grad(grad_fired, _grad_membrane):
+            outputs = {"grad": grad_fired, "membrane": membrane}
+            options = {**conv.native_options, **neuron, **spec.gradient_options}
+
+            def dz():
+                return tf.reshape(spec.native_grad(grad_fired, membrane), [-1, *size])
+
+            def dense_input_grad():
+                return conv.input_grad(frames, weights, dz())
+
+            def local_input_grad():
+                grad_input = native.keras_slayer_conv2d_layer_input_grad(
+                    **outputs, weights=weights, **options
+                )
+                return tf.reshape(grad_input, tf.shape(frames))
+
+            if spec.is_local:
+                many = spec.fraction_near(membrane) > MAX_NEAR
+                grad_frames = tf.cond(many, dense_input_grad, local_input_grad)
+            else:
+                grad_frames = dense_input_grad()
+            grad_weights = tf.cond(
+                dense,
+                lambda: conv.weights_grad(frames, weights, dz()),
+                lambda: native.keras_slayer_conv2d_layer_weights_grad(
+                    **events, **outputs, weights_shape=conv.weights_shape, **options
+                ),
+            )
+            grad_weights.set_shape(weights.shape)
+            grad_bias = [tf.reduce_sum(dz(), axis=[0, 1, 2]) for _ in bias]
+            return (grad_frames, grad_weights, *grad_bias)
+
+        return (fired, membrane), grad
+
+    return layer(tf.reshape(spikes, [-1, *conv.input_size]), weights, *bias)

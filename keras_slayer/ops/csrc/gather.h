@@ -1,0 +1,168 @@
+// Finding nonzeros and summing the rows of a matrix that they select.
+#ifndef KERAS_SLAYER_GATHER_H_
+#define KERAS_SLAYER_GATHER_H_
+
+#include "cpu.h"
+
+#if defined(__AVX2__)
+#include <immintrin.h>
+#endif
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+KS_HD bool is_event(float x) { return x != 0; }
+KS_HD bool is_event(double x) { return x != 0; }
+KS_HD bool is_event(Half x) { return (x.bits & 0x7fff) != 0; }
+KS_HD bool is_event(Bfloat16 x) { return (x.bits & 0x7fff) != 0; }
+
+constexpr int kGroup = 16;  // tested at once: most groups hold no event
+
+// Bit j tells whether x[j] is an event, for kGroup elements.
+template <class T>
+KS_HD uint32_t event_mask(const T* x) {
+  uint32_t mask = 0;
+  for (int j = 0; j < kGroup; ++j) mask |= uint32_t(is_event(x[j])) << j;
+  return mask;
+}
+#if defined(__AVX512F__)
+KS_HD uint32_t event_mask(const float* x) {
+  return _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+}
+#elif defined(__AVX2__)
+KS_HD uint32_t event_mask(const float* x) {
+  const __m256 zero = _mm256_setzero_ps();
+  const __m256 low = _mm256_cmp_ps(_mm256_loadu_ps(x), zero, _CMP_NEQ_UQ);
+  const __m256 high = _mm256_cmp_ps(_mm256_loadu_ps(x + 8), zero, _CMP_NEQ_UQ);
+  return uint32_t(_mm256_movemask_ps(low)) | uint32_t(_mm256_movemask_ps(high)) << 8;
+}
+#endif
+
+// Calls visit(i) for each event of x[0 .. size), in order.
+template <class T, class Visit>
+KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
+  int64_t first = 0;
+  for (; first + kGroup <= size; first += kGroup) {
+    for (uint32_t mask = event_mask(x + first); mask != 0; mask &= mask - 1) {
+      visit(first + __builtin_ctz(mask));
+    }
+  }
+  for (; first < size; ++first) {
+    if (is_event(x[first])) visit(first);
+  }
+}
+
+// Packs the events of x[0 .. size) into index (from `first` on) and value, which
+// have room for kGroup more than `size`; returns how many there are.
+template <class A>
+KS_HD int64_t pack_events(const A* x, int64_t size, int64_t first, int32_t* index, A* value) {
+  int64_t packed = 0;
+  for_each_event(x, size, [&](int64_t i) {
+    index[packed] = int32_t(first + i);
+    value[packed++] = x[i];
+  });
+  return packed;
+}
+#if defined(__AVX512F__)
+KS_HD int64_t pack_events(const float* x, int64_t size, int64_t first, int32_t* index,
+                          float* value) {
+  const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  int64_t packed = 0;
+  for (int64_t i = 0; i < size; i += kGroup) {
+    const __mmask16 inside = size - i < kGroup ? __mmask16((1u << (size - i)) - 1) : __mmask16(~0);
+    const __m512 loaded = _mm512_maskz_loadu_ps(inside, x + i);
+    const __mmask16 chosen =
+        _mm512_mask_cmp_ps_mask(inside, loaded, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32(int32_t(first + i)));
+    _mm512_storeu_ps(value + packed, _mm512_maskz_compress_ps(chosen, loaded));
+    _mm512_storeu_si512(index + packed, _mm512_maskz_compress_epi32(chosen, at));
+    packed += __builtin_popcount(chosen);
+  }
+  return packed;
+}
+#endif
+
+// Bytes of the processor's vectors.
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+// Some of the rows of a matrix, each with a factor.
+template <class T>
+struct Selection {
+  const int32_t* index;
+  const T* value;
+  int64_t size;
+};
+
+// sum[j] = sum over the selection of value * matrix[index][j] for `count` columns.
+template <class T, class A>
+KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t width,
+                       A* __restrict sum, int count) {
+  clear(sum, count);
+  for (int64_t e = 0; e < selection.size; ++e) {
+    const A value = load(selection.value[e]);
+    const T* __restrict source = matrix + selection.index[e] * width;
+    KS_VECTOR_LOOP(j, count) sum[j] = sum[j] + value * load(source[j]);
+  }
+}
+
+// The same for a fixed kVectors vectors of columns, kept in registers.
+template <class A, int kVectors>
+KS_HD void gather_vectors(const Selection<A>& selection, const A* matrix, int64_t width, A* out) {
+  typedef A Vector __attribute__((vector_size(kVectorBytes)));
+  constexpr int kLanes = int(kVectorBytes / sizeof(A));
+  Vector sum[kVectors] = {};
+  for (int64_t e = 0; e < selection.size; ++e) {
+    const A value = selection.value[e];
+    const A* source = matrix + selection.index[e] * width;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      Vector loaded;
+      __builtin_memcpy(&loaded, source + v * kLanes, kVectorBytes);
+      sum[v] = sum[v] + loaded * value;
+    }
+  }
+  __builtin_memcpy(out, sum, sizeof(sum));
+}
+
+template <class T>
+struct InVectors {  // half types: the conversions go through the plain loop
+  static constexpr bool kUsable = false;
+};
+template <>
+struct InVectors<float> {
+  static constexpr bool kUsable = true;
+};
+template <>
+struct InVectors<double> {
+  static constexpr bool kUsable = true;
+};
+
+constexpr int kGatherVectors = 8;
+template <class A>
+constexpr int64_t kGatherColumns = kGatherVectors * kVectorBytes / int64_t(sizeof(A));
+
+// Any number of columns up to kGatherColumns.
+template <class T, class A>
+KS_HD void gather(const Selection<T>& selection, const T* matrix, int64_t width, A* sum,
+                  int64_t count) {
+  if constexpr (InVectors<T>::kUsable) {
+    if (count == kGatherColumns<A>) {
+      return gather_vectors<T, kGatherVectors>(selection, matrix, width, sum);
+    }
+    if (count == kGatherColumns<A> / 2) {
+      return gather_vectors<T, kGatherVectors / 2>(selection, matrix, width, sum);
+    }
+  }
+  gather_rows(selection, matrix, width, sum, int(count));
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_GATHER_H_

@@ -1,0 +1,206 @@
+// Ops that do the synapses and the neurons of a layer in one pass: input in,
+// spikes and membrane potential (before reset) out, shape [batch, steps, ...].
+//
+// Sparse input comes as events, a row of them per frame (sample and step); pools
+// take the frames themselves. `bias` is added to each sum, empty for none.
+#include "conv_op.h"
+#include "layer_op.h"
+
+namespace keras_slayer {
+namespace {
+
+// Runs the kernel into outputs 0 and 1.
+void run_layer(OpKernelContext* context, const TensorShape& outputs, const SynapseArgs& synapse,
+               int64_t unit, const Tensor* bias, const NeuronParams& neuron) {
+  Tensor *spikes, *membrane;
+  OP_REQUIRES_OK(context, allocate_large(context, 0, outputs, &spikes));
+  OP_REQUIRES_OK(context, allocate_large(context, 1, outputs, &membrane));
+  bool not_finite = false;
+  LayerArgs args = {};
+  args.shape = {outputs.dim_size(0), outputs.dim_size(1), synapse.outputs};
+  args.block = choose_block(context, args.shape.batch, synapse.outputs, unit, kLayerBlock);
+  args.stream = is_large(*spikes);
+  args.synapse = synapse;
+  args.bias_size = bias == nullptr ? 0 : bias->NumElements();
+  args.bias = args.bias_size == 0 ? nullptr : bias->data();
+  args.neuron = neuron;
+  args.spikes = data_of(spikes);
+  args.membrane = data_of(membrane);
+  args.not_finite = &not_finite;
+  const int64_t items = args.shape.batch * block_count(args.shape.inner, args.block);
+  parallel_for(context, items, args.shape.steps * args.block, [&](int64_t begin, int64_t end) {
+    kernels().layer(dtype_of(*spikes), args, begin, end);
+  });
+  OP_REQUIRES_OK(context, check_finite(not_finite));
+}
+
+absl::Status check_bias(const Tensor& bias, int64_t size) {
+  if (bias.dims() == 1 && (bias.dim_size(0) == 0 || bias.dim_size(0) == size)) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("bias must be empty or have ", size, " elements. Received: shape ",
+                         bias.shape().DebugString());
+}
+
+class LayerOp : public OpKernel {
+ public:
+  explicit LayerOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, read_kind(context, &kind_));
+  }
+
+ protected:
+  NeuronKind kind_;
+};
+
+}  // namespace
+
+REGISTER_OP("KerasSlayer>MatmulLayer")
+    KS_EVENT_INPUTS
+    .Input("weights: T")
+    .Input("bias: T")
+    .Input("params: double")
+    .Input("batch_and_steps: int64")
+    .Output("spikes: T")
+    .Output("membrane: T")
+    KS_NEURON_ATTR
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle weights, outer;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 2, &weights));
+      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(6, &outer));
+      TF_RETURN_IF_ERROR(c->WithRank(outer, 2, &outer));
+      return same_outputs(c, outer, {c->Dim(weights, 1)});
+    });
+
+class MatmulLayer : public LayerOp {
+ public:
+  using LayerOp::LayerOp;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& weights = context->input(3);
+    OP_REQUIRES(context, weights.dims() == 2,
+                InvalidArgument("weights must be a matrix. Received: shape ",
+                                weights.shape().DebugString()));
+    NeuronParams neuron = {};
+    SynapseArgs synapse = {};
+    TensorShape outputs;
+    synapse.kind = SynapseKind::kMatmul;
+    synapse.weights = data_of(weights);
+    synapse.outputs = weights.dim_size(1);
+    OP_REQUIRES_OK(context, read_events(context, weights.dim_size(0), &synapse.events));
+    OP_REQUIRES_OK(context, check_bias(context->input(4), synapse.outputs));
+    OP_REQUIRES_OK(context, read_neuron(context->input(5), kind_, &neuron));
+    OP_REQUIRES_OK(context, series_of(context->input(6), synapse.events.rows, {synapse.outputs},
+                                      &outputs));
+    run_layer(context, outputs, synapse, kMatmulUnit, &context->input(4), neuron);
+  }
+
+ private:
+  static constexpr int64_t kMatmulUnit = 128;  // columns that a kernel sums in registers
+};
+KS_REGISTER("MatmulLayer", MatmulLayer);
+
+REGISTER_OP("KerasSlayer>Conv2DLayer")
+    KS_EVENT_INPUTS
+    .Input("weights: T")
+    .Input("input_size: int64")
+    .Input("output_size: int64")
+    .Input("bias: T")
+    .Input("params: double")
+    .Input("batch_and_steps: int64")
+    .Output("spikes: T")
+    .Output("membrane: T")
+    KS_CONV_ATTRS
+    KS_NEURON_ATTR
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle weights, outer, size;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 4, &weights));
+      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(8, &outer));
+      TF_RETURN_IF_ERROR(c->WithRank(outer, 2, &outer));
+      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(5, &size));
+      TF_RETURN_IF_ERROR(c->WithRank(size, 2, &size));
+      return same_outputs(c, outer, {c->Dim(size, 0), c->Dim(size, 1), c->Dim(weights, 3)});
+    });
+
+class Conv2DLayer : public ConvOp {
+ public:
+  explicit Conv2DLayer(OpKernelConstruction* context) : ConvOp(context) {
+    OP_REQUIRES_OK(context, read_kind(context, &kind_));
+  }
+  void Compute(OpKernelContext* context) override {
+    const Tensor& weights = context->input(3);
+    NeuronParams neuron = {};
+    SynapseArgs synapse = {};
+    ConvGeometry& g = synapse.conv;
+    std::vector<int32_t> rows, columns;
+    TensorShape outputs;
+    OP_REQUIRES_OK(context, prepare(context->input(4), context->input(5), weights.shape(), &g,
+                                    &rows, &columns));
+    OP_REQUIRES_OK(context,
+                   read_events(context, g.height * g.width * g.channels, &synapse.events));
+    OP_REQUIRES_OK(context, check_bias(context->input(6), g.filters));
+    OP_REQUIRES_OK(context, read_neuron(context->input(7), kind_, &neuron));
+    OP_REQUIRES_OK(context, series_of(context->input(8), synapse.events.rows,
+                                      {g.out_height, g.out_width, g.filters}, &outputs));
+    synapse.kind = SynapseKind::kConv;
+    synapse.outputs = g.out_height * g.out_width * g.filters;
+    with_types(weights.dtype(), [&](auto type, auto wide) {
+      const auto ordered = ordered_weights<decltype(type), decltype(wide)>(g, weights);
+      synapse.weights = ordered.get();
+      run_layer(context, outputs, synapse, g.out_width * g.filters, &context->input(6), neuron);
+    });
+  }
+
+ private:
+  NeuronKind kind_;
+};
+KS_REGISTER("Conv2DLayer", Conv2DLayer);
+
+REGISTER_OP("KerasSlayer>SumPool2DLayer")
+    .Input("frames: T")
+    .Input("output_size: int64")
+    .Input("weight: double")
+    .Input("params: double")
+    .Output("spikes: T")
+    .Output("membrane: T")
+    KS_POOL_ATTRS
+    KS_NEURON_ATTR
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle frames, size;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 5, &frames));
+      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(1, &size));
+      TF_RETURN_IF_ERROR(c->WithRank(size, 2, &size));
+      return same_outputs(c, c->MakeShape({c->Dim(frames, 0), c->Dim(frames, 1)}),
+                          {c->Dim(size, 0), c->Dim(size, 1), c->Dim(frames, 4)});
+    });
+
+class SumPool2DLayer : public PoolOp {
+ public:
+  explicit SumPool2DLayer(OpKernelConstruction* context) : PoolOp(context) {
+    OP_REQUIRES_OK(context, read_kind(context, &kind_));
+  }
+  void Compute(OpKernelContext* context) override {
+    const Tensor& frames = context->input(0);
+    NeuronParams neuron = {};
+    SynapseArgs synapse = {};
+    PoolGeometry& g = synapse.pool;
+    TensorShape outputs;
+    OP_REQUIRES_OK(context, prepare(frames.shape(), context->input(1), context->input(2), &g));
+    OP_REQUIRES_OK(context, read_neuron(context->input(3), kind_, &neuron));
+    OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(
+                                {frames.dim_size(0), frames.dim_size(1), g.out_height,
+                                 g.out_width, g.channels},
+                                &outputs));
+    synapse.kind = SynapseKind::kPool;
+    synapse.frames = data_of(frames);
+    synapse.outputs = g.out_height * g.out_width * g.channels;
+    run_layer(context, outputs, synapse, g.out_width * g.channels, nullptr, neuron);
+  }
+
+ private:
+  NeuronKind kind_;
+};
+KS_REGISTER("SumPool2DLayer", SumPool2DLayer);
+
+}  // namespace keras_slayer

@@ -1,0 +1,105 @@
+// What the ops of whole layers share.
+#ifndef KERAS_SLAYER_LAYER_OP_H_
+#define KERAS_SLAYER_LAYER_OP_H_
+
+#include <initializer_list>
+#include <tuple>
+#include <vector>
+
+#include "event_op.h"
+#include "neuron_op.h"
+
+namespace keras_slayer {
+
+// Whole units of `size` per work item: as many as stay in cache, fewer where
+// threads would idle. What is computed does not depend on it.
+inline int64_t choose_block(OpKernelContext* context, int64_t batch, int64_t size, int64_t unit,
+                            int64_t largest) {
+  const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
+  const int64_t units = std::max<int64_t>(1, (size + unit - 1) / unit);
+  const int64_t blocks = std::max((size + largest - 1) / largest,
+                                  (2 * threads + batch - 1) / std::max<int64_t>(1, batch));
+  return (units + blocks - 1) / blocks * unit;
+}
+
+// Shape [batch, steps, inner...] of `frames` frames, from the vector (batch, steps).
+inline absl::Status series_of(const Tensor& batch_and_steps, int64_t frames,
+                              std::initializer_list<int64_t> inner, TensorShape* shape) {
+  const bool pair = batch_and_steps.dims() == 1 && batch_and_steps.dim_size(0) == 2;
+  const int64_t batch = pair ? batch_and_steps.flat<int64_t>()(0) : -1;
+  const int64_t steps = pair ? batch_and_steps.flat<int64_t>()(1) : -1;
+  const bool fits = batch >= 0 && steps >= 0 && (batch == 0 || steps <= frames / batch) &&
+                    batch * steps == frames;
+  if (!fits) {
+    return InvalidArgument("batch_and_steps must be two numbers whose product is the number of ",
+                           "frames, ", frames, ". Received: ", batch, " and ", steps);
+  }
+  std::vector<int64_t> sizes = {batch, steps};
+  sizes.insert(sizes.end(), inner);
+  return TensorShape::BuildTensorShape(sizes, shape);
+}
+
+// Shape function: every output is [outer..., inner...].
+inline absl::Status same_outputs(InferenceContext* c, ShapeHandle outer,
+                                 const std::vector<tensorflow::shape_inference::DimensionHandle>&
+                                     inner) {
+  ShapeHandle shape;
+  TF_RETURN_IF_ERROR(c->Concatenate(outer, c->MakeShape(inner), &shape));
+  for (int i = 0; i < c->num_outputs(); ++i) c->set_output(i, shape);
+  return absl::OkStatus();
+}
+
+#define KS_POOL_ATTRS                \
+  .Attr("pool_size: list(int)")      \
+      .Attr("strides: list(int)")    \
+      .Attr("padding_before: list(int)")
+
+class PoolOp : public OpKernel {
+ public:
+  explicit PoolOp(OpKernelConstruction* context) : OpKernel(context) {
+    for (auto [name, values, low] : {std::tuple{"pool_size", &window_, 1},
+                                     std::tuple{"strides", &strides_, 1},
+                                     std::tuple{"padding_before", &padding_, 0}}) {
+      OP_REQUIRES_OK(context, context->GetAttr(name, values));
+      OP_REQUIRES(context, values->size() == 2, InvalidArgument(name, " must be two numbers"));
+      for (int64_t value : *values) {
+        OP_REQUIRES(context, value >= low && value <= kMaxSide,
+                    InvalidArgument(name, " must lie in [", low, ", ", kMaxSide, "]"));
+      }
+    }
+  }
+
+ protected:
+  // Geometry of frames [batch, steps, height, width, channels].
+  absl::Status prepare(const TensorShape& frames, const Tensor& output_size, const Tensor& weight,
+                       PoolGeometry* g) const {
+    if (frames.dims() != 5 || output_size.NumElements() != 2 || weight.NumElements() != 1) {
+      return InvalidArgument("frames must be (batch, time, height, width, channels), output_size ",
+                             "(height, width) and weight one number. Received: frames of shape ",
+                             frames.DebugString());
+    }
+    const auto out = output_size.flat<int64_t>();
+    *g = {frames.dim_size(2), frames.dim_size(3), frames.dim_size(4), out(0),      out(1),
+          window_[0],         window_[1],         strides_[0],        strides_[1], padding_[0],
+          padding_[1],        weight.flat<double>()(0)};
+    for (int64_t side : {g->height, g->width, g->out_height, g->out_width}) {
+      if (side < 1 || side > kMaxSide) {
+        return InvalidArgument("heights and widths must lie in [1, ", kMaxSide, "]. Received: ",
+                               side);
+      }
+    }
+    const int64_t pixels = std::max(g->height * g->width, g->out_height * g->out_width);
+    if (g->channels < 1 || g->channels > kMaxColumns / pixels) {
+      return InvalidArgument("a frame must have 1 to ", kMaxColumns, " elements. Received: ",
+                             pixels, " pixels of ", g->channels, " channels");
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<int64_t> window_, strides_, padding_;
+};
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_LAYER_OP_H_

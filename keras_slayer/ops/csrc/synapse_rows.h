@@ -1,0 +1,237 @@
+// What the input of one time step sends to a block of neurons, a row of sums at
+// a time: each event adds the weights that it selects.
+#ifndef KERAS_SLAYER_SYNAPSE_ROWS_H_
+#define KERAS_SLAYER_SYNAPSE_ROWS_H_
+
+#include "gather.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+template <class T>
+class SynapseRows {
+ public:
+  using A = ArithmeticOf<T>;
+  virtual ~SynapseRows() {}
+  // Chooses the block: neurons [first, first + count).
+  virtual void aim(int64_t first, int64_t count) = 0;
+  // z[0 .. count) = what the frame (sample and step) sends to the block.
+  virtual void sum(int64_t frame, A* z) = 0;
+};
+
+template <class T>
+KS_HD Selection<T> events_of(const Events& events, int64_t row) {
+  const int64_t first = events.offsets[row];
+  return {events.index + first, static_cast<const T*>(events.value) + first,
+          events.offsets[row + 1] - first};
+}
+
+template <class T>
+class MatmulRows final : public SynapseRows<T> {
+ public:
+  using A = ArithmeticOf<T>;
+  explicit MatmulRows(const SynapseArgs& args)
+      : events_(args.events),
+        weights_(static_cast<const T*>(args.weights)),
+        width_(args.outputs) {}
+  void aim(int64_t first, int64_t count) override {
+    first_ = first;
+    count_ = count;
+  }
+  void sum(int64_t frame, A* z) override {
+    const Selection<T> events = events_of<T>(events_, frame);
+    for (int64_t column = 0; column < count_; column += kGatherColumns<A>) {
+      const int64_t rest = count_ - column;
+      gather(events, weights_ + first_ + column, width_, z + column,
+             rest < kGatherColumns<A> ? rest : kGatherColumns<A>);
+    }
+  }
+
+ private:
+  Events events_;
+  const T* weights_;
+  int64_t width_, first_ = 0, count_ = 0;
+};
+
+// 2-D convolution. A block is a band of output rows.
+template <class T>
+class ConvRows final : public SynapseRows<T> {
+ public:
+  using A = ArithmeticOf<T>;
+  ConvRows(const Events& events, const ConvGeometry& geometry, const void* weights)
+      : events_(events), g_(geometry), weights_(static_cast<const A*>(weights)) {}
+  void aim(int64_t first, int64_t count) override {
+    const int64_t row = g_.out_width * g_.filters;
+    top_ = first / row;
+    bottom_ = (first + count) / row;
+    count_ = count;
+    // The input rows that any tap leads from here.
+    int64_t begin = g_.height, end = 0;
+    for (int64_t y = 0; y < g_.height; ++y) {
+      for (int64_t k = 0; k < g_.kernel_height; ++k) {
+        const int64_t target = g_.row_target[y * g_.kernel_height + k];
+        if (target < top_ || target >= bottom_) continue;
+        begin = y < begin ? y : begin;
+        end = y + 1;
+      }
+    }
+    first_index_ = int32_t(begin * g_.width * g_.channels);
+    last_index_ = int32_t(end * g_.width * g_.channels);
+  }
+  void sum(int64_t frame, A* z) override {
+    clear(z, count_);
+    visit(frame, [&](A value, int64_t weight, int64_t target, int count) {
+      const A* __restrict w = weights_ + weight;
+      A* __restrict o = z + target;
+      KS_VECTOR_LOOP(j, count) o[j] = o[j] + value * w[j];
+    });
+  }
+  // The other way: adds value * dz to the gradient of each weight that was used.
+  void collect(int64_t frame, const A* dz, A* grad) {
+    visit(frame, [&](A value, int64_t weight, int64_t target, int count) {
+      const A* __restrict d = dz + target;
+      A* __restrict w = grad + weight;
+      KS_VECTOR_LOOP(j, count) w[j] = w[j] + value * d[j];
+    });
+  }
+
+ private:
+  // Calls add(value, weight offset, offset in the block, length) for each run of
+  // consecutive weights and sums under each event of a frame.
+  template <class Add>
+  KS_HD void visit(int64_t frame, Add add) const {
+    const Selection<T> events = events_of<T>(events_, frame);
+    const int64_t begin = lower_bound(events, first_index_);
+    const int64_t end = lower_bound(events, last_index_);
+    for (int64_t e = begin; e < end; ++e) {
+      const uint32_t at = uint32_t(events.index[e]), pixel = at / uint32_t(g_.channels);
+      const int64_t channel = at % uint32_t(g_.channels);
+      const int64_t y = pixel / uint32_t(g_.width), x = pixel % uint32_t(g_.width);
+      const A value = load(events.value[e]);
+      g_.runs ? add_runs(value, y, x, channel, add) : add_taps(value, y, x, channel, add);
+    }
+  }
+
+  static int64_t lower_bound(const Selection<T>& events, int32_t index) {
+    int64_t low = 0, high = events.size;
+    while (low < high) {
+      const int64_t middle = (low + high) / 2;
+      if (events.index[middle] < index) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    return low;
+  }
+
+  // All horizontal taps of a kernel row at once: with kernels stored as
+  // [channels, kernel_height, kernel_width reversed, filters], they and the
+  // sums that they meet are two runs of consecutive numbers.
+  template <class Add>
+  KS_HD void add_runs(A value, int64_t y, int64_t x, int64_t channel, Add add) const {
+    // The reversed tap 0 meets output column `left`.
+    const int64_t left = x + g_.padding_left - (g_.kernel_width - 1);
+    const int64_t first = left < 0 ? -left : 0;
+    const int64_t room = g_.out_width - left;
+    const int64_t past = room < g_.kernel_width ? room : g_.kernel_width;
+    if (first >= past) return;
+    for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
+      const int64_t oy = g_.row_target[y * g_.kernel_height + ky];
+      if (oy < top_ || oy >= bottom_) continue;
+      add(value, ((channel * g_.kernel_height + ky) * g_.kernel_width + first) * g_.filters,
+          ((oy - top_) * g_.out_width + left + first) * g_.filters,
+          int((past - first) * g_.filters));
+    }
+  }
+
+  template <class Add>
+  KS_HD void add_taps(A value, int64_t y, int64_t x, int64_t channel, Add add) const {
+    const int64_t group_channels = g_.channels / g_.groups, filters = g_.filters / g_.groups;
+    const int64_t group = channel / group_channels, within = channel % group_channels;
+    for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
+      const int64_t oy = g_.row_target[y * g_.kernel_height + ky];
+      if (oy < top_ || oy >= bottom_) continue;
+      for (int64_t kx = 0; kx < g_.kernel_width; ++kx) {
+        const int64_t ox = g_.column_target[x * g_.kernel_width + kx];
+        if (ox < 0) continue;
+        add(value,
+            ((ky * g_.kernel_width + kx) * group_channels + within) * g_.filters + group * filters,
+            ((oy - top_) * g_.out_width + ox) * g_.filters + group * filters, int(filters));
+      }
+    }
+  }
+
+  Events events_;
+  ConvGeometry g_;
+  const A* weights_;
+  int64_t top_ = 0, bottom_ = 0, count_ = 0;
+  int32_t first_index_ = 0, last_index_ = 0;
+};
+
+// Sums of windows, channel by channel, times one weight. A block is a band of
+// output rows. The input is read as it is: it is read once whatever it holds.
+template <class T>
+class PoolRows final : public SynapseRows<T> {
+ public:
+  using A = ArithmeticOf<T>;
+  PoolRows(const void* frames, const PoolGeometry& geometry)
+      : frames_(static_cast<const T*>(frames)),
+        g_(geometry),
+        column_(1, geometry.width * geometry.channels) {}
+  void aim(int64_t first, int64_t count) override {
+    const int64_t row = g_.out_width * g_.channels;
+    top_ = first / row;
+    bottom_ = (first + count) / row;
+  }
+  void sum(int64_t frame, A* z) override {
+    const int64_t row = g_.width * g_.channels;
+    const T* in = frames_ + frame * g_.height * row;
+    for (int64_t oy = top_; oy < bottom_; ++oy) {
+      A* __restrict column = column_.row(0);
+      clear(column, row);
+      for (int64_t ky = 0; ky < g_.window_height; ++ky) {
+        const int64_t y = oy * g_.stride_y + ky - g_.padding_top;
+        if (y < 0 || y >= g_.height) continue;
+        const T* __restrict from = in + y * row;
+        prefetch_row(from + g_.height * row, row);  // of the next frame
+        KS_VECTOR_LOOP(j, row) column[j] = column[j] + load(from[j]);
+      }
+      A* out = z + (oy - top_) * g_.out_width * g_.channels;
+      for (int64_t ox = 0; ox < g_.out_width; ++ox, out += g_.channels) {
+        clear(out, g_.channels);
+        for (int64_t kx = 0; kx < g_.window_width; ++kx) {
+          const int64_t x = ox * g_.stride_x + kx - g_.padding_left;
+          if (x < 0 || x >= g_.width) continue;
+          const A* __restrict from = column + x * g_.channels;
+          A* __restrict to = out;
+          KS_VECTOR_LOOP(c, g_.channels) to[c] = to[c] + from[c];
+        }
+        KS_VECTOR_LOOP(c, g_.channels) out[c] = out[c] * A(g_.tap);
+      }
+    }
+  }
+
+ private:
+  const T* frames_;
+  PoolGeometry g_;
+  Rows<A> column_;
+  int64_t top_ = 0, bottom_ = 0;
+};
+
+template <class T>
+SynapseRows<T>* new_synapse_rows(const SynapseArgs& args) {
+  switch (args.kind) {
+    case SynapseKind::kMatmul:
+      return new MatmulRows<T>(args);
+    case SynapseKind::kConv:
+      return new ConvRows<T>(args.events, args.conv, args.weights);
+    default:
+      return new PoolRows<T>(args.frames, args.pool);
+  }
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_SYNAPSE_ROWS_H_

@@ -1,0 +1,17 @@
+"""Nonzeros of spike tensors, found once and used by forward and backward products."""
+
+from __future__ import annotations
+
+from keras_slayer.ops import library
+
+
+def find_events(rows, max_density: float):
+    """Events of a matrix, as arguments of the native ops, and whether to use the dense product.
+
+    Returns:
+        ({"offsets", "index", "value"}, dense): where more than ``max_density`` of
+        ``rows`` is nonzero, ``dense`` is true and there are no events.
+    """
+    native = library.native()
+    offsets, index, value, dense = native.keras_slayer_find_events(x=rows, max_density=max_density)
+    return {"offsets": offsets, "index": index, "value": value}, dense

@@ -1,0 +1,80 @@
+"""Dense synapses and their neurons in one pass."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from keras_slayer.ops import library
+from keras_slayer.ops.neuron_spec import NeuronSpec, fire
+from keras_slayer.ops.spike_matmul import (
+    as_rows,
+    check,
+    matmul_events,
+    matmul_gradients,
+    spike_matmul,
+    worth_events,
+)
+
+
+@tf.autograph.experimental.do_not_convert
+def matmul_layer(spikes, weights, bias, spec: NeuronSpec):
+    """(spikes, membrane) of neurons fed by ``spikes @ weights`` (+ ``bias``).
+
+    As ``spike_matmul`` and the neuron in turn: to the bit where the input is
+    sparse, but for the 16-bit types, in which the sums between them are not
+    rounded; the sums are not kept in memory. Dense input, few units, and input of
+    more axes than (batch, time, inputs) go through the two in turn.
+
+    Args:
+        spikes: tensor (batch, time, ..., inputs).
+        weights: (inputs, units), of the same dtype.
+        bias: (units,), of the same dtype, or None.
+        spec: the neuron.
+    """
+    spikes, weights = check(spikes, weights)
+    if spikes.shape.rank != 3 or not worth_events(weights):
+        z = spike_matmul(spikes, weights)
+        return fire(z if bias is None else z + bias, spec)
+    fired, membrane = _layer(spikes, weights, bias, spec)
+    for y in (fired, membrane):
+        y.set_shape([*spikes.shape[:2], weights.shape[1]])
+    return fired, tf.stop_gradient(membrane)
+
+
+def _layer(spikes, weights, bias, spec):
+    native = library.native()
+    batch_and_steps = tf.shape(spikes, tf.int64)[:2]
+    shape = tf.concat([batch_and_steps, tf.shape(weights, tf.int64)[1:]], axis=0)
+    bias = [] if bias is None else [bias]
+
+    @tf.custom_gradient
+    def layer(rows, weights, *bias):
+        events, dense = matmul_events(rows)
+
+        def from_dense():
+            z = tf.reshape(tf.linalg.matmul(rows, weights), shape)
+            return tuple(spec.native_fire(z + bias[0] if bias else z))
+
+        def from_events():
+            return tuple(
+                native.keras_slayer_matmul_layer(
+                    **events,
+                    weights=weights,
+                    bias=bias[0] if bias else tf.zeros([0], weights.dtype),
+                    params=spec.params,
+                    batch_and_steps=batch_and_steps,
+                    neuron=spec.kind,
+                )
+            )
+
+        fired, membrane = tf.cond(dense, from_dense, from_events)
+
+        def grad(grad_fired, _grad_membrane):
+            dz = spec.native_grad(grad_fired, membrane)
+            dz = tf.reshape(dz, [-1, weights.shape[1] or tf.shape(weights)[1]])
+            grads = matmul_gradients(rows, weights, events, dense, dz)
+            return (*grads, *(tf.reduce_sum(dz, axis=0) for _ in bias))
+
+        return (fired, membrane), grad
+
+    return layer(as_rows(spikes, weights), weights, *bias)

@@ -1,0 +1,229 @@
+"""Synapses and neurons in one pass against their plain twins, one after the other."""
+
+import dataclasses
+import sys
+
+import cases
+import layer_ops
+import numpy as np
+import pytest
+import tensorflow as tf
+from layer_ops import LAYERS, NEURONS, STEPS, evaluate
+
+import keras_slayer as ks
+
+each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
+each_neuron = pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS)
+SPARSE, DENSE = 0.05, 0.5
+
+
+def assert_twins(layer, inputs, spec, tolerance=1e-4):
+    """Outputs to the bit, gradients to rounding."""
+    outputs, gradients = evaluate(layer, inputs, spec, "native")
+    expected, expected_gradients = evaluate(layer, inputs, spec, "reference")
+    for actual, e in zip(outputs, expected, strict=True):
+        assert actual.dtype == e.dtype
+        np.testing.assert_array_equal(actual, e)
+    for i, (actual, e) in enumerate(zip(gradients, expected_gradients, strict=True)):
+        assert actual.dtype == e.dtype
+        cases.assert_close(actual, e, tolerance, f"gradient {i}")
+    return outputs, gradients
+
+
+@each_neuron
+@each_layer
+def test_one_pass_equals_two(layer, neuron):
+    assert_twins(layer, layer.arrays(SPARSE), neuron.spec)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("density", [0.0, 0.2, DENSE, 1.0])
+@each_layer
+def test_densities(layer, density, dtype):
+    for name in ("srm-triangle-slayer", "cuba-exponential-exodus"):
+        inputs = layer.arrays(density, dtype=dtype)
+        assert_twins(layer, inputs, NEURONS[name].spec, 1e-4 if dtype == "float32" else 1e-12)
+
+
+@pytest.mark.parametrize(("batch", "steps"), [(0, 3), (1, 1), (1, 8), (3, 9), (20, 4)])
+@each_layer
+def test_batches_and_steps(layer, batch, steps):
+    """None, one, whole tiles of steps and more; more samples than gradients are summed apart."""
+    for name in ("srm-triangle-exodus", "loihi-triangle-slayer"):
+        inputs = layer.arrays(0.1, batch, steps)
+        outputs, _ = assert_twins(layer, inputs, NEURONS[name].spec)
+        assert outputs[0].shape[:2] == (batch, steps)
+
+
+@each_layer
+def test_no_steps_at_all(layer):
+    inputs = layer.arrays(0.1, steps=0)
+    outputs, gradients = evaluate(layer, inputs, NEURONS["srm-triangle-slayer"].spec, "native")
+    assert outputs[0].shape[:2] == (2, 0)
+    for x, gradient in zip(inputs, gradients, strict=False):
+        np.testing.assert_array_equal(gradient, tf.zeros_like(x))
+
+
+@pytest.mark.parametrize("density", [SPARSE, DENSE])
+@pytest.mark.parametrize("name", [n for n in LAYERS if "pool" not in n])
+def test_bias(name, density):
+    for kind in ("srm-exponential-slayer", "cuba-triangle-slayer"):
+        inputs = LAYERS[name].arrays(density, bias=True)
+        assert_twins(LAYERS[name], inputs, NEURONS[kind].spec)
+
+
+@each_neuron
+def test_the_neurons_under_test_fire(neuron):
+    """And some of their gradients vanish with the triangle, none with the exponential."""
+    layer = LAYERS["conv, many bands"]
+    (spikes, membrane), (grad, *_) = evaluate(layer, layer.arrays(SPARSE), neuron.spec, "native")
+    assert set(np.unique(spikes)) == {0.0, 1.0}
+    assert 0.01 < np.mean(spikes) < 0.6
+    assert np.std(membrane) > 0.1 and np.mean(np.abs(grad)) > 1e-3
+    assert 0.02 < neuron.spec.fraction_near(membrane) < 0.9
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@each_layer
+def test_16_bit_types_are_computed_in_float32_and_rounded_once(layer, dtype):
+    spec = NEURONS["srm-triangle-slayer"].spec
+    inputs = layer.arrays(SPARSE, dtype=dtype)
+    wide = [None if x is None else tf.cast(x, tf.float32) for x in inputs]
+    outputs, gradients = evaluate(layer, inputs, spec, "native")
+    assert {y.dtype for y in (*outputs, *gradients)} == {tf.dtypes.as_dtype(dtype)}
+    # The gradient sees the membrane as it was stored.
+    upstream = tf.cast(np.random.default_rng(99).normal(size=outputs[0].shape), dtype)
+    expected, expected_gradients = evaluate(
+        layer, wide, spec, "native", tf.cast(upstream, tf.float32)
+    )
+    for actual, e in zip(outputs, expected, strict=True):
+        np.testing.assert_array_equal(actual, tf.cast(e, dtype))
+    tolerance = {"float16": 2e-2, "bfloat16": 0.1}[dtype]
+    for actual, e in zip(gradients, expected_gradients, strict=True):
+        cases.assert_close(actual, e, tolerance)
+
+
+@pytest.mark.parametrize("backend", ["native", "reference"])
+@pytest.mark.parametrize("density", [SPARSE, DENSE])
+@each_layer
+def test_unknown_sizes_in_a_function(layer, density, backend):
+    """Batch and time known at run time only, and of a pool height and width."""
+    spec = NEURONS["srm-triangle-slayer"].spec
+    inputs = layer.arrays(density)
+    given = [x for x in inputs if x is not None]
+    image = [None, None] if layer.weights is None else layer.shape[:-1]
+    if layer.weights is None and "same" in str(layer.run.__closure__[0].cell_contents):
+        image = layer.shape[:-1]
+    shapes = [[None, None, *image, layer.shape[-1]], layer.weights]
+    signature = [tf.TensorSpec(s, x.dtype) for s, x in zip(shapes, given, strict=False)]
+
+    def outputs_and_gradients(*given):
+        outputs, gradients = evaluate(
+            layer, [*given, *[None] * (3 - len(given))], spec, backend, upstream
+        )
+        assert outputs[0].shape.rank == inputs[0].shape.rank
+        return outputs, gradients
+
+    upstream = tf.ones(evaluate(layer, inputs, spec, backend)[0][0].shape)
+    traced = tf.function(outputs_and_gradients, input_signature=signature)
+    outputs, gradients = traced(*given)
+    eager_outputs, eager_gradients = outputs_and_gradients(*given)
+    for actual, e in zip(outputs, eager_outputs, strict=True):
+        np.testing.assert_array_equal(actual, e)
+    for actual, e in zip(gradients, eager_gradients, strict=True):
+        cases.assert_close(actual, e, 1e-6)
+
+
+@each_layer
+def test_the_membrane_lets_no_gradient_through(layer):
+    inputs = layer.arrays(SPARSE)
+    with tf.GradientTape() as tape:
+        tape.watch(inputs[0])
+        _, membrane = layer.run(*inputs, NEURONS["srm-exponential-slayer"].spec)
+    assert tape.gradient(membrane, inputs[0]) is None
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_non_finite_input(value):
+    """Reaches the neurons under it and their future; a Loihi neuron refuses it."""
+    for name in ("matmul", "conv", "pool"):
+        layer = LAYERS[name]
+        spikes, *rest = layer.arrays(0.0)
+        spikes = spikes.numpy()
+        spikes[0, 5, ..., 0] = value
+        inputs = [tf.constant(spikes), *rest]
+        spec = NEURONS["srm-exponential-slayer"].spec
+        actual, expected = (evaluate(layer, inputs, spec, b)[0] for b in ("native", "reference"))
+        np.testing.assert_array_equal(actual[0], expected[0])
+        np.testing.assert_array_equal(np.isfinite(actual[1]), np.isfinite(expected[1]))
+        assert np.isfinite(actual[1][:, :5]).all() and np.isfinite(actual[1][1]).all()
+        assert not np.isfinite(actual[1][0, 6:]).all()
+        for backend in ("native", "reference"):
+            with pytest.raises(tf.errors.InvalidArgumentError, match="must be finite"):
+                evaluate(layer, inputs, NEURONS["loihi-exponential-slayer"].spec, backend)
+
+
+def test_which_ops_are_used():
+    """The event-driven ones for sparse input, those near threshold alone for the triangle."""
+    triangle, exponential = (NEURONS[f"srm-{s}-slayer"] for s in ("triangle", "exponential"))
+    conv = LAYERS["conv"]
+    narrow = dataclasses.replace(triangle, surrogate_tau=0.01)
+    wide = dataclasses.replace(triangle, surrogate_tau=100.0)
+    expected = {
+        (exponential, SPARSE): {"conv2d_layer", "conv2d_layer_weights_grad", "srm_grad"},
+        (exponential, DENSE): {"srm", "srm_grad"},
+        (narrow, SPARSE): {
+            "conv2d_layer", "conv2d_layer_weights_grad", "conv2d_layer_input_grad",
+        },
+        (narrow, DENSE): {"srm", "srm_grad", "conv2d_layer_input_grad"},
+        (wide, SPARSE): {"conv2d_layer", "conv2d_layer_weights_grad", "srm_grad"},
+    }  # fmt: skip
+    for (neuron, density), ops in expected.items():
+        with layer_ops.ops_used() as used:
+            inputs = conv.arrays(density)
+            with tf.GradientTape() as tape:
+                tape.watch(inputs[:2])
+                spikes, _ = conv.run(*inputs, neuron.spec)
+            tape.gradient(spikes, inputs[:2])
+        assert used - {"find_events"} == ops
+
+
+def test_few_units_and_more_axes_go_one_after_the_other(monkeypatch):
+    spec = NEURONS["srm-exponential-slayer"].spec
+    monkeypatch.setattr(sys.modules["keras_slayer.ops.spike_matmul"], "MIN_UNITS", 32)
+    for shape, units, fused in (((2, 9, 20), 32, True), ((2, 9, 20), 31, False),
+                                ((2, 9, 3, 20), 32, False)):  # fmt: skip
+        rng = np.random.default_rng(1)
+        spikes = tf.constant(cases.spikes_like(rng, shape, 0.05), tf.float32)
+        weights = tf.constant(rng.normal(size=(20, units)), tf.float32)
+        with layer_ops.ops_used() as used:
+            LAYERS["matmul"].run(spikes, weights, None, spec)
+        assert ("matmul_layer" in used) == fused
+
+
+def test_layers_train_alike_over_many_steps():
+    """The losses of 20 steps, with and without native ops."""
+    losses = {}
+    for backend in ("native", "reference"):
+        with cases.backend(backend):
+            ks_layers = [
+                ks.SpikingConv2D(5, 3, neuron=NEURONS["srm-triangle-slayer"]),
+                ks.SpikingSumPooling2D(2, neuron=NEURONS["srm-triangle-slayer"]),
+                ks.Flatten(),
+                ks.SpikingDense(3, NEURONS["cuba-triangle-slayer"]),
+            ]
+            losses[backend] = train(ks_layers)
+    assert len(set(losses["native"])) > 10
+    np.testing.assert_allclose(losses["native"], losses["reference"], rtol=1e-5)
+
+
+def train(layers):
+    import keras
+
+    keras.utils.set_random_seed(3)
+    model = keras.Sequential([keras.Input((STEPS, 8, 8, 2)), *layers])
+    model.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss())
+    rng = np.random.default_rng(4)
+    x = (rng.random((4, STEPS, 8, 8, 2)) < 0.05).astype("float32")
+    y = np.arange(4) % 3
+    return [float(model.train_on_batch(x, y)) for _ in range(20)]
