@@ -195,8 +195,8 @@ struct SynapseArgs {
 // Neurons per work item of the ops that do synapses and neurons in one pass, and
 // steps that these do at once: the sums of a tile stay in the second-level cache,
 // while each kBlock of the neurons goes through its steps.
-constexpr int64_t kLayerBlock = 16384;
-constexpr int64_t kTile = 8;
+constexpr int64_t kLayerBlock = 8192;
+constexpr int64_t kTile = 4;
 
 struct LayerArgs {  // item: a sample and a block
   Shape shape;      // of the output
