@@ -1,146 +1,197 @@
-"""Event-driven against dense synapses over input densities: what MAX_DENSITY should be.
+"""Event-driven against dense synapses: what the limits of density and nearness should be.
 
     python benchmarks/synapses.py
 
-Each product is timed with the events' path forced and with TensorFlow's dense
-one: forward, weight gradient, and both as a layer needs them (the nonzeros are
-then found once). The crossover is the density at which "both" costs the same.
+Each layer is timed over densities of its input with the events' path forced and
+with TensorFlow's dense product: forward, and forward and weight gradient as a
+training step needs them (the nonzeros are then found once). The crossover is the
+density at which that costs the same. For the gradient of a convolution's input
+the triangle's width is varied: how many neurons and steps are near threshold.
 """
 
+import contextlib
 import dataclasses
-import importlib
+import functools
 import math
+import sys
 import unittest.mock
 
 import common
 import tensorflow as tf
 from rich.table import Table
-from training_step import dense_conv2d, dense_matmul
+from training_step import dense_conv2d_layer, dense_matmul_layer
 
-from keras_slayer import ops
+import keras_slayer as ks
+from keras_slayer.ops.conv2d_layer import conv2d_layer
+from keras_slayer.ops.matmul_layer import matmul_layer
 
-# The modules: as attributes of the package, the functions hide them.
-MODULES = {
-    name: importlib.import_module(f"keras_slayer.ops.{name}")
-    for name in ("spike_matmul", "spike_conv2d")
-}
-DENSITIES = (0.001, 0.003, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5)
-MODES = ("forward", "weight gradient", "both")
+DENSITIES = (0.003, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.45)
+WIDTHS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)  # surrogate_tau
+XI = 2.0  # distance of the threshold from rest, in deviations of the membrane
+MODES = ("forward", "forward and weights", "input gradient")
 
 
 @dataclasses.dataclass(frozen=True)
 class Synapse:
-    """One product: shapes of W1's and W2's layers."""
+    """One layer; the first ones are those of W1 and W2."""
 
     title: str
-    op: str
     spikes: tuple[int, ...]
     weights: tuple[int, ...]
     padding: str = "valid"
 
-    def event(self, spikes, weights):
-        if self.op == "spike_matmul":
-            return ops.spike_matmul(spikes, weights)
-        return ops.spike_conv2d(spikes, weights, padding=self.padding)
+    @property
+    def is_conv(self) -> bool:
+        return len(self.weights) == 4
 
-    def dense(self, spikes, weights):
-        if self.op == "spike_matmul":
-            return dense_matmul(spikes, weights)
-        options = {"strides": (1, 1), "padding": self.padding, "dilations": (1, 1)}
-        return dense_conv2d(spikes, weights, **options)
+    @property
+    def module(self):
+        """Where its limit lies; as an attribute of the package, the function hides it."""
+        name = "spike_conv2d" if self.is_conv else "spike_matmul"
+        return sys.modules[f"keras_slayer.ops.{name}"]
+
+    @property
+    def limit(self) -> float:
+        return self.module.max_density(self.weights if self.is_conv else self.weights[1])
+
+    def layer(self, dense: bool):
+        """(spikes, weights, bias, spec) -> (spikes, membrane)"""
+        if not self.is_conv:
+            return dense_matmul_layer if dense else matmul_layer
+        geometry = {"strides": (1, 1), "padding": self.padding, "dilations": (1, 1)}
+        return functools.partial(dense_conv2d_layer if dense else conv2d_layer, **geometry)
 
 
 SYNAPSES = (
-    Synapse("matmul 2312 -> 512", "spike_matmul", (8, 300, 2312), (2312, 512)),
-    Synapse("matmul 512 -> 10", "spike_matmul", (8, 300, 512), (512, 10)),
-    Synapse("conv 34x34x2 -> 12c5", "spike_conv2d", (4, 300, 34, 34, 2), (5, 5, 2, 12)),
-    Synapse("conv 15x15x12 -> 64c5", "spike_conv2d", (4, 300, 15, 15, 12), (5, 5, 12, 64), "same"),
+    Synapse("matmul 2312 -> 512", (8, 300, 2312), (2312, 512)),
+    Synapse("matmul 512 -> 128", (8, 300, 512), (512, 128)),
+    Synapse("matmul 512 -> 32", (8, 300, 512), (512, 32)),
+    Synapse("conv 34x34x2 -> 12c5", (4, 300, 34, 34, 2), (5, 5, 2, 12)),
+    Synapse("conv 15x15x12 -> 64c5", (4, 300, 15, 15, 12), (5, 5, 12, 64), "same"),
+    Synapse("conv 16x16x16 -> 32c3", (4, 300, 16, 16, 16), (3, 3, 16, 32), "same"),
 )
 
 
-def prepare(synapse, spikes, weights, mode, event):
-    product = synapse.event if event else synapse.dense
-    grad_out = tf.random.stateless_normal(synapse.dense(spikes[:1], weights).shape[1:], [3, 0])
-    grad_out = tf.repeat(grad_out[tf.newaxis], spikes.shape[0], axis=0)
+@contextlib.contextmanager
+def limits(synapse, density: float, near: float):
+    """Limits are read when a function is traced."""
+    conv2d = sys.modules["keras_slayer.ops.conv2d_layer"]
+    with (
+        unittest.mock.patch.object(synapse.module, "max_density", lambda _: density),
+        unittest.mock.patch.object(conv2d, "MAX_NEAR", near),
+    ):
+        yield
+
+
+def spikes_of(synapse, density):
+    uniform = tf.random.stateless_uniform(synapse.spikes, [1, 0])
+    return tf.cast(uniform < density, tf.float32)
+
+
+def weights_of(synapse, density, neuron):
+    initializer = ks.FluctuationDriven(neuron, rate=density, xi=XI, seed=2)
+    return tf.convert_to_tensor(initializer(synapse.weights))
+
+
+def prepare(synapse, density, mode, dense, surrogate_tau=0.3):
+    neuron = ks.SRM(tau_response=2.0, surrogate="triangle", surrogate_tau=surrogate_tau)
+    spikes, weights = spikes_of(synapse, density), weights_of(synapse, density, neuron)
+    plain, layer = synapse.layer(dense=True), synapse.layer(dense and mode != "input gradient")
+    fired, _ = plain(spikes, weights, None, neuron.spec)
+    grad_out = tf.random.stateless_normal(fired.shape, [3, 0])
 
     @tf.function
     def run(spikes, weights):
         if mode == "forward":
-            return product(spikes, weights)
+            return layer(spikes, weights, None, neuron.spec)[0]
         with tf.GradientTape() as tape:
-            tape.watch(weights)
-            out = product(spikes, weights)
-        grad = tape.gradient(out, weights, output_gradients=grad_out)
-        return grad if mode == "weight gradient" else (out, grad)
+            tape.watch([spikes, weights])
+            out, _ = layer(spikes, weights, None, neuron.spec)
+        source = spikes if mode == "input gradient" else weights
+        return out, tape.gradient(out, source, output_gradients=grad_out)
 
-    # The limit is read when the function is traced; at 1 nothing is dense.
-    with unittest.mock.patch.object(MODULES[synapse.op], "MAX_DENSITY", 1.0):
+    with limits(synapse, 1.0, -1.0 if dense else 1.0):
         traced = run.get_concrete_function(spikes, weights)
 
     def facts():
-        """Both ways give the same."""
-        if mode != "weight gradient":
-            out = traced(spikes, weights)
-            exact = synapse.dense(spikes, weights)
-            error = tf.reduce_max(tf.abs((out[0] if mode == "both" else out) - exact))
-            if not error <= 1e-4 * tf.reduce_max(tf.abs(exact)):
-                raise RuntimeError(f"{synapse.title}: differs from the dense product by {error}")
-        return {}
+        """Both ways give the same spikes, but for rounding at threshold."""
+        result = traced(spikes, weights)
+        out = result if mode == "forward" else result[0]
+        changed = float(tf.reduce_mean(tf.abs(out - fired)))
+        if changed > 1e-4:
+            raise RuntimeError(f"{synapse.title}: {changed:.1e} of the spikes differ")
+        _, membrane = plain(spikes, weights, None, neuron.spec)
+        return {"near": float(neuron.spec.fraction_near(membrane))}
 
     return common.Work(lambda: traced(spikes, weights), facts)
 
 
-def crossover(densities, ratios):
-    """Density at which event / dense reaches 1, interpolated in logarithms; inf if it does not."""
+def crossover(points, ratios):
+    """Point at which event / dense reaches 1, interpolated in logarithms; inf if it does not."""
     previous = None
-    for density, ratio in zip(densities, ratios, strict=True):
-        point = (math.log(density), math.log(ratio))
+    for at, ratio in zip(points, ratios, strict=True):
+        point = (math.log(at), math.log(ratio))
         if point[1] >= 0:
             if previous is None:
-                return density
+                return at
             share = -previous[1] / (point[1] - previous[1])
             return math.exp(previous[0] + share * (point[0] - previous[0]))
         previous = point
     return math.inf
 
 
-def measure(synapse, arguments):
-    """{mode: [(event s, dense s) per density]}."""
-    found = {mode: [] for mode in MODES}
-    weights = tf.random.stateless_normal(synapse.weights, [2, 0])
-    for density in DENSITIES:
-        spikes = tf.cast(tf.random.stateless_uniform(synapse.spikes, [1, 0]) < density, tf.float32)
-        shared = {"synapse": synapse, "spikes": spikes, "weights": weights}
-        candidates = [
-            common.Candidate(mode, prepare, {**shared, "mode": mode, "event": event})
-            for mode in MODES
-            for event in (True, False)
-        ]
-        results = common.measure(
-            candidates,
-            repeats=arguments.repeats,
-            threads=arguments.threads,
-            separate=False,
-            warmup=2,
+def measure(arguments, synapse, modes, **options):
+    """[(event, dense) of each mode]"""
+    candidates = [
+        common.Candidate(
+            mode, prepare, {"synapse": synapse, "mode": mode, "dense": dense, **options}
         )
-        for event, dense in zip(results[::2], results[1::2], strict=True):
-            found[event.name].append((event.median, dense.median))
-    return found
-
-
-def print_synapse(synapse, found):
-    table = Table(title=f"{synapse.title}: ms event-driven / dense", title_justify="left")
-    table.add_column("density", justify="right")
-    for mode in MODES:
-        table.add_column(mode, justify="right")
-    for row, density in enumerate(DENSITIES):
-        pairs = [found[mode][row] for mode in MODES]
-        table.add_row(f"{density:.1%}", *(f"{1e3 * e:.2f} / {1e3 * d:.2f}" for e, d in pairs))
-    table.add_section()
-    table.add_row(
-        "crossover",
-        *(f"{crossover(DENSITIES, [e / d for e, d in found[mode]]):.3g}" for mode in MODES),
+        for mode in modes
+        for dense in (False, True)
+    ]
+    results = common.measure(
+        candidates, repeats=arguments.repeats, threads=arguments.threads, separate=False, warmup=2
     )
+    return list(zip(results[::2], results[1::2], strict=True))
+
+
+def both(pair) -> str:
+    return " / ".join(f"{1e3 * result.median:.2f}" for result in pair)
+
+
+def print_densities(arguments, synapse):
+    modes = MODES[:2]
+    found = [measure(arguments, synapse, modes, density=density) for density in DENSITIES]
+    table = Table(title=f"{synapse.title}: ms event-driven / dense", title_justify="left")
+    for heading in ("density", *modes):
+        table.add_column(heading, justify="right")
+    for density, pairs in zip(DENSITIES, found, strict=True):
+        table.add_row(f"{density:.1%}", *(both(pair) for pair in pairs))
+    ratios = [[event.median / dense.median for event, dense in pairs] for pairs in found]
+    table.add_section()
+    crossovers = (crossover(DENSITIES, column) for column in zip(*ratios, strict=True))
+    table.add_row("crossover", *(f"{value:.3g}" for value in crossovers))
+    table.add_row("now in use", "", f"{synapse.limit:.3g}")
+    common.console.print(table)
+
+
+def print_nearness(arguments, synapse):
+    table = Table(
+        title=f"{synapse.title}, gradient of the input: ms near threshold alone / dense",
+        title_justify="left",
+    )
+    for heading in ("surrogate_tau", "near threshold", "forward and gradient"):
+        table.add_column(heading, justify="right")
+    points, ratios = [], []
+    for tau in WIDTHS:
+        options = {"density": 0.03, "surrogate_tau": tau}
+        (pair,) = measure(arguments, synapse, MODES[2:], **options)
+        points.append(pair[0].facts["near"])
+        ratios.append(pair[0].median / pair[1].median)
+        table.add_row(f"{tau:g}", f"{points[-1]:.1%}", both(pair))
+    table.add_section()
+    table.add_row("crossover", f"{crossover(points, ratios):.3g}", "")
+    table.add_row("now in use", f"{sys.modules['keras_slayer.ops.conv2d_layer'].MAX_NEAR:.3g}", "")
     common.console.print(table)
 
 
@@ -149,9 +200,9 @@ def main():
     common.set_threads(arguments.threads)
     common.print_machine(arguments.threads)
     for synapse in SYNAPSES:
-        print_synapse(synapse, measure(synapse, arguments))
-    for name, module in MODULES.items():
-        print(f"now in use: MAX_DENSITY = {module.MAX_DENSITY} in {name}")
+        print_densities(arguments, synapse)
+        if synapse.is_conv:
+            print_nearness(arguments, synapse)
 
 
 if __name__ == "__main__":

@@ -47,7 +47,7 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
 
     @tf.custom_gradient
     def layer(frames, weights, *bias):
-        events, dense = frame_events(frames)
+        events, dense = frame_events(frames, weights)
 
         def from_dense():
             z = tf.reshape(conv.product(frames, weights), tf.concat([batch_and_steps, size], 0))

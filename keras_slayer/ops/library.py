@@ -76,7 +76,7 @@ def build_into_cache() -> pathlib.Path:
                 start = time.monotonic()
                 print(
                     f"keras_slayer: compiling the native ops for TensorFlow {tf.__version__} "
-                    f"(once, about 20 s) ...",
+                    f"(once, about 40 s) ...",
                     file=sys.stderr,
                     flush=True,
                 )

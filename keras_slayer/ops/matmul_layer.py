@@ -49,7 +49,7 @@ def _layer(spikes, weights, bias, spec):
 
     @tf.custom_gradient
     def layer(rows, weights, *bias):
-        events, dense = matmul_events(rows)
+        events, dense = matmul_events(rows, weights)
 
         def from_dense():
             z = tf.reshape(tf.linalg.matmul(rows, weights), shape)

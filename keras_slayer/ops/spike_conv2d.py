@@ -8,8 +8,14 @@ from keras_slayer.ops import checks, library
 from keras_slayer.ops.conv2d import Conv2D
 from keras_slayer.ops.events import find_events
 
-# Above this density the dense convolution is faster (benchmarks/synapses.py).
-MAX_DENSITY = 0.1
+
+def max_density(weights_shape) -> float:
+    """Density of the input above which the dense product is faster (benchmarks/synapses.py).
+
+    The events' product runs over the filters of a row of the kernel at once.
+    """
+    _, width, _, filters = weights_shape
+    return 0.25 if width * filters >= 128 else 0.15
 
 
 @tf.autograph.experimental.do_not_convert
@@ -48,10 +54,10 @@ def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dil
     return out
 
 
-def frame_events(frames):
+def frame_events(frames, weights):
     """The events of frames [n, height, width, channels] and whether they are too many to use."""
     rows = tf.reshape(frames, [-1, frames.shape[1] * frames.shape[2] * frames.shape[3]])
-    return find_events(rows, MAX_DENSITY)
+    return find_events(rows, max_density(weights.shape))
 
 
 def _event_conv2d(conv: Conv2D, frames, weights):
@@ -59,7 +65,7 @@ def _event_conv2d(conv: Conv2D, frames, weights):
 
     @tf.custom_gradient
     def convolve(frames, weights):
-        events, dense = frame_events(frames)
+        events, dense = frame_events(frames, weights)
         out = tf.cond(
             dense,
             lambda: conv.product(frames, weights),

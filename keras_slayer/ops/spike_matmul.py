@@ -7,20 +7,24 @@ import tensorflow as tf
 from keras_slayer.ops import checks, library, reference
 from keras_slayer.ops.events import find_events
 
-# Above this density, and for so few units, the dense product is faster
-# (benchmarks/synapses.py): finding the events costs more than it saves.
-MAX_DENSITY = 0.08
-MIN_UNITS = 32
+# For so few units the dense product is always faster (benchmarks/synapses.py):
+# finding the events costs more than it saves.
+MIN_UNITS = 64
+
+
+def max_density(units: int | None) -> float:
+    """Density of the input above which the dense product is faster (benchmarks/synapses.py)."""
+    return 0.16 - 6 / max(units or 64, 64)
 
 
 @tf.autograph.experimental.do_not_convert
 def spike_matmul(spikes, weights):
     """z = spikes @ weights over the last axis, adding only the rows that spikes select.
 
-    Where few of ``spikes`` are nonzero (8 %) and units are not too few (32), the
-    nonzeros are found once, and the forward product and the weight gradient
-    run over them; else both are dense products. Values other than 0 and 1
-    multiply. The input gradient is the dense product dz @ weights^T, computed
+    Where few of ``spikes`` are nonzero (15 % for 512 units, 7 % for 64) and units
+    are not too few (64), the nonzeros are found once, and the forward product and
+    the weight gradient run over them; else both are dense products. Values other
+    than 0 and 1 multiply. The input gradient is the dense product dz @ weights^T, computed
     only where something asks for it. Results equal the dense product's to
     rounding, and do not depend on the number of threads.
 
@@ -67,9 +71,9 @@ def worth_events(weights) -> bool:
     return library.native() is not None and not few
 
 
-def matmul_events(rows):
+def matmul_events(rows, weights):
     """The events of ``rows`` and whether they are too many to use."""
-    return find_events(rows, MAX_DENSITY)
+    return find_events(rows, max_density(weights.shape[1]))
 
 
 def matmul_gradients(rows, weights, events, dense, grad):
@@ -88,7 +92,7 @@ def matmul_gradients(rows, weights, events, dense, grad):
 
 @tf.custom_gradient
 def _event_matmul(rows, weights):
-    events, dense = matmul_events(rows)
+    events, dense = matmul_events(rows, weights)
     product = tf.cond(
         dense,
         lambda: tf.linalg.matmul(rows, weights),

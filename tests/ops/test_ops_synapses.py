@@ -8,9 +8,9 @@ import pytest
 import tensorflow as tf
 
 from keras_slayer import ops
-from keras_slayer.ops.spike_conv2d import MAX_DENSITY as CONV_CROSSOVER
-from keras_slayer.ops.spike_matmul import MAX_DENSITY as MATMUL_CROSSOVER
 
+# By their names in sys.modules: the package's attributes of these names are the functions.
+MATMUL, CONV = (sys.modules[f"keras_slayer.ops.spike_{name}"] for name in ("matmul", "conv2d"))
 BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "float16": 4e-3, "bfloat16": 3e-2}
 
@@ -66,7 +66,7 @@ MATMULS = [
 
 
 @BACKENDS
-@pytest.mark.parametrize("density", densities(MATMUL_CROSSOVER))
+@pytest.mark.parametrize("density", densities(0.1))  # conftest.py
 @pytest.mark.parametrize(("shape", "units"), MATMULS, ids=str)
 def test_matmul_at_every_density(name, shape, units, density):
     rng = np.random.default_rng(7)
@@ -156,7 +156,7 @@ def test_conv2d_geometries(name, geometry, padding, density):
     check_conv(name, "float32", geometry, padding, density)
 
 
-@pytest.mark.parametrize("density", densities(CONV_CROSSOVER))
+@pytest.mark.parametrize("density", densities(CONV.max_density((2, 5, 2, 3))))
 def test_conv2d_at_every_density(density):
     check_conv("native", "float32", "asymmetric", "same", density)
 
@@ -232,7 +232,7 @@ def test_input_gradient_costs_nothing_where_nobody_asks_for_it(which):
 
 
 def test_few_units_are_not_worth_finding_events(monkeypatch):
-    monkeypatch.setattr(sys.modules["keras_slayer.ops.spike_matmul"], "MIN_UNITS", 32)
+    monkeypatch.setattr(MATMUL, "MIN_UNITS", 32)
     used = {}
     for units in (31, 32):
         with tf.Graph().as_default() as graph, cases.backend("native"):
@@ -240,3 +240,12 @@ def test_few_units_are_not_worth_finding_events(monkeypatch):
             used[units] = {op.type for op in graph.get_operations()}
     assert "KerasSlayer>FindEvents" not in used[31]
     assert "KerasSlayer>FindEvents" in used[32]
+
+
+def test_densities_up_to_which_events_are_used(monkeypatch):
+    """More units and wider runs of filters move more numbers per event, which costs less each."""
+    monkeypatch.undo()
+    limits = [MATMUL.max_density(units) for units in (1, 32, 64, 128, 512, 10**9)]
+    assert limits == sorted(limits) and 0.05 < limits[0] < limits[-1] < 0.2
+    assert MATMUL.max_density(None) <= MATMUL.max_density(64)
+    assert 0.1 < CONV.max_density((5, 5, 2, 12)) < CONV.max_density((5, 5, 12, 64)) < 0.3

@@ -144,22 +144,34 @@ struct InVectors<double> {
 };
 
 constexpr int kGatherVectors = 8;
+// Columns that are summed in registers at once.
 template <class A>
 constexpr int64_t kGatherColumns = kGatherVectors * kVectorBytes / int64_t(sizeof(A));
 
-// Any number of columns up to kGatherColumns.
+// Up to kGatherColumns columns, in halves of them where that fits.
 template <class T, class A>
 KS_HD void gather(const Selection<T>& selection, const T* matrix, int64_t width, A* sum,
                   int64_t count) {
   if constexpr (InVectors<T>::kUsable) {
-    if (count == kGatherColumns<A>) {
-      return gather_vectors<T, kGatherVectors>(selection, matrix, width, sum);
+    constexpr int64_t kLanes = kGatherColumns<A> / kGatherVectors;
+    if (count == 8 * kLanes) return gather_vectors<T, 8>(selection, matrix, width, sum);
+    int64_t at = 0;
+    if (count >= at + 4 * kLanes) {
+      gather_vectors<T, 4>(selection, matrix + at, width, sum + at);
+      at += 4 * kLanes;
     }
-    if (count == kGatherColumns<A> / 2) {
-      return gather_vectors<T, kGatherVectors / 2>(selection, matrix, width, sum);
+    if (count >= at + 2 * kLanes) {
+      gather_vectors<T, 2>(selection, matrix + at, width, sum + at);
+      at += 2 * kLanes;
     }
+    if (count >= at + kLanes) {
+      gather_vectors<T, 1>(selection, matrix + at, width, sum + at);
+      at += kLanes;
+    }
+    if (count > at) gather_rows(selection, matrix + at, width, sum + at, int(count - at));
+  } else {
+    gather_rows(selection, matrix, width, sum, int(count));
   }
-  gather_rows(selection, matrix, width, sum, int(count));
 }
 
 }  // namespace KS_ISA

@@ -178,7 +178,19 @@ class PoolRows final : public SynapseRows<T> {
   PoolRows(const void* frames, const PoolGeometry& geometry)
       : frames_(static_cast<const T*>(frames)),
         g_(geometry),
-        column_(1, geometry.width * geometry.channels) {}
+        // Where windows do not overlap, each column adds to one output or to none,
+        // which for few channels is faster than run by run.
+        one_by_one_(geometry.window_width <= geometry.stride_x && geometry.channels < 2 * kGroup),
+        column_(1, geometry.width * geometry.channels),
+        target_(1, geometry.width * geometry.channels) {
+    for (int64_t x = 0; x < g_.width; ++x) {
+      const int64_t at = x + g_.padding_left, ox = at / g_.stride_x;
+      const bool inside = ox < g_.out_width && at - ox * g_.stride_x < g_.window_width;
+      for (int64_t c = 0; c < g_.channels; ++c) {
+        target_.row(0)[x * g_.channels + c] = inside ? int32_t(ox * g_.channels + c) : -1;
+      }
+    }
+  }
   void aim(int64_t first, int64_t count) override {
     const int64_t row = g_.out_width * g_.channels;
     top_ = first / row;
@@ -198,24 +210,38 @@ class PoolRows final : public SynapseRows<T> {
         KS_VECTOR_LOOP(j, row) column[j] = column[j] + load(from[j]);
       }
       A* out = z + (oy - top_) * g_.out_width * g_.channels;
-      for (int64_t ox = 0; ox < g_.out_width; ++ox, out += g_.channels) {
-        clear(out, g_.channels);
-        for (int64_t kx = 0; kx < g_.window_width; ++kx) {
-          const int64_t x = ox * g_.stride_x + kx - g_.padding_left;
-          if (x < 0 || x >= g_.width) continue;
-          const A* __restrict from = column + x * g_.channels;
-          A* __restrict to = out;
-          KS_VECTOR_LOOP(c, g_.channels) to[c] = to[c] + from[c];
-        }
-        KS_VECTOR_LOOP(c, g_.channels) out[c] = out[c] * A(g_.tap);
-      }
+      clear(out, g_.out_width * g_.channels);
+      one_by_one_ ? add_events(column, out) : add_runs(column, out);
+      const A tap = A(g_.tap);
+      KS_VECTOR_LOOP(j, g_.out_width * g_.channels) out[j] = out[j] * tap;
     }
   }
 
  private:
+  // From sums over columns to those over windows.
+  KS_HD void add_events(const A* column, A* out) const {
+    const int32_t* target = target_.row(0);
+    for_each_event(column, g_.width * g_.channels, [&](int64_t j) {
+      if (target[j] >= 0) out[target[j]] = out[target[j]] + column[j];
+    });
+  }
+  KS_HD void add_runs(const A* column, A* out) const {
+    for (int64_t ox = 0; ox < g_.out_width; ++ox) {
+      for (int64_t kx = 0; kx < g_.window_width; ++kx) {
+        const int64_t x = ox * g_.stride_x + kx - g_.padding_left;
+        if (x < 0 || x >= g_.width) continue;
+        const A* __restrict from = column + x * g_.channels;
+        A* __restrict to = out + ox * g_.channels;
+        KS_VECTOR_LOOP(c, g_.channels) to[c] = to[c] + from[c];
+      }
+    }
+  }
+
   const T* frames_;
   PoolGeometry g_;
+  bool one_by_one_;
   Rows<A> column_;
+  Rows<int32_t> target_;
   int64_t top_ = 0, bottom_ = 0;
 };
 
