@@ -9,10 +9,6 @@ from keras_slayer.ops.conv2d import Conv2D
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 from keras_slayer.ops.spike_conv2d import frame_events, spike_conv2d
 
-# Above this fraction of neurons and steps near threshold the dense product is
-# faster for the gradient of the input (benchmarks/synapses.py).
-MAX_NEAR = 0.35
-
 
 @tf.autograph.experimental.do_not_convert
 def conv2d_layer(spikes, weights, bias, spec: NeuronSpec, *, strides, padding, dilations):
@@ -74,20 +70,6 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
             def dz():
                 return tf.reshape(spec.native_grad(grad_fired, membrane), [-1, *size])
 
-            def dense_input_grad():
-                return conv.input_grad(frames, weights, dz())
-
-            def local_input_grad():
-                grad_input = native.keras_slayer_conv2d_layer_input_grad(
-                    **outputs, weights=weights, **options
-                )
-                return tf.reshape(grad_input, tf.shape(frames))
-
-            if spec.is_local:
-                many = spec.fraction_near(membrane) > MAX_NEAR
-                grad_frames = tf.cond(many, dense_input_grad, local_input_grad)
-            else:
-                grad_frames = dense_input_grad()
             grad_weights = tf.cond(
                 dense,
                 lambda: conv.weights_grad(frames, weights, dz()),
@@ -96,6 +78,12 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
                 ),
             )
             grad_weights.set_shape(weights.shape)
+            # One after the other: each takes all threads, and both at once the cache of both.
+            with tf.control_dependencies([grad_weights]):
+                grad_frames = native.keras_slayer_conv2d_layer_input_grad(
+                    **outputs, weights=weights, **options
+                )
+                grad_frames = tf.reshape(grad_frames, tf.shape(frames))
             grad_bias = [tf.reduce_sum(dz(), axis=[0, 1, 2]) for _ in bias]
             return (grad_frames, grad_weights, *grad_bias)
 

@@ -8,8 +8,6 @@ import tensorflow as tf
 
 from keras_slayer.ops import checks, library, reference
 
-SAMPLED_STEPS = 16  # one step in so many tells how many neurons are near threshold
-
 
 @dataclasses.dataclass(frozen=True)
 class NeuronSpec:
@@ -31,23 +29,6 @@ class NeuronSpec:
     def gradient_options(self) -> dict:
         """Arguments of the native ops that compute a gradient."""
         return {"exodus": self.exodus, "surrogate": self.surrogate}
-
-    @property
-    def is_local(self) -> bool:
-        """Whether gradients enter near threshold alone.
-
-        They do where the surrogate ends somewhere and no reset carries them on.
-        """
-        carried = self.exodus and self.kind != "srm"
-        return self.surrogate == "triangle" and not carried
-
-    def fraction_near(self, membrane):
-        """Fraction of neurons and steps where the triangle is not zero, from a sample of steps."""
-        threshold = self.params[0] / 64 if self.kind == "loihi_cuba" else self.params[0]
-        sample = tf.gather(membrane, tf.range(0, tf.shape(membrane)[1], SAMPLED_STEPS), axis=1)
-        distance = tf.abs(sample - tf.cast(threshold, membrane.dtype))
-        near = distance < tf.cast(2 * self.params[1], membrane.dtype)
-        return tf.reduce_mean(tf.cast(near, tf.float32))
 
     def native_fire(self, z):
         native = getattr(library.native(), f"keras_slayer_{self.kind}")

@@ -87,6 +87,7 @@ LAYERS = {
     "matmul, one of each": Layer(matmul_layer, (1,), (1, 1)),
     "conv": _conv((7, 9, 3), (3, 3, 3, 5), padding="same"),
     "conv, many bands": _conv((11, 20, 2), (5, 5, 2, 70), padding="same"),
+    "conv, many channels": _conv((4, 19, 12), (5, 5, 12, 9), padding="same"),
     "conv, 70 pixels wide": _conv((3, 70, 1), (2, 3, 1, 17)),
     "conv, strides": _conv((9, 8, 2), (3, 4, 2, 4), strides=(2, 3), padding="same"),
     "conv, dilations": _conv((9, 9, 2), (3, 2, 2, 4), dilations=(2, 3)),

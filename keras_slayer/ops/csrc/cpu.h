@@ -48,6 +48,7 @@ class Rows {
     const uintptr_t start = (reinterpret_cast<uintptr_t>(memory_) + kLine - 1) / kLine * kLine;
     return reinterpret_cast<A*>(start) + r * stride_;
   }
+  int64_t stride() const { return stride_; }  // from one row to the next
   void clear(int64_t count) {
     for (int64_t r = 0; r < rows_; ++r) KS_ISA::clear(row(r), count);
   }

@@ -52,6 +52,14 @@ KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
   }
 }
 
+template <class T>
+KS_HD int64_t count_events(const T* x, int64_t size) {
+  int64_t first = 0, count = 0;
+  for (; first + kGroup <= size; first += kGroup) count += __builtin_popcount(event_mask(x + first));
+  for (; first < size; ++first) count += is_event(x[first]) ? 1 : 0;
+  return count;
+}
+
 // Packs the events of x[0 .. size) into index (from `first` on) and value, which
 // have room for kGroup more than `size`; returns how many there are.
 template <class A>

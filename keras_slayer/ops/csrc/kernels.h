@@ -116,7 +116,7 @@ struct DelayArgs {  // y[t, n] = x[t - floor(delay[n % delays]), n]
   void* y;
 };
 
-struct DelayGradArgs {  // partial[b, d] = -sum_t grad[t] (y[t] - y[t-1]); an item is a b
+struct DelayGradArgs {  // partial[b, d] = -sum_t grad[t] (y[t+1] - y[t-1]) / 2; an item is a b
   Shape shape;
   const void* x;
   const void* grad;
@@ -167,12 +167,19 @@ struct ConvGeometry {
   bool runs;
 };
 
-// Length of a run of kernel_width x channels weights of one filter and kernel
-// row as spread_rows.h takes them, [filters, kernel_height, run]: whole vectors.
-KS_HD int64_t spread_run(const ConvGeometry& g, int64_t element_bytes) {
-  const int64_t lanes = 64 / element_bytes;
-  return (g.kernel_width * (g.channels / g.groups) + lanes - 1) / lanes * lanes;
-}
+// How spread_rows.h takes weights: the window of one filter is kernel_height runs
+// of kernel_width x channels weights, each filled up to whole vectors. Windows are
+// cut into slices, which lie together: [slices, filters, slice].
+struct SpreadOrder {
+  int64_t run, window, slice;
+  KS_HD SpreadOrder(const ConvGeometry& g, int64_t element_bytes) {
+    const int64_t lanes = 64 / element_bytes, taps = g.kernel_width * (g.channels / g.groups);
+    run = (taps + lanes - 1) / lanes * lanes;
+    window = g.kernel_height * run;
+    slice = 8 * lanes;
+  }
+  KS_HD int64_t slices() const { return (window + slice - 1) / slice; }
+};
 
 struct PoolGeometry {
   int64_t height, width, channels, out_height, out_width;
@@ -226,7 +233,7 @@ struct LayerInputGradArgs {  // item: a sample and a band of input rows
   Shape shape;               // of the output
   bool stream;
   int64_t out_rows, in_rows, in_row, band;
-  const void* weights;  // arithmetic type, [filters, kernel_height, run]; null: pool
+  const void* weights;  // arithmetic type, in SpreadOrder; null: pool
   ConvGeometry conv;
   PoolGeometry pool;
   NeuronParams neuron;

@@ -32,18 +32,21 @@ void run_input_grad(OpKernelContext* context, LayerInputGradArgs args, Dtype dty
                });
 }
 
-// The weights [kernel_height, kernel_width, channels / groups, filters] as
-// [filters, kernel_height, run] (kernels.h).
+// The weights [kernel_height, kernel_width, channels / groups, filters] in
+// SpreadOrder, filled up with zeros.
 template <class T, class A>
 Aligned<A> spread_weights(const ConvGeometry& g, const Tensor& weights) {
-  const int64_t channels = g.channels / g.groups, run = spread_run(g, sizeof(A));
+  const SpreadOrder order(g, sizeof(A));
+  const int64_t taps = g.kernel_width * (g.channels / g.groups);
   const auto given = weights.flat<T>();
-  Aligned<A> ordered(g.filters * g.kernel_height * run);
+  Aligned<A> ordered(order.slices() * g.filters * order.slice);
   int64_t from = 0;
   for (int64_t ky = 0; ky < g.kernel_height; ++ky) {
-    for (int64_t tap = 0; tap < g.kernel_width * channels; ++tap) {
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      const int64_t at = ky * order.run + tap;
+      A* to = &ordered[at / order.slice * g.filters * order.slice + at % order.slice];
       for (int64_t f = 0; f < g.filters; ++f) {
-        ordered[(f * g.kernel_height + ky) * run + tap] = static_cast<A>(given(from++));
+        to[f * order.slice] = static_cast<A>(given(from++));
       }
     }
   }

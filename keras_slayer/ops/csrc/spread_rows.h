@@ -3,7 +3,7 @@
 #ifndef KERAS_SLAYER_SPREAD_ROWS_H_
 #define KERAS_SLAYER_SPREAD_ROWS_H_
 
-#include "gather.h"
+#include "product.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
@@ -73,17 +73,17 @@ class PoolSpread final : public SpreadRows<A> {
 };
 
 // The transposed convolution. For each output pixel, the weights of the filters
-// whose gradient is not zero are summed in registers and added to the window:
-// it costs what those filters cost.
+// whose gradient is not zero are summed in registers and added to the window: it
+// costs what those filters cost. Where most are not zero, some pixels at once
+// share each weight that is loaded: a dense product.
 template <class A>
 class ConvSpread final : public SpreadRows<A> {
  public:
-  // weights: [filters, kernel_height, run_] (kernels.h).
   ConvSpread(const ConvGeometry& geometry, const A* weights)
       : g_(geometry),
         weights_(weights),
-        run_(spread_run(geometry, sizeof(A))),
-        windows_(kPixels, geometry.kernel_height * run_),
+        order_(geometry, sizeof(A)),
+        windows_(kPixels, order_.window),
         index_(kPixels, geometry.filters + kGroup),
         value_(kPixels, geometry.filters + kGroup) {}
   void aim(int64_t top, int64_t bottom) override {
@@ -104,16 +104,29 @@ class ConvSpread final : public SpreadRows<A> {
     const int64_t filters = g_.filters / g_.groups;
     clear(band, (this->bottom_ - this->top_) * g_.width * g_.channels);
     for (int64_t oy = this->first_; oy < this->last_; ++oy, grad += g_.out_width * g_.filters) {
+      choose_runs(oy);
       for (int64_t group = 0; group < g_.groups; ++group) {
         for (int64_t ox = 0; ox < g_.out_width; ox += kPixels) {
           const int64_t pixels = g_.out_width - ox < kPixels ? g_.out_width - ox : kPixels;
+          const A* from = grad + ox * g_.filters + group * filters;
+          int64_t events = 0;
           for (int64_t i = 0; i < pixels; ++i) {
-            size_[i] = pack_events(grad + (ox + i) * g_.filters + group * filters, filters,
-                                   group * filters, index_.row(i), value_.row(i));
+            size_[i] = count_events(from + i * g_.filters, filters);
+            events += size_[i];
           }
-          sum_windows(pixels);
-          for (int64_t i = 0; i < pixels; ++i) {
-            if (size_[i] > 0) add_window(windows_.row(i), oy, ox + i, group, band);
+          if (events * kDenseShare > pixels * filters) {
+            multiply(from, filters, group * filters, pixels);
+          } else {
+            for (int64_t i = 0; i < pixels; ++i) {
+              pack_events(from + i * g_.filters, filters, group * filters, index_.row(i),
+                          value_.row(i));
+            }
+            sum_windows(pixels);
+          }
+          for (int64_t first = 0; first < g_.kernel_width; ++first) {
+            for (int64_t i = first; i < pixels; i += g_.kernel_width) {
+              if (size_[i] > 0) add_window(windows_.row(i), oy, ox + i, group, band);
+            }
           }
         }
       }
@@ -122,21 +135,53 @@ class ConvSpread final : public SpreadRows<A> {
 
  private:
   static constexpr int64_t kPixels = 16;  // treated together
+  // One in so many gradients is not zero: the dense product is as fast.
+  static constexpr int64_t kDenseShare = 3;
 
   int64_t input_row(int64_t oy, int64_t ky) const {
     return oy * g_.stride_y + ky * g_.dilation_y - g_.padding_top;
   }
 
-  // Columns outside, pixels inside: a slice of the weights stays in cache. The
-  // window is [kernel_height, run_]: a run holds kernel_width x channels.
+  // Those that lead into the band: a run for each kernel row.
+  void choose_runs(int64_t oy) {
+    first_run_ = g_.kernel_height;
+    past_run_ = 0;
+    for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
+      const int64_t y = input_row(oy, ky);
+      if (y < this->top_ || y >= this->bottom_) continue;
+      if (ky < first_run_) first_run_ = ky;
+      past_run_ = ky + 1;
+    }
+  }
+
+  // Slices outside, pixels inside: a slice of the weights stays in cache.
   KS_HD void sum_windows(int64_t pixels) {
-    const int64_t size = g_.kernel_height * run_;
-    for (int64_t at = 0; at < size; at += kGatherColumns<A>) {
-      const int64_t count = size - at < kGatherColumns<A> ? size - at : kGatherColumns<A>;
+    for_each_slice([&](const A* weights, int64_t at, int64_t count) {
       for (int64_t i = 0; i < pixels; ++i) {
         const Selection<A> chosen = {index_.row(i), value_.row(i), size_[i]};
-        if (chosen.size > 0) gather(chosen, weights_ + at, size, windows_.row(i) + at, count);
+        if (chosen.size > 0) gather(chosen, weights, order_.slice, windows_.row(i) + at, count);
       }
+    });
+  }
+
+  // The same with all gradients of the pixels, zero or not.
+  KS_HD void multiply(const A* grad, int64_t filters, int64_t first_filter, int64_t pixels) {
+    for_each_slice([&](const A* weights, int64_t at, int64_t count) {
+      const Product<A> product = {grad, g_.filters, filters, weights + first_filter * order_.slice,
+                                  order_.slice};
+      KS_ISA::multiply(product, pixels, count, windows_.row(0) + at, windows_.stride());
+    });
+  }
+
+  // Calls visit(weights, first column, columns) for the runs that are needed.
+  template <class Visit>
+  KS_HD void for_each_slice(Visit visit) const {
+    for (int64_t at = first_run_ * order_.run; at < past_run_ * order_.run;) {
+      const int64_t slice = at / order_.slice, within = at % order_.slice;
+      const int64_t room = order_.slice - within, left = past_run_ * order_.run - at;
+      const int64_t count = left < room ? left : room;
+      visit(weights_ + slice * g_.filters * order_.slice + within, at, count);
+      at += count;
     }
   }
 
@@ -151,7 +196,7 @@ class ConvSpread final : public SpreadRows<A> {
       const int64_t y = input_row(oy, ky);
       if (y < this->top_ || y >= this->bottom_) continue;
       A* to = band + (y - this->top_) * g_.width * g_.channels;
-      const A* from = window + ky * run_;
+      const A* from = window + ky * order_.run;
       if (whole && past - first == g_.kernel_width) {
         add_vectors(from, to + left * channels);
       } else if (whole && first < past) {
@@ -173,7 +218,7 @@ class ConvSpread final : public SpreadRows<A> {
   // A whole run: its padding adds zeros to what follows.
   KS_HD void add_vectors(const A* from, A* to) const {
     typedef A Vector __attribute__((vector_size(kVectorBytes)));
-    for (int64_t j = 0; j < run_; j += int64_t(kVectorBytes / sizeof(A))) {
+    for (int64_t j = 0; j < order_.run; j += int64_t(kVectorBytes / sizeof(A))) {
       Vector sum, term;
       __builtin_memcpy(&sum, to + j, sizeof(sum));
       __builtin_memcpy(&term, from + j, sizeof(term));
@@ -184,11 +229,12 @@ class ConvSpread final : public SpreadRows<A> {
 
   ConvGeometry g_;
   const A* weights_;
-  int64_t run_;
+  SpreadOrder order_;
   Rows<A> windows_;
   Rows<int32_t> index_;
   Rows<A> value_;
   int64_t size_[kPixels];
+  int64_t first_run_ = 0, past_run_ = 0;
 };
 
 }  // namespace KS_ISA

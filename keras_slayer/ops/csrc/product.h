@@ -1,0 +1,120 @@
+// A dense product of few rows, whose sums stay in registers.
+#ifndef KERAS_SLAYER_PRODUCT_H_
+#define KERAS_SLAYER_PRODUCT_H_
+
+#include "gather.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+// Rows and vectors of columns at once: as many as the processor has registers for.
+constexpr int kProductRows = 6;
+#if defined(__AVX512F__)
+constexpr int kProductVectors = 4;
+#else
+constexpr int kProductVectors = 2;
+#endif
+
+// left [rows, depth] times right [depth, columns]; strides from row to row.
+template <class A>
+struct Product {
+  const A* left;
+  int64_t left_stride, depth;
+  const A* right;
+  int64_t right_stride;
+};
+
+// Sums of products: of gradients, so that they may be fused where spikes' may not.
+template <class Vector, class A>
+KS_HD Vector multiply_add(Vector x, A y, Vector sum) {
+  return sum + x * y;
+}
+#if defined(__FMA__)
+typedef float FloatVector __attribute__((vector_size(kVectorBytes)));
+typedef double DoubleVector __attribute__((vector_size(kVectorBytes)));
+KS_HD FloatVector multiply_add(FloatVector x, float y, FloatVector sum) {
+#if defined(__AVX512F__)
+  return FloatVector(_mm512_fmadd_ps(__m512(x), _mm512_set1_ps(y), __m512(sum)));
+#else
+  return FloatVector(_mm256_fmadd_ps(__m256(x), _mm256_set1_ps(y), __m256(sum)));
+#endif
+}
+KS_HD DoubleVector multiply_add(DoubleVector x, double y, DoubleVector sum) {
+#if defined(__AVX512F__)
+  return DoubleVector(_mm512_fmadd_pd(__m512d(x), _mm512_set1_pd(y), __m512d(sum)));
+#else
+  return DoubleVector(_mm256_fmadd_pd(__m256d(x), _mm256_set1_pd(y), __m256d(sum)));
+#endif
+}
+#endif
+
+// kRows rows of kVectors vectors of columns.
+template <class A, int kRows, int kVectors>
+void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
+  typedef A Vector __attribute__((vector_size(kVectorBytes)));
+  constexpr int kLanes = int(kVectorBytes / sizeof(A));
+  Vector sum[kRows][kVectors] = {};
+  const A *left = product.left, *right = product.right;
+  for (int64_t k = 0; k < product.depth; ++k, right += product.right_stride) {
+    Vector loaded[kVectors];
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
+      __builtin_memcpy(&loaded[v], right + v * kLanes, sizeof(Vector));
+    }
+#pragma GCC unroll 8
+    for (int i = 0; i < kRows; ++i) {
+      const A value = left[i * product.left_stride + k];
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = multiply_add(loaded[v], value, sum[i][v]);
+    }
+  }
+#pragma GCC unroll 8
+  for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      __builtin_memcpy(out + i * out_stride + v * kLanes, &sum[i][v], sizeof(Vector));
+    }
+  }
+}
+
+// The same for 1 to kRows rows.
+template <class A, int kRows, int kVectors>
+KS_HD void multiply_few_rows(const Product<A>& product, int64_t rows, A* out, int64_t out_stride) {
+  if constexpr (kRows > 1) {
+    if (rows < kRows) {
+      return multiply_few_rows<A, kRows - 1, kVectors>(product, rows, out, out_stride);
+    }
+  }
+  multiply_tile<A, kRows, kVectors>(product, out, out_stride);
+}
+
+// The same for any number of rows, in groups of about the same size.
+template <class A, int kVectors>
+KS_HD void multiply_columns(Product<A> product, int64_t rows, A* out, int64_t out_stride) {
+  const int64_t groups = (rows + kProductRows - 1) / kProductRows;
+  for (int64_t group = 0; group < groups; ++group) {
+    const int64_t count = (group + 1) * rows / groups - group * rows / groups;
+    multiply_few_rows<A, kProductRows, kVectors>(product, count, out, out_stride);
+    product.left += count * product.left_stride;
+    out += count * out_stride;
+  }
+}
+
+// The same for any number of columns that make whole vectors.
+template <class A>
+KS_HD void multiply(Product<A> product, int64_t rows, int64_t columns, A* out,
+                    int64_t out_stride) {
+  constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A)), kWide = kProductVectors * kLanes;
+  int64_t at = 0;
+  for (; at + kWide <= columns; at += kWide, product.right += kWide) {
+    multiply_columns<A, kProductVectors>(product, rows, out + at, out_stride);
+  }
+  for (; at < columns; at += kLanes, product.right += kLanes) {
+    multiply_columns<A, 1>(product, rows, out + at, out_stride);
+  }
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_PRODUCT_H_
