@@ -228,10 +228,8 @@ def loihi_cuba(z, params, exodus: bool, surrogate: str):
 def delay(x, delay):
     shape = tf.shape(x)
 
-    def shifted(series, sign):
-        # Past the end of the series every delay is the same delay.
-        steps = tf.cast(tf.minimum(tf.floor(delay), tf.cast(shape[1], delay.dtype)), tf.int32)
-        source = tf.reshape(tf.range(shape[1]), [-1, *([1] * (x.shape.rank - 2))]) - sign * steps
+    def shifted(series, steps):
+        source = tf.reshape(tf.range(shape[1]), [-1, *([1] * (x.shape.rank - 2))]) - steps
         source = tf.broadcast_to(source, shape[1:])
         inside = tf.logical_and(source >= 0, source < shape[1])
         index = tf.broadcast_to(tf.clip_by_value(source, 0, shape[1] - 1)[tf.newaxis], shape)
@@ -249,15 +247,17 @@ def delay(x, delay):
 
     @tf.custom_gradient
     def apply(x, delay):
-        y = shifted(x, 1)
+        # From one step past the end of the series on, every delay is the same delay.
+        steps = tf.cast(tf.minimum(tf.floor(delay), tf.cast(shape[1] + 1, delay.dtype)), tf.int32)
+        y = shifted(x, steps)
         y.set_shape(x.shape)
 
         def grad(grad_y):
-            wide, out = tf.cast(grad_y, tf.float64), tf.cast(y, tf.float64)
-            step = out - tf.pad(out[:, :-1], [[0, 0], [1, 0], *([[0, 0]] * (x.shape.rank - 2))])
-            each = -tf.reduce_sum(wide * step, axis=[0, 1])
+            after, before = (tf.cast(shifted(x, steps + k), tf.float64) for k in (-1, 1))
+            slope = 0.5 * (after - before)
+            each = -tf.reduce_sum(tf.cast(grad_y, tf.float64) * slope, axis=[0, 1])
             shared = list(range(each.shape.rank - delay.shape.rank))
-            return shifted(grad_y, -1), tf.cast(tf.reduce_sum(each, axis=shared), delay.dtype)
+            return shifted(grad_y, -steps), tf.cast(tf.reduce_sum(each, axis=shared), delay.dtype)
 
         return y, grad
 
@@ -282,6 +282,12 @@ def dilate(weights, dilations):
 def spike_conv2d(frames, weights, strides, padding, dilations):
     """Group by group: TensorFlow's CPU convolutions have no gradient for groups."""
     groups = frames.shape[3] // weights.shape[2]
+    if weights.shape[2] == 1 and strides[0] != strides[1]:
+        # oneDNN (TensorFlow 2.21) gets one channel and output columns of one pixel wrong here.
+        frames, weights = (
+            _with_silent_channels(frames),
+            tf.pad(weights, [[0, 0]] * 2 + [[0, 1], [0, 0]]),
+        )
     parts = [
         tf.nn.conv2d(part, kernel, strides, padding)
         for part, kernel in zip(
@@ -291,6 +297,15 @@ def spike_conv2d(frames, weights, strides, padding, dilations):
         )
     ]
     return tf.concat(parts, axis=3)
+
+
+def _with_silent_channels(frames):
+    """A channel of zeros after each one."""
+    shape = tf.shape(frames)
+    pairs = tf.stack([frames, tf.zeros_like(frames)], axis=4)
+    doubled = tf.reshape(pairs, tf.concat([shape[:3], [2 * frames.shape[3]]], axis=0))
+    doubled.set_shape([*frames.shape[:3], 2 * frames.shape[3]])
+    return doubled
 
 
 def sum_pool2d(spikes, window, strides, pads):
