@@ -29,8 +29,9 @@ class DelayLayer(keras.layers.Layer):
     """Shifts each channel or neuron in time by its own learnable delay.
 
     y[t, n] = x[t - floor(delay[n] / dt), n]. Delays are real numbers in
-    training; their gradient is SLAYER's finite difference (``keras_slayer.ops.
-    delay``). A constraint keeps them in range: nothing has to be clamped by hand.
+    training; their gradient is SLAYER's, with a central difference in time
+    (``keras_slayer.ops.delay``). A constraint keeps them in range: nothing has to be
+    clamped by hand.
 
     Args:
         max_delay: upper bound in ms. 62 steps are the most that Loihi holds.

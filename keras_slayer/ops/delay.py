@@ -11,9 +11,18 @@ from keras_slayer.ops import checks, library, reference
 def delay(x, delay):
     """y[t, n] = x[t - floor(delay[n]), n]; zeros are shifted in.
 
-    Gradients: dx is dy shifted back; for the delay SLAYER's finite difference
-    on the shifted output, ddelay[n] = -sum_t dy[t, n] (y[t, n] - y[t-1, n]),
-    summed over everything that shares the delay.
+    Gradients: dx is dy shifted back. For the delay it is SLAYER's, the slope of the
+    output in time, here as a central difference:
+
+        ddelay[n] = -sum_t dy[t, n] (y[t+1, n] - y[t-1, n]) / 2
+
+    summed over everything that shares the delay. x is zero before its first step and
+    after its last one (T - 1): y[T] is x[T - floor(delay)] for a delay of one step or
+    more, and 0 for a shorter one.
+
+    SLAYER's own code takes y[t] - y[t-1], the slope half a step early. Under a squared
+    error of filtered spikes that favours long delays: where the filter is short, or
+    rises at once as an exponential does, delays that are too long grow still longer.
 
     Args:
         x: tensor (batch, time, ...).

@@ -74,8 +74,8 @@ def test_first_delays_are_within_one_step_and_loihis_limit_is_the_default():
     np.testing.assert_array_equal(layer.delay, 0.0)
 
 
-def test_delay_gradient_is_slayers_difference_in_ms():
-    """dd = -sum_t g[t] (y[t] - y[t-1]) / dt, by hand: the spike moves from step 3 to 5."""
+def test_delay_gradient_is_the_central_difference_in_ms():
+    """dd = -sum_t g[t] (y[t+1] - y[t-1]) / 2 dt, by hand: the spike moves from step 3 to 5."""
     layer = constant_delay(1.2, dt=0.5)
     x = np.zeros((1, 8, 1), "float32")
     x[0, 3] = 1
@@ -84,7 +84,7 @@ def test_delay_gradient_is_slayers_difference_in_ms():
         value = tf.reduce_sum(layer(x) * weights)
     assert float(value) == 8.0
     grad = tape.gradient(value, layer.delay.value)
-    assert grad.numpy().tolist() == [-(8.0 - 16.0) / 0.5]
+    assert grad.numpy().tolist() == [-(4.0 - 16.0) / 2 / 0.5]
 
 
 def test_delay_keeps_its_precision_in_16_bits():

@@ -17,15 +17,14 @@ def expected_of(x, grad, delays):
     steps = x.shape[1]
     for b, t, *n in np.ndindex(*x.shape):
         which = tuple(n[len(n) - delays.ndim :])
-        shift = int(min(np.floor(delays[which]), steps))
+        shift = int(min(np.floor(delays[which]), steps + 1))
         if t - shift >= 0:
             y[(b, t, *n)] = x[(b, t - shift, *n)]
         if t + shift < steps:
             dx[(b, t, *n)] = grad[(b, t + shift, *n)]
-    before = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
-    for b, t, *n in np.ndindex(*x.shape):
-        which = tuple(n[len(n) - delays.ndim :])
-        dd[which] -= grad[(b, t, *n)] * (y[(b, t, *n)] - before[(b, t, *n)])
+        for moment, sign in ((t + 1, 1), (t - 1, -1)):
+            if 0 <= moment - shift < steps:
+                dd[which] -= grad[(b, t, *n)] * sign * x[(b, moment - shift, *n)] / 2
     return y, dx, dd
 
 
@@ -35,7 +34,7 @@ def expected_of(x, grad, delays):
 def test_shift_and_gradients(name, delay_dtype, trailing):
     rng = np.random.default_rng(6)
     x, grad = rng.normal(size=(2, 8, 2, 3, 4)), rng.normal(size=(2, 8, 2, 3, 4))
-    delays = rng.uniform(0, 9, size=trailing)
+    delays = rng.uniform(0, 11, size=trailing)
     with cases.backend(name), tf.GradientTape() as tape:
         inputs = [tf.constant(x), tf.constant(delays, delay_dtype)]
         tape.watch(inputs)
@@ -61,17 +60,78 @@ def test_fractions_and_delays_past_the_end_by_hand(name):
     assert not y[5:].any()
 
 
-@BACKENDS
-def test_delay_gradient_by_hand(name):
-    """ddelay = -sum_t dy[t] (y[t] - y[t-1]): later spikes are wanted where it is negative."""
-    x = tf.constant([1.0, 0.0, 0.0, 0.0], shape=[1, 4, 1])
-    delay = tf.constant([1.0])
-    with cases.backend(name), tf.GradientTape() as tape:
+def delay_gradient(x, delay, upstream):
+    with tf.GradientTape() as tape:
         tape.watch(delay)
         y = ops.delay(x, delay)
-        upstream = tf.constant([2.0, 3.0, 5.0, 7.0], shape=[1, 4, 1])
-        gradient = tape.gradient(y, delay, output_gradients=upstream)
-    assert gradient.numpy().tolist() == [-(3.0 * 1 + 5.0 * -1)]
+    return tape.gradient(y, delay, output_gradients=upstream).numpy()
+
+
+@BACKENDS
+def test_delay_gradient_by_hand(name):
+    """ddelay = -sum_t dy[t] (y[t+1] - y[t-1]) / 2: negative where later spikes are wanted."""
+    x = tf.constant([1.0, 0.0, 0.0, 0.0], shape=[1, 4, 1])
+    upstream = tf.constant([2.0, 3.0, 5.0, 7.0], shape=[1, 4, 1])
+    with cases.backend(name):
+        gradient = delay_gradient(x, tf.constant([1.0]), upstream)
+    assert gradient.tolist() == [-(2.0 - 5.0) / 2]
+
+
+@BACKENDS
+def test_delay_gradient_at_the_ends_by_hand(name):
+    """What a delay has just pushed past the end still counts: one step less brings it back."""
+    delays = [0.0, 1.0, 2.5, 3.0, 4.0, 4.9, 5.0, 62.0, 1e30]
+    x, upstream = (
+        tf.repeat(tf.constant(series, shape=[1, 4, 1]), len(delays), axis=2)
+        for series in ([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 5.0, 7.0])
+    )
+    with cases.backend(name):
+        gradient = delay_gradient(x, tf.constant(delays), upstream)
+    by_hand = [
+        -(2 * (2 - 0) + 3 * (3 - 1) + 5 * (4 - 2) + 7 * (0 - 3)) / 2,
+        -(2 * (1 - 0) + 3 * (2 - 0) + 5 * (3 - 1) + 7 * (4 - 2)) / 2,
+        -(3 * (1 - 0) + 5 * (2 - 0) + 7 * (3 - 1)) / 2,
+        -(5 * (1 - 0) + 7 * (2 - 0)) / 2,
+        *[-7 * (1 - 0) / 2] * 2,
+        *[0] * 3,
+    ]
+    assert gradient.tolist() == by_hand
+
+
+@BACKENDS
+def test_delay_is_left_alone_where_the_error_lies_evenly_before_and_after(name):
+    """A bump is wanted at step 9, where a delay of 7 puts it; a backward difference moves it."""
+    x = tf.constant([1.0, 4.0, 6.0, 4.0, 1.0, *[0.0] * 15], shape=[1, 20, 1])
+    wanted = np.maximum(7 - np.abs(np.arange(20.0) - 9), 0).reshape(1, 20, 1)
+    upstream = tf.constant(-wanted, tf.float32)
+    with cases.backend(name):
+        gradients = [delay_gradient(x, tf.constant([d]), upstream)[0] for d in (6.0, 7.0, 8.0)]
+    assert gradients == [-10.0, 0.0, 10.0]
+
+
+@BACKENDS
+@pytest.mark.parametrize("tau", [1.0, 2.0, 5.0, 20.0])
+@pytest.mark.parametrize("kernel", ["alpha", "exponential"])
+def test_delay_gradient_points_to_the_true_delay_from_both_sides_alike(name, kernel, tau):
+    """Squared distance of a filtered spike from one that is 10 steps late; delays 0 to 20."""
+
+    def filtered(spikes):
+        if kernel == "alpha":
+            return ops.alpha_filter(spikes, tau)
+        return ops.exponential_filter(spikes, float(np.exp(-1 / tau)))
+
+    delays = np.arange(21.0)
+    x = np.zeros((1, 500, 21))
+    x[0, 5] = 1
+    with cases.backend(name):
+        target = filtered(ops.delay(x, 10.0))
+        watched = tf.constant(delays + 0.5)
+        with tf.GradientTape() as tape:
+            tape.watch(watched)
+            loss = tf.reduce_sum((filtered(ops.delay(x, watched)) - target) ** 2)
+        gradient = tape.gradient(loss, watched).numpy()
+    np.testing.assert_array_equal(np.sign(gradient), np.sign(delays - 10))
+    np.testing.assert_allclose(gradient, -gradient[::-1], rtol=1e-6)
 
 
 @BACKENDS

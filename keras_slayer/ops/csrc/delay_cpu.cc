@@ -39,10 +39,10 @@ void delay_grad(Dtype dtype, const DelayGradArgs& args, int64_t begin, int64_t e
       for (int64_t t = 0; t < steps; ++t) {
         for (int64_t n = 0, d = 0; n < inner; ++n) {
           const int64_t source = t - args.shift[d];
-          if (source >= 0) {  // else y[t] and y[t-1] are both zero
-            const double now = load(x[source * inner + n]);
+          if (source >= -1) {  // else y[t+1] and y[t-1] are both zero
+            const double after = source + 1 < steps ? load(x[(source + 1) * inner + n]) : 0;
             const double before = source > 0 ? load(x[(source - 1) * inner + n]) : 0;
-            partial[d] -= double(load(grad[t * inner + n])) * (now - before);
+            partial[d] -= 0.5 * load(grad[t * inner + n]) * (after - before);
           }
           d = d + 1 == args.delays ? 0 : d + 1;
         }

@@ -29,8 +29,8 @@ absl::Status read_shifts(const Tensor& delay, const Tensor& x, const Shape& shap
       return InvalidArgument("delay must be finite and not negative. Received: delay[", i,
                              "] = ", value);
     }
-    // Past the end of the series every delay is the same delay.
-    (*shifts)[i] = int64_t(std::min<double>(std::floor(value), double(shape.steps)));
+    // From one step past the end of the series on, every delay is the same delay.
+    (*shifts)[i] = int64_t(std::min<double>(std::floor(value), double(shape.steps + 1)));
   }
   return absl::OkStatus();
 }
