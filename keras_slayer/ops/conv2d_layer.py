@@ -64,26 +64,29 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
         fired, membrane = tf.cond(dense, from_dense, from_events)
 
         def grad(grad_fired, _grad_membrane):
-            outputs = {"grad": grad_fired, "membrane": membrane}
-            options = {**conv.native_options, **neuron, **spec.gradient_options}
-
             def dz():
                 return tf.reshape(spec.native_grad(grad_fired, membrane), [-1, *size])
 
-            grad_weights = tf.cond(
-                dense,
-                lambda: conv.weights_grad(frames, weights, dz()),
-                lambda: native.keras_slayer_conv2d_layer_weights_grad(
-                    **events, **outputs, weights_shape=conv.weights_shape, **options
-                ),
-            )
-            grad_weights.set_shape(weights.shape)
-            # One after the other: each takes all threads, and both at once the cache of both.
-            with tf.control_dependencies([grad_weights]):
-                grad_frames = native.keras_slayer_conv2d_layer_input_grad(
-                    **outputs, weights=weights, **options
+            def of_events():
+                return tuple(
+                    native.keras_slayer_conv2d_layer_grad(
+                        **events,
+                        grad=grad_fired,
+                        membrane=membrane,
+                        weights=weights,
+                        **conv.native_options,
+                        **neuron,
+                        **spec.gradient_options,
+                    )
                 )
-                grad_frames = tf.reshape(grad_frames, tf.shape(frames))
+
+            grad_frames, grad_weights = tf.cond(
+                dense,
+                lambda: (of_events()[0], conv.weights_grad(frames, weights, dz())),
+                of_events,
+            )
+            grad_frames = tf.reshape(grad_frames, tf.shape(frames))
+            grad_weights.set_shape(weights.shape)
             grad_bias = [tf.reduce_sum(dz(), axis=[0, 1, 2]) for _ in bias]
             return (grad_frames, grad_weights, *grad_bias)
 

@@ -134,6 +134,11 @@ class RowWriter {
   void done(T* target, int64_t count) const {
     if (stream_) stream_row(row_.row(0), count, target);
   }
+  // The same for values that lie in a row already.
+  void copy(const T* row, int64_t count, T* target) const {
+    stream_ ? stream_row(row, count, target)
+            : (void)__builtin_memcpy(target, row, size_t(count) * sizeof(T));
+  }
 
  private:
   bool stream_;
@@ -169,6 +174,7 @@ void srm_fir_grad(Dtype, const SrmFirGradArgs&, int64_t, int64_t);
 void layer(Dtype, const LayerArgs&, int64_t, int64_t);
 void conv_weights_grad(Dtype, const ConvWeightsGradArgs&, int64_t, int64_t);
 void layer_input_grad(Dtype, const LayerInputGradArgs&, int64_t, int64_t);
+void conv_grad(Dtype, const ConvGradArgs&, int64_t, int64_t);
 void delay(Dtype, const DelayArgs&, int64_t, int64_t);
 void delay_grad(Dtype, const DelayGradArgs&, int64_t, int64_t);
 void count_events(Dtype, const CountArgs&, int64_t, int64_t);

@@ -242,6 +242,12 @@ struct LayerInputGradArgs {  // item: a sample and a band of input rows
   void* grad_in;
 };
 
+// Both at once, over whole frames; item: a group of samples.
+struct ConvGradArgs {
+  ConvWeightsGradArgs weights;  // its items: (group, block), whose order partial has
+  LayerInputGradArgs input;
+};
+
 struct EventConvArgs {  // item: a frame
   Events events;
   ConvGeometry geometry;
@@ -272,6 +278,7 @@ struct Kernels {
   void (*layer)(Dtype, const LayerArgs&, int64_t begin, int64_t end);
   void (*conv_weights_grad)(Dtype, const ConvWeightsGradArgs&, int64_t begin, int64_t end);
   void (*layer_input_grad)(Dtype, const LayerInputGradArgs&, int64_t begin, int64_t end);
+  void (*conv_grad)(Dtype, const ConvGradArgs&, int64_t begin, int64_t end);
   void (*delay)(Dtype, const DelayArgs&, int64_t begin, int64_t end);
   void (*delay_grad)(Dtype, const DelayGradArgs&, int64_t begin, int64_t end);
   void (*count_events)(Dtype, const CountArgs&, int64_t begin, int64_t end);

@@ -8,12 +8,13 @@ namespace KS_ISA {
 
 namespace {
 
-// dz, or lambda alone, of a tile of steps: the one of `frame` and those before it.
-// Row i of the result belongs to frame - i.
+// Of a tile of steps, the one of `frame` and those before it: lambda, and where dz
+// is not null what its filter makes of it (the same rows, or others). Row i of the
+// results belongs to frame - i.
 template <class T, class A>
 void adjoint_tile(const Shape& shape, const void* grads, const void* membranes, int64_t frame,
-                  int64_t steps, int64_t first, int64_t count, bool filtered,
-                  AdjointRows<T>* neuron, const Rows<A>& rows) {
+                  int64_t steps, int64_t first, int64_t count, AdjointRows<T>* neuron,
+                  const Rows<A>& lambda, const Rows<A>* dz) {
   for (int64_t from = 0; from < count; from += kBlock) {
     const int64_t size = count - from < kBlock ? count - from : kBlock;
     for (int64_t i = 0; i < steps; ++i) {
@@ -25,11 +26,33 @@ void adjoint_tile(const Shape& shape, const void* grads, const void* membranes, 
                                                : (steps - kAhead) * shape.inner + kBlock;
       prefetch_row(grad + ahead, size);
       prefetch_row(membrane + ahead, size);
-      A* row = rows.row(i) + from;
-      filtered ? neuron->step(grad, membrane, from, size, row)
-               : neuron->drive(grad, membrane, from, size, row);
+      A* row = lambda.row(i) + from;
+      if (dz == &lambda) {
+        neuron->step(grad, membrane, from, size, row);
+      } else {
+        neuron->drive(grad, membrane, from, size, row);
+        if (dz != nullptr) neuron->filter(row, from, size, dz->row(i) + from);
+      }
     }
   }
+}
+
+// A row of gradients on its way to memory, as it is or through the neurons' filter.
+template <class T, class A>
+void write_row(const A* row, int64_t size, T* out, const RowWriter<T>& writer) {
+  if constexpr (sizeof(T) == sizeof(A)) {
+    writer.copy(row, size, out);
+  } else {
+    T* target = writer.start(out);
+    KS_VECTOR_LOOP(j, size) store(&target[j], row[j]);
+    writer.done(out, size);
+  }
+}
+template <class T, class A>
+void write_filtered(AdjointRows<T>* neuron, A* row, int64_t size, T* out,
+                    const RowWriter<T>& writer) {
+  neuron->filter(row, 0, size, row);
+  write_row(row, size, out, writer);
 }
 
 }  // namespace
@@ -58,8 +81,8 @@ void conv_weights_grad(Dtype dtype, const ConvWeightsGradArgs& args, int64_t beg
         neuron->reset(count, count);
         for (int64_t past = shape.steps; past > 0; past -= kTile) {
           const int64_t steps = past < kTile ? past : kTile, frame = b * shape.steps + past - 1;
-          adjoint_tile(shape, args.grad, args.membrane, frame, steps, first, count, true,
-                       neuron.get(), dz);
+          adjoint_tile(shape, args.grad, args.membrane, frame, steps, first, count, neuron.get(),
+                       dz, &dz);
           for (int64_t i = 0; i < steps; ++i) synapse.collect(frame - i, dz.row(i), partial);
         }
       }
@@ -97,20 +120,65 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
       for (int64_t past = shape.steps; past > 0; past -= kTile) {
         const int64_t steps = past < kTile ? past : kTile;
         const int64_t frame = sample * shape.steps + past - 1;
-        adjoint_tile(shape, args.grad, args.membrane, frame, steps, first, count, pool,
-                     neuron.get(), outputs);
+        adjoint_tile(shape, args.grad, args.membrane, frame, steps, first, count, neuron.get(),
+                     outputs, pool ? &outputs : nullptr);
         for (int64_t i = 0; i < steps; ++i) {
           T* out = static_cast<T*>(args.grad_in) +
                    ((frame - i) * args.in_rows + top) * args.in_row;
-          T* target = result.start(out);
-          A* wide = dx;
-          if constexpr (sizeof(T) == sizeof(A)) wide = target;
-          synapse->spread(outputs.row(i), pool ? wide : dx);
-          if (!pool) neuron->filter(dx, 0, size, wide);
-          if constexpr (sizeof(T) != sizeof(A)) {
-            KS_VECTOR_LOOP(j, size) store(&target[j], dx[j]);
+          synapse->spread(outputs.row(i), dx);
+          pool ? write_row(dx, size, out, result)
+               : write_filtered(neuron.get(), dx, size, out, result);
+        }
+      }
+    }
+  });
+}
+
+// conv_weights_grad and layer_input_grad at once: lambda is computed once and
+// memory read once. Sums in the same order as they do.
+void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end) {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    using A = ArithmeticOf<T>;
+    const ConvWeightsGradArgs& w = args.weights;
+    const LayerInputGradArgs& in = args.input;
+    const Shape& shape = w.shape;
+    const ConvGeometry& g = w.geometry;
+    const int64_t blocks = block_count(shape.inner, w.block), size = in.in_rows * in.in_row;
+    const int64_t weights = g.kernel_height * g.kernel_width * (g.channels / g.groups) * g.filters;
+    ConvRows<T> synapse(w.events, g, nullptr);
+    ConvSpread<A> spread(g, static_cast<const A*>(in.weights));
+    spread.aim(0, in.in_rows);
+    const int64_t first = spread.first_row() * (shape.inner / in.out_rows);
+    const Owned<AdjointRows<T>> neuron(new_adjoint_rows<T>(w.neuron, shape.inner, shape.inner));
+    const Owned<AdjointRows<T>> after(new_adjoint_rows<T>(w.neuron, 0, size));
+    const Rows<A> lambda(kTile, shape.inner), dz(kTile, shape.inner);
+    const Rows<A> inputs(1, size + SpreadRows<A>::kSlack / int64_t(sizeof(A)));
+    const RowWriter<T> result(size, in.stream);
+    A* dx = inputs.row(0);
+    for (int64_t item = begin; item < end; ++item) {
+      A* partial = static_cast<A*>(w.partial) + item * blocks * weights;
+      clear(partial, blocks * weights);
+      const int64_t past_sample = (item + 1) * w.samples;
+      for (int64_t b = item * w.samples; b < past_sample && b < shape.batch; ++b) {
+        neuron->reset(shape.inner, shape.inner);
+        after->reset(0, size);
+        for (int64_t past = shape.steps; past > 0; past -= kTile) {
+          const int64_t steps = past < kTile ? past : kTile, frame = b * shape.steps + past - 1;
+          adjoint_tile(shape, w.grad, w.membrane, frame, steps, 0, shape.inner, neuron.get(),
+                       lambda, &dz);
+          for (int64_t block = 0; block < blocks; ++block) {
+            const int64_t start = block * w.block, rest = shape.inner - start;
+            synapse.aim(start, rest < w.block ? rest : w.block);
+            for (int64_t i = 0; i < steps; ++i) {
+              synapse.collect(frame - i, dz.row(i) + start, partial + block * weights);
+            }
           }
-          result.done(out, size);
+          for (int64_t i = 0; i < steps; ++i) {
+            spread.spread(lambda.row(i) + first, dx);
+            write_filtered(after.get(), dx, size, static_cast<T*>(in.grad_in) + (frame - i) * size,
+                           result);
+          }
         }
       }
     }

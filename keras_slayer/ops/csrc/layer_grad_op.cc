@@ -6,8 +6,7 @@
 namespace keras_slayer {
 namespace {
 
-// Runs work(T(), A()) after grad and membrane have been found to have the shape
-// [batch, steps, size...] of a layer's output.
+// Whether grad and membrane have the shape [batch, steps, size...] of a layer's output.
 absl::Status check_outputs(const Tensor& grad, const Tensor& membrane,
                            std::initializer_list<int64_t> size, Shape* shape) {
   bool fits = grad.dims() == 2 + int(size.size());
@@ -55,158 +54,162 @@ Aligned<A> spread_weights(const ConvGeometry& g, const Tensor& weights) {
 
 }  // namespace
 
-REGISTER_OP("KerasSlayer>Conv2DLayerWeightsGrad")
+// Both gradients of a convolution and its neurons; one that nothing asks for is
+// neither computed nor set.
+REGISTER_OP("KerasSlayer>Conv2DLayerGrad")
     KS_EVENT_INPUTS
     .Input("grad: T")
     .Input("input_size: int64")
     .Input("output_size: int64")
     .Input("membrane: T")
     .Input("params: double")
-    .Input("weights_shape: int64")
+    .Input("weights: T")
+    .Output("grad_input: T")
     .Output("grad_weights: T")
     KS_CONV_ATTRS
     KS_NEURON_ATTR
     KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
     .SetShapeFn([](InferenceContext* c) {
-      ShapeHandle shape;
-      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(8, &shape));
-      c->set_output(0, shape);
+      ShapeHandle grad, size, input;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 5, &grad));
+      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(4, &size));
+      TF_RETURN_IF_ERROR(c->WithRank(size, 3, &size));
+      TF_RETURN_IF_ERROR(
+          c->Concatenate(c->MakeShape({c->Dim(grad, 0), c->Dim(grad, 1)}), size, &input));
+      c->set_output(0, input);
+      c->set_output(1, c->input(8));
       return absl::OkStatus();
     });
 
-class Conv2DLayerWeightsGrad : public ConvOp {
+class Conv2DLayerGrad : public ConvOp {
  public:
-  explicit Conv2DLayerWeightsGrad(OpKernelConstruction* context) : ConvOp(context) {
+  explicit Conv2DLayerGrad(OpKernelConstruction* context) : ConvOp(context) {
     OP_REQUIRES_OK(context, read_gradient(context, &gradient_));
     OP_REQUIRES_OK(context, read_kind(context, &kind_));
   }
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(3);
     const Tensor& membrane = context->input(6);
-    TensorShape weights;
-    OP_REQUIRES_OK(context, read_shape(context->input(8), &weights));
-    ConvWeightsGradArgs args = {};
-    ConvGeometry& g = args.geometry;
-    std::vector<int32_t> rows, columns;
-    OP_REQUIRES_OK(context, prepare(context->input(4), context->input(5), weights, &g, &rows,
-                                    &columns));
-    OP_REQUIRES_OK(context, read_events(context, g.height * g.width * g.channels, &args.events));
-    args.neuron = gradient_;
-    OP_REQUIRES_OK(context, read_neuron(context->input(7), kind_, &args.neuron));
-    OP_REQUIRES_OK(context, check_outputs(grad, membrane, {g.out_height, g.out_width, g.filters},
-                                          &args.shape));
-    OP_REQUIRES(context, args.events.rows == args.shape.batch * args.shape.steps,
-                InvalidArgument("events and grad must have as many frames. Received: ",
-                                args.events.rows, " rows of events, grad of shape ",
-                                grad.shape().DebugString()));
-    args.grad = data_of(grad);
-    args.membrane = data_of(membrane);
-    Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, context->allocate_output(0, weights, &out));
-    with_types(grad.dtype(), [&](auto type, auto wide) {
-      reduce<decltype(type), decltype(wide)>(context, args, dtype_of(grad), out);
-    });
-  }
-
- private:
-  // Work items sum apart and are then added in order. What they are depends on the
-  // sizes alone, so the bits do not depend on threads.
-  template <class T, class A>
-  static void reduce(OpKernelContext* context, ConvWeightsGradArgs args, Dtype dtype,
-                     Tensor* out) {
-    constexpr int64_t kItems = 16, kMaxBytes = int64_t(64) << 20;
-    const int64_t row = args.geometry.out_width * args.geometry.filters;
-    const int64_t band = std::max<int64_t>(1, kLayerBlock / row);
-    const int64_t bands = (args.geometry.out_height + band - 1) / band;
-    args.block = (args.geometry.out_height + bands - 1) / bands * row;
-    const int64_t blocks = block_count(args.shape.inner, args.block);
-    const int64_t size = out->NumElements();
-    const int64_t most = std::min(kItems, kMaxBytes / std::max<int64_t>(1, size * sizeof(A)));
-    const int64_t groups =
-        std::max<int64_t>(1, std::min(args.shape.batch, (most + blocks - 1) / blocks));
-    args.samples = (args.shape.batch + groups - 1) / groups;
-    const int64_t items = args.samples == 0 ? 0 : block_count(args.shape.batch, args.samples) * blocks;
-    const Aligned<A> partial(items * size);
-    args.partial = partial.get();
-    parallel_for(context, items, args.samples * args.shape.steps * args.block * 2,
-                 [&](int64_t begin, int64_t end) {
-                   kernels().conv_weights_grad(dtype, args, begin, end);
-                 });
-    sum_weights<T>(args.geometry, partial.get(), items, out);
-  }
-
-  NeuronParams gradient_ = {};
-  NeuronKind kind_;
-};
-KS_REGISTER("Conv2DLayerWeightsGrad", Conv2DLayerWeightsGrad);
-
-REGISTER_OP("KerasSlayer>Conv2DLayerInputGrad")
-    .Input("grad: T")
-    .Input("membrane: T")
-    .Input("weights: T")
-    .Input("params: double")
-    .Input("input_size: int64")
-    .Input("output_size: int64")
-    .Output("grad_input: T")
-    KS_CONV_ATTRS
-    KS_NEURON_ATTR
-    KS_GRADIENT_ATTRS
-    .Attr(KS_TYPES)
-    .SetShapeFn([](InferenceContext* c) {
-      ShapeHandle grad, size;
-      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 5, &grad));
-      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(4, &size));
-      TF_RETURN_IF_ERROR(c->WithRank(size, 3, &size));
-      return same_outputs(c, c->MakeShape({c->Dim(grad, 0), c->Dim(grad, 1)}),
-                          {c->Dim(size, 0), c->Dim(size, 1), c->Dim(size, 2)});
-    });
-
-class Conv2DLayerInputGrad : public ConvOp {
- public:
-  explicit Conv2DLayerInputGrad(OpKernelConstruction* context) : ConvOp(context) {
-    OP_REQUIRES_OK(context, read_gradient(context, &gradient_));
-    OP_REQUIRES_OK(context, read_kind(context, &kind_));
-  }
-  void Compute(OpKernelContext* context) override {
-    const Tensor& grad = context->input(0);
-    const Tensor& membrane = context->input(1);
-    const Tensor& weights = context->input(2);
-    LayerInputGradArgs args = {};
-    ConvGeometry& g = args.conv;
+    const Tensor& weights = context->input(8);
+    ConvGradArgs args = {};
+    ConvWeightsGradArgs& w = args.weights;
+    ConvGeometry& g = w.geometry;
     std::vector<int32_t> rows, columns;
     OP_REQUIRES_OK(context, prepare(context->input(4), context->input(5), weights.shape(), &g,
                                     &rows, &columns));
-    args.neuron = gradient_;
-    OP_REQUIRES_OK(context, read_neuron(context->input(3), kind_, &args.neuron));
-    OP_REQUIRES_OK(context, check_outputs(grad, membrane, {g.out_height, g.out_width, g.filters},
-                                          &args.shape));
-    Tensor* out = nullptr;
-    TensorShape shape;
+    OP_REQUIRES_OK(context, read_events(context, g.height * g.width * g.channels, &w.events));
+    w.neuron = gradient_;
+    OP_REQUIRES_OK(context, read_neuron(context->input(7), kind_, &w.neuron));
     OP_REQUIRES_OK(context,
-                   TensorShape::BuildTensorShape({args.shape.batch, args.shape.steps, g.height,
-                                                  g.width, g.channels},
-                                                 &shape));
-    OP_REQUIRES_OK(context, allocate_large(context, 0, shape, &out));
-    args.out_rows = g.out_height;
-    args.in_rows = g.height;
-    args.in_row = g.width * g.channels;
-    args.grad = data_of(grad);
-    args.membrane = data_of(membrane);
-    args.grad_in = data_of(out);
-    args.stream = is_large(*out);
+                   check_outputs(grad, membrane, {g.out_height, g.out_width, g.filters}, &w.shape));
+    OP_REQUIRES(context, w.events.rows == w.shape.batch * w.shape.steps,
+                InvalidArgument("events and grad must have as many frames. Received: ",
+                                w.events.rows, " rows of events, grad of shape ",
+                                grad.shape().DebugString()));
+    w.grad = data_of(grad);
+    w.membrane = data_of(membrane);
+    const bool input = context->output_required(0), both = input && context->output_required(1);
+    Tensor *grad_input = nullptr, *grad_weights = nullptr;
+    if (input) OP_REQUIRES_OK(context, allocate_input(context, w, &grad_input));
+    if (both || !input) {
+      OP_REQUIRES_OK(context, context->allocate_output(1, weights.shape(), &grad_weights));
+    }
     with_types(grad.dtype(), [&](auto type, auto wide) {
-      const auto ordered = spread_weights<decltype(type), decltype(wide)>(g, weights);
-      args.weights = ordered.get();
-      run_input_grad(context, args, dtype_of(grad));
+      using T = decltype(type);
+      using A = decltype(wide);
+      const Dtype dtype = dtype_of(grad);
+      Partial<A> partial;
+      if (grad_weights != nullptr) partial = divide<A>(&w);
+      const auto ordered = input ? spread_weights<T, A>(g, weights) : Aligned<A>(0);
+      if (input) args.input = input_args(w, ordered.get(), grad_input);
+      const bool together = both && partial.groups % threads(context) == 0 &&
+                            w.shape.inner <= kLargestFrame;
+      const int64_t cost = w.samples * w.shape.steps * w.block * 2;
+      if (together) {
+        parallel_for(context, partial.groups, cost * partial.blocks,
+                     [&](int64_t begin, int64_t end) { kernels().conv_grad(dtype, args, begin, end); });
+      } else {
+        if (grad_weights != nullptr) {
+          parallel_for(context, partial.groups * partial.blocks, cost,
+                       [&](int64_t begin, int64_t end) {
+                         kernels().conv_weights_grad(dtype, w, begin, end);
+                       });
+        }
+        if (input) run_input_grad(context, args.input, dtype);
+      }
+      if (grad_weights != nullptr) {
+        sum_weights<T>(g, static_cast<const A*>(w.partial), partial.groups * partial.blocks,
+                       grad_weights);
+      }
     });
   }
 
  private:
+  // Neurons whose rows for a tile of steps leave room for the weights in the
+  // second-level cache.
+  static constexpr int64_t kLargestFrame = 16384;
+
+  // Gradients of the weights that work items sum apart, to be added in order. What
+  // they are depends on the sizes alone, so the bits do not depend on threads.
+  template <class A>
+  struct Partial {
+    int64_t groups = 0, blocks = 0;  // of samples, of neurons
+    std::unique_ptr<Aligned<A>> sums;
+  };
+
+  template <class A>
+  static Partial<A> divide(ConvWeightsGradArgs* args) {
+    constexpr int64_t kItems = 16, kMaxBytes = int64_t(64) << 20;
+    const ConvGeometry& g = args->geometry;
+    const int64_t row = g.out_width * g.filters;
+    const int64_t band = std::max<int64_t>(1, kLayerBlock / row);
+    const int64_t bands = (g.out_height + band - 1) / band;
+    args->block = (g.out_height + bands - 1) / bands * row;
+    const int64_t blocks = block_count(args->shape.inner, args->block);
+    const int64_t size = g.kernel_height * g.kernel_width * g.channels / g.groups * g.filters;
+    const int64_t most = std::min(kItems, kMaxBytes / std::max<int64_t>(1, size * sizeof(A)));
+    const int64_t groups =
+        std::max<int64_t>(1, std::min(args->shape.batch, (most + blocks - 1) / blocks));
+    args->samples = (args->shape.batch + groups - 1) / groups;
+    Partial<A> partial;
+    partial.groups = args->samples == 0 ? 0 : block_count(args->shape.batch, args->samples);
+    partial.blocks = blocks;
+    partial.sums = std::make_unique<Aligned<A>>(partial.groups * blocks * size);
+    args->partial = partial.sums->get();
+    return partial;
+  }
+
+  static absl::Status allocate_input(OpKernelContext* context, const ConvWeightsGradArgs& w,
+                                     Tensor** out) {
+    const ConvGeometry& g = w.geometry;
+    TensorShape shape;
+    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape(
+        {w.shape.batch, w.shape.steps, g.height, g.width, g.channels}, &shape));
+    return allocate_large(context, 0, shape, out);
+  }
+
+  static LayerInputGradArgs input_args(const ConvWeightsGradArgs& w, const void* weights,
+                                       Tensor* out) {
+    LayerInputGradArgs args = {};
+    args.shape = w.shape;
+    args.stream = is_large(*out);
+    args.out_rows = w.geometry.out_height;
+    args.in_rows = w.geometry.height;
+    args.in_row = w.geometry.width * w.geometry.channels;
+    args.weights = weights;
+    args.conv = w.geometry;
+    args.neuron = w.neuron;
+    args.grad = w.grad;
+    args.membrane = w.membrane;
+    args.grad_in = data_of(out);
+    return args;
+  }
+
   NeuronParams gradient_ = {};
   NeuronKind kind_;
 };
-KS_REGISTER("Conv2DLayerInputGrad", Conv2DLayerInputGrad);
+KS_REGISTER("Conv2DLayerGrad", Conv2DLayerGrad);
 
 REGISTER_OP("KerasSlayer>SumPool2DLayerInputGrad")
     .Input("grad: T")

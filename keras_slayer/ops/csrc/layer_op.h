@@ -11,14 +11,17 @@
 
 namespace keras_slayer {
 
+inline int64_t threads(OpKernelContext* context) {
+  return context->device()->tensorflow_cpu_worker_threads()->num_threads;
+}
+
 // Whole units of `size` per work item: as many as stay in cache, fewer where
 // threads would idle. What is computed does not depend on it.
 inline int64_t choose_block(OpKernelContext* context, int64_t batch, int64_t size, int64_t unit,
                             int64_t largest) {
-  const int64_t threads = context->device()->tensorflow_cpu_worker_threads()->num_threads;
   const int64_t units = std::max<int64_t>(1, (size + unit - 1) / unit);
   const int64_t blocks = std::max((size + largest - 1) / largest,
-                                  (2 * threads + batch - 1) / std::max<int64_t>(1, batch));
+                                  (2 * threads(context) + batch - 1) / std::max<int64_t>(1, batch));
   return (units + blocks - 1) / blocks * unit;
 }
 

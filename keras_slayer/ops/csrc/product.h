@@ -24,30 +24,6 @@ struct Product {
   int64_t right_stride;
 };
 
-// Sums of products: of gradients, so that they may be fused where spikes' may not.
-template <class Vector, class A>
-KS_HD Vector multiply_add(Vector x, A y, Vector sum) {
-  return sum + x * y;
-}
-#if defined(__FMA__)
-typedef float FloatVector __attribute__((vector_size(kVectorBytes)));
-typedef double DoubleVector __attribute__((vector_size(kVectorBytes)));
-KS_HD FloatVector multiply_add(FloatVector x, float y, FloatVector sum) {
-#if defined(__AVX512F__)
-  return FloatVector(_mm512_fmadd_ps(__m512(x), _mm512_set1_ps(y), __m512(sum)));
-#else
-  return FloatVector(_mm256_fmadd_ps(__m256(x), _mm256_set1_ps(y), __m256(sum)));
-#endif
-}
-KS_HD DoubleVector multiply_add(DoubleVector x, double y, DoubleVector sum) {
-#if defined(__AVX512F__)
-  return DoubleVector(_mm512_fmadd_pd(__m512d(x), _mm512_set1_pd(y), __m512d(sum)));
-#else
-  return DoubleVector(_mm256_fmadd_pd(__m256d(x), _mm256_set1_pd(y), __m256d(sum)));
-#endif
-}
-#endif
-
 // kRows rows of kVectors vectors of columns.
 template <class A, int kRows, int kVectors>
 void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
@@ -65,7 +41,7 @@ void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
     for (int i = 0; i < kRows; ++i) {
       const A value = left[i * product.left_stride + k];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[i][v] = multiply_add(loaded[v], value, sum[i][v]);
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = sum[i][v] + loaded[v] * value;
     }
   }
 #pragma GCC unroll 8
