@@ -4,7 +4,8 @@
 #             each in an environment of its own: 1.5 GB; Python 3.11
 # make lint   style
 # make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
-# make bench-peers   a training step against snnTorch, spikingjelly, lava-dl and Keras' RNN (hours)
+# make bench-peers   a training step against snnTorch, Norse, spikingjelly, lava-dl, Spyx and plain
+#             TensorFlow (hours; each peer in an environment of its own: 3.5 GB; Python 3.11)
 # make clean  removes the virtual environment and everything built
 
 PYTHON ?= python3
@@ -38,7 +39,8 @@ bench: $(VENV)/.installed
 		$(BIN)/python benchmarks/simulator.py --peers $(INTEROP) $(ARGS); \
 	else echo "No simulator benchmark: the lava environment is not there (make test-interop)."; fi
 
-bench-peers: $(VENV)/.installed $(BENCH)/lava/.installed $(BENCH)/spikingjelly/.installed
+bench-peers: $(VENV)/.installed $(BENCH)/lava/.installed $(BENCH)/spikingjelly/.installed \
+		$(BENCH)/jax/.installed
 	for w in w1 w2 w3 w4; do $(BIN)/python benchmarks/against_peers.py $$w $(ARGS) || exit 1; done
 	for a in steps batch density; do $(BIN)/python benchmarks/growth.py $$a || exit 1; done
 	$(BIN)/python benchmarks/report.py
@@ -73,6 +75,11 @@ $(BENCH)/lava/.installed: benchmarks/requirements-lava.txt $(REQUIREMENTS)-lava.
 $(BENCH)/spikingjelly/.installed: benchmarks/requirements-spikingjelly.txt
 	$(PYTHON) -m venv --clear $(BENCH)/spikingjelly
 	$(BENCH)/spikingjelly/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-spikingjelly.txt
+	touch $@
+
+$(BENCH)/jax/.installed: benchmarks/requirements-jax.txt
+	$(PYTHON) -m venv --clear $(BENCH)/jax
+	$(BENCH)/jax/bin/python -m pip install --quiet --disable-pip-version-check -r benchmarks/requirements-jax.txt
 	touch $@
 
 clean:

@@ -6,7 +6,8 @@
 Each candidate is a process of its own in its library's environment (`make bench-peers`
 makes them under .bench); peers/protocol.py says how they are timed, and what the
 libraries print is in a log beside the results. All have the same network, batch, spikes
-and loss, and Adam. A turn takes two steps of each candidate, and times the second.
+and loss, and Adam; "no reset" marks those whose neurons have none (peers/toeplitz_step.py). A
+turn takes two steps of each candidate, and times the second.
 
 Columns: MB is the peak memory over that of the imports; "/ memory" and "/ dense" are the
 median in multiples of the ms that the machine's memory and dense products allow at best.
@@ -25,13 +26,13 @@ import time
 import common
 import limits
 from peers import networks
-from peers.networks import NETWORKS
+from peers.networks import NETWORKS, Dense
 from peers.protocol import Settings
 
 FOLDER = pathlib.Path(__file__).parent
 OURS = "keras_slayer"
 # None is this Python: TensorFlow, Keras and keras_slayer.
-LAVA, SPIKINGJELLY = "lava", "spikingjelly"
+LAVA, SPIKINGJELLY, JAX = "lava", "spikingjelly", "jax"
 # Lets a candidate's threads go to sleep before another one is timed.
 PAUSE_SECONDS = 0.03
 
@@ -51,6 +52,9 @@ PEERS = [
     Peer(f"{OURS}, CUBA", "keras_slayer_step", "cuba"),
     Peer(f"{OURS}, LoihiCUBA", "keras_slayer_step", "loihi"),
     Peer("dense TensorFlow twin, SRM", "keras_slayer_step", "dense srm"),
+    Peer("Toeplitz in TensorFlow, no reset", "toeplitz_step", "xla neurons"),
+    Peer("Toeplitz in TensorFlow, no reset, XLA", "toeplitz_step", "xla step"),
+    Peer("Toeplitz in TensorFlow, no reset, sparse", "toeplitz_step", "sparse input"),
     Peer("Keras RNN cell", "keras_rnn_step", "graph"),
     Peer("Keras RNN cell, XLA", "keras_rnn_step", "xla"),
     Peer("lava-dl CUBA, float weights", "lava_dl_step", "float", LAVA),
@@ -59,9 +63,9 @@ PEERS = [
     Peer("spikingjelly CUBA", "spikingjelly_step", "cuba", SPIKINGJELLY),
     Peer("snnTorch Leaky, loop", "snntorch_step", "loop", LAVA),
     Peer("snnTorch Leaky, compiled", "snntorch_step", "compiled", LAVA),
+    Peer("Norse LIF box, compiled", "norse_step", "compiled", LAVA),
+    Peer("Spyx LIF", "spyx_step", "lif", JAX),
 ]
-# Without products there is nothing to be dense, to round or to delay.
-ONLY_NETWORKS = {"dense srm", "delays"}
 
 
 class CandidateError(RuntimeError):
@@ -226,10 +230,19 @@ def parse_arguments():
     return parser.parse_args()
 
 
+def left_out(specs) -> set[str]:
+    """Variants that would be another one over again."""
+    if not specs:
+        # Without products there is nothing to be dense or sparse, to compile, round or delay.
+        return {"dense srm", "delays", "xla step", "sparse input"}
+    # TensorFlow has no convolution and no pool of sparse tensors.
+    return set() if isinstance(specs[0], Dense) else {"sparse input"}
+
+
 def chosen_peers(arguments) -> list[Peer]:
     named = [p for p in PEERS if any(text in p.name for text in arguments.candidates)]
-    if not NETWORKS[arguments.workload].specs:
-        named = [p for p in named if p.variant not in ONLY_NETWORKS]
+    specs = NETWORKS[arguments.workload].specs
+    named = [p for p in named if p.variant not in left_out(specs)]
     if not named:
         raise SystemExit(f"candidates are {', '.join(peer.name for peer in PEERS)}")
     return named

@@ -26,6 +26,7 @@ def candidates(network, neuron, settings):
         "shape": (settings["batch"], settings["steps"]),
         "density": settings["density"],
         "neuron": neuron,
+        "surrogate": "exponential",
     }
     return [
         common.Candidate("event-driven", prepare, {**options, "dense": False}),

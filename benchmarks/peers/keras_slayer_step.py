@@ -77,6 +77,7 @@ def prepare(settings):
         (settings.batch, settings.steps),
         settings.density,
         neuron,
+        "exponential",
         product == "dense",
     )
 
