@@ -51,6 +51,7 @@ PEERS = [
     Peer(f"{OURS}, SRM", "keras_slayer_step", "srm"),
     Peer(f"{OURS}, CUBA", "keras_slayer_step", "cuba"),
     Peer(f"{OURS}, LoihiCUBA", "keras_slayer_step", "loihi"),
+    Peer(f"{OURS}, SRM, Keras' Adam", "keras_slayer_step", "adam srm"),
     Peer("dense TensorFlow twin, SRM", "keras_slayer_step", "dense srm"),
     Peer("Toeplitz in TensorFlow, no reset", "toeplitz_step", "xla neurons"),
     Peer("Toeplitz in TensorFlow, no reset, XLA", "toeplitz_step", "xla step"),

@@ -19,6 +19,8 @@ import tensorflow as tf
 import training_step
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
+import keras_slayer as ks
+
 STEPS = 30
 OURS, OPTIMISER, OTHER = "keras_slayer's ops", "the optimiser's ops", "other TensorFlow ops"
 
@@ -61,7 +63,7 @@ def op_name(event: str) -> tuple[str, str] | None:
 def group_of(node: str, kind: str) -> str:
     if kind.startswith("KerasSlayer>"):
         return OURS
-    return OPTIMISER if node.startswith("adam/") else OTHER
+    return OPTIMISER if node.startswith(("adam/", "scaled_adam/")) else OTHER
 
 
 def ops_of(folder: pathlib.Path) -> dict[tuple[str, str], Op]:
@@ -103,6 +105,7 @@ def main():
     parser.add_argument("workload", nargs="?", default="w1", choices=list(training_step.WORKLOADS))
     parser.add_argument("--neuron", choices=["srm", "cuba", "loihi"], default="srm")
     parser.add_argument("--surrogate", choices=["exponential", "triangle"], default="exponential")
+    parser.add_argument("--keras-adam", action="store_true", help="instead of ScaledAdam")
     parser.add_argument("--log-dir", type=pathlib.Path, default=pathlib.Path("out/trace"))
     parser.add_argument("--ops", type=int, default=16, help="rows of single ops (%(default)s)")
     arguments = parser.parse_args()
@@ -111,7 +114,12 @@ def main():
     workload = training_step.WORKLOADS[arguments.workload]
     shape = (workload.batch, workload.steps)
     model, *batch = training_step.build(
-        workload, shape, workload.density, arguments.neuron, arguments.surrogate
+        workload,
+        shape,
+        workload.density,
+        arguments.neuron,
+        arguments.surrogate,
+        keras.optimizers.Adam if arguments.keras_adam else ks.ScaledAdam,
     )
     untraced, traced, ops = trace(model, tuple(batch), arguments.log_dir)
 

@@ -143,7 +143,7 @@ def dense_synapses():
         yield
 
 
-def build(workload, shape, density, neuron, surrogate):
+def build(workload, shape, density, neuron, surrogate, optimizer=ks.ScaledAdam):
     """A compiled model and its batch; `shape` is (batch, steps)."""
     keras.utils.set_random_seed(1)
     random = np.random.default_rng(1)
@@ -152,12 +152,12 @@ def build(workload, shape, density, neuron, surrogate):
     y = tf.constant(random.integers(0, CLASSES, shape[0]), tf.int32)
     layers = workload.layers(*make_neurons(neuron, workload.tau, surrogate), density)
     model = keras.Sequential([keras.Input(size[1:]), *layers])
-    model.compile(keras.optimizers.Adam(1e-3), loss=ks.SpikeMaxLoss())
+    model.compile(optimizer(1e-3), loss=ks.SpikeMaxLoss())
     return model, x, y
 
 
-def prepare(workload, shape, density, neuron, surrogate, dense):
-    model, x, y = build(workload, shape, density, neuron, surrogate)
+def prepare(workload, shape, density, neuron, surrogate, dense, optimizer=ks.ScaledAdam):
+    model, x, y = build(workload, shape, density, neuron, surrogate, optimizer)
     spiking = [layer for layer in model.layers if hasattr(layer, "neuron")]
     probe = keras.Model(model.inputs, [layer.output for layer in spiking])
     losses = []

@@ -1,6 +1,7 @@
 """keras_slayer, through training_step.py and neurons.py in the folder above.
 
-Variants: "srm", "cuba", "loihi"; "dense srm" is the twin with TensorFlow's own products.
+Variants: "srm", "cuba", "loihi"; "dense srm" is the twin with TensorFlow's own products,
+"adam srm" has Keras' optimiser instead of ours.
 """
 
 import dataclasses
@@ -68,7 +69,7 @@ def workload(network, batch, density):
 
 def prepare(settings):
     common.set_threads(settings.threads)
-    product, _, neuron = settings.variant.rpartition(" ")
+    kind, _, neuron = settings.variant.rpartition(" ")
     if not settings.network.specs:
         work = neurons.prepare(neuron, "slayer", True, settings.shape)
         return protocol.Work(work.step, lambda: {"rates": [work.facts()["rate"]]}, PACKAGES)
@@ -78,7 +79,8 @@ def prepare(settings):
         settings.density,
         neuron,
         "exponential",
-        product == "dense",
+        dense=kind == "dense",
+        optimizer=keras.optimizers.Adam if kind == "adam" else ks.ScaledAdam,
     )
 
     def facts():
@@ -90,4 +92,4 @@ def prepare(settings):
 
 if __name__ == "__main__":
     keras.utils.disable_interactive_logging()
-    protocol.serve(prepare, ("srm", "cuba", "loihi", "dense srm"))
+    protocol.serve(prepare, ("srm", "cuba", "loihi", "adam srm", "dense srm"))

@@ -5,34 +5,19 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-void count_events(Dtype dtype, const CountArgs& args, int64_t begin, int64_t end) {
+void collect_events(Dtype dtype, const CollectArgs& args) {
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
-    for (int64_t row = begin; row < end; ++row) {
-      const T* __restrict x = static_cast<const T*>(args.x) + row * args.columns;
-      int64_t total = 0;
-      for (int64_t first = 0; first < args.columns; first += kBlock) {
-        const int count = int(args.columns - first < kBlock ? args.columns - first : kBlock);
-        int events = 0;
-        KS_VECTOR_LOOP(j, count) events += is_event(x[first + j]) ? 1 : 0;
-        total += events;
-      }
-      args.counts[row] = total;
-    }
-  });
-}
-
-void collect_events(Dtype dtype, const CollectArgs& args, int64_t begin, int64_t end) {
-  with_type(dtype, [&](auto type) {
-    using T = decltype(type);
-    for (int64_t row = begin; row < end; ++row) {
+    int64_t next = 0;
+    for (int64_t row = 0; row < args.rows; ++row) {
       const T* x = static_cast<const T*>(args.x) + row * args.columns;
-      int64_t next = args.offsets[row];
+      const int64_t first = next;
       for_each_event(x, args.columns, [&](int64_t i) {
         args.index[next] = int32_t(i);
         static_cast<T*>(args.value)[next] = x[i];
         ++next;
       });
+      args.counts[row] = next - first;
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "event_op.h"
@@ -84,11 +85,11 @@ class FindEvents : public OpKernel {
     int64_t size;
   };
 
-  // Finds the events and counts them per row; nothing where they exceed the
-  // limit. Each part is read from memory once: counted, then collected.
+  // Finds the events and counts them per row, in one pass over memory; nothing
+  // where they exceed the limit.
   static std::vector<Part> collect(OpKernelContext* context, const Tensor& x, int64_t limit,
                                    int64_t* counts) {
-    constexpr int64_t kPartBytes = 256 << 10;  // stays in the second-level cache
+    constexpr int64_t kPartBytes = 256 << 10;
     const int64_t rows = x.dim_size(0), columns = x.dim_size(1);
     const int64_t bytes = tensorflow::DataTypeSize(x.dtype());
     const int64_t step = std::max<int64_t>(1, kPartBytes / std::max<int64_t>(1, columns * bytes));
@@ -96,21 +97,22 @@ class FindEvents : public OpKernel {
     std::atomic<int64_t> found{0};
     parallel_for(context, int64_t(parts.size()), step * (columns / 5 + 20),
                  [&](int64_t begin, int64_t end) {
+      // Room for events everywhere: of memory that is not touched there is none.
+      const size_t room = size_t(step * columns);
+      const std::unique_ptr<int32_t[]> index(new int32_t[room]);
+      const std::unique_ptr<char[]> value(new char[room * size_t(bytes)]);
       for (int64_t i = begin; i < end && found <= limit; ++i) {
         const int64_t first = i * step, size = std::min(step, rows - first);
         const char* from = static_cast<const char*>(x.data()) + first * columns * bytes;
-        kernels().count_events(dtype_of(x), {size, columns, from, counts + first}, 0, size);
-        std::vector<int64_t> offsets(size_t(size) + 1, 0);
-        for (int64_t row = 0; row < size; ++row) offsets[row + 1] = offsets[row] + counts[first + row];
+        kernels().collect_events(dtype_of(x), {size, columns, from, counts + first, index.get(),
+                                               value.get()});
         Part& part = parts[size_t(i)];
-        part.size = offsets[size];
+        part.size = std::accumulate(counts + first, counts + first + size, int64_t(0));
         found += part.size;
-        if (found > limit) return;
         part.index.reset(new int32_t[size_t(part.size)]);
         part.value.reset(new char[size_t(part.size * bytes)]);
-        kernels().collect_events(
-            dtype_of(x),
-            {size, columns, from, offsets.data(), part.index.get(), part.value.get()}, 0, size);
+        std::memcpy(part.index.get(), index.get(), size_t(part.size) * sizeof(int32_t));
+        std::memcpy(part.value.get(), value.get(), size_t(part.size * bytes));
       }
     });
     if (found > limit) parts.clear();

@@ -133,16 +133,10 @@ struct Events {
   const void* value;
 };
 
-struct CountArgs {
+struct CollectArgs {  // into index and value, which have room for all rows x columns
   int64_t rows, columns;
   const void* x;
-  int64_t* counts;  // per row
-};
-
-struct CollectArgs {
-  int64_t rows, columns;
-  const void* x;
-  const int64_t* offsets;
+  int64_t* counts;  // events per row
   int32_t* index;
   void* value;
 };
@@ -281,8 +275,7 @@ struct Kernels {
   void (*conv_grad)(Dtype, const ConvGradArgs&, int64_t begin, int64_t end);
   void (*delay)(Dtype, const DelayArgs&, int64_t begin, int64_t end);
   void (*delay_grad)(Dtype, const DelayGradArgs&, int64_t begin, int64_t end);
-  void (*count_events)(Dtype, const CountArgs&, int64_t begin, int64_t end);
-  void (*collect_events)(Dtype, const CollectArgs&, int64_t begin, int64_t end);
+  void (*collect_events)(Dtype, const CollectArgs&);
   void (*event_matmul)(Dtype, const EventMatmulArgs&, int64_t begin, int64_t end);
   void (*event_conv)(Dtype, const EventConvArgs&, int64_t begin, int64_t end);
   void (*event_conv_grad)(Dtype, const EventConvGradArgs&, int64_t begin, int64_t end);

@@ -12,7 +12,7 @@ const Kernels table = {
     KS_STRING(KS_ISA), fir,              fir_taps_grad, alpha_filter, exponential_filter,
     neuron,            neuron_grad,      srm_fir,       srm_fir_grad, layer,
     conv_weights_grad, layer_input_grad, conv_grad,     delay,        delay_grad,
-    count_events,      collect_events,   event_matmul,  event_conv,   event_conv_grad,
+    collect_events,    event_matmul,     event_conv,    event_conv_grad,
 };
 
 }  // namespace KS_ISA
