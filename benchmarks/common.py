@@ -26,7 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
-from peers.protocol import peak_bytes
+from peers.protocol import forget_peak, peak_bytes
 from rich.console import Console
 from rich.table import Table as Printed
 
@@ -64,7 +64,8 @@ class Candidate:
 class Result:
     """Seconds of each repeat, facts, and the peak memory of the candidate's process in bytes.
 
-    `idle_bytes` is the peak before the candidate was prepared: TensorFlow's own.
+    `idle_bytes` is the peak before the candidate was prepared: TensorFlow's own. `peak_bytes` is
+    that of the steps.
     """
 
     name: str
@@ -103,6 +104,7 @@ class _Local:
         self.name = candidate.name
         self.idle_bytes = peak_bytes()
         self.work = candidate.prepare(**candidate.options)
+        forget_peak()  # making the data takes more than having it
         for _ in range(warmup):
             self.work.step()
         self.seconds = []
