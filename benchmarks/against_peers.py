@@ -9,8 +9,9 @@ libraries print is in a log beside the results. All have the same network, batch
 and loss, and Adam; "no reset" marks those whose neurons have none (peers/toeplitz_step.py). A
 turn takes two steps of each candidate, and times the second.
 
-Columns: MB is the peak memory over that of the imports; "/ memory" and "/ dense" are the
-median in multiples of the ms that the machine's memory and dense products allow at best.
+Columns: MB is the peak memory, making the data included, over that of the imports; "/ memory"
+and "/ dense" are the median in multiples of the ms that the machine's memory and dense
+products allow at best.
 """
 
 import contextlib
