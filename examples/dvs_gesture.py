@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from progress import Progress  # the module beside this one
 from rich.console import Console
 from rich.table import Table
 
@@ -174,19 +175,6 @@ def build_model(shape, dt, weight_bits):
             ks.SpikingDense(len(GESTURES), name="classes", **learned(512, 2)),
         ]
     )
-
-
-class Progress(keras.callbacks.Callback):
-    """A line for each epoch: what Keras prints would be long, with the rates of all layers."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        rates = " ".join(f"{v:.3f}" for name, v in logs.items() if name.startswith("rate/"))
-        print(
-            f"epoch {epoch + 1}/{self.params['epochs']}: loss {logs['loss']:.3f}, accuracy "
-            f"{logs['accuracy']:.1%}, test {logs['val_accuracy']:.1%}, spikes per neuron and step "
-            f"of each layer {rates}",
-            flush=True,
-        )
 
 
 def train_model(arguments, train, few, test):

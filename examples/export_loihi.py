@@ -17,6 +17,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
+from progress import Progress  # the module beside this one
 
 import keras_slayer as ks
 from keras_slayer import datasets
@@ -60,14 +61,20 @@ def build_model(steps, dt):
     )
 
 
-def train(arguments, data):
+def train(arguments, data, monitored):
     model = build_model(arguments.steps, arguments.dt)
     model.compile(
         keras.optimizers.Adam(5e-3),
         loss=ks.SpikeMaxLoss(scale=0.3),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
-    model.fit(data, epochs=arguments.epochs, shuffle=False, verbose=2)
+    model.fit(
+        data,
+        epochs=arguments.epochs,
+        shuffle=False,  # the pipeline does
+        callbacks=[ks.FiringRateMonitor(monitored), Progress()],
+        verbose=0,
+    )
     return model
 
 
@@ -92,6 +99,8 @@ def main():
             spike_pipeline(
                 train_events, batch_size=16, shuffle=True, seed=arguments.seed, **binning
             ),
+            # Not ``test``: left after its first batch, it may keep a cache cut short.
+            spike_pipeline(test_events, batch_size=20, cache=False, **binning),
         )
         model.save(output / "model.keras")
 

@@ -45,7 +45,6 @@ TAU_DECISION = 30.0  # ms over which the output neurons gather evidence
 HFIRST = (  # what was published of it, in percent; all filters by hand
     ("4 card pips", "97.5 ± 3.5", "Orchard et al. 2015"),
     ("36 characters", "84.9 ± 1.9", "Orchard et al. 2015"),
-    ("N-MNIST, 10 digits", "71.2", "Sironi et al. (HATS), CVPR 2018"),
 )
 
 

@@ -18,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import tensorflow as tf
+from progress import Progress  # the module beside this one
 from rich.console import Console
 from rich.table import Table
 
@@ -119,6 +120,8 @@ def main():
         train_events, shuffle=True, shift=arguments.shift, seed=arguments.seed, **frame
     )
     test = spike_pipeline(test_events, **frame)
+    # A pipeline of its own: one that is left after its first batch may keep a cache cut short.
+    monitored = spike_pipeline(test_events, cache=False, **frame)
 
     model = build_model((frame["steps"], *frame["sensor_shape"]), classes, arguments.dt)
     model.summary()
@@ -130,8 +133,14 @@ def main():
         loss=ks.SpikeMaxLoss(scale=0.3),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
-    # The pipeline shuffles; Keras would only warn that it cannot.
-    model.fit(train, validation_data=test, epochs=arguments.epochs, shuffle=False, verbose=2)
+    model.fit(
+        train,
+        validation_data=test,
+        epochs=arguments.epochs,
+        shuffle=False,  # the pipeline does; Keras would only warn that it cannot
+        callbacks=[ks.FiringRateMonitor(monitored), Progress()],
+        verbose=0,
+    )
     output = pathlib.Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
     model.save(output / "model.keras")

@@ -20,6 +20,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from progress import OccasionalMonitor  # the module beside this one
 from rich.console import Console
 from rich.table import Table
 
@@ -30,6 +31,7 @@ from keras_slayer.spike_matching import match_spikes
 TOLERANCE = 2.0  # ms, within which a spike counts as in its place
 GAP = 12.0  # ms between the spikes of a black row
 INPUTS, INPUT_RATE = 200, 5.0  # Poisson inputs and their spikes per second, as in the Oxford data
+MONITORED = 100  # epochs from one look at the firing rates to the next
 HIDDEN_RATE = 0.03  # spikes per step that the initial weights of the output layer assume
 
 # Time constants (ms) of the response, of the refractory response and of the loss. Short ones
@@ -173,12 +175,17 @@ def build_model(arguments, inputs, target):
         surrogate_scale=0.25 if arguments.gradient == "exodus" else 1.0,
         gradient=arguments.gradient,
     )
-    rates = (float(inputs.mean()), HIDDEN_RATE)
     hidden, output = (
         ks.SpikingDense(
-            units, neuron=neuron, kernel_initializer=ks.FluctuationDriven(neuron, rate=rate)
+            units,
+            neuron=neuron,
+            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate),
+            name=name,
         )
-        for units, rate in zip((arguments.hidden, target.shape[1]), rates, strict=True)
+        for name, units, rate in (
+            ("hidden", arguments.hidden, float(inputs.mean())),
+            ("output", target.shape[1], HIDDEN_RATE),
+        )
     )
     model = keras.Sequential([keras.Input(inputs.shape), hidden, output])
     model.compile(
@@ -202,7 +209,13 @@ def main():
     start = time.monotonic()
     # One sample: an epoch is one step.
     data = tf.data.Dataset.from_tensors((x, y))
-    history = model.fit(data, epochs=arguments.epochs, shuffle=False, verbose=0)
+    history = model.fit(
+        data,
+        epochs=arguments.epochs,
+        shuffle=False,
+        callbacks=[OccasionalMonitor(x, MONITORED)],
+        verbose=0,
+    )
     seconds = time.monotonic() - start
 
     spikes = model.predict_on_batch(x)
@@ -227,6 +240,9 @@ def main():
     table.add_row("matched by chance (output shifted in time)", f"{chance.matched:.2%}")
     table.add_row("target spikes", f"{matches.target.sum()}")
     table.add_row("output spikes", f"{matches.output.sum()}")
+    for layer, rates in ks.firing_rates(model, x).items():
+        what = f"spikes per neuron and second, {layer}"
+        table.add_row(what, f"{1000 * rates.rate:.1f} ({rates.silent:.0%} silent)")
     # The loss that SLAYER's own example reports.
     loss = float(ks.SpikeTimeLoss(tau=10.0)(y, spikes))
     table.add_row("spike time loss at tau = 10 ms", f"{loss:.0f}")

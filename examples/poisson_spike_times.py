@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from progress import OccasionalMonitor  # the module beside this one
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +30,7 @@ DT = 0.1  # ms per step
 TAU = 1.0  # ms, of the response and of the refractory response, as the authors have it
 LOSS_TAU = 0.5  # ms
 TOLERANCE = 0.5  # ms, within which a spike counts as in its place
+MONITORED = 50  # epochs from one look at the firing rates to the next
 HIDDEN_RATE = 0.01  # spikes per step that the initial weights of the output layer assume
 DISTANCE = "van_rossum_distance"
 
@@ -92,9 +94,15 @@ def build_model(arguments, shape):
     )
     hidden, output = (
         ks.SpikingDense(
-            units, neuron=neuron, kernel_initializer=ks.FluctuationDriven(neuron, rate=rate)
+            units,
+            neuron=neuron,
+            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate),
+            name=name,
         )
-        for units, rate in ((arguments.hidden, arguments.rate * DT / 1000), (1, HIDDEN_RATE))
+        for name, units, rate in (
+            ("hidden", arguments.hidden, arguments.rate * DT / 1000),
+            ("output", 1, HIDDEN_RATE),
+        )
     )
     model = keras.Sequential([keras.Input(shape), hidden, output])
     model.compile(
@@ -142,7 +150,11 @@ def train(arguments, seed):
     data = tf.data.Dataset.from_tensors((inputs, target))
     start = time.monotonic()
     history = model.fit(
-        data, epochs=arguments.epochs, shuffle=False, verbose=0, callbacks=[recorder]
+        data,
+        epochs=arguments.epochs,
+        shuffle=False,
+        callbacks=[recorder, OccasionalMonitor(recorder.inputs, MONITORED)],
+        verbose=0,
     )
     seconds = time.monotonic() - start
 
@@ -158,6 +170,7 @@ def train(arguments, seed):
         "exact": first_epoch(outputs, target[0], 0.0),
         "matched": f"{matches.matched:.0%}",
         "spurious": f"{matches.spurious:.0%}",
+        "hidden, Hz": f"{history.history['rate/hidden'][-1] * 1000 / DT:.0f}",
         "seconds": f"{seconds:.0f}",
     }
     return inputs[0], target[0], outputs, history, row

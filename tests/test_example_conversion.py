@@ -20,6 +20,9 @@ def run(folder, *arguments):
 def test_srm_network_loses_little_on_its_way_to_loihi(tmp_path):
     result = run(tmp_path, "--epochs", "3", "--fine-tuning", "1")
     assert result.returncode == 0, result.stderr[-3000:]
+    # A line for each epoch of training and of fine-tuning, with both layers' rates.
+    lines = re.findall(r"^epoch \d/\d: .* of each layer (\S+) (\S+)$", result.stdout, re.MULTILINE)
+    assert len(lines) == 3 + 1 and all(float(rate) > 0 for line in lines for rate in line), lines
     rows = re.findall(r"│ ([\w ,-]+?) +│ +([\d.]+)% │ +([\w. ]+?) │", result.stdout)
     accuracy = {name: float(percent) for name, percent, _ in rows}
     spikes = {name: count for name, _, count in rows}
@@ -45,4 +48,4 @@ def test_says_what_is_wrong_before_training(tmp_path):
         result = run(tmp_path, *arguments)
         assert result.returncode != 0
         assert message in result.stderr + result.stdout
-        assert "Epoch 1" not in result.stdout
+        assert "epoch 1" not in result.stdout

@@ -36,10 +36,12 @@ def percent(cell):
 def test_delays_are_learned_where_nothing_else_helps(tmp_path):
     rows = tables(run("delays.py", "--quick", cwd=tmp_path))
     without = percent(rows["delays 0, weights learned"][0])
-    learned, _, apart = rows["delays learned, weights equal"][:3]
+    learned, _, apart, rate = rows["delays learned, weights equal"][:4]
     assert without < 20, rows  # chance is 12.5 %
     assert percent(learned) > 85, rows
     assert float(apart.removesuffix(" ms")) < 2, rows  # 18 ms apart without delays
+    # One detector of eight fires once or so in 140 ms.
+    assert 0.3 < float(rate.removesuffix(" Hz")) < 10, rows
     assert rows["accuracy of the exported file"] == [learned]
     assert rows["output spikes that differ"] == ["0"]
     assert int(rows["longest delay"][0].removesuffix(" steps")) > 40

@@ -13,6 +13,11 @@ SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "dvs_gesture
 DUMMY = pathlib.Path(__file__).parent / "datasets" / "dummy_data" / "dvs_gesture"
 
 
+@pytest.fixture(autouse=True)
+def modules_beside_the_script(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPT.parent)  # as Python does for a script
+
+
 def test_learns_gestures_and_the_file_fires_every_spike_of_the_model(tmp_path):
     result = subprocess.run(
         [sys.executable, str(SCRIPT), "--quick"],

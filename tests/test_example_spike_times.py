@@ -21,6 +21,7 @@ def run(tmp_path, monkeypatch, capsys):
     """Runs an example in `tmp_path` and this process (TensorFlow loads once): what it printed."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.syspath_prepend(EXAMPLES)  # as Python does for a script
 
     def run_example(script, *arguments):
         monkeypatch.setattr(sys, "argv", [script, *map(str, arguments)])
@@ -58,6 +59,10 @@ def test_draws_a_dome_as_a_user_would_run_it(tmp_path):
     assert result.returncode == 0, result.stderr[-3000:]
     table = table_of(result.stdout)
     check_learned(table)
+    rates = re.findall(
+        r"spikes per neuron and second, \w+ +│ +([\d.]+) \((\d+)% silent", result.stdout
+    )
+    assert len(rates) == 2 and all(1 < float(rate) < 500 for rate, _ in rates), result.stdout
     for name in ("model", "picture"):
         assert (tmp_path / table[name]).stat().st_size > 10_000, name
     events = read_events(tmp_path / table["output spikes as a file"])
@@ -99,9 +104,11 @@ def test_poisson_inputs_to_given_spike_times(run, tmp_path, gradient):
     arguments = ("--times", 8, 14.5, 21, "--duration", 25, "--repeats", 2, "--epochs", 300)
     printed = run("poisson_spike_times.py", *arguments, "--gradient", gradient)
     assert "250-25-1, 3 spikes in 25 ms" in printed
-    rows = re.findall(r"│ +\d+ │ +([\d.]+) │ +([\d.]+) │.*?(\d+)% │ +(\d+)% │", printed)
+    row = r"│ +\d+ │ +([\d.]+) │ +([\d.]+) │.*?(\d+)% │ +(\d+)% │ +(\d+) │ +\d+ │"
+    rows = re.findall(row, printed)
     assert len(rows) == 2, printed
-    for first, best, matched, spurious in rows:
+    for first, best, matched, spurious, hidden_rate in rows:
+        assert 1 < int(hidden_rate) < 2000, printed  # Hz
         assert float(best) < 0.7 * float(first), printed
         # Three spikes of 1 ms in 25 ms: chance would meet one in eight.
         assert (matched, spurious) == ("100", "0"), printed

@@ -3,12 +3,25 @@
 import os
 import pathlib
 import re
+import runpy
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 
+import keras_slayer as ks
+from keras_slayer import datasets
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def examples(monkeypatch):
+    """Their folder, whose modules can be imported as a script does."""
+    monkeypatch.syspath_prepend(ROOT / "examples")
+    return ROOT / "examples"
 
 
 def run_example(*arguments, cwd, script="nmnist.py"):
@@ -22,11 +35,20 @@ def run_example(*arguments, cwd, script="nmnist.py"):
     )
 
 
+def check_progress(printed, epochs, layers):
+    """One line for each epoch, with the rate of each layer; each layer fires."""
+    lines = re.findall(r"^epoch (\d)/\d: .* of each layer ([\d. ]+)$", printed, re.MULTILINE)
+    assert [int(epoch) for epoch, _ in lines] == [*range(1, epochs + 1)], printed
+    rates = np.array([line.split() for _, line in lines], float)
+    assert rates.shape == (epochs, layers) and (rates > 0).all() and (rates < 1).all(), rates
+
+
 def test_trains_exports_and_draws(tmp_path):
     result = run_example(
         "--data", "saccade_mnist", "--neuron", "loihi", "--epochs", "3", cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr[-3000:]
+    check_progress(result.stdout, epochs=3, layers=2)
     figures = dict(re.findall(r"│ ([\w ,()]+?) +│ +([\w./%]+) │", result.stdout))
     test = float(figures["test accuracy"].rstrip("%"))
     assert test > 70, figures  # chance is 10 %
@@ -42,13 +64,64 @@ def test_trains_exports_and_draws(tmp_path):
         (["--export", "x.net", "--neuron", "srm"], "--export needs --neuron loihi"),
         (["--data", "nmnist", "--data-dir", "nowhere"], "Train.zip"),
         (["--epochs", "0"], "--epochs"),
+        (["--recipe", "paper"], "--recipe paper goes with --network cnn --neuron srm"),
     ],
 )
 def test_says_what_is_wrong_before_training(tmp_path, arguments, message):
     result = run_example(*arguments, cwd=tmp_path)
     assert result.returncode != 0
     assert message in result.stderr + result.stdout
-    assert "Epoch 1" not in result.stdout
+    assert "epoch 1" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "splits"),
+    [([], ("train", "test")), (["--hold-out"], ("train[:80%]", "train[80%:]"))],
+)
+def test_settings_are_chosen_without_the_test_recordings(examples, monkeypatch, options, splits):
+    asked = []
+
+    def load(archives, *, split):
+        asked.append(split)
+        raise SystemExit
+
+    monkeypatch.setattr(datasets, "load_nmnist", load)
+    monkeypatch.setattr(sys, "argv", ["nmnist.py", "--data", "nmnist", *options])
+    with pytest.raises(SystemExit):
+        runpy.run_path(str(examples / "nmnist.py"), run_name="__main__")
+    assert asked == [splits]
+
+
+def test_the_paper_recipe_is_the_published_network(examples, monkeypatch):
+    options = ["--network", "cnn", "--recipe", "paper", "--surrogate", "triangle"]
+    monkeypatch.setattr(sys, "argv", ["nmnist.py", *options])
+    nmnist = runpy.run_path(str(examples / "nmnist.py"))
+    arguments = nmnist["parse_arguments"]()
+    model = nmnist["build_model"](arguments, nmnist["recipe_of"](arguments))
+    shapes = [layer.output.shape[1:] for layer in model.layers if hasattr(layer, "neuron")]
+    # 34x34x2-12c5-2a-64c5-2a-10, 300 ms in steps of 1 ms
+    assert shapes == [
+        (300, 30, 30, 12),
+        (300, 15, 15, 12),
+        (300, 15, 15, 64),
+        (300, 7, 7, 64),
+        (300, 10),
+    ]
+    neurons = [layer.neuron for layer in model.layers if hasattr(layer, "neuron")]
+    assert {type(neuron) for neuron in neurons} == {ks.SRM}
+    assert {neuron.surrogate for neuron in neurons} == {"triangle"}
+
+
+def test_occasional_monitor_looks_every_few_epochs(examples):
+    from progress import OccasionalMonitor
+
+    x = np.ones((2, 5, 3), "float32")
+    model = keras.Sequential([keras.Input((5, 3)), ks.SpikingDense(2, name="out")])
+    model.compile(loss=ks.SpikeMaxLoss())
+    monitor = OccasionalMonitor(x, every=3)
+    history = model.fit(x, np.array([0, 1]), epochs=9, callbacks=[monitor], verbose=0).history
+    assert len(history["loss"]) == 9
+    assert len(history["rate/out"]) == 4  # after epochs 1, 4, 7 and 9
 
 
 def test_export_runs_as_the_page_says(tmp_path):
@@ -56,6 +129,7 @@ def test_export_runs_as_the_page_says(tmp_path):
         "--epochs", "3", "--chip", "loihi1", cwd=tmp_path, script="export_loihi.py"
     )
     assert result.returncode == 0, result.stderr[-3000:]
+    check_progress(result.stdout, epochs=3, layers=3)
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     given, chip = (
         next(line for line in lines if line.startswith(name)) for name in ("as given ", "chip ")
