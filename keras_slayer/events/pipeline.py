@@ -106,6 +106,11 @@ def spike_pipeline(
 
     dataset = dataset.map(pack, num_parallel_calls=tf.data.AUTOTUNE)
     if cache:
+        size = int(dataset.cardinality())
+        if size >= 0:
+            # An iterator that is left early may end the series early too, in its own time; the
+            # cache would then be complete, and short. This makes it an error that nobody sees.
+            dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
         dataset = dataset.cache()
     if shuffle is not False:
         dataset = dataset.shuffle(_buffer_size(dataset, shuffle), seed=seed)

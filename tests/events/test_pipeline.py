@@ -93,6 +93,21 @@ def test_cache_reads_the_source_once():
     assert len(reads) == 10
 
 
+def test_what_is_cached_must_be_all():
+    """A look at the first batch must not leave a short cache behind.
+
+    tf.data does that once in some hundred times, so the order of its parts is what is tested.
+    """
+    graph = tf.compat.v1.GraphDef.FromString(build(dataset_of()[0])._as_serialized_graph().numpy())
+    nodes = {node.name: node for node in graph.node}
+    (cache,) = (node for node in graph.node if node.op.startswith("CacheDataset"))
+    assert nodes[cache.input[0]].op == "AssertCardinalityDataset"
+    pipeline = build(dataset_of()[0])
+    for _ in range(3):
+        next(iter(pipeline))
+        assert sum(len(labels) for _, labels in pipeline) == 10
+
+
 def test_shuffle_gives_every_sample_in_another_order_every_epoch():
     dataset, recordings = dataset_of()
     pipeline = build(dataset, shuffle=True, seed=3)
