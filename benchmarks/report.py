@@ -132,7 +132,7 @@ def draw_growth(ax, axis, result):
         ax.annotate(name, (values[-1], times[-1]), fontsize=7, color=color, ha="right", va="bottom")
     ax.set_xscale("log")
     ax.set_yscale("log")
-    labels = [f"{value:.1%}" if axis == "density" else str(value) for value in values]
+    labels = [f"{100 * value:g}%" if axis == "density" else str(value) for value in values]
     ax.set_xticks(values, labels)
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(AXES[axis])
@@ -142,6 +142,7 @@ def draw_growth(ax, axis, result):
 
 
 def draw_accuracy(ax, results):
+    named = set()
     for result in results.values():
         epochs = result["epochs"]
         library = result["tables"][0]["rows"][0][0]
@@ -149,7 +150,10 @@ def draw_accuracy(ax, results):
         seconds = [epoch["seconds"] for epoch in epochs]
         accuracy = [100 * epoch["accuracy"] for epoch in epochs]
         ax.plot(seconds, accuracy, "o-", color=color, markersize=3, linewidth=1.2)
-        ax.annotate(library, (seconds[-1], accuracy[-1]), fontsize=7, color=color, va="top")
+        if library not in named:  # once, whatever the number of seeds
+            place = {"xytext": (4, -7), "textcoords": "offset points"}
+            ax.annotate(library, (seconds[0], accuracy[0]), fontsize=7, color=color, **place)
+        named.add(library)
     ax.set_xscale("log")
     ax.set_xlabel("seconds of training")
     ax.set_ylabel("test accuracy, %")
