@@ -47,7 +47,6 @@ class Op:
 
     group: str
     milliseconds: float = 0.0
-    calls: int = 0
 
 
 def op_name(event: str) -> tuple[str, str] | None:
@@ -79,7 +78,6 @@ def ops_of(folder: pathlib.Path) -> dict[tuple[str, str], Op]:
                     continue
                 op = found.setdefault(name, Op(group_of(*name)))
                 op.milliseconds += event.duration_ps * 1e-9
-                op.calls += 1
     return found
 
 
