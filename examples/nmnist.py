@@ -25,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
-from progress import Progress  # the module beside this one
+from progress import OccasionalMonitor, Progress  # the module beside this one
 from rich.console import Console
 from rich.table import Table
 
@@ -262,7 +262,7 @@ def main():
         validation_data=test,
         epochs=arguments.epochs,
         shuffle=False,  # the pipeline does; Keras would only warn that it cannot
-        callbacks=[ks.FiringRateMonitor(monitored), Progress()],
+        callbacks=[OccasionalMonitor(monitored), Progress()],
         verbose=0,
     )
     trained = time.monotonic()

@@ -22,7 +22,9 @@ class Progress(keras.callbacks.Callback):
 
 
 class OccasionalMonitor(ks.FiringRateMonitor):
-    """Firing rates every so many epochs, where an epoch takes no longer than they do.
+    """Firing rates every so many epochs, and not before training: silence is then no fault.
+
+    For where an epoch takes no longer than they do, and for networks that start quietly.
 
     Args:
         x: as for ``FiringRateMonitor``.
@@ -30,9 +32,12 @@ class OccasionalMonitor(ks.FiringRateMonitor):
             the last epoch as well.
     """
 
-    def __init__(self, x, every):
+    def __init__(self, x, every=1):
         super().__init__(x)
         self.every = every
+
+    def on_epoch_begin(self, epoch, logs=None):
+        pass
 
     def on_epoch_end(self, epoch, logs=None):
         if epoch % self.every == 0 or epoch + 1 == self.params["epochs"]:
