@@ -143,21 +143,21 @@ def dense_synapses():
         yield
 
 
-def build(workload, shape, density, neuron, surrogate, optimizer=ks.ScaledAdam):
-    """A compiled model and its batch; `shape` is (batch, steps)."""
+def build(workload, shape, density, neuron, surrogate, optimizer=ks.ScaledAdam, dtype=tf.float32):
+    """A compiled model and its batch, of this dtype; `shape` is (batch, steps)."""
     keras.utils.set_random_seed(1)
     random = np.random.default_rng(1)
     size = (*shape, *workload.input_shape)
-    x = tf.constant(random.random(size, dtype="float32") < density, tf.float32)
+    x = tf.cast(random.random(size, dtype="float32") < density, dtype)
     y = tf.constant(random.integers(0, CLASSES, shape[0]), tf.int32)
     layers = workload.layers(*make_neurons(neuron, workload.tau, surrogate), density)
-    model = keras.Sequential([keras.Input(size[1:]), *layers])
+    model = keras.Sequential([keras.Input(size[1:], dtype=dtype.name), *layers])
     model.compile(optimizer(1e-3), loss=ks.SpikeMaxLoss())
     return model, x, y
 
 
-def prepare(workload, shape, density, neuron, surrogate, dense, optimizer=ks.ScaledAdam):
-    model, x, y = build(workload, shape, density, neuron, surrogate, optimizer)
+def prepare(workload, shape, density, neuron, surrogate, dense, **options):
+    model, x, y = build(workload, shape, density, neuron, surrogate, **options)
     spiking = [layer for layer in model.layers if hasattr(layer, "neuron")]
     probe = keras.Model(model.inputs, [layer.output for layer in spiking])
     losses = []

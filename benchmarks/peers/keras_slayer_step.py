@@ -1,7 +1,7 @@
 """keras_slayer, through training_step.py and neurons.py in the folder above.
 
 Variants: "srm", "cuba", "loihi"; "dense srm" is the twin with TensorFlow's own products,
-"adam srm" has Keras' optimiser instead of ours.
+"adam srm" has Keras' optimiser instead of ours, "bytes srm" spikes in bytes.
 """
 
 import dataclasses
@@ -11,6 +11,7 @@ import common
 import keras
 import neurons
 import numpy as np
+import tensorflow as tf
 import training_step
 from peers import protocol
 from peers.networks import HIDDEN_RATE, Conv, Pool
@@ -81,6 +82,7 @@ def prepare(settings):
         "exponential",
         dense=kind == "dense",
         optimizer=keras.optimizers.Adam if kind == "adam" else ks.ScaledAdam,
+        dtype=tf.uint8 if kind == "bytes" else tf.float32,
     )
 
     def facts():
@@ -92,4 +94,4 @@ def prepare(settings):
 
 if __name__ == "__main__":
     keras.utils.disable_interactive_logging()
-    protocol.serve(prepare, ("srm", "cuba", "loihi", "adam srm", "dense srm"))
+    protocol.serve(prepare, ("srm", "cuba", "loihi", "bytes srm", "adam srm", "dense srm"))

@@ -6,6 +6,7 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import ops
+from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
 from keras_slayer.ops import checks
 
@@ -92,6 +93,7 @@ class DelayLayer(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
+        inputs = as_floats(inputs, self.compute_dtype)
         return ops.delay(inputs, tf.convert_to_tensor(self.delay) / self.dt)
 
     def compute_output_shape(self, input_shape):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 
@@ -30,7 +31,7 @@ class SpikingActivation(SpikingLayer):
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
     def call(self, inputs):
-        return self._fire(inputs)
+        return self._fire(as_floats(inputs, self.compute_dtype))
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_slayer import neurons
 from keras_slayer.initializers import FluctuationDriven
+from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.quantization import quantize_weights
 
 
@@ -106,7 +107,7 @@ class WeightedSpikingLayer(SpikingLayer):
     def _weigh_and_fire(self, synapse, layer, spikes):
         """Spikes of ``synapse(spikes, kernel)`` plus bias, in one pass by ``layer`` if it can."""
         dtype = self._synapse_dtype()
-        spikes, kernel = tf.cast(spikes, dtype), tf.cast(self.quantized_kernel(), dtype)
+        spikes, kernel = as_spikes(spikes, dtype), tf.cast(self.quantized_kernel(), dtype)
         bias = None if self.bias is None else tf.cast(self.bias, dtype)
         if self.neuron.spec is None:
             z = synapse(spikes, kernel)

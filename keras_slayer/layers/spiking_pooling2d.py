@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.ops import checks
@@ -86,12 +87,13 @@ class SpikingSumPooling2D(SpikingLayer):
         self.built = True
 
     def call(self, inputs):
-        spikes = tf.cast(inputs, self._synapse_dtype())
-        geometry = (self.pool_size, self.strides, self.padding)
+        dtype, geometry = self._synapse_dtype(), (self.pool_size, self.strides, self.padding)
         if self.neuron.spec is None:
+            spikes = tf.cast(inputs, dtype)
             fired = self._fire(SumPool2D.of(spikes, self._tap, *geometry).product(spikes))
         else:
-            fired, _ = sum_pool2d_layer(spikes, self._tap, self.neuron.spec, *geometry)
+            spikes = as_spikes(inputs, dtype)
+            fired, _ = sum_pool2d_layer(spikes, self._tap, self.neuron.spec, *geometry, dtype)
         fired.set_shape(self.compute_output_shape(inputs.shape))
         return tf.cast(fired, self.compute_dtype)
 

@@ -7,6 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer import neurons, ops
+from keras_slayer.layers.dtypes import as_floats
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -62,6 +63,7 @@ class TemporalFilter(keras.layers.Layer):
         return tf.cast(self.taps, dtype)
 
     def call(self, inputs):
+        inputs = as_floats(inputs, self.compute_dtype)
         if self.neuron is not None:
             return self.neuron.response(inputs)
         return ops.temporal_filter(inputs, self.kernel if self.learnable else self.taps)

@@ -7,6 +7,7 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes, pair
 from keras_slayer.ops import checks
 
@@ -102,6 +103,7 @@ class WinnerTakeAll(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
+        inputs = as_floats(inputs, self.compute_dtype)
         fired = tf.stop_gradient(inputs) > 0
         if inputs.shape.rank != 5:  # an image of one pixel for each element of the middle axes
             shape = tf.shape(inputs)

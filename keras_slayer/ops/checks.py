@@ -8,16 +8,17 @@ import numbers
 import tensorflow as tf
 
 FLOAT_DTYPES = ("float32", "float64", "float16", "bfloat16")
+BYTE_DTYPES = ("uint8", "bool")
 GRADIENTS = ("slayer", "exodus")
 SURROGATES = ("exponential", "triangle")
 
 
-def series(x, name: str = "x") -> tf.Tensor:
-    """``x`` as a floating-point tensor with the axes (batch, time, ...)."""
+def series(x, name: str = "x", dtypes: tuple[str, ...] = FLOAT_DTYPES) -> tf.Tensor:
+    """``x`` as a tensor of one of these dtypes with the axes (batch, time, ...)."""
     x = tf.convert_to_tensor(x)
-    if x.dtype.name not in FLOAT_DTYPES:
+    if x.dtype.name not in dtypes:
         raise ValueError(
-            f"{name} must have one of the dtypes {', '.join(FLOAT_DTYPES)}. "
+            f"{name} must have one of the dtypes {', '.join(dtypes)}. "
             f"Received: dtype={x.dtype.name}"
         )
     if x.shape.rank is not None and x.shape.rank < 2:
@@ -25,6 +26,15 @@ def series(x, name: str = "x") -> tf.Tensor:
             f"{name} must have the axes (batch, time, ...). Received: shape={tuple(x.shape)}"
         )
     return x
+
+
+def spikes(x) -> tf.Tensor:
+    """``x`` as input spikes: a series of floats or bytes."""
+    return series(x, "spikes", FLOAT_DTYPES + BYTE_DTYPES)
+
+
+def are_bytes(x) -> bool:
+    return x.dtype.name in BYTE_DTYPES
 
 
 def taps(value, name: str, dtype) -> tf.Tensor:
@@ -78,9 +88,10 @@ def pair(value, name: str) -> tuple[int, int]:
 
 
 def same_dtype(spikes, weights) -> None:
-    if weights.dtype != spikes.dtype:
+    floats = weights.dtype.name in FLOAT_DTYPES
+    if not floats or (weights.dtype != spikes.dtype and not are_bytes(spikes)):
         raise ValueError(
-            "weights must have the dtype of spikes. "
+            "weights must have the dtype of spikes, or spikes be uint8 or bool. "
             f"Received: {weights.dtype.name} weights and {spikes.dtype.name} spikes"
         )
 

@@ -107,7 +107,7 @@ class Conv2D:
         return out
 
     def weights_grad(self, frames, weights, grad):
-        wide = reference.dilate(weights, self.dilations)
+        frames, wide = tf.cast(frames, grad.dtype), reference.dilate(weights, self.dilations)
         parts = [
             tf.raw_ops.Conv2DBackpropFilter(
                 input=x,

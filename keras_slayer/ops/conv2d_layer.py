@@ -21,7 +21,7 @@ def conv2d_layer(spikes, weights, bias, spec: NeuronSpec, *, strides, padding, d
         bias: (filters,), of the same dtype, or None.
         spec: the neuron.
     """
-    spikes = checks.series(spikes, "spikes")
+    spikes = checks.spikes(spikes)
     weights = tf.convert_to_tensor(weights)
     options = {"strides": strides, "padding": padding, "dilations": dilations}
     conv = Conv2D.of(spikes, weights, **options)
@@ -80,12 +80,20 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
                     )
                 )
 
-            grad_frames, grad_weights = tf.cond(
-                dense,
-                lambda: (of_events()[0], conv.weights_grad(frames, weights, dz())),
-                of_events,
-            )
-            grad_frames = tf.reshape(grad_frames, tf.shape(frames))
+            if checks.are_bytes(frames):
+                grad_frames = None
+                grad_weights = tf.cond(
+                    dense,
+                    lambda: conv.weights_grad(frames, weights, dz()),
+                    lambda: of_events()[1],
+                )
+            else:
+                grad_frames, grad_weights = tf.cond(
+                    dense,
+                    lambda: (of_events()[0], conv.weights_grad(frames, weights, dz())),
+                    of_events,
+                )
+                grad_frames = tf.reshape(grad_frames, tf.shape(frames))
             grad_weights.set_shape(weights.shape)
             grad_bias = [tf.reduce_sum(dz(), axis=[0, 1, 2]) for _ in bias]
             return (grad_frames, grad_weights, *grad_bias)

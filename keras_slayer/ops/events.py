@@ -5,13 +5,20 @@ from __future__ import annotations
 from keras_slayer.ops import library
 
 
-def find_events(rows, max_density: float):
+def find_events(rows, dtype, max_density: float):
     """Events of a matrix, as arguments of the native ops, and whether to use the dense product.
+
+    Args:
+        rows: the matrix, of ``dtype`` or bytes.
+        dtype: of the events' values.
+        max_density: share of nonzeros up to which there are events.
 
     Returns:
         ({"offsets", "index", "value"}, dense): where more than ``max_density`` of
         ``rows`` is nonzero, ``dense`` is true and there are no events.
     """
     native = library.native()
-    offsets, index, value, dense = native.keras_slayer_find_events(x=rows, max_density=max_density)
+    offsets, index, value, dense = native.keras_slayer_find_events(
+        x=rows, max_density=max_density, T=dtype
+    )
     return {"offsets": offsets, "index": index, "value": value}, dense

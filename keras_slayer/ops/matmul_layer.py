@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import library
+from keras_slayer.ops import library, reference
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 from keras_slayer.ops.spike_matmul import (
     as_rows,
@@ -26,8 +26,8 @@ def matmul_layer(spikes, weights, bias, spec: NeuronSpec):
     more axes than (batch, time, inputs) go through the two in turn.
 
     Args:
-        spikes: tensor (batch, time, ..., inputs).
-        weights: (inputs, units), of the same dtype.
+        spikes: tensor (batch, time, ..., inputs); may be bytes.
+        weights: (inputs, units).
         bias: (units,), of the same dtype, or None.
         spec: the neuron.
     """
@@ -52,7 +52,7 @@ def _layer(spikes, weights, bias, spec):
         events, dense = matmul_events(rows, weights)
 
         def from_dense():
-            z = tf.reshape(tf.linalg.matmul(rows, weights), shape)
+            z = tf.reshape(reference.spike_matmul(rows, weights), shape)
             return tuple(spec.native_fire(z + bias[0] if bias else z))
 
         def from_events():

@@ -265,7 +265,7 @@ def delay(x, delay):
 
 
 def spike_matmul(spikes, weights):
-    return tf.linalg.matmul(spikes, weights)
+    return tf.linalg.matmul(tf.cast(spikes, weights.dtype), weights)
 
 
 def dilate(weights, dilations):
@@ -281,6 +281,7 @@ def dilate(weights, dilations):
 
 def spike_conv2d(frames, weights, strides, padding, dilations):
     """Group by group: TensorFlow's CPU convolutions have no gradient for groups."""
+    frames = tf.cast(frames, weights.dtype)
     groups = frames.shape[3] // weights.shape[2]
     if weights.shape[2] == 1 and strides[0] != strides[1]:
         # oneDNN (TensorFlow 2.21) gets one channel and output columns of one pixel wrong here.

@@ -27,7 +27,8 @@ def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dil
 
     Args:
         spikes: tensor (batch, time, height, width, channels); the last three
-            sizes must be known.
+            sizes must be known. Of the dtype of ``weights`` or, without a gradient,
+            uint8 or bool.
         weights: (kernel height, kernel width, channels / groups, filters); the
             number of groups follows from the channels of the two.
         strides, dilations: pairs (vertical, horizontal); only one of them may
@@ -40,7 +41,7 @@ def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dil
     Raises:
         ValueError: ranks, sizes, dtypes or options that do not fit.
     """
-    spikes = checks.series(spikes, "spikes")
+    spikes = checks.spikes(spikes)
     weights = tf.convert_to_tensor(weights)
     conv = Conv2D.of(spikes, weights, strides, padding, dilations)
     frames = tf.reshape(spikes, [-1, *conv.input_size])
@@ -57,7 +58,7 @@ def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dil
 def frame_events(frames, weights):
     """The events of frames [n, height, width, channels] and whether they are too many to use."""
     rows = tf.reshape(frames, [-1, frames.shape[1] * frames.shape[2] * frames.shape[3]])
-    return find_events(rows, max_density(weights.shape))
+    return find_events(rows, weights.dtype, max_density(weights.shape))
 
 
 def _event_conv2d(conv: Conv2D, frames, weights):
@@ -83,7 +84,10 @@ def _event_conv2d(conv: Conv2D, frames, weights):
                 ),
             )
             grad_weights.set_shape(weights.shape)
-            return conv.input_grad(frames, weights, grad_out), grad_weights
+            grad_frames = None
+            if not checks.are_bytes(frames):
+                grad_frames = conv.input_grad(frames, weights, grad_out)
+            return grad_frames, grad_weights
 
         return out, grad
 

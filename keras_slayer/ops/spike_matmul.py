@@ -29,8 +29,9 @@ def spike_matmul(spikes, weights):
     rounding, and do not depend on the number of threads.
 
     Args:
-        spikes: tensor (batch, time, ..., inputs).
-        weights: matrix (inputs, units) of the same dtype.
+        spikes: tensor (batch, time, ..., inputs) of the dtype of ``weights``, or of
+            uint8 or bool, which take a fourth of the memory and have no gradient.
+        weights: matrix (inputs, units) of floats.
 
     Returns:
         Tensor (batch, time, ..., units).
@@ -50,7 +51,7 @@ def spike_matmul(spikes, weights):
 
 def check(spikes, weights):
     """Both as tensors that fit together."""
-    spikes = checks.series(spikes, "spikes")
+    spikes = checks.spikes(spikes)
     weights = tf.convert_to_tensor(weights)
     checks.same_dtype(spikes, weights)
     if weights.shape.rank != 2 or not spikes.shape[-1:].is_compatible_with(weights.shape[:1]):
@@ -73,15 +74,17 @@ def worth_events(weights) -> bool:
 
 def matmul_events(rows, weights):
     """The events of ``rows`` and whether they are too many to use."""
-    return find_events(rows, max_density(weights.shape[1]))
+    return find_events(rows, weights.dtype, max_density(weights.shape[1]))
 
 
 def matmul_gradients(rows, weights, events, dense, grad):
-    """Gradients of ``rows`` and ``weights`` from that of their product."""
-    grad_rows = tf.linalg.matmul(grad, weights, transpose_b=True)
+    """Gradients of ``rows`` (None of bytes) and ``weights`` from that of their product."""
+    grad_rows = None
+    if not checks.are_bytes(rows):
+        grad_rows = tf.linalg.matmul(grad, weights, transpose_b=True)
     grad_weights = tf.cond(
         dense,
-        lambda: tf.linalg.matmul(rows, grad, transpose_a=True),
+        lambda: tf.linalg.matmul(tf.cast(rows, grad.dtype), grad, transpose_a=True),
         lambda: library.native().keras_slayer_event_matmul_weights_grad(
             **events, grad=grad, columns=tf.shape(weights, tf.int64)[0]
         ),
@@ -95,7 +98,7 @@ def _event_matmul(rows, weights):
     events, dense = matmul_events(rows, weights)
     product = tf.cond(
         dense,
-        lambda: tf.linalg.matmul(rows, weights),
+        lambda: reference.spike_matmul(rows, weights),
         lambda: library.native().keras_slayer_event_matmul(**events, weights=weights),
     )
     return product, lambda grad: matmul_gradients(rows, weights, events, dense, grad)

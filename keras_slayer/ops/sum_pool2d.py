@@ -76,27 +76,32 @@ class SumPool2D:
 
 
 @tf.autograph.experimental.do_not_convert
-def sum_pool2d_layer(spikes, weight: float, spec: NeuronSpec, pool_size, strides, padding: str):
+def sum_pool2d_layer(
+    spikes, weight: float, spec: NeuronSpec, pool_size, strides, padding: str, dtype="float32"
+):
     """(spikes, membrane) of neurons fed by ``weight`` times the sums over windows.
 
     In one pass over the input, forward and backward.
 
     Args:
-        spikes: tensor (batch, time, height, width, channels).
+        spikes: tensor (batch, time, height, width, channels); may be bytes, which have
+            no gradient.
         weight: of every input.
         spec: the neuron.
         pool_size, strides: pairs (vertical, horizontal).
         padding: ``"valid"`` (a remainder at the edge is dropped) or ``"same"``.
+        dtype: of the neurons, where the spikes are bytes.
     """
-    spikes = checks.series(spikes, "spikes")
+    spikes = checks.spikes(spikes)
+    dtype = tf.as_dtype(dtype) if checks.are_bytes(spikes) else spikes.dtype
     pool = SumPool2D.of(spikes, weight, pool_size, strides, padding)
     if library.native() is None:
-        return fire(pool.product(spikes), spec)
-    fired, membrane = _layer(pool, spec)(spikes)
+        return fire(pool.product(tf.cast(spikes, dtype)), spec)
+    fired, membrane = _layer(pool, spec, dtype)(spikes)
     return fired, tf.stop_gradient(membrane)
 
 
-def _layer(pool: SumPool2D, spec: NeuronSpec):
+def _layer(pool: SumPool2D, spec: NeuronSpec, dtype):
     native = library.native()
     options = {**pool.native_options, "params": spec.params, "neuron": spec.kind}
 
@@ -104,10 +109,12 @@ def _layer(pool: SumPool2D, spec: NeuronSpec):
     def layer(frames):
         size = tf.shape(frames, tf.int64)[2:4]
         fired, membrane = native.keras_slayer_sum_pool2d_layer(
-            frames=frames, output_size=pool.output_size(size), **options
+            frames=frames, output_size=pool.output_size(size), T=dtype, **options
         )
 
         def grad(grad_fired, _grad_membrane):
+            if checks.are_bytes(frames):
+                return None
             grad_frames = native.keras_slayer_sum_pool2d_layer_input_grad(
                 grad=grad_fired,
                 membrane=membrane,

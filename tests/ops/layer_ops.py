@@ -76,7 +76,7 @@ def _conv(shape, weights, strides=(1, 1), padding="valid", dilations=(1, 1)):
 def _pool(shape, pool_size, strides, padding):
     def run(spikes, weights, bias, spec):
         # 1 / 2: exact in the chip's units too.
-        return sum_pool2d_layer(spikes, 0.5, spec, pool_size, strides, padding)
+        return sum_pool2d_layer(spikes, 0.5, spec, pool_size, strides, padding, "float32")
 
     return Layer(run, shape, None)
 

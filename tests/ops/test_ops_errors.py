@@ -33,7 +33,7 @@ SERIES_FUNCTIONS = {
 @pytest.mark.parametrize("backend", ["native", "reference"])
 def test_rank_and_dtype(function, backend):
     with cases.backend(backend):
-        for dtype in ("int32", "bool", "complex64"):
+        for dtype in ("int32", "int8", "complex64"):
             with pytest.raises(ValueError, match=rf"must have one of the dtypes.*dtype={dtype}"):
                 function(tf.zeros((2, 5, 6), dtype))
         for shape in ((), (5,)):
@@ -188,7 +188,7 @@ GOOD = {
     "loihi_cuba_grad": {"grad_spikes": Z, "membrane": Z, "params": LOIHI},
     "delay": {"x": Z, "delay": [1.0] * 6},
     "delay_grad": {"x": Z, "delay": [1.0] * 6, "grad": Z},
-    "find_events": {"x": Z[0]},
+    "find_events": {"x": Z[0], "T": tf.float32},
     "event_matmul": {**EVENTS, "weights": Z[0]},
     "event_matmul_weights_grad": {**EVENTS, "grad": Z[0, :3], "columns": tf.constant(4, **I64)},
     "event_conv2d": {**EVENTS, "weights": KERNEL[:, :, :2], **CONV},
@@ -207,7 +207,8 @@ GOOD |= {
     "matmul_layer": {**EVENTS, "weights": Z[0], **LAYER},
     "conv2d_layer": {**EVENTS, "weights": KERNEL[:, :, :2], **CONV, **LAYER},
     "sum_pool2d_layer": {
-        "frames": FRAMES, "output_size": tf.constant([3, 3], **I64), **POOL, **NEURON,
+        "frames": FRAMES, "output_size": tf.constant([3, 3], **I64), "T": tf.float32,
+        **POOL, **NEURON,
     },
     "conv2d_layer_grad": {
         **EVENTS,
@@ -269,6 +270,7 @@ BAD = [
     *spoil(["delay", "delay_grad"], "per channel or per neuron", delay=tf.zeros([2, 5, 6])),
     *spoil(["delay", "delay_grad"], "finite and not negative", delay=[-1.0] * 6),
     *spoil(["find_events"], "must be a matrix", x=Z),
+    *spoil(["find_events", "sum_pool2d_layer"], "must be half, uint8 or bool", T=tf.float16),
     *spoil(EVENT_OPS, "indices in", index=tf.constant([2, 0, 100])),
     *spoil(EVENT_OPS, "indices in", index=tf.constant([-1, 0, 3])),
     *spoil(EVENT_OPS, "rising offsets", offsets=tf.constant([0, 2, 1, 3], **I64)),

@@ -145,19 +145,28 @@ class RowWriter {
   Rows<T> row_;
 };
 
-// Calls fn(T()) with the storage type that dtype names.
+// Calls fn(T()) with the storage type that dtype names, which is not kByte.
 template <class Fn>
 KS_HD void with_type(Dtype dtype, Fn fn) {
   switch (dtype) {
-    case Dtype::kFloat:
-      return fn(float());
     case Dtype::kDouble:
       return fn(double());
     case Dtype::kHalf:
       return fn(Half());
     case Dtype::kBfloat16:
       return fn(Bfloat16());
+    default:
+      return fn(float());
   }
+}
+
+// Calls fn(T(), S()): the storage type of a layer and that of its input spikes,
+// which is the same or bytes.
+template <class Fn>
+KS_HD void with_types(Dtype dtype, Dtype spikes, Fn fn) {
+  with_type(dtype, [&](auto type) {
+    spikes == Dtype::kByte ? fn(type, uint8_t()) : fn(type, type);
+  });
 }
 
 // The loop over the neurons of a block: no iteration depends on another.

@@ -6,15 +6,17 @@ namespace keras_slayer {
 namespace KS_ISA {
 
 void collect_events(Dtype dtype, const CollectArgs& args) {
-  with_type(dtype, [&](auto type) {
+  with_types(dtype, args.x_type, [&](auto type, auto spike) {
     using T = decltype(type);
+    using S = decltype(spike);
+    constexpr int64_t kAheadBytes = 16 << 10;
     int64_t next = 0;
     for (int64_t row = 0; row < args.rows; ++row) {
-      const T* x = static_cast<const T*>(args.x) + row * args.columns;
+      const S* x = static_cast<const S*>(args.x) + row * args.columns;
       const int64_t first = next;
-      for_each_event(x, args.columns, [&](int64_t i) {
+      for_each_event<kAheadBytes>(x, args.columns, [&](int64_t i) {
         args.index[next] = int32_t(i);
-        static_cast<T*>(args.value)[next] = x[i];
+        store(&static_cast<T*>(args.value)[next], ArithmeticOf<T>(load(x[i])));
         ++next;
       });
       args.counts[row] = next - first;
@@ -28,18 +30,20 @@ void event_matmul(Dtype dtype, const EventMatmulArgs& args, int64_t begin, int64
     using A = ArithmeticOf<T>;
     const T* matrix = static_cast<const T*>(args.matrix);
     T* out = static_cast<T*>(args.out);
+    const int64_t tiles = block_count(args.events.rows, kRowTile);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t first_row = item * kRowTile;
+      const int64_t first = (item / tiles) * kSlice, first_row = (item % tiles) * kRowTile;
+      const int64_t last = first + kSlice < args.width ? first + kSlice : args.width;
       const int64_t last_row =
           first_row + kRowTile < args.events.rows ? first_row + kRowTile : args.events.rows;
-      // Columns outside, rows inside: the slice of the matrix stays in cache.
-      for (int64_t column = 0; column < args.width; column += kGatherColumns<A>) {
-        const int64_t rest = args.width - column;
-        const int64_t count = rest < kGatherColumns<A> ? rest : kGatherColumns<A>;
-        for (int64_t row = first_row; row < last_row; ++row) {
+      for (int64_t row = first_row; row < last_row; ++row) {
+        const Selection<T> events = events_of<T>(args.events, row);
+        for (int64_t column = first; column < last; column += kGatherColumns<A>) {
+          const int64_t rest = last - column;
+          const int64_t count = rest < kGatherColumns<A> ? rest : kGatherColumns<A>;
           T* __restrict target = out + row * args.width + column;
           A sum[kGatherColumns<A>];
-          gather(events_of<T>(args.events, row), matrix + column, args.width, sum, count);
+          gather(events, matrix + column, args.width, sum, count);
           KS_VECTOR_LOOP(j, count) store(&target[j], sum[j]);
         }
       }

@@ -14,8 +14,9 @@ namespace keras_slayer {
 namespace {
 
 void multiply(OpKernelContext* context, const EventMatmulArgs& args, Dtype dtype) {
-  parallel_for(context, (args.events.rows + kRowTile - 1) / kRowTile,
-               kRowTile * row_cost(args.events, args.width), [&](int64_t begin, int64_t end) {
+  parallel_for(context, block_count(args.events.rows, kRowTile) * block_count(args.width, kSlice),
+               kRowTile * row_cost(args.events, std::min(args.width, kSlice)),
+               [&](int64_t begin, int64_t end) {
                  kernels().event_matmul(dtype, args, begin, end);
                });
 }
@@ -25,12 +26,13 @@ void multiply(OpKernelContext* context, const EventMatmulArgs& args, Dtype dtype
 // The events of x as a matrix [rows, columns]. Where more than max_density of
 // it is nonzero, dense is true and there are no events to use.
 REGISTER_OP("KerasSlayer>FindEvents")
-    .Input("x: T")
+    .Input("x: S")
     .Output("offsets: int64")
     .Output("index: int32")
     .Output("value: T")
     .Output("dense: bool")
     .Attr("max_density: float = 1.0")
+    .Attr(KS_SPIKE_TYPES)
     .Attr(KS_TYPES)
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle matrix;
@@ -46,19 +48,21 @@ class FindEvents : public OpKernel {
  public:
   explicit FindEvents(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, context->GetAttr("max_density", &max_density_));
+    OP_REQUIRES_OK(context, context->GetAttr("T", &type_));
   }
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
     OP_REQUIRES(context, x.dims() == 2 && x.dim_size(1) <= kMaxColumns,
                 InvalidArgument("x must be a matrix of less than 2^31 columns. Received: shape ",
                                 x.shape().DebugString()));
+    OP_REQUIRES_OK(context, check_spike_type(x, type_));
     const int64_t rows = x.dim_size(0), columns = x.dim_size(1);
     Tensor *offsets_out, *index, *value, *dense;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows + 1}), &offsets_out));
     OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({}), &dense));
     int64_t* offsets = offsets_out->flat<int64_t>().data();
     const int64_t limit = int64_t(double(max_density_) * double(rows * columns));
-    const auto parts = collect(context, x, limit, offsets + 1);
+    const auto parts = collect(context, x, type_, limit, offsets + 1);
     offsets[0] = 0;
     for (int64_t row = 0; row < rows; ++row) offsets[row + 1] += offsets[row];
     const bool too_many = parts.empty() && rows > 0;
@@ -68,7 +72,7 @@ class FindEvents : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(1, events, &index));
     OP_REQUIRES_OK(context, context->allocate_output(2, events, &value));
     int64_t at = 0;
-    const size_t bytes = tensorflow::DataTypeSize(x.dtype());
+    const size_t bytes = tensorflow::DataTypeSize(type_);
     for (const Part& part : parts) {
       std::memcpy(index->flat<int32_t>().data() + at, part.index.get(), part.size * sizeof(int32_t));
       std::memcpy(static_cast<char*>(value->data()) + at * bytes, part.value.get(),
@@ -87,12 +91,13 @@ class FindEvents : public OpKernel {
 
   // Finds the events and counts them per row, in one pass over memory; nothing
   // where they exceed the limit.
-  static std::vector<Part> collect(OpKernelContext* context, const Tensor& x, int64_t limit,
-                                   int64_t* counts) {
+  static std::vector<Part> collect(OpKernelContext* context, const Tensor& x,
+                                   tensorflow::DataType type, int64_t limit, int64_t* counts) {
     constexpr int64_t kPartBytes = 256 << 10;
     const int64_t rows = x.dim_size(0), columns = x.dim_size(1);
-    const int64_t bytes = tensorflow::DataTypeSize(x.dtype());
-    const int64_t step = std::max<int64_t>(1, kPartBytes / std::max<int64_t>(1, columns * bytes));
+    const int64_t bytes = tensorflow::DataTypeSize(type);
+    const int64_t x_row = columns * tensorflow::DataTypeSize(x.dtype());
+    const int64_t step = std::max<int64_t>(1, kPartBytes / std::max<int64_t>(1, x_row));
     std::vector<Part> parts(size_t((rows + step - 1) / step));
     std::atomic<int64_t> found{0};
     parallel_for(context, int64_t(parts.size()), step * (columns / 5 + 20),
@@ -103,9 +108,9 @@ class FindEvents : public OpKernel {
       const std::unique_ptr<char[]> value(new char[room * size_t(bytes)]);
       for (int64_t i = begin; i < end && found <= limit; ++i) {
         const int64_t first = i * step, size = std::min(step, rows - first);
-        const char* from = static_cast<const char*>(x.data()) + first * columns * bytes;
-        kernels().collect_events(dtype_of(x), {size, columns, from, counts + first, index.get(),
-                                               value.get()});
+        const char* from = static_cast<const char*>(x.data()) + first * x_row;
+        kernels().collect_events(dtype_of(type), {size, columns, dtype_of(x.dtype()), from,
+                                                  counts + first, index.get(), value.get()});
         Part& part = parts[size_t(i)];
         part.size = std::accumulate(counts + first, counts + first + size, int64_t(0));
         found += part.size;
@@ -120,6 +125,7 @@ class FindEvents : public OpKernel {
   }
 
   float max_density_;
+  tensorflow::DataType type_;  // of the values
 };
 KS_REGISTER("FindEvents", FindEvents);
 

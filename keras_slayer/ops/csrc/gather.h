@@ -4,13 +4,10 @@
 
 #include "cpu.h"
 
-#if defined(__AVX2__)
-#include <immintrin.h>
-#endif
-
 namespace keras_slayer {
 namespace KS_ISA {
 
+KS_HD bool is_event(uint8_t x) { return x != 0; }
 KS_HD bool is_event(float x) { return x != 0; }
 KS_HD bool is_event(double x) { return x != 0; }
 KS_HD bool is_event(Half x) { return (x.bits & 0x7fff) != 0; }
@@ -38,11 +35,21 @@ KS_HD uint32_t event_mask(const float* x) {
 }
 #endif
 
-// Calls visit(i) for each event of x[0 .. size), in order.
-template <class T, class Visit>
+#if defined(__x86_64__)
+KS_HD uint32_t event_mask(const uint8_t* x) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+  return uint32_t(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()))) ^ 0xffff;
+}
+#endif
+
+// Calls visit(i) for each event of x[0 .. size), in order. What lies kOnce bytes ahead
+// is asked for as something that is read once, so that it does not push out of the
+// caches what is read again.
+template <int64_t kOnce = 0, class T, class Visit>
 KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
   int64_t first = 0;
   for (; first + kGroup <= size; first += kGroup) {
+    if (kOnce > 0) __builtin_prefetch(reinterpret_cast<const char*>(x + first) + kOnce, 0, 0);
     for (uint32_t mask = event_mask(x + first); mask != 0; mask &= mask - 1) {
       visit(first + __builtin_ctz(mask));
     }

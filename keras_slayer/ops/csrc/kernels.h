@@ -135,13 +135,16 @@ struct Events {
 
 struct CollectArgs {  // into index and value, which have room for all rows x columns
   int64_t rows, columns;
+  Dtype x_type;
   const void* x;
   int64_t* counts;  // events per row
   int32_t* index;
   void* value;
 };
 
-struct EventMatmulArgs {  // out[m] = sum_e value[e] matrix[index[e]]; item: kRowTile rows
+// out[m] = sum_e value[e] matrix[index[e]]. Item: kRowTile rows of a slice of kSlice
+// columns, slice after slice: that of the matrix stays in the second-level cache.
+struct EventMatmulArgs {
   Events events;
   const void* matrix;  // [columns, width]
   int64_t width;
@@ -189,6 +192,7 @@ struct SynapseArgs {
   Events events;        // kMatmul, kConv; a row is a frame
   const void* weights;  // kMatmul: [columns, outputs]; kConv: as in EventConvArgs
   ConvGeometry conv;
+  Dtype frames_type;
   const void* frames;  // kPool: [batch, steps, height, width, channels]
   PoolGeometry pool;
 };
@@ -257,7 +261,7 @@ struct EventConvGradArgs {  // item: a chunk of frames, into partial[chunk]
   void* partial;  // arithmetic type, [chunks, weights]
 };
 
-constexpr int64_t kRowTile = 64;
+constexpr int64_t kRowTile = 64, kSlice = 128;
 
 struct Kernels {
   const char* name;

@@ -157,7 +157,7 @@ class Conv2DLayer : public ConvOp {
 KS_REGISTER("Conv2DLayer", Conv2DLayer);
 
 REGISTER_OP("KerasSlayer>SumPool2DLayer")
-    .Input("frames: T")
+    .Input("frames: S")
     .Input("output_size: int64")
     .Input("weight: double")
     .Input("params: double")
@@ -165,6 +165,7 @@ REGISTER_OP("KerasSlayer>SumPool2DLayer")
     .Output("membrane: T")
     KS_POOL_ATTRS
     KS_NEURON_ATTR
+    .Attr(KS_SPIKE_TYPES)
     .Attr(KS_TYPES)
     .SetShapeFn([](InferenceContext* c) {
       ShapeHandle frames, size;
@@ -182,6 +183,7 @@ class SumPool2DLayer : public PoolOp {
   }
   void Compute(OpKernelContext* context) override {
     const Tensor& frames = context->input(0);
+    OP_REQUIRES_OK(context, check_spike_type(frames, context->expected_output_dtype(0)));
     NeuronParams neuron = {};
     SynapseArgs synapse = {};
     PoolGeometry& g = synapse.pool;
@@ -193,6 +195,7 @@ class SumPool2DLayer : public PoolOp {
                                  g.out_width, g.channels},
                                 &outputs));
     synapse.kind = SynapseKind::kPool;
+    synapse.frames_type = dtype_of(frames);
     synapse.frames = data_of(frames);
     synapse.outputs = g.out_height * g.out_width * g.channels;
     run_layer(context, outputs, synapse, g.out_width * g.channels, nullptr, neuron);

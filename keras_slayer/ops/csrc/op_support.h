@@ -31,18 +31,31 @@ using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
 #define KS_TYPES "T: {float, double, half, bfloat16}"
+// Of input spikes.
+#define KS_SPIKE_TYPES "S: {float, double, half, bfloat16, uint8, bool}"
 
-inline Dtype dtype_of(const Tensor& tensor) {
-  switch (tensor.dtype()) {
+inline Dtype dtype_of(tensorflow::DataType type) {
+  switch (type) {
     case tensorflow::DT_DOUBLE:
       return Dtype::kDouble;
     case tensorflow::DT_HALF:
       return Dtype::kHalf;
     case tensorflow::DT_BFLOAT16:
       return Dtype::kBfloat16;
+    case tensorflow::DT_UINT8:
+    case tensorflow::DT_BOOL:
+      return Dtype::kByte;
     default:
       return Dtype::kFloat;
   }
+}
+inline Dtype dtype_of(const Tensor& tensor) { return dtype_of(tensor.dtype()); }
+
+// Input spikes have the type of the layer, or are bytes.
+inline absl::Status check_spike_type(const Tensor& spikes, tensorflow::DataType type) {
+  if (spikes.dtype() == type || dtype_of(spikes) == Dtype::kByte) return absl::OkStatus();
+  return InvalidArgument("spikes must be ", DataTypeString(type), ", uint8 or bool. Received: ",
+                         DataTypeString(spikes.dtype()));
 }
 
 inline const void* data_of(const Tensor& tensor) { return tensor.data(); }

@@ -2,6 +2,7 @@
 //
 // Half and bfloat16 are stored as 16-bit patterns (the layout of TensorFlow's
 // own types) and computed in float; float and double compute as themselves.
+// Spikes may also be bytes (TensorFlow's uint8 and bool).
 #ifndef KERAS_SLAYER_SCALAR_H_
 #define KERAS_SLAYER_SCALAR_H_
 
@@ -15,7 +16,7 @@
 
 namespace keras_slayer {
 
-enum class Dtype { kFloat, kDouble, kHalf, kBfloat16 };
+enum class Dtype { kFloat, kDouble, kHalf, kBfloat16, kByte };
 
 struct Half {
   uint16_t bits;
@@ -51,6 +52,7 @@ KS_HD uint32_t float_to_bits(float value) {
   return pun.u;
 }
 
+KS_HD float load(uint8_t x) { return float(x); }
 KS_HD float load(float x) { return x; }
 KS_HD double load(double x) { return x; }
 KS_HD float load(Bfloat16 x) { return bits_to_float(uint32_t(x.bits) << 16); }

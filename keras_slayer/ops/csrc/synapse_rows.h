@@ -171,12 +171,12 @@ class ConvRows final : public SynapseRows<T> {
 
 // Sums of windows, channel by channel, times one weight. A block is a band of
 // output rows. The input is read as it is: it is read once whatever it holds.
-template <class T>
+template <class T, class S>
 class PoolRows final : public SynapseRows<T> {
  public:
   using A = ArithmeticOf<T>;
   PoolRows(const void* frames, const PoolGeometry& geometry)
-      : frames_(static_cast<const T*>(frames)),
+      : frames_(static_cast<const S*>(frames)),
         g_(geometry),
         // Where windows do not overlap, each column adds to one output or to none,
         // which for few channels is faster than run by run.
@@ -198,16 +198,16 @@ class PoolRows final : public SynapseRows<T> {
   }
   void sum(int64_t frame, A* z) override {
     const int64_t row = g_.width * g_.channels;
-    const T* in = frames_ + frame * g_.height * row;
+    const S* in = frames_ + frame * g_.height * row;
     for (int64_t oy = top_; oy < bottom_; ++oy) {
       A* __restrict column = column_.row(0);
       clear(column, row);
       for (int64_t ky = 0; ky < g_.window_height; ++ky) {
         const int64_t y = oy * g_.stride_y + ky - g_.padding_top;
         if (y < 0 || y >= g_.height) continue;
-        const T* __restrict from = in + y * row;
+        const S* __restrict from = in + y * row;
         prefetch_row(from + g_.height * row, row);  // of the next frame
-        KS_VECTOR_LOOP(j, row) column[j] = column[j] + load(from[j]);
+        KS_VECTOR_LOOP(j, row) column[j] = column[j] + A(load(from[j]));
       }
       A* out = z + (oy - top_) * g_.out_width * g_.channels;
       clear(out, g_.out_width * g_.channels);
@@ -237,7 +237,7 @@ class PoolRows final : public SynapseRows<T> {
     }
   }
 
-  const T* frames_;
+  const S* frames_;
   PoolGeometry g_;
   bool one_by_one_;
   Rows<A> column_;
@@ -253,7 +253,9 @@ SynapseRows<T>* new_synapse_rows(const SynapseArgs& args) {
     case SynapseKind::kConv:
       return new ConvRows<T>(args.events, args.conv, args.weights);
     default:
-      return new PoolRows<T>(args.frames, args.pool);
+      return args.frames_type == Dtype::kByte
+                 ? static_cast<SynapseRows<T>*>(new PoolRows<T, uint8_t>(args.frames, args.pool))
+                 : new PoolRows<T, T>(args.frames, args.pool);
   }
 }
 
