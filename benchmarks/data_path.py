@@ -39,7 +39,8 @@ def prepare(events, batch, steps, **options):
             pass
 
     def facts():
-        density = np.mean([float(tf.reduce_mean(spikes)) for spikes, _ in pipeline.take(8)])
+        batches = (tf.cast(spikes, tf.float32) for spikes, _ in pipeline.take(8))
+        density = np.mean([float(tf.reduce_mean(spikes)) for spikes in batches])
         return {"density": common.check_rate("the input", density)}
 
     return common.Work(epoch, facts)
@@ -60,6 +61,7 @@ def main():
     options = {"events": events, "batch": arguments.batch, "steps": arguments.steps}
     candidates = {
         "cached, shuffled, shifted": {"shuffle": True, "shift": 2},
+        "the same in bytes (uint8)": {"shuffle": True, "shift": 2, "dtype": "uint8"},
         "cached": {},
         "not cached (the first epoch)": {"cache": False},
     }
