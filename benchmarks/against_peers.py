@@ -9,9 +9,9 @@ libraries print is in a log beside the results. All have the same network, batch
 and loss, and Adam; "no reset" marks those whose neurons have none (peers/toeplitz_step.py). A
 turn takes two steps of each candidate, and times the second.
 
-Columns: MB is the peak memory, making the data included, over that of the imports; "/ memory"
-and "/ dense" are the median in multiples of the ms that the machine's memory and dense
-products allow at best.
+Columns: MB is the peak memory of the steps, tracing and compiling included, over that of the
+imports; "/ memory" and "/ dense" are the median in multiples of the ms that the machine's memory
+and dense products allow at best.
 """
 
 import contextlib
@@ -52,6 +52,7 @@ PEERS = [
     Peer(f"{OURS}, SRM", "keras_slayer_step", "srm"),
     Peer(f"{OURS}, CUBA", "keras_slayer_step", "cuba"),
     Peer(f"{OURS}, LoihiCUBA", "keras_slayer_step", "loihi"),
+    Peer(f"{OURS}, SRM, spikes in bytes", "keras_slayer_step", "bytes srm"),
     Peer(f"{OURS}, SRM, Keras' Adam", "keras_slayer_step", "adam srm"),
     Peer("dense TensorFlow twin, SRM", "keras_slayer_step", "dense srm"),
     Peer("Toeplitz in TensorFlow, no reset", "toeplitz_step", "xla neurons"),
@@ -236,7 +237,7 @@ def left_out(specs) -> set[str]:
     """Variants that would be another one over again."""
     if not specs:
         # Without products there is nothing to be dense or sparse, to compile, round or delay.
-        return {"dense srm", "delays", "xla step", "sparse input"}
+        return {"dense srm", "bytes srm", "delays", "xla step", "sparse input"}
     # TensorFlow has no convolution and no pool of sparse tensors.
     return set() if isinstance(specs[0], Dense) else {"sparse input"}
 

@@ -127,8 +127,9 @@ def dense_conv2d_layer(spikes, weights, bias, spec, **geometry):
     return fire(dense_conv2d(spikes, weights, **geometry), spec)
 
 
-def plain_pool_layer(spikes, weight, spec, *geometry):
-    return fire(SumPool2D.of(spikes, weight, *geometry).product(spikes), spec)
+def plain_pool_layer(spikes, weight, spec, pool_size, strides, padding, dtype):
+    pool = SumPool2D.of(spikes, weight, pool_size, strides, padding)
+    return fire(pool.product(tf.cast(spikes, dtype)), spec)
 
 
 @contextlib.contextmanager

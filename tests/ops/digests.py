@@ -40,7 +40,8 @@ def main() -> None:
         inputs = case.arrays((4, 50, 1200))
         outputs, gradients = cases.evaluate(case, inputs, "native")
         result[case.name] = {"outputs": digest(outputs), "gradients": digest(gradients)}
-    for name in ("matmul, two blocks", "conv, many bands", "conv, groups", "pool, many bands"):
+    names = ("matmul, two blocks", "conv, many bands", "conv, groups", "pool, many bands")
+    for name in (*names, "conv, 16 channels, many bands"):
         for kind in ("srm-triangle-exodus", "cuba-exponential-slayer", "loihi-triangle-slayer"):
             layer, spec = layer_ops.LAYERS[name], layer_ops.NEURONS[kind].spec
             inputs = layer.arrays(batch=5, steps=40)

@@ -90,6 +90,7 @@ LAYERS = {
     "conv, many channels": _conv((4, 19, 12), (5, 5, 12, 9), padding="same"),
     "conv, 16 channels": _conv((5, 18, 16), (3, 4, 16, 5)),
     "conv, 52 channels": _conv((3, 6, 52), (2, 3, 52, 4), padding="same"),
+    "conv, 16 channels, many bands": _conv((11, 22, 16), (5, 5, 16, 24), padding="same"),
     "conv, 70 pixels wide": _conv((3, 70, 1), (2, 3, 1, 17)),
     "conv, strides": _conv((9, 8, 2), (3, 4, 2, 4), strides=(2, 3), padding="same"),
     "conv, dilations": _conv((9, 9, 2), (3, 2, 2, 4), dilations=(2, 3)),

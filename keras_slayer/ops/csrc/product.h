@@ -7,13 +7,25 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// Rows and vectors of columns at once: as many as the processor has registers for.
-constexpr int kProductRows = 6;
+// Vectors of columns at once, and rows for so many vectors: what the processor has
+// registers for.
 #if defined(__AVX512F__)
 constexpr int kProductVectors = 4;
+constexpr int product_rows(int vectors) { return vectors > 2 ? 6 : 12; }
 #else
 constexpr int kProductVectors = 2;
+constexpr int product_rows(int vectors) { return vectors > 1 ? 6 : 12; }
 #endif
+
+// Parts of a product that are summed: which ones, and from one to the next in memory.
+struct Parts {
+  const int32_t* index = &kFirst;
+  int64_t count = 1;
+  int64_t left_stride = 0, right_stride = 0;
+
+ private:
+  static constexpr int32_t kFirst = 0;
+};
 
 // left [rows, depth] times right [depth, columns]; strides from row to row.
 template <class A>
@@ -22,6 +34,7 @@ struct Product {
   int64_t left_stride, depth;
   const A* right;
   int64_t right_stride;
+  Parts parts = {};
 };
 
 // kRows rows of kVectors vectors of columns.
@@ -30,21 +43,25 @@ void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
   constexpr int kLanes = int(kVectorBytes / sizeof(A));
   Vector sum[kRows][kVectors] = {};
-  const A *left = product.left, *right = product.right;
-  for (int64_t k = 0; k < product.depth; ++k, right += product.right_stride) {
-    Vector loaded[kVectors];
+  for (int64_t part = 0; part < product.parts.count; ++part) {
+    const int64_t chosen = product.parts.index[part];
+    const A* left = product.left + chosen * product.parts.left_stride;
+    const A* right = product.right + chosen * product.parts.right_stride;
+    for (int64_t k = 0; k < product.depth; ++k, right += product.right_stride) {
+      Vector loaded[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
-      __builtin_memcpy(&loaded[v], right + v * kLanes, sizeof(Vector));
-    }
+      for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
+        __builtin_memcpy(&loaded[v], right + v * kLanes, sizeof(Vector));
+      }
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) {
+        const A value = left[i * product.left_stride + k];
 #pragma GCC unroll 8
-    for (int i = 0; i < kRows; ++i) {
-      const A value = left[i * product.left_stride + k];
-#pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[i][v] = sum[i][v] + loaded[v] * value;
+        for (int v = 0; v < kVectors; ++v) sum[i][v] = sum[i][v] + loaded[v] * value;
+      }
     }
   }
-#pragma GCC unroll 8
+#pragma GCC unroll 16
   for (int i = 0; i < kRows; ++i) {
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {
@@ -67,10 +84,11 @@ KS_HD void multiply_few_rows(const Product<A>& product, int64_t rows, A* out, in
 // The same for any number of rows, in groups of about the same size.
 template <class A, int kVectors>
 KS_HD void multiply_columns(Product<A> product, int64_t rows, A* out, int64_t out_stride) {
-  const int64_t groups = (rows + kProductRows - 1) / kProductRows;
+  constexpr int kRows = product_rows(kVectors);
+  const int64_t groups = (rows + kRows - 1) / kRows;
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t count = (group + 1) * rows / groups - group * rows / groups;
-    multiply_few_rows<A, kProductRows, kVectors>(product, count, out, out_stride);
+    multiply_few_rows<A, kRows, kVectors>(product, count, out, out_stride);
     product.left += count * product.left_stride;
     out += count * out_stride;
   }
@@ -84,6 +102,11 @@ KS_HD void multiply(Product<A> product, int64_t rows, int64_t columns, A* out,
   int64_t at = 0;
   for (; at + kWide <= columns; at += kWide, product.right += kWide) {
     multiply_columns<A, kProductVectors>(product, rows, out + at, out_stride);
+  }
+  if (kProductVectors > 2 && at + 2 * kLanes <= columns) {
+    multiply_columns<A, 2>(product, rows, out + at, out_stride);
+    at += 2 * kLanes;
+    product.right += 2 * kLanes;
   }
   for (; at < columns; at += kLanes, product.right += kLanes) {
     multiply_columns<A, 1>(product, rows, out + at, out_stride);

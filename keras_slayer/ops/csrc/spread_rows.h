@@ -3,7 +3,7 @@
 #ifndef KERAS_SLAYER_SPREAD_ROWS_H_
 #define KERAS_SLAYER_SPREAD_ROWS_H_
 
-#include "product.h"
+#include "winograd.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
@@ -75,7 +75,8 @@ class PoolSpread final : public SpreadRows<A> {
 // The transposed convolution. For each output pixel, the weights of the filters
 // whose gradient is not zero are summed in registers and added to the window: it
 // costs what those filters cost. Where most are not zero, some pixels at once
-// share each weight that is loaded: a dense product.
+// share each weight that is loaded: a dense product, which takes fewer products where
+// the geometry allows it (winograd.h).
 template <class A>
 class ConvSpread final : public SpreadRows<A> {
  public:
@@ -83,6 +84,7 @@ class ConvSpread final : public SpreadRows<A> {
       : g_(geometry),
         weights_(weights),
         order_(geometry, sizeof(A)),
+        winograd_(geometry, weights),
         windows_(kPixels, order_.window),
         index_(kPixels, geometry.filters + kGroup),
         value_(kPixels, geometry.filters + kGroup) {}
@@ -99,11 +101,17 @@ class ConvSpread final : public SpreadRows<A> {
         this->last_ = oy + 1;
       }
     }
+    winograd_.aim(top, bottom);
   }
   void spread(const A* grad, A* band) override {
-    const int64_t filters = g_.filters / g_.groups;
+    const int64_t filters = g_.filters / g_.groups, row = g_.out_width * g_.filters;
     clear(band, (this->bottom_ - this->top_) * g_.width * g_.channels);
-    for (int64_t oy = this->first_; oy < this->last_; ++oy, grad += g_.out_width * g_.filters) {
+    winograd_.start();
+    for (int64_t oy = this->first_; oy < this->last_; ++oy, grad += row) {
+      if (winograd_.usable() && count_events(grad, row) * kWinogradShare > row) {
+        winograd_.take(oy, grad);
+        continue;
+      }
       choose_runs(oy);
       for (int64_t group = 0; group < g_.groups; ++group) {
         for (int64_t ox = 0; ox < g_.out_width; ox += kPixels) {
@@ -132,12 +140,13 @@ class ConvSpread final : public SpreadRows<A> {
         }
       }
     }
+    winograd_.add_to(band);
   }
 
  private:
   static constexpr int64_t kPixels = 16;  // treated together
-  // One in so many gradients is not zero: the dense product is as fast.
-  static constexpr int64_t kDenseShare = 3;
+  // One in so many gradients is not zero: the dense product, or Winograd's, is as fast.
+  static constexpr int64_t kDenseShare = 3, kWinogradShare = 4;
 
   int64_t input_row(int64_t oy, int64_t ky) const {
     return oy * g_.stride_y + ky * g_.dilation_y - g_.padding_top;
@@ -288,6 +297,7 @@ class ConvSpread final : public SpreadRows<A> {
   ConvGeometry g_;
   const A* weights_;
   SpreadOrder order_;
+  WinogradSpread<A> winograd_;
   Rows<A> windows_;
   Rows<int32_t> index_;
   Rows<A> value_;
