@@ -236,8 +236,8 @@ def parse_arguments():
 def left_out(specs) -> set[str]:
     """Variants that would be another one over again."""
     if not specs:
-        # Without products there is nothing to be dense or sparse, to compile, round or delay.
-        return {"dense srm", "bytes srm", "delays", "xla step", "sparse input"}
+        # Without products there is nothing to train, round or delay, to be dense or sparse.
+        return {"dense srm", "bytes srm", "adam srm", "delays", "xla step", "sparse input"}
     # TensorFlow has no convolution and no pool of sparse tensors.
     return set() if isinstance(specs[0], Dense) else {"sparse input"}
 

@@ -126,10 +126,12 @@ def draw_bars(ax, results):
 def draw_growth(ax, axis, result):
     points = result["points"]
     values = [point["value"] for point in points]
+    middle = len(values) // 2
     for key, name, color in (("twin", "dense products", style.OTHER), ("ours", OURS, style.ON)):
         times = [1e3 * point[key] for point in points]
         ax.plot(values, times, "o-", color=color, markersize=3, linewidth=1.2)
-        ax.annotate(name, (values[-1], times[-1]), fontsize=7, color=color, ha="right", va="bottom")
+        place = {"xytext": (6, -9), "textcoords": "offset points"}
+        ax.annotate(name, (values[middle], times[middle]), fontsize=7, color=color, **place)
     ax.set_xscale("log")
     ax.set_yscale("log")
     labels = [f"{100 * value:g}%" if axis == "density" else str(value) for value in values]

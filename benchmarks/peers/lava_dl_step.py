@@ -3,6 +3,7 @@
 Its tensors have time last: (batch, channels, height, width, time).
 """
 
+import dataclasses
 import pathlib
 import sys
 
@@ -18,6 +19,9 @@ from peers.networks import Conv, Pool
 PACKAGES = ("lava-dl", "torch")
 # At 1 the weights would be lost in the rounding to the chip's, steps of 1/32 up to 4.
 THRESHOLD = 4.0
+# Spikes per input and step of the last layer: after W4's pools hidden neurons fire more here than
+# elsewhere, and outputs with weights for fewer spikes would fire at more than every other step.
+HIDDEN_RATES = {"w4": 0.05}
 
 
 def neuron_parameters(tau):
@@ -50,10 +54,13 @@ def make_block(layer, kernel, tau, options):
 class Net(nn.Module):
     def __init__(self, settings):
         super().__init__()
-        tau = settings.network.tau
+        network = settings.network
+        rate = HIDDEN_RATES.get(settings.workload, network.hidden_rate)
+        network = dataclasses.replace(network, hidden_rate=rate)
+        tau = network.tau
         # Without `pre_hook_fx` the blocks round their weights to the chip's.
         options = {"delay": True} if settings.variant == "delays" else {"pre_hook_fx": None}
-        self.layers = settings.network.layers(settings.density)
+        self.layers = network.layers(settings.density)
         self.blocks = nn.ModuleList(
             make_block(layer, protocol.cuba_kernel(tau), tau, options) for layer in self.layers
         )

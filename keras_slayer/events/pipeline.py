@@ -60,7 +60,8 @@ def spike_pipeline(
             which `keras.utils.set_random_seed` sets.
         drop_remainder: drop the last batch where it is smaller.
         late: what happens to events past the last step: "drop" or "error".
-        dtype: of the spikes.
+        dtype: of the spikes; "uint8" takes a fourth of the memory, for a model whose
+            `keras.Input` has that dtype too.
 
     Returns:
         A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`; its
