@@ -3,7 +3,6 @@
 Its tensors have time last: (batch, channels, height, width, time).
 """
 
-import dataclasses
 import pathlib
 import sys
 
@@ -14,7 +13,7 @@ from lava.lib.dl.slayer import block, neuron
 from torch import nn
 
 from peers import protocol, torch_training
-from peers.networks import Conv, Pool
+from peers.networks import HIDDEN_RATE, Conv, Pool
 
 PACKAGES = ("lava-dl", "torch")
 # At 1 the weights would be lost in the rounding to the chip's, steps of 1/32 up to 4.
@@ -54,13 +53,11 @@ def make_block(layer, kernel, tau, options):
 class Net(nn.Module):
     def __init__(self, settings):
         super().__init__()
-        network = settings.network
-        rate = HIDDEN_RATES.get(settings.workload, network.hidden_rate)
-        network = dataclasses.replace(network, hidden_rate=rate)
-        tau = network.tau
+        tau = settings.network.tau
         # Without `pre_hook_fx` the blocks round their weights to the chip's.
         options = {"delay": True} if settings.variant == "delays" else {"pre_hook_fx": None}
-        self.layers = network.layers(settings.density)
+        rate = HIDDEN_RATES.get(settings.workload, HIDDEN_RATE)
+        self.layers = settings.network.layers(settings.density, rate)
         self.blocks = nn.ModuleList(
             make_block(layer, protocol.cuba_kernel(tau), tau, options) for layer in self.layers
         )

@@ -11,8 +11,7 @@ import math
 
 # Bytes of a float32.
 FLOAT = 4
-# Spikes per input and step for which a layer after a weighted layer gets its weights, unless
-# the network says otherwise.
+# Spikes per input and step for which a layer after a weighted layer gets its weights.
 HIDDEN_RATE = 0.01
 
 
@@ -98,7 +97,6 @@ class Network:
         tau: time constant of the neurons, steps.
         density: share of the inputs that fire per step.
         pooled_rate: spikes per input and step for which a layer after a pool gets its weights.
-        hidden_rate: the same of a layer after a weighted layer.
     """
 
     title: str
@@ -109,14 +107,13 @@ class Network:
     steps: int
     density: float = 0.0
     pooled_rate: float = 0.05
-    hidden_rate: float = HIDDEN_RATE
 
-    def layers(self, density: float | None = None) -> list[Layer]:
+    def layers(self, density: float | None = None, hidden_rate=HIDDEN_RATE) -> list[Layer]:
         shape, rate, made = self.input_shape, density or self.density, []
         for spec in self.specs:
             made.append(Layer(spec, shape, rate))
             shape = made[-1].outputs
-            rate = self.pooled_rate if isinstance(spec, Pool) else self.hidden_rate
+            rate = self.pooled_rate if isinstance(spec, Pool) else hidden_rate
         return made
 
     @property

@@ -124,7 +124,6 @@ class ConvSpread final : public SpreadRows<A> {
           }
           if (events * kDenseShare > pixels * filters) {
             multiply(from, filters, group * filters, pixels);
-            if (add_taps_of_pixels(pixels, oy, ox, band)) continue;
           } else {
             for (int64_t i = 0; i < pixels; ++i) {
               pack_events(from + i * g_.filters, filters, group * filters, index_.row(i),
@@ -192,63 +191,6 @@ class ConvSpread final : public SpreadRows<A> {
       const int64_t count = left < room ? left : room;
       visit(weights_ + slice * g_.filters * order_.slice + within, at, count);
       at += count;
-    }
-  }
-
-  // Adds the windows of all pixels at once, input pixel by input pixel: the sum over the
-  // taps that lead there stays in a register. Where channels make whole vectors; returns
-  // whether they do.
-  KS_HD bool add_taps_of_pixels(int64_t pixels, int64_t oy, int64_t ox, A* band) const {
-    const int64_t bytes = g_.channels * int64_t(sizeof(A));
-    const bool simple = g_.groups == 1 && g_.stride_x == 1 && g_.dilation_x == 1;
-    if (!simple || bytes % 16 != 0) return false;
-    bytes % kVectorBytes == 0 ? add_taps<kVectorBytes>(pixels, oy, ox, band)
-                              : add_taps<16>(pixels, oy, ox, band);
-    return true;
-  }
-  template <int kBytes>
-  KS_HD void add_taps(int64_t pixels, int64_t oy, int64_t ox, A* band) const {
-    constexpr int64_t kLanes = kBytes / int64_t(sizeof(A));
-    const int64_t channels = g_.channels, left = ox - g_.padding_left;
-    const int64_t last = left + pixels + g_.kernel_width - 1;
-    const int64_t begin = left < 0 ? 0 : left, end = last < g_.width ? last : g_.width;
-    // From a tap to the one that leads to the same place from the pixel before.
-    const int64_t step = channels - windows_.stride();
-    for (int64_t ky = first_run_; ky < past_run_; ++ky) {
-      A* to = band + ((input_row(oy, ky) - this->top_) * g_.width + begin) * channels;
-      for (int64_t x = begin; x < end; ++x) {
-        const int64_t at = x - left;  // of the pixel whose tap 0 leads here
-        const int64_t first = at < pixels ? 0 : at - pixels + 1;
-        const int64_t past = at < g_.kernel_width ? at + 1 : g_.kernel_width;
-        const A* from = windows_.row(0) + at * windows_.stride() + ky * order_.run + first * step;
-        int64_t c = 0;
-        for (; c + 3 * kLanes <= channels; c += 3 * kLanes) {
-          add_taps<kBytes, 3>(from + c, step, past - first, to + c);
-        }
-        for (; c < channels; c += kLanes) add_taps<kBytes, 1>(from + c, step, past - first, to + c);
-        to += channels;
-      }
-    }
-  }
-  template <int kBytes, int kVectors>
-  KS_HD static void add_taps(const A* from, int64_t step, int64_t taps, A* to) {
-    typedef A Vector __attribute__((vector_size(kBytes)));
-    constexpr int64_t kLanes = kBytes / int64_t(sizeof(A));
-    Vector sum[kVectors] = {};
-    for (int64_t k = 0; k < taps; ++k, from += step) {
-#pragma GCC unroll 4
-      for (int v = 0; v < kVectors; ++v) {
-        Vector term;
-        __builtin_memcpy(&term, from + v * kLanes, sizeof(term));
-        sum[v] = sum[v] + term;
-      }
-    }
-#pragma GCC unroll 4
-    for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
-      Vector before;
-      __builtin_memcpy(&before, to + v * kLanes, sizeof(before));
-      before = before + sum[v];
-      __builtin_memcpy(to + v * kLanes, &before, sizeof(before));
     }
   }
 

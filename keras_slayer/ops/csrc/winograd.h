@@ -98,7 +98,6 @@ class WinogradSpread {
         columns_(padded(geometry.channels)),
         rows_(fits_ ? geometry.height + geometry.kernel_height - 1 : 0),
         taken_(1, rows_),
-        clean_(1, rows_),
         inputs_(points_.count + 1, rows_ * tiles_ * depth_),
         sums_(points_.count + 1, fits_ ? geometry.height * tiles_ * columns_ : 0),
         kernels_(points_.count + 1,
@@ -110,7 +109,6 @@ class WinogradSpread {
   void aim(int64_t top, int64_t bottom) {
     size_ = bottom - top;
     first_ = top + g_.padding_top - (g_.kernel_height - 1);
-    for (int64_t row = 0; row < rows_; ++row) clean_.row(0)[row] = 0;
   }
 
   void start() {
@@ -124,13 +122,14 @@ class WinogradSpread {
     prepared_ = any_ = true;
     const int64_t row = oy - first_;
     taken_.row(0)[row] = 1;
-    clean_.row(0)[row] = 0;
     g_.kernel_width == 3 ? take<6>(row, grad) : take<8>(row, grad);
   }
 
   void add_to(A* band) {
     if (!any_) return;
-    for (int64_t row = 0; row < size_ + g_.kernel_height - 1; ++row) clear_row(row);
+    for (int64_t row = 0; row < size_ + g_.kernel_height - 1; ++row) {
+      if (!taken_.row(0)[row]) clear_row(row);
+    }
     const int64_t rows = size_ * tiles_, groups = (rows + kRows - 1) / kRows;
     for (int point = 0; point <= points_.count; ++point) {
       for (int64_t group = 0; group < groups; ++group) {
@@ -153,26 +152,34 @@ class WinogradSpread {
 
   // G w of all kernel rows, filters and channels, from the order of SpreadOrder.
   void transform_kernels() {
+    double factor[8][5];  // G, its columns in the order of the taps: the first input meets the last
+    for (int point = 0; point <= points_.count; ++point) {
+      double power = 1;
+      for (int64_t kx = g_.kernel_width - 1; kx >= 0; --kx) {
+        const bool infinity = point == points_.count;
+        factor[point][kx] = infinity ? double(kx == 0) : power * points_.factor[point];
+        power *= infinity ? 1 : points_.at[point];
+      }
+    }
     const SpreadOrder order(g_, sizeof(A));
     for (int point = 0; point <= points_.count; ++point) {
-      A* to = kernels_.row(point);
-      for (int64_t ky = g_.kernel_height - 1; ky >= 0; --ky) {
-        for (int64_t f = 0; f < g_.filters; ++f, to += columns_) {
-          clear(to, columns_);
-          for (int64_t c = 0; c < g_.channels; ++c) {
-            double sum = 0, power = 1;  // of the taps from the last to the first
-            for (int64_t kx = g_.kernel_width - 1; kx >= 0; --kx) {
-              const int64_t at = ky * order.run + kx * g_.channels + c;
-              const double weight =
-                  weights_[(at / order.slice * g_.filters + f) * order.slice + at % order.slice];
-              if (point == points_.count) {
-                sum = weight;
-              } else {
-                sum += weight * power * points_.factor[point];
-                power *= points_.at[point];
-              }
+      clear(kernels_.row(point), g_.kernel_height * g_.filters * columns_);
+    }
+    for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
+      const int64_t first = (g_.kernel_height - 1 - ky) * g_.filters * columns_;
+      for (int64_t c = 0; c < g_.channels; ++c) {
+        const A* taps[5];  // of the first filter
+        for (int64_t kx = 0; kx < g_.kernel_width; ++kx) {
+          const int64_t at = ky * order.run + kx * g_.channels + c;
+          taps[kx] = weights_ + at / order.slice * g_.filters * order.slice + at % order.slice;
+        }
+        for (int64_t f = 0; f < g_.filters; ++f) {
+          for (int point = 0; point <= points_.count; ++point) {
+            double sum = 0;
+            for (int64_t kx = 0; kx < g_.kernel_width; ++kx) {
+              sum += factor[point][kx] * double(taps[kx][f * order.slice]);
             }
-            to[c] = A(sum);
+            kernels_.row(point)[first + f * columns_ + c] = A(sum);
           }
         }
       }
@@ -208,8 +215,6 @@ class WinogradSpread {
   }
 
   void clear_row(int64_t row) {
-    if (taken_.row(0)[row] || clean_.row(0)[row]) return;
-    clean_.row(0)[row] = 1;
     for (int point = 0; point <= points_.count; ++point) {
       clear(inputs_.row(point) + row * tiles_ * depth_, tiles_ * depth_);
     }
@@ -270,12 +275,12 @@ class WinogradSpread {
   const A* weights_;
   WinogradPoints points_;
   int64_t tiles_, depth_, columns_;
-  int64_t rows_;                 // of gradients that a band may need, padding included
-  Rows<uint8_t> taken_, clean_;  // of each row: whether it was taken; holds zeros
-  Rows<A> inputs_;               // [point][row, tile, filter]
-  Rows<A> sums_;                 // [point][row, tile, channel]
-  Rows<A> kernels_;              // [point][kernel row from the last, filter, channel]
-  Rows<int32_t> active_;
+  int64_t rows_;          // of gradients that a band may need, padding included
+  Rows<uint8_t> taken_;   // of each row
+  Rows<A> inputs_;        // [point][row, tile, filter]
+  Rows<A> sums_;          // [point][row, tile, channel]
+  Rows<A> kernels_;       // [point][kernel row from the last, filter, channel]
+  Rows<int32_t> active_;  // kernel rows of one product
   int64_t size_ = 0, first_ = 0;
   bool prepared_ = false, any_ = false;
 };
