@@ -84,6 +84,7 @@ def spike_pipeline(
         raise ValueError(
             f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
         )
+    dtype = _check_dtype(dtype)
     shape = (steps, *sensor_shape)
     # Numbers of bins fit 4 bytes unless the tensor of one sample has 2^31 values.
     packed_dtype = tf.int32 if math.prod(shape) < 2**31 else tf.int64
@@ -126,6 +127,19 @@ def spike_pipeline(
     else:
         dataset = dataset.map(densify, num_parallel_calls=tf.data.AUTOTUNE)
     return dataset.prefetch(_PREFETCH_BATCHES)
+
+
+def _check_dtype(dtype) -> tf.DType:
+    try:
+        found = tf.as_dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or not (found.is_floating or found.is_integer or found.is_bool):
+        raise ValueError(
+            "`dtype` must be a floating-point or integer type or bool, such as 'float32' or "
+            f"'uint8'. Received: dtype={dtype!r}"
+        )
+    return found
 
 
 def _check_elements(dataset, sensor_shape) -> None:

@@ -250,6 +250,8 @@ def test_fit_sees_every_epoch():
         ({"shift": -1}, "`shift` must be .* Received: shift=-1"),
         ({"steps": -1}, "`steps` must be .* Received: steps=-1"),
         ({"late": None}, "`late` must be .* Received: late=None"),
+        ({"dtype": "string"}, "`dtype` must be .*'uint8'. Received: dtype='string'"),
+        ({"dtype": "uint9"}, "`dtype` must be .*'uint8'. Received: dtype='uint9'"),
     ],
 )
 def test_wrong_arguments(arguments, message):
