@@ -178,6 +178,9 @@ struct SpreadOrder {
   KS_HD int64_t slices() const { return (window + slice - 1) / slice; }
 };
 
+// Sides of the tiles of pixels whose gradient winograd.h computes at once.
+constexpr int kTileSide = 4;
+
 struct PoolGeometry {
   int64_t height, width, channels, out_height, out_width;
   int64_t window_height, window_width, stride_y, stride_x, padding_top, padding_left;

@@ -20,9 +20,10 @@ absl::Status check_outputs(const Tensor& grad, const Tensor& membrane,
   return same_shape(grad, "grad", membrane, "membrane");
 }
 
-// Runs the kernel; everything but the band is set. Bands are whole rows.
+// Runs the kernel; everything but the band is set. Bands are whole rows, as many as
+// make whole tiles of winograd.h.
 void run_input_grad(OpKernelContext* context, LayerInputGradArgs args, Dtype dtype) {
-  args.band = choose_block(context, args.shape.batch, args.in_rows, 1,
+  args.band = choose_block(context, args.shape.batch, args.in_rows, kTileSide,
                            std::max<int64_t>(1, kLayerBlock / args.in_row));
   const int64_t items = args.shape.batch * block_count(args.in_rows, args.band);
   parallel_for(context, items, args.shape.steps * args.band * args.in_row * 2,

@@ -8,11 +8,8 @@
 #include <new>
 #include <string>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
-
 #include "kernels.h"
+#include "memory.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
@@ -79,36 +76,32 @@ inline absl::Status same_shape(const Tensor& a, const char* a_name, const Tensor
                          a.shape().DebugString(), " and ", b.shape().DebugString());
 }
 
-// Asks for huge pages under a large new tensor: touching fresh memory in pages of
-// 4 KiB costs more than the arithmetic of these ops.
-inline void prefer_huge_pages(const Tensor& tensor) {
-#if defined(__linux__)
-  constexpr uintptr_t kPage = uintptr_t(2) << 20;
-  const uintptr_t begin = reinterpret_cast<uintptr_t>(tensor.data());
-  const uintptr_t first = (begin + kPage - 1) / kPage * kPage;
-  const uintptr_t last = (begin + tensor.TotalBytes()) / kPage * kPage;
-  // Advice: where the kernel does not take it, nothing is lost.
-  if (first + kPage <= last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#endif
+// Output `index`, in memory that is kept from step to step where it is large.
+inline absl::Status allocate_large(OpKernelContext* context, int index, const TensorShape& shape,
+                                   Tensor** out) {
+  constexpr int64_t kLarge = 1 << 20;
+  const tensorflow::DataType type = context->expected_output_dtype(index);
+  if (shape.num_elements() * tensorflow::DataTypeSize(type) < kLarge) {
+    return context->allocate_output(index, shape, out);
+  }
+  const Tensor tensor(KeptMemory::get(), type, shape);
+  if (!tensor.IsInitialized()) {
+    return tensorflow::errors::ResourceExhausted("out of memory for a tensor of shape ",
+                                                 shape.DebugString());
+  }
+  context->set_output(index, tensor);
+  *out = context->mutable_output(index);
+  return absl::OkStatus();
 }
 
 // Output `index`, over the memory of input `reuse` where that is no longer needed.
 inline absl::Status allocate_series(OpKernelContext* context, int index, int reuse,
                                     Tensor** out) {
   const TensorShape& shape = context->input(reuse).shape();
-  int forwarded = -1;
-  TF_RETURN_IF_ERROR(
-      context->forward_input_or_allocate_output({reuse}, index, shape, out, &forwarded));
-  if (forwarded < 0) prefer_huge_pages(**out);
-  return absl::OkStatus();
-}
-
-// Output `index`, in fresh memory.
-inline absl::Status allocate_large(OpKernelContext* context, int index, const TensorShape& shape,
-                                   Tensor** out) {
-  TF_RETURN_IF_ERROR(context->allocate_output(index, shape, out));
-  prefer_huge_pages(**out);
-  return absl::OkStatus();
+  if (context->forward_input_to_output_with_shape(reuse, index, shape, out)) {
+    return absl::OkStatus();
+  }
+  return allocate_large(context, index, shape, out);
 }
 
 // Numbers on cache lines of their own, all zero at first: vectors that straddle

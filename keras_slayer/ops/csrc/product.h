@@ -17,16 +17,6 @@ constexpr int kProductVectors = 2;
 constexpr int product_rows(int vectors) { return vectors > 1 ? 6 : 12; }
 #endif
 
-// Parts of a product that are summed: which ones, and from one to the next in memory.
-struct Parts {
-  const int32_t* index = &kFirst;
-  int64_t count = 1;
-  int64_t left_stride = 0, right_stride = 0;
-
- private:
-  static constexpr int32_t kFirst = 0;
-};
-
 // left [rows, depth] times right [depth, columns]; strides from row to row.
 template <class A>
 struct Product {
@@ -34,7 +24,6 @@ struct Product {
   int64_t left_stride, depth;
   const A* right;
   int64_t right_stride;
-  Parts parts = {};
 };
 
 // kRows rows of kVectors vectors of columns.
@@ -43,22 +32,18 @@ void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
   constexpr int kLanes = int(kVectorBytes / sizeof(A));
   Vector sum[kRows][kVectors] = {};
-  for (int64_t part = 0; part < product.parts.count; ++part) {
-    const int64_t chosen = product.parts.index[part];
-    const A* left = product.left + chosen * product.parts.left_stride;
-    const A* right = product.right + chosen * product.parts.right_stride;
-    for (int64_t k = 0; k < product.depth; ++k, right += product.right_stride) {
-      Vector loaded[kVectors];
+  const A* right = product.right;
+  for (int64_t k = 0; k < product.depth; ++k, right += product.right_stride) {
+    Vector loaded[kVectors];
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
-        __builtin_memcpy(&loaded[v], right + v * kLanes, sizeof(Vector));
-      }
+    for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
+      __builtin_memcpy(&loaded[v], right + v * kLanes, sizeof(Vector));
+    }
 #pragma GCC unroll 16
-      for (int i = 0; i < kRows; ++i) {
-        const A value = left[i * product.left_stride + k];
+    for (int i = 0; i < kRows; ++i) {
+      const A value = product.left[i * product.left_stride + k];
 #pragma GCC unroll 8
-        for (int v = 0; v < kVectors; ++v) sum[i][v] = sum[i][v] + loaded[v] * value;
-      }
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = sum[i][v] + loaded[v] * value;
     }
   }
 #pragma GCC unroll 16

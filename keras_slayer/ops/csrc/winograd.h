@@ -1,9 +1,10 @@
 // The input gradient of a convolution with fewer products: Winograd's minimal filtering.
 //
-// Along a row, four sums over r taps need r + 3 inputs d and as many products instead
-// of 4 r: y = A^T ((G w) * (B^T d)), where A, B and G depend on r alone (Lavin and Gray,
-// "Fast algorithms for convolutional neural networks", 2016). Sums over filters and
-// kernel rows are taken before A^T, as dense products of few rows.
+// Four sums over r taps need r + 3 inputs d and as many products instead of 4 r:
+// y = A^T ((G w) * (B^T d)), where A, B and G depend on r alone; the same down the
+// columns makes tiles of 4 x 4 sums (Lavin and Gray, "Fast algorithms for convolutional
+// neural networks", 2016). Sums over filters are taken before A^T, as dense products of
+// few rows.
 #ifndef KERAS_SLAYER_WINOGRAD_H_
 #define KERAS_SLAYER_WINOGRAD_H_
 
@@ -12,7 +13,7 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-constexpr int kTileOutputs = 4;
+constexpr int kMaxPoints = 8;
 
 // Where the polynomials are evaluated, infinity apart, and the factors of G's rows.
 struct WinogradPoints {
@@ -24,6 +25,24 @@ constexpr WinogradPoints kPointsOf3 = {
 constexpr WinogradPoints kPointsOf5 = {
     7, {0, 1, -1, 2, -2, 0.5, -0.5},
     {1, -2. / 9, -2. / 9, 1. / 90, 1. / 90, 32. / 45, 32. / 45}};
+
+// G: what each tap gives at each point. The taps come last to first, as the first
+// gradient meets the last.
+struct TapFactors {
+  int64_t points;
+  double of[kMaxPoints][5];
+  explicit TapFactors(int64_t taps) : points(taps + kTileSide - 1) {
+    const WinogradPoints& finite = taps == 3 ? kPointsOf3 : kPointsOf5;
+    for (int64_t point = 0; point < points; ++point) {
+      double power = 1;
+      for (int64_t tap = taps - 1; tap >= 0; --tap) {
+        const bool infinity = point == finite.count;
+        of[point][tap] = infinity ? double(tap == 0) : power * finite.factor[point];
+        power *= infinity ? 1 : finite.at[point];
+      }
+    }
+  }
+};
 
 // out = B^T d, of vectors.
 template <class V>
@@ -54,7 +73,7 @@ KS_HD void transform_inputs(const V (&d)[8], V (&out)[8]) {
 
 // out = A^T m, of vectors.
 template <class V>
-KS_HD void transform_sums(const V (&m)[6], V (&out)[kTileOutputs]) {
+KS_HD void transform_sums(const V (&m)[6], V (&out)[kTileSide]) {
   const V sum1 = m[1] + m[2], difference1 = m[1] - m[2];
   const V sum2 = m[3] + m[4], difference2 = m[3] - m[4];
   out[0] = m[0] + sum1 + sum2;
@@ -63,7 +82,7 @@ KS_HD void transform_sums(const V (&m)[6], V (&out)[kTileOutputs]) {
   out[3] = difference1 + difference2 * 8 + m[5];
 }
 template <class V>
-KS_HD void transform_sums(const V (&m)[8], V (&out)[kTileOutputs]) {
+KS_HD void transform_sums(const V (&m)[8], V (&out)[kTileSide]) {
   const V sum1 = m[1] + m[2], difference1 = m[1] - m[2];
   const V sum2 = m[3] + m[4], difference2 = m[3] - m[4];
   const V sum3 = m[5] + m[6], difference3 = m[5] - m[6];
@@ -73,8 +92,8 @@ KS_HD void transform_sums(const V (&m)[8], V (&out)[kTileOutputs]) {
   out[3] = difference1 + difference2 * 8 + difference3 * 0.125f + m[7];
 }
 
-// For each frame: start, take the rows of gradients that are worth it, add_to the band.
-// A row that is not taken counts as zeros. What a row is added to, and in which order,
+// For each frame: start, take the rows of gradients that are worth it, add_to the band,
+// which is of whole tiles. A row that is not taken counts as zeros. What a pixel is added
 // does not depend on the band.
 template <class A>
 class WinogradSpread {
@@ -82,27 +101,31 @@ class WinogradSpread {
   static bool fits(const ConvGeometry& g) {
     const bool plain = g.groups == 1 && g.stride_y == 1 && g.stride_x == 1 &&
                        g.dilation_y == 1 && g.dilation_x == 1;
-    if (!plain || (g.kernel_width != 3 && g.kernel_width != 5)) return false;
-    // Columns of products for four pixels, here and with windows; the transforms come on top.
-    const int64_t here = (g.kernel_width + kTileOutputs - 1) * padded(g.channels);
-    return 5 * here <= 4 * kTileOutputs * SpreadOrder(g, sizeof(A)).run;
+    if (!plain || !known(g.kernel_height) || !known(g.kernel_width)) return false;
+    // Columns of products for a tile, here and with windows; the transforms come on top.
+    const int64_t here = points(g.kernel_height) * points(g.kernel_width) * padded(g.channels);
+    return kOverhead * here <= kTileSide * kTileSide * SpreadOrder(g, sizeof(A)).window;
   }
 
   WinogradSpread(const ConvGeometry& geometry, const A* weights)
       : g_(geometry),
         fits_(fits(geometry)),
         weights_(weights),
-        points_(geometry.kernel_width == 3 ? kPointsOf3 : kPointsOf5),
-        tiles_((geometry.width + kTileOutputs - 1) / kTileOutputs),
-        depth_(padded_depth(geometry.filters)),
+        down_(fits_ ? block_count(geometry.height, kTileSide) : 0),
+        across_(fits_ ? block_count(geometry.width, kTileSide) : 0),
+        depth_(apart(padded(geometry.filters))),
         columns_(padded(geometry.channels)),
-        rows_(fits_ ? geometry.height + geometry.kernel_height - 1 : 0),
+        rows_(fits_ ? down_ * kTileSide + geometry.kernel_height - 1 : 0),
         taken_(1, rows_),
-        inputs_(points_.count + 1, rows_ * tiles_ * depth_),
-        sums_(points_.count + 1, fits_ ? geometry.height * tiles_ * columns_ : 0),
-        kernels_(points_.count + 1,
-                 fits_ ? geometry.kernel_height * geometry.filters * columns_ : 0),
-        active_(1, geometry.kernel_height) {}
+        active_(1, down_),
+        partly_(kMaxPoints, apart(rows_ * across_ * depth_)),
+        inputs_(kMaxPoints, apart(down_ * across_ * depth_)),
+        products_(kMaxPoints, apart(down_ * across_ * columns_)),
+        sums_(kMaxPoints, apart(down_ * kTileSide * across_ * columns_)),
+        kernels_(fits_ ? points(geometry.kernel_width) : 0,
+                 points(geometry.kernel_height) * geometry.filters * columns_) {
+    partly_.clear(rows_ * across_ * depth_);  // what lies between rows is computed with
+  }
 
   bool usable() const { return fits_; }
 
@@ -127,70 +150,67 @@ class WinogradSpread {
 
   void add_to(A* band) {
     if (!any_) return;
-    for (int64_t row = 0; row < size_ + g_.kernel_height - 1; ++row) {
-      if (!taken_.row(0)[row]) clear_row(row);
-    }
-    const int64_t rows = size_ * tiles_, groups = (rows + kRows - 1) / kRows;
-    for (int point = 0; point <= points_.count; ++point) {
-      for (int64_t group = 0; group < groups; ++group) {
-        const int64_t begin = group * rows / groups, end = (group + 1) * rows / groups;
-        multiply_rows(point, begin, end - begin);
-      }
+    choose_tiles();
+    for (int64_t point = 0; point < points(g_.kernel_width); ++point) {
+      g_.kernel_height == 3 ? sum_point<6>(point) : sum_point<8>(point);
     }
     g_.kernel_width == 3 ? finish<6>(band) : finish<8>(band);
   }
 
  private:
   static constexpr int64_t kLine = 64 / int64_t(sizeof(A));
-  static constexpr int64_t kRows = product_rows(1);
+  static constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
+  static constexpr int64_t kOverhead = 2;  // as fast as windows with so many times the products
 
-  static int64_t padded(int64_t count) { return (count + kLine - 1) / kLine * kLine; }
+  static bool known(int64_t taps) { return taps == 3 || taps == 5; }
+  static int64_t points(int64_t taps) { return taps + kTileSide - 1; }
+  static int64_t padded(int64_t count) { return block_count(count, kLine) * kLine; }
   // Rows a power of two apart would share the sets of the first-level cache.
-  static int64_t padded_depth(int64_t filters) {
-    return padded(filters) + (padded(filters) % (16 * kLine) == 0 ? kLine : 0);
-  }
+  static int64_t apart(int64_t size) { return size + (size % (16 * kLine) == 0 ? kLine : 0); }
 
-  // G w of all kernel rows, filters and channels, from the order of SpreadOrder.
+  // G w G^T of all filters and channels, from the order of SpreadOrder.
   void transform_kernels() {
-    double factor[8][5];  // G, its columns in the order of the taps: the first input meets the last
-    for (int point = 0; point <= points_.count; ++point) {
-      double power = 1;
-      for (int64_t kx = g_.kernel_width - 1; kx >= 0; --kx) {
-        const bool infinity = point == points_.count;
-        factor[point][kx] = infinity ? double(kx == 0) : power * points_.factor[point];
-        power *= infinity ? 1 : points_.at[point];
-      }
-    }
+    const int64_t height = g_.kernel_height, width = g_.kernel_width, channels = g_.channels;
     const SpreadOrder order(g_, sizeof(A));
-    for (int point = 0; point <= points_.count; ++point) {
-      clear(kernels_.row(point), g_.kernel_height * g_.filters * columns_);
-    }
-    for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
-      const int64_t first = (g_.kernel_height - 1 - ky) * g_.filters * columns_;
-      for (int64_t c = 0; c < g_.channels; ++c) {
-        const A* taps[5];  // of the first filter
-        for (int64_t kx = 0; kx < g_.kernel_width; ++kx) {
-          const int64_t at = ky * order.run + kx * g_.channels + c;
-          taps[kx] = weights_ + at / order.slice * g_.filters * order.slice + at % order.slice;
+    const TapFactors down(height), across(width);
+    // Of one filter: its weights, and what G makes of each of their rows.
+    const Rows<double> taps(height * width, channels), partly(height, channels);
+    kernels_.clear(down.points * g_.filters * columns_);
+    for (int64_t f = 0; f < g_.filters; ++f) {
+      for (int64_t tap = 0; tap < height * width; ++tap) {
+        for (int64_t c = 0; c < channels; ++c) {
+          const int64_t at = tap / width * order.run + tap % width * channels + c;
+          const int64_t row = at / order.slice * g_.filters + f;
+          taps.row(tap)[c] = double(weights_[row * order.slice + at % order.slice]);
         }
-        for (int64_t f = 0; f < g_.filters; ++f) {
-          for (int point = 0; point <= points_.count; ++point) {
-            double sum = 0;
-            for (int64_t kx = 0; kx < g_.kernel_width; ++kx) {
-              sum += factor[point][kx] * double(taps[kx][f * order.slice]);
-            }
-            kernels_.row(point)[first + f * columns_ + c] = A(sum);
-          }
+      }
+      for (int64_t px = 0; px < across.points; ++px) {
+        for (int64_t ky = 0; ky < height; ++ky) {
+          weighted_sum(taps, ky * width, across.of[px], width, partly.row(ky));
+        }
+        for (int64_t py = 0; py < down.points; ++py) {
+          A* to = kernels_.row(px) + (py * g_.filters + f) * columns_;
+          weighted_sum(partly, 0, down.of[py], height, to);
         }
       }
     }
   }
+  template <class To>
+  KS_HD void weighted_sum(const Rows<double>& terms, int64_t first, const double* factor,
+                          int64_t count, To* sum) const {
+    for (int64_t c = 0; c < g_.channels; ++c) {
+      double value = 0;
+      for (int64_t k = 0; k < count; ++k) value += factor[k] * terms.row(first + k)[c];
+      sum[c] = To(value);
+    }
+  }
 
+  // B^T along a row of gradients.
   template <int kPoints>
   void take(int64_t row, const A* grad) {
-    for (int64_t tile = 0; tile < tiles_; ++tile) {
-      const int64_t from = tile * kTileOutputs + g_.padding_left - (g_.kernel_width - 1);
-      const int64_t at = (row * tiles_ + tile) * depth_;
+    for (int64_t tile = 0; tile < across_; ++tile) {
+      const int64_t from = tile * kTileSide + g_.padding_left - (g_.kernel_width - 1);
+      const int64_t at = (row * across_ + tile) * depth_;
       int64_t f = 0;
       for (; f + kLanes <= g_.filters; f += kLanes) {
         take_vector<kPoints, kVectorBytes>(grad + f, from, at + f);
@@ -211,37 +231,76 @@ class WinogradSpread {
     }
     transform_inputs(d, out);
 #pragma GCC unroll 8
-    for (int i = 0; i < kPoints; ++i) __builtin_memcpy(inputs_.row(i) + at, &out[i], kBytes);
+    for (int i = 0; i < kPoints; ++i) __builtin_memcpy(partly_.row(i) + at, &out[i], kBytes);
   }
 
-  void clear_row(int64_t row) {
-    for (int point = 0; point <= points_.count; ++point) {
-      clear(inputs_.row(point) + row * tiles_ * depth_, tiles_ * depth_);
-    }
-  }
-
-  // Of `count` tiles: the sums over those kernel rows that meet a row that was taken.
-  void multiply_rows(int point, int64_t first, int64_t count) {
-    int64_t parts = 0;
-    for (int64_t part = 0; part < g_.kernel_height; ++part) {
+  // The rows of tiles that any row of gradients leads to.
+  void choose_tiles() {
+    const int64_t points_down = points(g_.kernel_height), row = across_ * depth_;
+    active_count_ = 0;
+    for (int64_t y = 0; y < block_count(size_, kTileSide); ++y) {
+      const uint8_t* taken = taken_.row(0) + y * kTileSide;
       bool any = false;
-      for (int64_t y = first / tiles_; y <= (first + count - 1) / tiles_; ++y) {
-        any = any || taken_.row(0)[y + part];
-      }
-      if (any) active_.row(0)[parts++] = int32_t(part);
+      for (int64_t i = 0; i < points_down; ++i) any = any || taken[i];
+      if (any) active_.row(0)[active_count_++] = int32_t(y);
     }
-    Product<A> product = {inputs_.row(point) + first * depth_, depth_, g_.filters,
-                          kernels_.row(point), columns_};
-    product.parts = {active_.row(0), parts, tiles_ * depth_, g_.filters * columns_};
-    KS_ISA::multiply(product, count, columns_, sums_.row(point) + first * columns_, columns_);
+    for (int64_t y = 0; y < rows_; ++y) {
+      if (taken_.row(0)[y]) continue;
+      for (int64_t point = 0; point < points(g_.kernel_width); ++point) {
+        clear(partly_.row(point) + y * row, row);
+      }
+    }
   }
 
+  // Down the columns, for one of the points across: B^T, products, A^T.
+  template <int kPoints>
+  void sum_point(int64_t point) {
+    typedef A Vector __attribute__((vector_size(kVectorBytes)));
+    const int64_t in_row = across_ * depth_, out_row = across_ * columns_;
+    Vector from[kPoints], to[kPoints];
+    for (int64_t i = 0; i < active_count_; ++i) {
+      const A* in = partly_.row(point) + active_.row(0)[i] * kTileSide * in_row;
+      for (int64_t j = 0; j < in_row; j += kLanes) {
+#pragma GCC unroll 8
+        for (int k = 0; k < kPoints; ++k) __builtin_memcpy(&from[k], in + k * in_row + j, kVectorBytes);
+        transform_inputs(from, to);
+#pragma GCC unroll 8
+        for (int k = 0; k < kPoints; ++k) {
+          __builtin_memcpy(inputs_.row(k) + i * in_row + j, &to[k], kVectorBytes);
+        }
+      }
+    }
+    for (int k = 0; k < kPoints; ++k) {
+      const Product<A> product = {inputs_.row(k), depth_, g_.filters,
+                                  kernels_.row(point) + k * g_.filters * columns_, columns_};
+      KS_ISA::multiply(product, active_count_ * across_, columns_, products_.row(k), columns_);
+    }
+    for (int64_t i = 0; i < active_count_; ++i) {
+      A* out = sums_.row(point) + i * kTileSide * out_row;
+      for (int64_t j = 0; j < out_row; j += kLanes) {
+#pragma GCC unroll 8
+        for (int k = 0; k < kPoints; ++k) {
+          __builtin_memcpy(&from[k], products_.row(k) + i * out_row + j, kVectorBytes);
+        }
+        Vector sum[kTileSide];
+        transform_sums(from, sum);
+#pragma GCC unroll 4
+        for (int k = 0; k < kTileSide; ++k) {
+          __builtin_memcpy(out + k * out_row + j, &sum[k], kVectorBytes);
+        }
+      }
+    }
+  }
+
+  // A^T along the rows, into the band.
   template <int kPoints>
   void finish(A* band) {
-    for (int64_t y = 0; y < size_; ++y) {
-      for (int64_t tile = 0; tile < tiles_; ++tile) {
-        const int64_t x = tile * kTileOutputs, at = (y * tiles_ + tile) * columns_;
-        const int64_t pixels = g_.width - x < kTileOutputs ? g_.width - x : kTileOutputs;
+    for (int64_t i = 0; i < active_count_ * kTileSide; ++i) {
+      const int64_t y = active_.row(0)[i / kTileSide] * kTileSide + i % kTileSide;
+      if (y >= size_) continue;
+      for (int64_t tile = 0; tile < across_; ++tile) {
+        const int64_t x = tile * kTileSide, at = (i * across_ + tile) * columns_;
+        const int64_t pixels = g_.width - x < kTileSide ? g_.width - x : kTileSide;
         A* to = band + (y * g_.width + x) * g_.channels;
         int64_t c = 0;
         for (; c + kLanes <= g_.channels; c += kLanes) {
@@ -254,12 +313,12 @@ class WinogradSpread {
   template <int kPoints, int kBytes>
   KS_HD void finish_vector(int64_t at, int64_t pixels, A* to) const {
     typedef A Vector __attribute__((vector_size(kBytes)));
-    Vector m[kPoints], out[kTileOutputs];
+    Vector m[kPoints], out[kTileSide];
 #pragma GCC unroll 8
     for (int i = 0; i < kPoints; ++i) __builtin_memcpy(&m[i], sums_.row(i) + at, kBytes);
     transform_sums(m, out);
 #pragma GCC unroll 4
-    for (int k = 0; k < kTileOutputs; ++k) {
+    for (int k = 0; k < kTileSide; ++k) {
       if (k >= pixels) break;
       Vector before;
       __builtin_memcpy(&before, to + k * g_.channels, kBytes);
@@ -268,20 +327,20 @@ class WinogradSpread {
     }
   }
 
-  static constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
-
   ConvGeometry g_;
   bool fits_;
   const A* weights_;
-  WinogradPoints points_;
-  int64_t tiles_, depth_, columns_;
-  int64_t rows_;          // of gradients that a band may need, padding included
-  Rows<uint8_t> taken_;   // of each row
-  Rows<A> inputs_;        // [point][row, tile, filter]
-  Rows<A> sums_;          // [point][row, tile, channel]
-  Rows<A> kernels_;       // [point][kernel row from the last, filter, channel]
-  Rows<int32_t> active_;  // kernel rows of one product
-  int64_t size_ = 0, first_ = 0;
+  int64_t down_, across_;  // tiles of a frame
+  int64_t depth_, columns_;
+  int64_t rows_;           // of gradients that a band may need, padding included
+  Rows<uint8_t> taken_;    // of each row
+  Rows<int32_t> active_;   // rows of tiles
+  Rows<A> partly_;         // [point across][row, tile, filter]
+  Rows<A> inputs_;         // [point down][active row of tiles, tile, filter]
+  Rows<A> products_;       // [point down][active row of tiles, tile, channel]
+  Rows<A> sums_;           // [point across][active row of tiles, row, tile, channel]
+  Rows<A> kernels_;        // [point across][point down, filter, channel]
+  int64_t size_ = 0, first_ = 0, active_count_ = 0;
   bool prepared_ = false, any_ = false;
 };
 
