@@ -8,8 +8,10 @@ from keras_slayer.ops import checks, library, reference
 from keras_slayer.ops.events import find_events
 
 # For so few units the dense product is always faster (benchmarks/synapses.py):
-# finding the events costs more than it saves.
+# finding the events costs more than it saves. For even fewer the weight gradient, one of
+# many rows and few columns, is our own.
 MIN_UNITS = 64
+NARROW_UNITS = 32
 
 
 def max_density(units: int | None) -> float:
@@ -41,9 +43,8 @@ def spike_matmul(spikes, weights):
     """
     spikes, weights = check(spikes, weights)
     rows = as_rows(spikes, weights)
-    product = _event_matmul if worth_events(weights) else reference.spike_matmul
     out = tf.reshape(
-        product(rows, weights), tf.concat([tf.shape(spikes)[:-1], tf.shape(weights)[1:]], axis=0)
+        _product(weights)(rows, weights), tf.concat([tf.shape(spikes)[:-1], tf.shape(weights)[1:]], axis=0)
     )
     out.set_shape([*spikes.shape[:-1], weights.shape[1]])
     return out
@@ -79,9 +80,6 @@ def matmul_events(rows, weights):
 
 def matmul_gradients(rows, weights, events, dense, grad):
     """Gradients of ``rows`` (None of bytes) and ``weights`` from that of their product."""
-    grad_rows = None
-    if not checks.are_bytes(rows):
-        grad_rows = tf.linalg.matmul(grad, weights, transpose_b=True)
     grad_weights = tf.cond(
         dense,
         lambda: tf.linalg.matmul(tf.cast(rows, grad.dtype), grad, transpose_a=True),
@@ -90,7 +88,28 @@ def matmul_gradients(rows, weights, events, dense, grad):
         ),
     )
     grad_weights.set_shape(weights.shape)
-    return grad_rows, grad_weights
+    return _grad_rows(rows, weights, grad), grad_weights
+
+
+def _product(weights):
+    """(rows, weights) -> rows @ weights, the fastest one for so many units."""
+    if worth_events(weights):
+        return _event_matmul
+    narrow = weights.shape[1] is not None and weights.shape[1] <= NARROW_UNITS
+    return _narrow_matmul if narrow and library.native() is not None else reference.spike_matmul
+
+
+def _grad_rows(rows, weights, grad):
+    return None if checks.are_bytes(rows) else tf.linalg.matmul(grad, weights, transpose_b=True)
+
+
+@tf.custom_gradient
+def _narrow_matmul(rows, weights):
+    def gradients(grad):
+        grad_weights = library.native().keras_slayer_narrow_matmul_weights_grad(x=rows, grad=grad)
+        return _grad_rows(rows, weights, grad), grad_weights
+
+    return reference.spike_matmul(rows, weights), gradients
 
 
 @tf.custom_gradient

@@ -49,20 +49,6 @@ inline absl::Status output_shape(const Events& events, const ConvGeometry& g, Te
   return TensorShape::BuildTensorShape({events.rows, g.out_height, g.out_width, g.filters}, shape);
 }
 
-// Calls fn(T(), A()) with TensorFlow's type and the type of its arithmetic.
-template <class Fn>
-void with_types(tensorflow::DataType dtype, Fn fn) {
-  if (dtype == tensorflow::DT_DOUBLE) {
-    fn(double(), double());
-  } else if (dtype == tensorflow::DT_HALF) {
-    fn(Eigen::half(), float());
-  } else if (dtype == tensorflow::DT_BFLOAT16) {
-    fn(Eigen::bfloat16(), float());
-  } else {
-    fn(float(), float());
-  }
-}
-
 // A shape from the vector `weights_shape`.
 inline absl::Status read_shape(const Tensor& vector, TensorShape* shape) {
   if (vector.dims() != 1) {

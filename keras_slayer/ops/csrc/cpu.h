@@ -188,6 +188,7 @@ void delay(Dtype, const DelayArgs&, int64_t, int64_t);
 void delay_grad(Dtype, const DelayGradArgs&, int64_t, int64_t);
 void collect_events(Dtype, const CollectArgs&);
 void event_matmul(Dtype, const EventMatmulArgs&, int64_t, int64_t);
+void narrow_weights_grad(Dtype, const NarrowGradArgs&, int64_t, int64_t);
 void event_conv(Dtype, const EventConvArgs&, int64_t, int64_t);
 void event_conv_grad(Dtype, const EventConvGradArgs&, int64_t, int64_t);
 

@@ -69,8 +69,8 @@ class FindEvents : public OpKernel {
     dense->scalar<bool>()() = too_many;
     if (too_many) std::fill(offsets, offsets + rows + 1, 0);
     const TensorShape events({offsets[rows]});
-    OP_REQUIRES_OK(context, context->allocate_output(1, events, &index));
-    OP_REQUIRES_OK(context, context->allocate_output(2, events, &value));
+    OP_REQUIRES_OK(context, allocate_large(context, 1, events, &index));
+    OP_REQUIRES_OK(context, allocate_large(context, 2, events, &value));
     int64_t at = 0;
     const size_t bytes = tensorflow::DataTypeSize(type_);
     for (const Part& part : parts) {
@@ -192,7 +192,7 @@ class EventMatmulWeightsGrad : public OpKernel {
                 InvalidArgument("events must have less than 2^31 rows"));
     const int64_t width = grad.dim_size(1), size = events.offsets[events.rows];
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({columns, width}), &out));
+    OP_REQUIRES_OK(context, allocate_large(context, 0, TensorShape({columns, width}), &out));
     // dW = S^T grad is the same product with the events sorted by column; rows
     // stay in order within a column, so the order of summation is fixed.
     std::vector<int64_t> offsets(size_t(columns) + 1, 0);

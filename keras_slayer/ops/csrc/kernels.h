@@ -266,6 +266,16 @@ struct EventConvGradArgs {  // item: a chunk of frames, into partial[chunk]
 
 constexpr int64_t kRowTile = 64, kSlice = 128;
 
+struct NarrowGradArgs {  // out = x^T grad, for few units
+  int64_t rows, inputs, units;
+  Dtype x_type;
+  const void* x;     // [rows, inputs]
+  const void* grad;  // [rows, grad_stride], arithmetic type; zeros from `units` on
+  int64_t grad_stride;
+  void* out;  // [inputs, units]
+};
+constexpr int64_t kNarrowInputs = 128;  // a work item
+
 struct Kernels {
   const char* name;
   void (*fir)(Dtype, const FirArgs&, int64_t begin, int64_t end);
@@ -284,6 +294,7 @@ struct Kernels {
   void (*delay_grad)(Dtype, const DelayGradArgs&, int64_t begin, int64_t end);
   void (*collect_events)(Dtype, const CollectArgs&);
   void (*event_matmul)(Dtype, const EventMatmulArgs&, int64_t begin, int64_t end);
+  void (*narrow_weights_grad)(Dtype, const NarrowGradArgs&, int64_t begin, int64_t end);
   void (*event_conv)(Dtype, const EventConvArgs&, int64_t begin, int64_t end);
   void (*event_conv_grad)(Dtype, const EventConvGradArgs&, int64_t begin, int64_t end);
 };

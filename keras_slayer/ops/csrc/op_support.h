@@ -48,6 +48,20 @@ inline Dtype dtype_of(tensorflow::DataType type) {
 }
 inline Dtype dtype_of(const Tensor& tensor) { return dtype_of(tensor.dtype()); }
 
+// Calls fn(T(), A()) with TensorFlow's type and the type of its arithmetic.
+template <class Fn>
+void with_types(tensorflow::DataType dtype, Fn fn) {
+  if (dtype == tensorflow::DT_DOUBLE) {
+    fn(double(), double());
+  } else if (dtype == tensorflow::DT_HALF) {
+    fn(Eigen::half(), float());
+  } else if (dtype == tensorflow::DT_BFLOAT16) {
+    fn(Eigen::bfloat16(), float());
+  } else {
+    fn(float(), float());
+  }
+}
+
 // Input spikes have the type of the layer, or are bytes.
 inline absl::Status check_spike_type(const Tensor& spikes, tensorflow::DataType type) {
   if (spikes.dtype() == type || dtype_of(spikes) == Dtype::kByte) return absl::OkStatus();

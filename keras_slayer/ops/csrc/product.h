@@ -1,4 +1,4 @@
-// A dense product of few rows, whose sums stay in registers.
+// Dense products of few rows or columns, whose sums stay in registers.
 #ifndef KERAS_SLAYER_PRODUCT_H_
 #define KERAS_SLAYER_PRODUCT_H_
 
@@ -17,21 +17,37 @@ constexpr int kProductVectors = 2;
 constexpr int product_rows(int vectors) { return vectors > 1 ? 6 : 12; }
 #endif
 
-// left [rows, depth] times right [depth, columns]; strides from row to row.
-template <class A>
+// left [rows, depth], or [depth, rows] where kTransposed, times right [depth, columns];
+// strides from row to row in memory. kAdd: to what is there.
+template <class A, bool kTransposed = false, bool kAdd = false>
 struct Product {
   const A* left;
   int64_t left_stride, depth;
   const A* right;
   int64_t right_stride;
+
+  KS_HD void skip_rows(int64_t rows) { left += kTransposed ? rows : rows * left_stride; }
+  KS_HD A at(int64_t row, int64_t k) const {
+    return kTransposed ? left[k * left_stride + row] : left[row * left_stride + k];
+  }
+  static constexpr bool adds = kAdd;
 };
 
 // kRows rows of kVectors vectors of columns.
-template <class A, int kRows, int kVectors>
-void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
+template <class A, int kRows, int kVectors, class P>
+void multiply_tile(const P& product, A* out, int64_t out_stride) {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
   constexpr int kLanes = int(kVectorBytes / sizeof(A));
   Vector sum[kRows][kVectors] = {};
+  if (P::adds) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kRows; ++i) {
+#pragma GCC unroll 8
+      for (int v = 0; v < kVectors; ++v) {
+        __builtin_memcpy(&sum[i][v], out + i * out_stride + v * kLanes, sizeof(Vector));
+      }
+    }
+  }
   const A* right = product.right;
   for (int64_t k = 0; k < product.depth; ++k, right += product.right_stride) {
     Vector loaded[kVectors];
@@ -41,7 +57,7 @@ void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const A value = product.left[i * product.left_stride + k];
+      const A value = product.at(i, k);
 #pragma GCC unroll 8
       for (int v = 0; v < kVectors; ++v) sum[i][v] = sum[i][v] + loaded[v] * value;
     }
@@ -56,8 +72,8 @@ void multiply_tile(const Product<A>& product, A* out, int64_t out_stride) {
 }
 
 // The same for 1 to kRows rows.
-template <class A, int kRows, int kVectors>
-KS_HD void multiply_few_rows(const Product<A>& product, int64_t rows, A* out, int64_t out_stride) {
+template <class A, int kRows, int kVectors, class P>
+KS_HD void multiply_few_rows(const P& product, int64_t rows, A* out, int64_t out_stride) {
   if constexpr (kRows > 1) {
     if (rows < kRows) {
       return multiply_few_rows<A, kRows - 1, kVectors>(product, rows, out, out_stride);
@@ -67,22 +83,21 @@ KS_HD void multiply_few_rows(const Product<A>& product, int64_t rows, A* out, in
 }
 
 // The same for any number of rows, in groups of about the same size.
-template <class A, int kVectors>
-KS_HD void multiply_columns(Product<A> product, int64_t rows, A* out, int64_t out_stride) {
+template <class A, int kVectors, class P>
+KS_HD void multiply_columns(P product, int64_t rows, A* out, int64_t out_stride) {
   constexpr int kRows = product_rows(kVectors);
   const int64_t groups = (rows + kRows - 1) / kRows;
   for (int64_t group = 0; group < groups; ++group) {
     const int64_t count = (group + 1) * rows / groups - group * rows / groups;
     multiply_few_rows<A, kRows, kVectors>(product, count, out, out_stride);
-    product.left += count * product.left_stride;
+    product.skip_rows(count);
     out += count * out_stride;
   }
 }
 
 // The same for any number of columns that make whole vectors.
-template <class A>
-KS_HD void multiply(Product<A> product, int64_t rows, int64_t columns, A* out,
-                    int64_t out_stride) {
+template <class P, class A>
+KS_HD void multiply(P product, int64_t rows, int64_t columns, A* out, int64_t out_stride) {
   constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A)), kWide = kProductVectors * kLanes;
   int64_t at = 0;
   for (; at + kWide <= columns; at += kWide, product.right += kWide) {
