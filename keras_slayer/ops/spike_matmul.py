@@ -16,14 +16,14 @@ NARROW_UNITS = 32
 
 def max_density(units: int | None) -> float:
     """Density of the input above which the dense product is faster (benchmarks/synapses.py)."""
-    return 0.16 - 6 / max(units or 64, 64)
+    return 0.19 - 8 / max(units or 64, 64)
 
 
 @tf.autograph.experimental.do_not_convert
 def spike_matmul(spikes, weights):
     """z = spikes @ weights over the last axis, adding only the rows that spikes select.
 
-    Where few of ``spikes`` are nonzero (15 % for 512 units, 7 % for 64) and units
+    Where few of ``spikes`` are nonzero (17 % for 512 units, 6 % for 64) and units
     are not too few (64), the nonzeros are found once, and the forward product and
     the weight gradient run over them; else both are dense products. Values other
     than 0 and 1 multiply. The input gradient is the dense product dz @ weights^T, computed
