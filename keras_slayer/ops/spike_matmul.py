@@ -28,7 +28,8 @@ def spike_matmul(spikes, weights):
     the weight gradient run over them; else both are dense products. Values other
     than 0 and 1 multiply. The input gradient is the dense product dz @ weights^T, computed
     only where something asks for it. Results equal the dense product's to
-    rounding, and do not depend on the number of threads.
+    rounding. Those over events do not depend on the number of threads; on some
+    processors those of TensorFlow's dense products do.
 
     Args:
         spikes: tensor (batch, time, ..., inputs) of the dtype of ``weights``, or of
@@ -43,9 +44,8 @@ def spike_matmul(spikes, weights):
     """
     spikes, weights = check(spikes, weights)
     rows = as_rows(spikes, weights)
-    out = tf.reshape(
-        _product(weights)(rows, weights), tf.concat([tf.shape(spikes)[:-1], tf.shape(weights)[1:]], axis=0)
-    )
+    shape = tf.concat([tf.shape(spikes)[:-1], tf.shape(weights)[1:]], axis=0)
+    out = tf.reshape(_product(weights)(rows, weights), shape)
     out.set_shape([*spikes.shape[:-1], weights.shape[1]])
     return out
 

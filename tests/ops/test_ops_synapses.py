@@ -83,6 +83,89 @@ def test_matmul_dtypes(name, dtype, density):
     check(name, dtype, ops.spike_matmul, matmul_oracle, spikes, weights)
 
 
+@pytest.fixture
+def few_units(monkeypatch):
+    """As it is outside of these tests: no events for layers of few units."""
+    monkeypatch.setattr(MATMUL, "MIN_UNITS", 64)
+
+
+# (batch, time, inputs), units: one of everything, more rows and inputs than are treated at
+# once and remainders of both, one unit and as many as are few.
+NARROW = [
+    ((1, 1, 1), 1),
+    ((3, 23, 40), 10),
+    ((2, 33, 300), 16),
+    ((1, 64, 128), 17),
+    ((2, 50, 131), MATMUL.NARROW_UNITS),
+    ((0, 4, 6), 3),
+]
+
+
+@BACKENDS
+@pytest.mark.parametrize("density", [0.0, 0.005, 0.02, 0.03, 0.5, 1.0])
+@pytest.mark.parametrize(("shape", "units"), NARROW, ids=str)
+def test_matmul_of_few_units(few_units, name, shape, units, density):
+    rng = np.random.default_rng(7)
+    spikes, weights = exactly_dense(rng, shape, density), rng.normal(size=(shape[-1], units))
+    check(name, "float32", ops.spike_matmul, matmul_oracle, spikes, weights)
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES[1:])
+@pytest.mark.parametrize("density", [0.01, 0.5])
+def test_matmul_of_few_units_dtypes(few_units, dtype, density):
+    rng = np.random.default_rng(7)
+    spikes, weights = exactly_dense(rng, (2, 40, 140), density), rng.normal(size=(140, 11))
+    check("native", dtype, ops.spike_matmul, matmul_oracle, spikes, weights)
+
+
+@pytest.mark.parametrize("byte", ["uint8", "bool"])
+@pytest.mark.parametrize("density", [0.01, 0.5])
+def test_matmul_of_few_units_and_bytes(few_units, density, byte):
+    """As the same spikes in floats, to the bit; no gradient for the bytes."""
+    rng = np.random.default_rng(7)
+    spikes = tf.cast(rng.random((2, 50, 131)) < density, byte)
+    weights = tf.constant(rng.normal(size=(131, 10)), tf.float32)
+    upstream = rng.normal(size=(2, 50, 10))
+    with tf.GradientTape() as tape:
+        tape.watch(weights)
+        out = ops.spike_matmul(spikes, weights)
+    gradient = tape.gradient(out, weights, output_gradients=tf.constant(upstream, tf.float32))
+    floats = tf.cast(spikes, tf.float32)
+    expected = product_and_gradients(ops.spike_matmul, floats, weights, upstream)
+    np.testing.assert_array_equal(out, expected[0])
+    np.testing.assert_array_equal(gradient, expected[2])
+
+
+@pytest.mark.parametrize(
+    ("units", "op"),
+    [
+        (1, "KerasSlayer>NarrowMatmulWeightsGrad"),
+        (MATMUL.NARROW_UNITS, "KerasSlayer>NarrowMatmulWeightsGrad"),
+        (MATMUL.NARROW_UNITS + 1, None),
+        (63, None),
+        (64, "KerasSlayer>EventMatmulWeightsGrad"),
+    ],
+)
+def test_which_weight_gradient_is_used(few_units, units, op):
+    with tf.Graph().as_default() as graph, cases.backend("native"):
+        weights = tf.zeros((20, units))
+        tf.gradients(ops.spike_matmul(tf.zeros((1, 4, 20)), weights), weights)
+        functions = [f.node_def for f in graph.as_graph_def(add_shapes=False).library.function]
+        used = {o.type for o in graph.get_operations()} | {n.op for f in functions for n in f}
+    ours = {"KerasSlayer>NarrowMatmulWeightsGrad", "KerasSlayer>EventMatmulWeightsGrad"}
+    assert used & ours == ({op} if op else set())
+
+
+def test_errors_of_the_narrow_gradient():
+    native = cases.native_ops()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows"):
+        native.keras_slayer_narrow_matmul_weights_grad(x=tf.zeros((3, 2)), grad=tf.zeros((4, 2)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be float, uint8 or bool"):
+        native.keras_slayer_narrow_matmul_weights_grad(
+            x=tf.zeros((3, 2), tf.float64), grad=tf.zeros((3, 2))
+        )
+
+
 def conv_oracle(strides, padding, dilations):
     """Every output pixel as the product of its window with the weights, group by group."""
 

@@ -106,6 +106,27 @@ constexpr int kVectorBytes = 32;
 constexpr int kVectorBytes = 16;
 #endif
 
+// Calls visit(at) for the first number of each vector of kLanes that together cover `count`
+// numbers, at least a vector: the last one may overlap the one before.
+template <int kLanes, class Visit>
+KS_HD void for_each_vector(int64_t count, Visit visit) {
+  for (int64_t at = 0; at < count; at += kLanes) visit(at + kLanes <= count ? at : count - kLanes);
+}
+
+template <int n>
+struct Lanes {
+  static constexpr int value = n;
+};
+
+// Calls fn(Lanes<...>()) with the widest vector that `count` numbers fill.
+template <class A, int kLanes = kVectorBytes / int(sizeof(A)), class Fn>
+KS_HD void with_lanes(int64_t count, Fn fn) {
+  if constexpr (kLanes > 1) {
+    if (count < kLanes) return with_lanes<A, kLanes / 2>(count, fn);
+  }
+  fn(Lanes<kLanes>());
+}
+
 // Some of the rows of a matrix, each with a factor.
 template <class T>
 struct Selection {

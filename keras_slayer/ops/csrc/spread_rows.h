@@ -44,6 +44,49 @@ class PoolSpread final : public SpreadRows<A> {
     }
   }
   void spread(const A* grad, A* band) override {
+    g_.window_width <= g_.stride_x && g_.window_height <= g_.stride_y ? copy(grad, band)
+                                                                      : add(grad, band);
+  }
+
+ private:
+  // Where windows do not overlap, each pixel has the gradient of one of them, or none.
+  KS_HD void copy(const A* grad, A* band) const {
+    const int64_t row = g_.width * g_.channels, out_row = g_.out_width * g_.channels;
+    int64_t before = -1;
+    for (int64_t y = this->top_; y < this->bottom_; ++y, band += row) {
+      const int64_t at = y + g_.padding_top, oy = at / g_.stride_y;
+      if (oy >= g_.out_height || at - oy * g_.stride_y >= g_.window_height) {
+        clear(band, row);
+      } else if (oy == before) {
+        __builtin_memcpy(band, band - row, size_t(row) * sizeof(A));
+      } else {
+        clear(band, row);
+        with_lanes<A>(g_.channels, [&](auto lanes) {
+          widen<lanes.value>(grad + (oy - this->first_) * out_row, band);
+        });
+        before = oy;
+      }
+    }
+  }
+  template <int kLanes>
+  KS_HD void widen(const A* grad, A* row) const {
+    typedef A Vector __attribute__((vector_size(kLanes * sizeof(A))));
+    const int64_t channels = g_.channels;
+    for (int64_t ox = 0; ox < g_.out_width; ++ox, grad += channels) {
+      const int64_t left = ox * g_.stride_x - g_.padding_left, begin = left < 0 ? 0 : left;
+      const int64_t end = left + g_.window_width < g_.width ? left + g_.window_width : g_.width;
+      for_each_vector<kLanes>(channels, [&](int64_t c) {
+        Vector value;
+        __builtin_memcpy(&value, grad + c, sizeof(value));
+        value = value * A(g_.tap);
+        for (int64_t x = begin; x < end; ++x) {
+          __builtin_memcpy(row + x * channels + c, &value, sizeof(value));
+        }
+      });
+    }
+  }
+
+  KS_HD void add(const A* grad, A* band) const {
     const int64_t row = g_.width * g_.channels, channels = g_.channels;
     clear(band, (this->bottom_ - this->top_) * row);
     for (int64_t oy = this->first_; oy < this->last_; ++oy) {
@@ -67,7 +110,6 @@ class PoolSpread final : public SpreadRows<A> {
     }
   }
 
- private:
   PoolGeometry g_;
   Rows<A> wide_;
 };

@@ -178,9 +178,9 @@ class PoolRows final : public SynapseRows<T> {
   PoolRows(const void* frames, const PoolGeometry& geometry)
       : frames_(static_cast<const S*>(frames)),
         g_(geometry),
-        // Where windows do not overlap, each column adds to one output or to none,
-        // which for few channels is faster than run by run.
-        one_by_one_(geometry.window_width <= geometry.stride_x && geometry.channels < 2 * kGroup),
+        // Where windows do not overlap, each column adds to one output or to none: for few
+        // channels, which fill no vector, event by event is faster.
+        one_by_one_(geometry.window_width <= geometry.stride_x && geometry.channels < 4),
         column_(1, geometry.width * geometry.channels),
         target_(1, geometry.width * geometry.channels) {
     for (int64_t x = 0; x < g_.width; ++x) {
@@ -201,39 +201,56 @@ class PoolRows final : public SynapseRows<T> {
     const S* in = frames_ + frame * g_.height * row;
     for (int64_t oy = top_; oy < bottom_; ++oy) {
       A* __restrict column = column_.row(0);
-      clear(column, row);
-      for (int64_t ky = 0; ky < g_.window_height; ++ky) {
-        const int64_t y = oy * g_.stride_y + ky - g_.padding_top;
-        if (y < 0 || y >= g_.height) continue;
+      const int64_t top = oy * g_.stride_y - g_.padding_top, begin = top < 0 ? 0 : top;
+      const int64_t end = top + g_.window_height < g_.height ? top + g_.window_height : g_.height;
+      if (begin >= end) clear(column, row);
+      for (int64_t y = begin; y < end; ++y) {
         const S* __restrict from = in + y * row;
         prefetch_row(from + g_.height * row, row);  // of the next frame
-        KS_VECTOR_LOOP(j, row) column[j] = column[j] + A(load(from[j]));
+        if (y == begin) {
+          KS_VECTOR_LOOP(j, row) column[j] = A(load(from[j]));
+        } else {
+          KS_VECTOR_LOOP(j, row) column[j] = column[j] + A(load(from[j]));
+        }
       }
       A* out = z + (oy - top_) * g_.out_width * g_.channels;
-      clear(out, g_.out_width * g_.channels);
-      one_by_one_ ? add_events(column, out) : add_runs(column, out);
-      const A tap = A(g_.tap);
-      KS_VECTOR_LOOP(j, g_.out_width * g_.channels) out[j] = out[j] * tap;
+      if (one_by_one_) {
+        add_events(column, out);
+      } else {
+        with_lanes<A>(g_.channels, [&](auto lanes) { add_runs<lanes.value>(column, out); });
+      }
     }
   }
 
  private:
   // From sums over columns to those over windows.
   KS_HD void add_events(const A* column, A* out) const {
+    const int64_t size = g_.out_width * g_.channels;
     const int32_t* target = target_.row(0);
+    clear(out, size);
     for_each_event(column, g_.width * g_.channels, [&](int64_t j) {
       if (target[j] >= 0) out[target[j]] = out[target[j]] + column[j];
     });
+    const A tap = A(g_.tap);
+    KS_VECTOR_LOOP(j, size) out[j] = out[j] * tap;
   }
+  template <int kLanes>
   KS_HD void add_runs(const A* column, A* out) const {
-    for (int64_t ox = 0; ox < g_.out_width; ++ox) {
-      for (int64_t kx = 0; kx < g_.window_width; ++kx) {
-        const int64_t x = ox * g_.stride_x + kx - g_.padding_left;
-        if (x < 0 || x >= g_.width) continue;
-        const A* __restrict from = column + x * g_.channels;
-        A* __restrict to = out + ox * g_.channels;
-        KS_VECTOR_LOOP(c, g_.channels) to[c] = to[c] + from[c];
-      }
+    typedef A Vector __attribute__((vector_size(kLanes * sizeof(A))));
+    const int64_t channels = g_.channels;
+    for (int64_t ox = 0; ox < g_.out_width; ++ox, out += channels) {
+      const int64_t left = ox * g_.stride_x - g_.padding_left, begin = left < 0 ? 0 : left;
+      const int64_t end = left + g_.window_width < g_.width ? left + g_.window_width : g_.width;
+      for_each_vector<kLanes>(channels, [&](int64_t c) {
+        Vector sum = {};
+        for (int64_t x = begin; x < end; ++x) {
+          Vector term;
+          __builtin_memcpy(&term, column + x * channels + c, sizeof(term));
+          sum = sum + term;
+        }
+        sum = sum * A(g_.tap);
+        __builtin_memcpy(out + c, &sum, sizeof(sum));
+      });
     }
   }
 
