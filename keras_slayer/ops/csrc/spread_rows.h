@@ -187,7 +187,7 @@ class ConvSpread final : public SpreadRows<A> {
  private:
   static constexpr int64_t kPixels = 16;  // treated together
   // One in so many gradients is not zero: the dense product, or Winograd's, is as fast.
-  static constexpr int64_t kDenseShare = 3, kWinogradShare = 4;
+  static constexpr int64_t kDenseShare = 3, kWinogradShare = 12;
 
   int64_t input_row(int64_t oy, int64_t ky) const {
     return oy * g_.stride_y + ky * g_.dilation_y - g_.padding_top;
