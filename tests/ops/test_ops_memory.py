@@ -99,7 +99,7 @@ def test_where_address_space_is_limited():
     program = """
         import resource
         used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
-        resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, used + 2**29))
+        resource.setrlimit(resource.RLIMIT_AS, (used + 2**27, used + 2**27))
         y = ops.exponential_filter(x, decay=0.5)
         print(float(y[0, -1, 0]), float(y[3, -1, -1]))
     """

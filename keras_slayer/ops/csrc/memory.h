@@ -3,6 +3,8 @@
 #ifndef KERAS_SLAYER_MEMORY_H_
 #define KERAS_SLAYER_MEMORY_H_
 
+#include <algorithm>
+#include <cstdint>
 #include <iterator>
 #include <map>
 #include <mutex>
@@ -10,18 +12,17 @@
 
 #if defined(__linux__)
 #include <sys/mman.h>
-#include <unistd.h>
 #endif
 
 #include "tensorflow/core/framework/allocator.h"
 
 namespace keras_slayer {
 
-// One range of addresses as large as the machine's memory, of which only what was once
-// used is real, in huge pages. Blocks lie as low as they fit, so that a step that asks
-// for the same sizes in the same order finds the memory of the step before. While no
-// block is in use, the kernel may take all of it back. What does not fit, and everything
-// on other systems, is TensorFlow's own allocator's.
+// Regions of addresses, of which only what was once used is real memory, in huge pages.
+// Blocks lie as low as they fit, so that a step that asks for the same sizes in the same
+// order finds the memory of the step before. While no block is in use, the kernel may
+// take all of it back. Where there is no region to be had, and on other systems, memory is
+// TensorFlow's own allocator's.
 class KeptMemory final : public tensorflow::Allocator {
  public:
   // Never destroyed: tensors may outlive everything else.
@@ -33,44 +34,68 @@ class KeptMemory final : public tensorflow::Allocator {
   std::string Name() override { return "keras_slayer"; }
 
   void* AllocateRaw(size_t alignment, size_t bytes) override {
-    const size_t size = (bytes + kPage - 1) / kPage * kPage;
+    const size_t size = rounded(bytes, kPage);
     if (alignment <= kPage && bytes > 0) {
       const std::lock_guard<std::mutex> lock(mutex_);
-      for (auto block = free_.begin(); block != free_.end(); ++block) {
-        if (block->second >= size) return take(block, size);
+      auto block = first_fit(size);
+      if (block == free_.end() && (grow(std::max(size, kRegion)) || grow(size))) {
+        block = first_fit(size);
       }
+      if (block != free_.end()) return take(block, size);
     }
     return tensorflow::cpu_allocator()->AllocateRaw(alignment, bytes);
   }
 
   void DeallocateRaw(void* address) override {
-    char* const at = static_cast<char*>(address);
-    if (at < begin_ || at >= end_) return tensorflow::cpu_allocator()->DeallocateRaw(address);
-    const std::lock_guard<std::mutex> lock(mutex_);
-    const auto used = used_.find(at);
-    give_back(at, used->second);
-    used_.erase(used);
-#if defined(__linux__)
-    // Advice: where the kernel does not take it, nothing is lost.
-    if (used_.empty()) madvise(begin_, size_t(touched_ - begin_), MADV_FREE);
-#endif
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      const auto used = used_.find(static_cast<char*>(address));
+      if (used != used_.end()) {
+        give_back(used->first, used->second);
+        used_.erase(used);
+        if (used_.empty()) offer_to_kernel();
+        return;
+      }
+    }
+    tensorflow::cpu_allocator()->DeallocateRaw(address);
   }
 
  private:
   using Blocks = std::map<char*, size_t>;  // sizes by address
   static constexpr size_t kPage = 4096, kHugePage = size_t(2) << 20;
+  static constexpr size_t kRegion = size_t(256) << 20;  // at least, where there is room
 
-  KeptMemory() {
+  static size_t rounded(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
+
+  Blocks::iterator first_fit(size_t size) {
+    return std::find_if(free_.begin(), free_.end(),
+                        [&](const auto& block) { return block.second >= size; });
+  }
+
+  // A new region, on huge pages of its own.
+  bool grow(size_t size) {
 #if defined(__linux__)
-    const size_t size = size_t(sysconf(_SC_PHYS_PAGES)) * size_t(sysconf(_SC_PAGESIZE));
-    void* const range = mmap(nullptr, size, PROT_READ | PROT_WRITE,
+    const size_t length = rounded(size, kHugePage);
+    void* const range = mmap(nullptr, length + kHugePage, PROT_READ | PROT_WRITE,
                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (range == MAP_FAILED) return;  // where address space is limited
-    madvise(range, size, MADV_HUGEPAGE);
-    const uintptr_t first = (reinterpret_cast<uintptr_t>(range) + kHugePage - 1) / kHugePage;
-    begin_ = touched_ = reinterpret_cast<char*>(first * kHugePage);
-    end_ = static_cast<char*>(range) + size / kPage * kPage;
-    free_.emplace(begin_, size_t(end_ - begin_));
+    if (range == MAP_FAILED) return false;
+    char* const first = static_cast<char*>(range);
+    char* const begin =
+        first + (kHugePage - reinterpret_cast<uintptr_t>(range) % kHugePage) % kHugePage;
+    if (begin > first) munmap(first, size_t(begin - first));
+    munmap(begin + length, size_t(first + kHugePage - begin));
+    madvise(begin, length, MADV_HUGEPAGE);  // advice, here and below: it may be ignored
+    regions_.emplace(begin, length);
+    give_back(begin, length);
+    return true;
+#else
+    return false;
+#endif
+  }
+
+  void offer_to_kernel() {
+#if defined(__linux__)
+    for (const auto& [begin, length] : regions_) madvise(begin, length, MADV_FREE);
 #endif
   }
 
@@ -79,7 +104,6 @@ class KeptMemory final : public tensorflow::Allocator {
     free_.erase(block);
     if (room > size) free_.emplace(at + size, room - size);
     used_.emplace(at, size);
-    touched_ = std::max(touched_, at + size);
     return at;
   }
 
@@ -101,9 +125,7 @@ class KeptMemory final : public tensorflow::Allocator {
   }
 
   std::mutex mutex_;
-  Blocks free_, used_;
-  char *begin_ = nullptr, *end_ = nullptr;
-  char* touched_ = nullptr;  // the end of what was ever used
+  Blocks free_, used_, regions_;
 };
 
 }  // namespace keras_slayer

@@ -262,7 +262,9 @@ class WinogradSpread {
       const A* in = partly_.row(point) + active_.row(0)[i] * kTileSide * in_row;
       for (int64_t j = 0; j < in_row; j += kLanes) {
 #pragma GCC unroll 8
-        for (int k = 0; k < kPoints; ++k) __builtin_memcpy(&from[k], in + k * in_row + j, kVectorBytes);
+        for (int k = 0; k < kPoints; ++k) {
+          __builtin_memcpy(&from[k], in + k * in_row + j, kVectorBytes);
+        }
         transform_inputs(from, to);
 #pragma GCC unroll 8
         for (int k = 0; k < kPoints; ++k) {
