@@ -8,8 +8,8 @@ from keras_slayer.ops import checks, library, reference
 from keras_slayer.ops.events import find_events
 
 # For so few units the dense product is always faster (benchmarks/synapses.py):
-# finding the events costs more than it saves. For even fewer the weight gradient, one of
-# many rows and few columns, is our own.
+# finding the events costs more than it saves. For even fewer the weight gradient is an op of
+# its own: a product of few columns.
 MIN_UNITS = 64
 NARROW_UNITS = 32
 
@@ -28,8 +28,9 @@ def spike_matmul(spikes, weights):
     the weight gradient run over them; else both are dense products. Values other
     than 0 and 1 multiply. The input gradient is the dense product dz @ weights^T, computed
     only where something asks for it. Results equal the dense product's to
-    rounding. Those over events do not depend on the number of threads; on some
-    processors those of TensorFlow's dense products do.
+    rounding. They do not depend on the number of threads but for two products,
+    which are TensorFlow's and, on some processors, do: forward, where the input is
+    dense or units are few, and the weight gradient of dense input for more than 32.
 
     Args:
         spikes: tensor (batch, time, ..., inputs) of the dtype of ``weights``, or of
@@ -82,7 +83,7 @@ def matmul_gradients(rows, weights, events, dense, grad):
     """Gradients of ``rows`` (None of bytes) and ``weights`` from that of their product."""
     grad_weights = tf.cond(
         dense,
-        lambda: tf.linalg.matmul(tf.cast(rows, grad.dtype), grad, transpose_a=True),
+        lambda: _dense_grad_weights(rows, grad),
         lambda: library.native().keras_slayer_event_matmul_weights_grad(
             **events, grad=grad, columns=tf.shape(weights, tf.int64)[0]
         ),
@@ -95,18 +96,29 @@ def _product(weights):
     """(rows, weights) -> rows @ weights, the fastest one for so many units."""
     if worth_events(weights):
         return _event_matmul
-    narrow = weights.shape[1] is not None and weights.shape[1] <= NARROW_UNITS
-    return _narrow_matmul if narrow and library.native() is not None else reference.spike_matmul
+    return _dense_matmul if library.native() is not None else reference.spike_matmul
 
 
 def _grad_rows(rows, weights, grad):
-    return None if checks.are_bytes(rows) else tf.linalg.matmul(grad, weights, transpose_b=True)
+    """grad @ weights^T; None for bytes, which have no gradient."""
+    if checks.are_bytes(rows):
+        return None
+    return library.native().keras_slayer_matmul_input_grad(grad=grad, weights=weights)
+
+
+def _dense_grad_weights(rows, grad):
+    return tf.linalg.matmul(tf.cast(rows, grad.dtype), grad, transpose_a=True)
 
 
 @tf.custom_gradient
-def _narrow_matmul(rows, weights):
+def _dense_matmul(rows, weights):
     def gradients(grad):
-        grad_weights = library.native().keras_slayer_narrow_matmul_weights_grad(x=rows, grad=grad)
+        if weights.shape[1] <= NARROW_UNITS:
+            grad_weights = library.native().keras_slayer_narrow_matmul_weights_grad(
+                x=rows, grad=grad
+            )
+        else:
+            grad_weights = _dense_grad_weights(rows, grad)
         return _grad_rows(rows, weights, grad), grad_weights
 
     return reference.spike_matmul(rows, weights), gradients

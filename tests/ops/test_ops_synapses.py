@@ -166,6 +166,63 @@ def test_errors_of_the_narrow_gradient():
         )
 
 
+def sum_over_units(grad, weights):
+    """grad @ weights^T to the bit: the sum over the units, one after the other."""
+    arithmetic = np.float64 if grad.dtype == tf.float64 else np.float32
+    g, w = (tf.cast(x, arithmetic).numpy() for x in (grad, weights))
+    total = np.zeros((len(g), len(w)), arithmetic)
+    for k in range(g.shape[1]):
+        total += g[:, k : k + 1] * w[:, k]
+    return tf.cast(total, grad.dtype)
+
+
+def check_input_gradient(rows, inputs, units, dtype="float32"):
+    rng = np.random.default_rng(7)
+    grad, weights = (tf.cast(rng.normal(size=(n, units)), dtype) for n in (rows, inputs))
+    actual = cases.native_ops().keras_slayer_matmul_input_grad(grad=grad, weights=weights)
+    np.testing.assert_array_equal(actual, sum_over_units(grad, weights), f"{rows} x {inputs}")
+    return actual, tf.linalg.matmul(grad, weights, transpose_b=True)
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES)
+@pytest.mark.parametrize("units", [0, 1, 7, 17, 33, 130])
+def test_input_gradient(units, dtype):
+    """Parts of a vector, of a panel and of a block, more than one of each, and nothing."""
+    for rows in (0, 1, 13, 61):
+        for inputs in (0, 1, 5, 16, 100, 530):
+            actual, expected = check_input_gradient(rows, inputs, units, dtype)
+            assert actual.shape == expected.shape and actual.dtype == expected.dtype
+            if actual.shape.num_elements():
+                cases.assert_close(actual, expected, TOLERANCE[dtype], f"{rows} x {inputs}")
+
+
+@pytest.mark.parametrize("dtype", cases.DTYPES)
+def test_input_gradient_larger_than_the_caches(dtype):
+    """Written past them, in rows that start anywhere in a cache line."""
+    check_input_gradient(901, 7001, 3, dtype)
+
+
+@pytest.mark.parametrize("units", [10, 40, 64])
+def test_input_gradient_of_any_number_of_units_is_our_own(few_units, units):
+    with tf.Graph().as_default() as graph, cases.backend("native"):
+        x = tf.zeros((1, 4, 20))
+        tf.gradients(ops.spike_matmul(x, tf.zeros((20, units))), x)
+        used = [o.type for o in graph.get_operations()]
+    assert used.count("KerasSlayer>MatmulInputGrad") == 1
+
+
+def test_errors_of_the_input_gradient():
+    gradient = cases.native_ops().keras_slayer_matmul_input_grad
+    for grad, weights in (((3, 2), (4, 3)), ((3, 2), (2,)), ((3,), (4, 3)), ((1, 3, 2), (4, 2))):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="as many columns"):
+            gradient(grad=tf.zeros(grad), weights=tf.zeros(weights))
+        with tf.Graph().as_default(), pytest.raises(ValueError, match=r"rank 2|must be equal"):
+            gradient(grad=tf.zeros(grad), weights=tf.zeros(weights))
+    huge = tf.zeros((2**40, 0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="overflow"):
+        gradient(grad=huge, weights=huge)
+
+
 def conv_oracle(strides, padding, dilations):
     """Every output pixel as the product of its window with the weights, group by group."""
 
@@ -309,10 +366,9 @@ def test_input_gradient_costs_nothing_where_nobody_asks_for_it(which):
         inputs = {k: tf.compat.v1.placeholder(tf.float64, v.shape) for k, v in values.items()}
         (gradient,) = tf.gradients(ops.spike_matmul(**inputs), inputs[which])
         nodes = ops_run(gradient, {inputs[k]: v for k, v in values.items()})
-    # dspikes = dout @ weights^T is the only product with its second factor transposed.
-    products = [node for node in nodes if node.op == "MatMul" and node.attr["transpose_b"].b]
-    assert len(products) == (1 if which == "spikes" else 0)
-    assert ("KerasSlayer>EventMatmulWeightsGrad" in {n.op for n in nodes}) == (which == "weights")
+    used = {node.op for node in nodes}
+    assert ("KerasSlayer>MatmulInputGrad" in used) == (which == "spikes")
+    assert ("KerasSlayer>EventMatmulWeightsGrad" in used) == (which == "weights")
 
 
 def test_few_units_are_not_worth_finding_events(monkeypatch):

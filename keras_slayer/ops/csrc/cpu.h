@@ -172,6 +172,18 @@ KS_HD void with_types(Dtype dtype, Dtype spikes, Fn fn) {
 // The loop over the neurons of a block: no iteration depends on another.
 #define KS_VECTOR_LOOP(j, count) _Pragma("GCC ivdep") for (int j = 0; j < int(count); ++j)
 
+// A row of sums on its way to memory, rounded to T.
+template <class T, class A>
+void write_row(const A* row, int64_t size, T* out, const RowWriter<T>& writer) {
+  if constexpr (sizeof(T) == sizeof(A)) {
+    writer.copy(row, size, out);
+  } else {
+    T* target = writer.start(out);
+    KS_VECTOR_LOOP(j, size) store(&target[j], row[j]);
+    writer.done(out, size);
+  }
+}
+
 void fir(Dtype, const FirArgs&, int64_t, int64_t);
 void fir_taps_grad(Dtype, const FirTapsGradArgs&, int64_t, int64_t);
 void alpha_filter(Dtype, const RecursiveFilterArgs&, int64_t, int64_t);
@@ -189,6 +201,8 @@ void delay_grad(Dtype, const DelayGradArgs&, int64_t, int64_t);
 void collect_events(Dtype, const CollectArgs&);
 void event_matmul(Dtype, const EventMatmulArgs&, int64_t, int64_t);
 void narrow_weights_grad(Dtype, const NarrowGradArgs&, int64_t, int64_t);
+void pack_weights(Dtype, const MatmulInputGradArgs&, int64_t, int64_t);
+void matmul_input_grad(Dtype, const MatmulInputGradArgs&, int64_t, int64_t);
 void event_conv(Dtype, const EventConvArgs&, int64_t, int64_t);
 void event_conv_grad(Dtype, const EventConvGradArgs&, int64_t, int64_t);
 

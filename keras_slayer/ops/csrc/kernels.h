@@ -24,6 +24,7 @@ constexpr int64_t kBlock = 512;
 constexpr int64_t kAhead = 2;
 
 KS_HD int64_t block_count(int64_t size, int64_t block) { return (size + block - 1) / block; }
+KS_HD int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 struct FirArgs {  // y[t] = sum_k taps[k] x[t-k]; t+k when reverse
   Shape shape;
@@ -276,6 +277,19 @@ struct NarrowGradArgs {  // out = x^T grad, for few units
 };
 constexpr int64_t kNarrowInputs = 128;  // a work item
 
+// out = grad weights^T. Item: kInputGradRows rows of kInputGradInputs inputs, whose sums stay in
+// the first-level cache; all rows of the same inputs after each other.
+struct MatmulInputGradArgs {
+  int64_t rows, inputs, units;
+  bool stream;
+  const void* grad;     // [rows, units]
+  const void* weights;  // [inputs, units]
+  void* packed;         // arithmetic type, room for whole kPackedInputs: what pack_weights makes
+  void* out;            // [rows, inputs]
+};
+constexpr int64_t kInputGradRows = 24, kInputGradInputs = 256;
+constexpr int64_t kPackedInputs = 64;  // of the weights: an item of pack_weights
+
 struct Kernels {
   const char* name;
   void (*fir)(Dtype, const FirArgs&, int64_t begin, int64_t end);
@@ -295,6 +309,8 @@ struct Kernels {
   void (*collect_events)(Dtype, const CollectArgs&);
   void (*event_matmul)(Dtype, const EventMatmulArgs&, int64_t begin, int64_t end);
   void (*narrow_weights_grad)(Dtype, const NarrowGradArgs&, int64_t begin, int64_t end);
+  void (*pack_weights)(Dtype, const MatmulInputGradArgs&, int64_t begin, int64_t end);
+  void (*matmul_input_grad)(Dtype, const MatmulInputGradArgs&, int64_t begin, int64_t end);
   void (*event_conv)(Dtype, const EventConvArgs&, int64_t begin, int64_t end);
   void (*event_conv_grad)(Dtype, const EventConvGradArgs&, int64_t begin, int64_t end);
 };

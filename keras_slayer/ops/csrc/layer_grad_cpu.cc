@@ -37,17 +37,7 @@ void adjoint_tile(const Shape& shape, const void* grads, const void* membranes, 
   }
 }
 
-// A row of gradients on its way to memory, as it is or through the neurons' filter.
-template <class T, class A>
-void write_row(const A* row, int64_t size, T* out, const RowWriter<T>& writer) {
-  if constexpr (sizeof(T) == sizeof(A)) {
-    writer.copy(row, size, out);
-  } else {
-    T* target = writer.start(out);
-    KS_VECTOR_LOOP(j, size) store(&target[j], row[j]);
-    writer.done(out, size);
-  }
-}
+// A row of gradients on its way to memory, through the neurons' filter.
 template <class T, class A>
 void write_filtered(AdjointRows<T>* neuron, A* row, int64_t size, T* out,
                     const RowWriter<T>& writer) {

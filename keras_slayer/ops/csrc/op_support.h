@@ -90,6 +90,15 @@ inline absl::Status same_shape(const Tensor& a, const char* a_name, const Tensor
                          a.shape().DebugString(), " and ", b.shape().DebugString());
 }
 
+// A tensor in memory that is kept from step to step.
+inline absl::Status allocate_kept(tensorflow::DataType type, const TensorShape& shape,
+                                  Tensor* tensor) {
+  *tensor = Tensor(KeptMemory::get(), type, shape);
+  if (tensor->IsInitialized()) return absl::OkStatus();
+  return tensorflow::errors::ResourceExhausted("out of memory for a tensor of shape ",
+                                               shape.DebugString());
+}
+
 // Output `index`, in memory that is kept from step to step where it is large.
 inline absl::Status allocate_large(OpKernelContext* context, int index, const TensorShape& shape,
                                    Tensor** out) {
@@ -98,11 +107,8 @@ inline absl::Status allocate_large(OpKernelContext* context, int index, const Te
   if (shape.num_elements() * tensorflow::DataTypeSize(type) < kLarge) {
     return context->allocate_output(index, shape, out);
   }
-  const Tensor tensor(KeptMemory::get(), type, shape);
-  if (!tensor.IsInitialized()) {
-    return tensorflow::errors::ResourceExhausted("out of memory for a tensor of shape ",
-                                                 shape.DebugString());
-  }
+  Tensor tensor;
+  TF_RETURN_IF_ERROR(allocate_kept(type, shape, &tensor));
   context->set_output(index, tensor);
   *out = context->mutable_output(index);
   return absl::OkStatus();
