@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer.events.stream import Events
+from keras_slayer.ops import library
 
 MICROSECONDS_PER_MS = 1000.0
 LATE_CHOICES = ("drop", "error")
@@ -162,15 +163,20 @@ def scatter_bins(bins, rows, batch, shape, dtype) -> tf.Tensor:
         batch: int64 scalar: number of samples.
         shape: `(steps, *sensor_shape)`.
     """
-    size = math.prod(shape)
-    # This op and not scatter_nd: it assigns where scatter_nd adds, and takes half the time.
-    spikes = tf.raw_ops.SparseToDense(
-        sparse_indices=rows * size + tf.cast(bins, tf.int64),
-        output_shape=batch[tf.newaxis] * size,
-        sparse_values=tf.ones([], dtype),
-        default_value=tf.zeros([], dtype),
-        validate_indices=False,  # neither sorted nor unique; bounds are checked nevertheless
-    )
+    size, native = math.prod(shape), library.native()
+    if native is not None:
+        spikes = native.keras_slayer_scatter_bins(
+            bins=bins, rows=rows, one=tf.ones([], dtype), batch=batch, size=size
+        )
+    else:
+        # This op and not scatter_nd: it assigns where scatter_nd adds, and takes half the time.
+        spikes = tf.raw_ops.SparseToDense(
+            sparse_indices=rows * size + tf.cast(bins, tf.int64),
+            output_shape=batch[tf.newaxis] * size,
+            sparse_values=tf.ones([], dtype),
+            default_value=tf.zeros([], dtype),
+            validate_indices=False,  # neither sorted nor unique; bounds are checked nevertheless
+        )
     return tf.reshape(spikes, tf.concat([[batch], tf.constant(shape, tf.int64)], 0))
 
 
