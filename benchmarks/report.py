@@ -10,7 +10,7 @@ import argparse
 import json
 import pathlib
 
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from peers.networks import NETWORKS
 
 from keras_slayer.visualization import style
@@ -157,6 +157,9 @@ def draw_accuracy(ax, results):
             ax.annotate(library, (seconds[0], accuracy[0]), fontsize=7, color=color, **place)
         named.add(library)
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:g}")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel("seconds of training")
     ax.set_ylabel("test accuracy, %")
     style.style_axes(ax)
