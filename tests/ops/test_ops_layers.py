@@ -40,11 +40,11 @@ def test_one_pass_equals_two(layer, neuron):
 @pytest.mark.parametrize("density", [0.0, 0.2, DENSE, 1.0])
 @each_layer
 def test_densities(layer, density, dtype):
-    # The gradient of a layer's only weight is one sum, which may nearly cancel.
-    tolerance = 5e-4 if dtype == "float32" else 1e-12
+    # With seed 0 the terms of a layer's only weight nearly cancel at one density: the plain twin
+    # itself is then 8e-5 off in float32, and the native op 5e-5 to the other side.
     for name in ("srm-triangle-slayer", "cuba-exponential-exodus"):
-        inputs = layer.arrays(density, dtype=dtype)
-        assert_twins(layer, inputs, NEURONS[name].spec, tolerance)
+        inputs = layer.arrays(density, dtype=dtype, seed=1)
+        assert_twins(layer, inputs, NEURONS[name].spec, 1e-4 if dtype == "float32" else 1e-12)
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(0, 3), (1, 1), (1, 8), (3, 9), (20, 4)])

@@ -133,6 +133,26 @@ def test_srm_fir(name, gradient, shape, nu):
     check(name, function, lambda z, g: srm_oracle(z, g, identity, taps, *rest), 0.3)
 
 
+def test_float_exponential_over_its_whole_range():
+    """The native op's own exponential, from the threshold to where floats end, and past it."""
+    octaves = np.concatenate([np.linspace(0, 126, 200_001), [200.0, 1e6, 1e30]])
+    threshold, tau = 2.0, 0.5  # width 1, peak 1
+    distance = tf.cast(octaves * np.log(2), tf.float32)
+    for side in (1, -1):
+        u = (threshold + side * distance)[tf.newaxis, tf.newaxis]
+        with cases.backend("native"), tf.GradientTape() as tape:
+            tape.watch(u)
+            spikes = ops.srm_fir(u, [0.0], threshold=threshold, surrogate_tau=tau)[0]
+        rho = np.ravel(tape.gradient(spikes, u))
+        exact = np.exp(-np.abs(np.ravel(u).astype(np.float64) - threshold))
+        normal = octaves < 126
+        # That of 2^x, and the rounding of x itself.
+        bound = 3e-7 + 2 * np.finfo(np.float32).eps * octaves[normal]
+        error = rho[normal] / exact[normal] - 1
+        assert np.all(np.abs(error) <= bound), np.max(np.abs(error) / bound)
+        np.testing.assert_array_equal(rho[-3:], 0)
+
+
 @BACKENDS
 @GRADIENTS
 @SURROGATES

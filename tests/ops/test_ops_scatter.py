@@ -1,11 +1,11 @@
 """Bins of events as spike tensors: the native op against TensorFlow's scatter."""
 
+import cases
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_slayer.events.binning import scatter_bins
-from tests.ops import cases
 
 DTYPES = [
     *("float16", "bfloat16", "float32", "float64", "bool"),
