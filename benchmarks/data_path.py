@@ -1,4 +1,5 @@
-"""Batches per second of `spike_pipeline` at the size of N-MNIST, with nobody training on them.
+"""Batches per second of `spike_pipeline` at the size of N-MNIST, with nobody training on them,
+beside the training steps of W1 (2312-512-10) that they are for.
 
     python benchmarks/data_path.py                        # simulated events (saccade_mnist/small)
     python benchmarks/data_path.py --data-dir FOLDER      # N-MNIST: Train.zip and Test.zip
@@ -11,6 +12,7 @@ import time
 import common
 import numpy as np
 import tensorflow as tf
+import training_step
 
 from keras_slayer.events import spike_pipeline
 
@@ -46,6 +48,18 @@ def prepare(events, batch, steps, **options):
     return common.Work(epoch, facts)
 
 
+def prepare_training(batches, batch, steps):
+    """As many steps of W1 as the pipeline gives batches, all on the same one."""
+    w1 = training_step.WORKLOADS["w1"]
+    model, x, y = training_step.build(w1, (batch, steps), w1.density, "srm", "exponential")
+
+    def epoch():
+        for _ in range(batches):
+            model.train_on_batch(x, y)
+
+    return common.Work(epoch, lambda: {"density": w1.density})
+
+
 def main():
     parser = common.parser(__doc__, repeats=5)
     parser.add_argument("--data-dir", help="folder with N-MNIST's Train.zip and Test.zip")
@@ -58,6 +72,7 @@ def main():
     start = time.perf_counter()
     name, events = load(arguments.data_dir)
     print(f"{name}: opened (prepared the first time) in {time.perf_counter() - start:.1f} s")
+    batches = -(-int(events.cardinality()) // arguments.batch)
     options = {"events": events, "batch": arguments.batch, "steps": arguments.steps}
     candidates = {
         "cached, shuffled, shifted": {"shuffle": True, "shift": 2},
@@ -65,17 +80,20 @@ def main():
         "cached": {},
         "not cached (the first epoch)": {"cache": False},
     }
+    training = {"batches": batches, "batch": arguments.batch, "steps": arguments.steps}
     results = common.measure(
         [
-            common.Candidate(label, prepare, {**options, **extra})
-            for label, extra in candidates.items()
+            common.Candidate("training steps of W1, for comparison", prepare_training, training),
+            *(
+                common.Candidate(label, prepare, {**options, **extra})
+                for label, extra in candidates.items()
+            ),
         ],
         repeats=arguments.repeats,
         threads=arguments.threads,
         separate=False,
         warmup=1,
     )
-    batches = -(-int(events.cardinality()) // arguments.batch)
     common.print_results(
         f"{name}, epochs of {batches} batches of {arguments.batch}, T = {arguments.steps}",
         results,

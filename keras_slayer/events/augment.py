@@ -4,7 +4,7 @@ import math
 
 import tensorflow as tf
 
-from keras_slayer.events.binning import image_shape
+from keras_slayer.events.scatter import image_shape, join_bins, split_bins
 
 
 def random_shift(events, max_shift: int, sensor_shape=(34, 34, 2), *, seed):
@@ -60,29 +60,6 @@ def draw_shifts(max_shift: int, batch, sensor_shape, seed) -> tf.Tensor:
     return shift * tf.constant([len(sensor_shape) == 3, True], tf.int32)
 
 
-def shift_bins(bins, rows, shift, sensor_shape):
-    """Moves events that are already numbers of bins (see `binning.flat_bins`).
-
-    Args:
-        bins: `(n,)`.
-        rows: `(n,)`: the sample of each.
-        shift: `(batch, 2)`, from `draw_shifts`.
-
-    Returns:
-        `(bins, rows)` of the events that stayed on the sensor.
-    """
-    height, width, channels = image_shape(sensor_shape)
-    dy, dx = tf.unstack(tf.gather(tf.cast(shift, bins.dtype), rows), axis=1)
-    # // and not %: an integer division is most of the cost here, and % of two is one more each.
-    pixel = bins // channels
-    line = pixel // width
-    x = pixel - line * width + dx
-    y = line - line // height * height + dy
-    keep = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    bins += (dy * width + dx) * channels
-    return tf.boolean_mask(bins, keep), tf.boolean_mask(rows, keep)
-
-
 def draw_affine(max_shift: int, rotate: float, zoom: float, batch, sensor_shape, seed) -> tf.Tensor:
     """float32 `(batch, 2, 3)`: maps (y, x, 1) about the centre of the image.
 
@@ -101,20 +78,21 @@ def draw_affine(max_shift: int, rotate: float, zoom: float, batch, sensor_shape,
     return tf.concat([linear, offset[:, :, tf.newaxis]], axis=2)
 
 
-def transform_bins(bins, rows, affine, sensor_shape):
-    """As `shift_bins`, for maps from `draw_affine`; pixels are rounded to the nearest."""
-    height, width, channels = image_shape(sensor_shape)
-    pixel = bins // channels
-    channel = bins - pixel * channels
-    line = pixel // width
-    step = line // height
-    place = tf.stack([line - step * height, pixel - line * width], axis=1)
-    maps = tf.gather(affine, rows)
-    moved = tf.linalg.matvec(maps[:, :, :2], tf.cast(place, tf.float32)) + maps[:, :, 2]
+def transform_bins(bins, affine, sensor_shape) -> tf.Tensor:
+    """Moves events that are already numbers of bins (see `binning.flat_bins`).
+
+    Args:
+        bins: `(batch, n)`; those below 0 are no events.
+        affine: `(batch, 2, 3)`, from `draw_affine`; pixels are rounded to the nearest.
+
+    Returns:
+        Bins of the same shape, -1 where an event leaves the sensor.
+    """
+    step, y, x, channel = split_bins(bins, sensor_shape)
+    place = tf.cast(tf.stack([y, x], axis=1), tf.float32)
+    moved = tf.matmul(affine[:, :, :2], place) + affine[:, :, 2:]
     y, x = tf.unstack(tf.cast(tf.round(moved), bins.dtype), axis=1)
-    keep = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-    bins = ((step * height + y) * width + x) * channels + channel
-    return tf.boolean_mask(bins, keep), tf.boolean_mask(rows, keep)
+    return join_bins(bins, step, y, x, channel, sensor_shape)
 
 
 def check_max_shift(max_shift, name: str = "max_shift") -> None:

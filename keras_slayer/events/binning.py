@@ -9,8 +9,8 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from keras_slayer.events.scatter import image_shape, scatter_bins
 from keras_slayer.events.stream import Events
-from keras_slayer.ops import library
 
 MICROSECONDS_PER_MS = 1000.0
 LATE_CHOICES = ("drop", "error")
@@ -115,7 +115,7 @@ def flat_bins(events, sensor_shape, steps, dt, late):
         events: mapping of tensors of one shape.
 
     Returns:
-        `(bins, keep)`: int64 numbers, and which events have one: those not late and not padding.
+        int64 numbers; -1 for events that have none: those late, and padding.
     """
     height, width, channels = image_shape(sensor_shape)
     t = tf.convert_to_tensor(events["t"])
@@ -151,38 +151,7 @@ def flat_bins(events, sensor_shape, steps, dt, late):
             )
         )  # fmt: skip
     with tf.control_dependencies([check for check in checks if check is not None]):
-        return tf.identity(bins), real & (step < steps)
-
-
-def scatter_bins(bins, rows, batch, shape, dtype) -> tf.Tensor:
-    """Ones at `bins[i]` of sample `rows[i]`, however often; zeros elsewhere.
-
-    Args:
-        bins: `(n,)`: numbers from `flat_bins`.
-        rows: int64 `(n,)`: the sample of each.
-        batch: int64 scalar: number of samples.
-        shape: `(steps, *sensor_shape)`.
-    """
-    size, native = math.prod(shape), library.native()
-    if native is not None:
-        spikes = native.keras_slayer_scatter_bins(
-            bins=bins, rows=rows, one=tf.ones([], dtype), batch=batch, size=size
-        )
-    else:
-        # This op and not scatter_nd: it assigns where scatter_nd adds, and takes half the time.
-        spikes = tf.raw_ops.SparseToDense(
-            sparse_indices=rows * size + tf.cast(bins, tf.int64),
-            output_shape=batch[tf.newaxis] * size,
-            sparse_values=tf.ones([], dtype),
-            default_value=tf.zeros([], dtype),
-            validate_indices=False,  # neither sorted nor unique; bounds are checked nevertheless
-        )
-    return tf.reshape(spikes, tf.concat([[batch], tf.constant(shape, tf.int64)], 0))
-
-
-def image_shape(sensor_shape) -> tuple[int, int, int]:
-    """`(height, width, channels)`; a population of neurons counts as an image of one row."""
-    return (1, sensor_shape[0], 1) if len(sensor_shape) == 1 else tuple(sensor_shape)
+        return tf.where(real & (step < steps), bins, tf.constant(-1, tf.int64))
 
 
 def _is_count(value) -> bool:
@@ -230,14 +199,9 @@ def _to_spikes_tensor(events, sensor_shape, steps, dt, late, dtype):
             f"Received: t.shape={t.shape}"
         )
     if isinstance(t, tf.RaggedTensor):
-        rows, batch = t.value_rowids(), tf.cast(t.nrows(), tf.int64)
-        events = {name: value.values for name, value in events.items()}
+        values = {name: value.values for name, value in events.items()}
+        bins = t.with_values(flat_bins(values, sensor_shape, steps, dt, late)).to_tensor(-1)
     else:
-        batch, length = (1, tf.size(t)) if single else tf.unstack(tf.shape(t))
-        batch = tf.cast(batch, tf.int64)
-        rows = tf.repeat(tf.range(batch), length)
-        events = {name: tf.reshape(value, [-1]) for name, value in events.items()}
-    bins, keep = flat_bins(events, sensor_shape, steps, dt, late)
-    rows = tf.cast(tf.boolean_mask(rows, keep), tf.int64)
-    spikes = scatter_bins(tf.boolean_mask(bins, keep), rows, batch, shape, dtype)
+        bins = flat_bins(events, sensor_shape, steps, dt, late)
+    spikes = scatter_bins(bins[tf.newaxis] if single else bins, shape, dtype)
     return tf.ensure_shape(spikes[0] if single else spikes, (*static_batch, *shape))

@@ -1,6 +1,6 @@
 """A `tf.data` pipeline that keeps events in memory and makes dense spikes batch by batch.
 
-    events --fit, bin--> numbers --cache--> shuffle --> batch --> shift --> scatter --> prefetch
+    events --fit, bin--> numbers --cache--> shuffle --> batch --> scatter, shifted --> prefetch
 
 The cache holds one 4-byte number per occupied bin (N-MNIST: 16 kB per sample, where the dense
 tensor has 2.7 MB): binning is done once, and what is left per batch is one scatter.
@@ -10,7 +10,7 @@ import math
 
 import tensorflow as tf
 
-from keras_slayer.events import augment, binning
+from keras_slayer.events import augment, binning, scatter
 from keras_slayer.events.frame import check_fit, fit_frame
 
 # Dense batches are large (22 MB for 8 samples of N-MNIST): two in advance keep training busy.
@@ -40,7 +40,8 @@ def spike_pipeline(
 
     Args:
         dataset: pairs `(events, label)`, as `tfds.load(name, as_supervised=True)` gives them;
-            events is a mapping of vectors `x`, `y`, `t` (microseconds) and `polarity`.
+            events is a mapping of vectors `x`, `y`, `t` (microseconds) and `polarity`, a label
+            one tensor or more, each of the same shape for all recordings.
         sensor_shape: `(height, width, channels)`, or `(neurons,)`. See `to_spikes`.
         steps: time steps of the result.
         dt: milliseconds per step.
@@ -90,20 +91,20 @@ def spike_pipeline(
     packed_dtype = tf.int32 if math.prod(shape) < 2**31 else tf.int64
 
     def pack(events, label):
+        events = {name: tf.ensure_shape(field, [None]) for name, field in events.items()}
         if fit is not None:
             events = fit_frame(events, sensor_shape, fit, source_shape=source_shape)
-        bins, keep = binning.flat_bins(events, sensor_shape, steps, dt, late)
-        return tf.unique(tf.cast(tf.boolean_mask(bins, keep), packed_dtype)).y, label
+        bins = binning.flat_bins(events, sensor_shape, steps, dt, late)
+        return tf.unique(tf.cast(tf.boolean_mask(bins, bins >= 0), packed_dtype)).y, label
 
-    def densify(packed, labels, batch_seed=None):
-        bins, rows, batch = packed.values, packed.value_rowids(), packed.nrows()
+    def densify(bins, labels, batch_seed=None):
+        shifts, batch = None, tf.shape(bins)[0]
         if rotate or zoom:
             maps = augment.draw_affine(shift, rotate, zoom, batch, sensor_shape, [batch_seed, 0])
-            bins, rows = augment.transform_bins(bins, rows, maps, sensor_shape)
+            bins = augment.transform_bins(bins, maps, sensor_shape)
         elif shift:
             shifts = augment.draw_shifts(shift, batch, sensor_shape, [batch_seed, 0])
-            bins, rows = augment.shift_bins(bins, rows, shifts, sensor_shape)
-        spikes = binning.scatter_bins(bins, rows, batch, shape, dtype)
+        spikes = scatter.scatter_bins(bins, shape, dtype, shifts)
         return tf.ensure_shape(spikes, (batch_size if drop_remainder else None, *shape)), labels
 
     dataset = dataset.map(pack, num_parallel_calls=tf.data.AUTOTUNE)
@@ -116,7 +117,10 @@ def spike_pipeline(
         dataset = dataset.cache()
     if shuffle is not False:
         dataset = dataset.shuffle(_buffer_size(dataset, shuffle), seed=seed)
-    dataset = dataset.ragged_batch(batch_size, drop_remainder, row_splits_dtype=tf.int64)
+    nothing = tf.nest.map_structure(lambda _: None, dataset.element_spec[1])
+    dataset = dataset.padded_batch(
+        batch_size, padding_values=(-1, nothing), drop_remainder=drop_remainder
+    )
     if shift or rotate or zoom:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
         dataset = tf.data.Dataset.zip(dataset, seeds)
@@ -153,6 +157,13 @@ def _check_elements(dataset, sensor_shape) -> None:
             f"`dataset` must give pairs (events, label), events a mapping with {sorted(needed)} "
             f"(tfds.load(..., as_supervised=True)). Received: dataset.element_spec={spec}"
         )
+    for label in tf.nest.flatten(spec[1]):
+        if not isinstance(label, tf.TensorSpec) or not label.shape.is_fully_defined():
+            raise ValueError(
+                "Labels must be tensors of one shape that is known, for they are batched as they "
+                "are (tf.ensure_shape tells it). Received: "
+                f"dataset.element_spec[1]={spec[1]}"
+            )
 
 
 def _buffer_size(dataset, shuffle) -> int:

@@ -3,8 +3,9 @@ import pytest
 import tensorflow as tf
 
 from keras_slayer.events import augment, random_shift, to_spikes
-from keras_slayer.events.augment import draw_shifts, shift_bins
+from keras_slayer.events.augment import draw_shifts
 from keras_slayer.events.binning import flat_bins
+from keras_slayer.events.scatter import scatter_bins, shift_bins
 
 SHAPE = (5, 7, 2)
 
@@ -45,13 +46,11 @@ def test_shifts_are_those_of_the_dense_tensor(as_function):
     assert result["x"].nrows() == 8
     assert 0 < result["x"].values.shape[0] < 211
 
-    bins, keep = flat_bins({k: v.values for k, v in events.items()}, SHAPE, 10, 1.0, "drop")
-    assert keep.numpy().all()
-    rows = events["x"].value_rowids()
-    bins, rows = shift_bins(bins, rows, tf.constant(shift), SHAPE)
-    flat = np.zeros((8, 10 * 5 * 7 * 2), np.float32)
-    flat[rows.numpy(), bins.numpy()] = 1
-    np.testing.assert_array_equal(flat.reshape(expected.shape), expected)
+    padded = {name: tf.cast(value, tf.int32).to_tensor(-1) for name, value in events.items()}
+    bins = flat_bins(padded, SHAPE, 10, 1.0, "drop")
+    assert np.count_nonzero(bins >= 0) == 211
+    spikes = scatter_bins(bins, (10, *SHAPE), tf.float32, tf.constant(shift))
+    np.testing.assert_array_equal(spikes, expected)
 
 
 def test_all_shifts_occur_and_depend_on_the_seed():
@@ -99,13 +98,13 @@ def test_wrong_shift(max_shift):
 def test_transform_without_rotation_and_zoom_is_the_shift():
     rng = np.random.default_rng(0)
     shape = (10, 14, 2)
-    bins = tf.constant(np.flatnonzero(rng.random((5, *shape)) < 0.1).astype("int32"))
-    rows = tf.zeros_like(bins)
+    bins = tf.constant([np.flatnonzero(rng.random((5, *shape)) < 0.1).astype("int32")])
     maps = augment.draw_affine(2, 0.0, 0.0, 1, shape, [3, 0])
     shifts = augment.draw_shifts(2, 1, shape, [3, 0])
     assert np.any(shifts.numpy() != 0)
-    moved, _ = augment.transform_bins(bins, rows, maps, shape)
-    expected, _ = augment.shift_bins(bins, rows, shifts, shape)
+    moved = augment.transform_bins(bins, maps, shape)
+    expected = shift_bins(bins, shifts, shape)
+    assert np.any(expected.numpy() == -1)
     np.testing.assert_array_equal(moved, expected)
 
 
@@ -116,8 +115,8 @@ def test_transform_turns_and_scales_about_the_centre():
     quarter = tf.constant([[[0.0, 1.0, 0.0], [-1.0, 0.0, 8.0]]])
     double = tf.constant([[[2.0, 0.0, -4.0], [0.0, 2.0, -4.0]]])
     for maps, y, x in ((quarter, 4, 5), (double, 2, 4)):
-        moved, _ = augment.transform_bins(tf.constant([place]), tf.constant([0]), maps, shape)
-        assert moved.numpy().tolist() == [(2 * 81 + y * 9 + x) * 2 + 1]
+        moved = augment.transform_bins(tf.constant([[place, -1]]), maps, shape)
+        assert moved.numpy().tolist() == [[(2 * 81 + y * 9 + x) * 2 + 1, -1]]
 
 
 def test_drawn_maps_keep_the_centre_and_stay_in_range():

@@ -93,6 +93,42 @@ def test_cache_reads_the_source_once():
     assert len(reads) == 10
 
 
+def test_fields_of_unknown_rank_must_be_vectors():
+    def without_rank(dataset):
+        names = {"x": tf.uint8, "y": tf.uint8, "t": tf.int32, "polarity": tf.bool}
+        elements = list(dataset.as_numpy_iterator())
+        unknown = tf.data.Dataset.from_generator(lambda: elements, output_types=(names, tf.int64))
+        return unknown.map(lambda events, label: (events, tf.ensure_shape(label, [])))
+
+    dataset, recordings = dataset_of()
+    spikes, _ = collect(build(without_rank(dataset)))
+    np.testing.assert_array_equal(spikes, dense(recordings))
+    columns = dataset.map(lambda e, label: ({n: v[:, None] for n, v in e.items()}, label))
+    with pytest.raises(ValueError, match=r"\[None\]|incompatible"):
+        build(columns)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="shape"):
+        collect(build(without_rank(columns)))
+
+
+def test_labels_keep_their_structure():
+    def label(events, number):
+        return events, {"one_hot": tf.one_hot(number, 10), "name": tf.strings.as_string(number)}
+
+    dataset, _ = dataset_of()
+    labels = [labels for _, labels in build(dataset.map(label))]
+    np.testing.assert_array_equal(tf.concat([b["one_hot"] for b in labels], 0), np.eye(10))
+    assert labels[0]["name"].numpy().tolist() == [b"0", b"1", b"2", b"3"]
+
+
+@pytest.mark.parametrize(
+    "label", [tf.range, lambda n: tf.RaggedTensor.from_row_lengths(tf.range(n), [n])]
+)
+def test_labels_of_different_shapes_are_refused(label):
+    dataset = dataset_of()[0].map(lambda events, number: (events, label(number)))
+    with pytest.raises(ValueError, match=r"Labels must be .* Received: dataset.element_spec\[1\]="):
+        build(dataset)
+
+
 def test_what_is_cached_must_be_all():
     """A look at the first batch must not leave a short cache behind.
 
