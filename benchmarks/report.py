@@ -145,6 +145,7 @@ def draw_growth(ax, axis, result):
 
 def draw_accuracy(ax, results):
     named = set()
+    first = min(result["epochs"][0]["seconds"] for result in results.values())
     for result in results.values():
         epochs = result["epochs"]
         library = result["tables"][0]["rows"][0][0]
@@ -153,10 +154,11 @@ def draw_accuracy(ax, results):
         accuracy = [100 * epoch["accuracy"] for epoch in epochs]
         ax.plot(seconds, accuracy, "o-", color=color, markersize=3, linewidth=1.2)
         if library not in named:  # once, whatever the number of seeds
-            place = {"xytext": (4, -7), "textcoords": "offset points"}
+            place = {"xytext": (-5, 0), "textcoords": "offset points", "ha": "right"}
             ax.annotate(library, (seconds[0], accuracy[0]), fontsize=7, color=color, **place)
         named.add(library)
     ax.set_xscale("log")
+    ax.set_xlim(left=first / 6)  # room for the names, left of the lines
     ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
     ax.xaxis.set_major_formatter("{x:g}")
     ax.xaxis.set_minor_formatter(NullFormatter())
