@@ -24,7 +24,8 @@ INTRODUCTION = """\
 
 Written by `benchmarks/report.py` from the runs named below it; do not edit. Each table is one
 run, its candidates timed in turn in processes of their own: compare ratios within a table, not
-milliseconds of two. What the workloads are, and what the limits count: `peers/networks.py`.
+milliseconds of two. TensorFlow takes its products from oneDNN, as `TF_ENABLE_ONEDNN_OPTS=1` asks it
+to. What the workloads are, and what the limits count: `peers/networks.py`.
 """
 PICTURE = "![Training steps and training](results.png)"
 

@@ -1,6 +1,6 @@
 // Event-driven 2-D convolution: each spike adds the weights of its taps to the
 // outputs under them, or collects their gradients.
-#include "synapse_rows.h"
+#include "conv_rows.h"
 
 namespace keras_slayer {
 namespace KS_ISA {

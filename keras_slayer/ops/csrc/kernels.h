@@ -161,7 +161,7 @@ struct ConvGeometry {
   const int32_t* row_target;     // [height, kernel_height]
   const int32_t* column_target;  // [width, kernel_width]
   // Without groups and horizontal steps, weights come as [channels,
-  // kernel_height, kernel_width reversed, filters]: see synapse_rows.h.
+  // kernel_height, kernel_width reversed, filters]: see conv_rows.h.
   bool runs;
 };
 
