@@ -40,6 +40,12 @@ def scatter_bins(bins, shape, dtype, shift=None) -> tf.Tensor:
             frame=image_shape(shape[1:]),
         )
     else:
+        # Else one too large would lie in the next sample.
+        inside = tf.debugging.Assert(
+            tf.reduce_all(bins < size), [f"bins must be below {size}; max:", tf.reduce_max(bins)]
+        )
+        with tf.control_dependencies([] if inside is None else [inside]):
+            bins = tf.identity(bins)
         if shift is not None:
             bins = shift_bins(bins, shift, shape[1:])
         place = tf.cast(bins, tf.int64) + size * tf.range(batch)[:, tf.newaxis]
