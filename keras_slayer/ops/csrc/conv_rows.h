@@ -36,9 +36,9 @@ class ConvRows final : public SynapseRows<T> {
         g_(geometry),
         weights_(static_cast<const A*>(weights)),
         runs_(1, g_.runs ? g_.height * g_.width * g_.channels : 0),
-        run_end_(1, g_.height + 1),
-        meets_(1, g_.out_height * g_.kernel_height),
-        meets_end_(1, g_.out_height + 1) {}
+        first_run_(1, g_.height + 1),
+        meetings_(1, g_.out_height * g_.kernel_height),
+        first_meeting_(1, g_.out_height + 1) {}
   void aim(int64_t first, int64_t count) override {
     const int64_t row = g_.out_width * g_.filters;
     top_ = first / row;
@@ -53,16 +53,16 @@ class ConvRows final : public SynapseRows<T> {
         end_ = y + 1;
       }
     }
-    Meeting* meeting = meets_.row(0);
+    Meeting* meeting = meetings_.row(0);
     for (int64_t oy = 0; oy < bottom_ - top_; ++oy) {
-      meets_end_.row(0)[oy] = meeting;
+      first_meeting_.row(0)[oy] = meeting;
       for (int64_t y = begin_; y < end_; ++y) {
         for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
           if (target_row(y, ky) == oy) *meeting++ = {int32_t(y), int32_t(ky)};
         }
       }
     }
-    meets_end_.row(0)[bottom_ - top_] = meeting;
+    first_meeting_.row(0)[bottom_ - top_] = meeting;
   }
   void sum(int64_t frame, A* z) override {
     clear(z, count_);
@@ -74,8 +74,8 @@ class ConvRows final : public SynapseRows<T> {
     find_runs(frame);
     // Row by row of the sums, each of which stays in the first-level cache.
     for (int64_t oy = 0; oy < bottom_ - top_; ++oy, z += g_.out_width * g_.filters) {
-      const Meeting* const end = meets_end_.row(0)[oy + 1];
-      for (const Meeting* meeting = meets_end_.row(0)[oy]; meeting != end; ++meeting) {
+      const Meeting* const end = first_meeting_.row(0)[oy + 1];
+      for (const Meeting* meeting = first_meeting_.row(0)[oy]; meeting != end; ++meeting) {
         const A* weights = weights_ + meeting->ky * g_.kernel_width * g_.filters;
         for_each_run(meeting->y, [&](const Run& run) {
           add_scaled(run.value, weights + run.weight, z + run.target, run.count);
@@ -153,11 +153,11 @@ class ConvRows final : public SynapseRows<T> {
   // Runs of the events of a frame, input row by input row.
   KS_HD void find_runs(int64_t frame) {
     Run* run = runs_.row(0);
-    Run** end = run_end_.row(0);  // of the runs of the rows before each
+    Run** of_row = first_run_.row(0);
     int64_t row = begin_;
-    end[row] = run;
+    of_row[row] = run;
     visit_events(frame, [&](A value, int64_t y, int64_t x, int64_t channel) {
-      while (row < y) end[++row] = run;
+      while (row < y) of_row[++row] = run;
       // The reversed tap 0 meets output column `left`.
       const int64_t left = x + g_.padding_left - (g_.kernel_width - 1);
       const int64_t first = left < 0 ? -left : 0, room = g_.out_width - left;
@@ -167,12 +167,12 @@ class ConvRows final : public SynapseRows<T> {
       *run++ = {value, int32_t((channel * slice + first) * g_.filters),
                 int32_t((left + first) * g_.filters), int32_t((past - first) * g_.filters)};
     });
-    while (row < end_) end[++row] = run;
+    while (row < end_) of_row[++row] = run;
   }
   template <class Visit>
   KS_HD void for_each_run(int64_t y, Visit visit) const {
-    const Run* const end = run_end_.row(0)[y + 1];
-    for (const Run* run = run_end_.row(0)[y]; run != end; ++run) visit(*run);
+    const Run* const end = first_run_.row(0)[y + 1];
+    for (const Run* run = first_run_.row(0)[y]; run != end; ++run) visit(*run);
   }
 
   // Calls add(value, weight offset, offset in the block, length) for each tap of each event.
@@ -199,9 +199,9 @@ class ConvRows final : public SynapseRows<T> {
   ConvGeometry g_;
   const A* weights_;
   Rows<Run> runs_;
-  Rows<Run*> run_end_;
-  Rows<Meeting> meets_;
-  Rows<Meeting*> meets_end_;
+  Rows<Run*> first_run_;  // of each input row, and past the last
+  Rows<Meeting> meetings_;
+  Rows<Meeting*> first_meeting_;  // of each row of the block, and past the last
   int64_t top_ = 0, bottom_ = 0, count_ = 0, begin_ = 0, end_ = 0;
 };
 
