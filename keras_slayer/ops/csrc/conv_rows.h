@@ -10,21 +10,14 @@ namespace KS_ISA {
 // to[j] += value * from[j].
 template <class A>
 KS_HD void add_scaled(A value, const A* from, A* to, int64_t count) {
-  typedef A Vector __attribute__((vector_size(kVectorBytes)));
-  constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
-  int64_t at = 0;
-  const auto add = [&](int64_t at) {
+  for_each_part<A>(count, [&](int64_t at, auto lanes) {
+    typedef A Vector __attribute__((vector_size(lanes.value * sizeof(A))));
     Vector sum, term;
     __builtin_memcpy(&sum, to + at, sizeof(sum));
     __builtin_memcpy(&term, from + at, sizeof(term));
     sum = sum + term * value;
     __builtin_memcpy(to + at, &sum, sizeof(sum));
-  };
-  for (; at + 4 * kLanes <= count; at += 4 * kLanes) {
-    add(at), add(at + kLanes), add(at + 2 * kLanes), add(at + 3 * kLanes);
-  }
-  for (; at + kLanes <= count; at += kLanes) add(at);
-  for (; at < count; ++at) to[at] = to[at] + value * from[at];
+  });
 }
 
 template <class T>

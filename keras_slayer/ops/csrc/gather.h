@@ -118,6 +118,14 @@ struct Lanes {
   static constexpr int value = n;
 };
 
+// Calls visit(at, Lanes<...>()) for vectors of numbers that follow each other and cover `count`
+// of them: whole vectors first, then ever narrower ones.
+template <class A, int kLanes = kVectorBytes / int(sizeof(A)), class Visit>
+KS_HD void for_each_part(int64_t count, Visit visit, int64_t at = 0) {
+  for (; at + kLanes <= count; at += kLanes) visit(at, Lanes<kLanes>());
+  if constexpr (kLanes > 1) for_each_part<A, kLanes / 2>(count, visit, at);
+}
+
 // Calls fn(Lanes<...>()) with the widest vector that `count` numbers fill.
 template <class A, int kLanes = kVectorBytes / int(sizeof(A)), class Fn>
 KS_HD void with_lanes(int64_t count, Fn fn) {

@@ -129,11 +129,9 @@ class WinogradSpread {
     for (int64_t tile = 0; tile < across_; ++tile) {
       const int64_t from = tile * kTileSide + g_.padding_left - (g_.kernel_width - 1);
       const int64_t at = (row * across_ + tile) * depth_;
-      int64_t f = 0;
-      for (; f + kLanes <= g_.filters; f += kLanes) {
-        take_vector<kPoints, kVectorBytes>(grad + f, from, at + f);
-      }
-      for (; f < g_.filters; ++f) take_vector<kPoints, sizeof(A)>(grad + f, from, at + f);
+      for_each_part<A>(g_.filters, [&](int64_t f, auto lanes) {
+        take_vector<kPoints, lanes.value * sizeof(A)>(grad + f, from, at + f);
+      });
     }
   }
   template <int kPoints, int kBytes>
@@ -222,11 +220,9 @@ class WinogradSpread {
         const int64_t x = tile * kTileSide, at = (i * across_ + tile) * columns_;
         const int64_t pixels = g_.width - x < kTileSide ? g_.width - x : kTileSide;
         A* to = band + (y * g_.width + x) * g_.channels;
-        int64_t c = 0;
-        for (; c + kLanes <= g_.channels; c += kLanes) {
-          finish_vector<kPoints, kVectorBytes>(at + c, pixels, to + c);
-        }
-        for (; c < g_.channels; ++c) finish_vector<kPoints, sizeof(A)>(at + c, pixels, to + c);
+        for_each_part<A>(g_.channels, [&](int64_t c, auto lanes) {
+          finish_vector<kPoints, lanes.value * sizeof(A)>(at + c, pixels, to + c);
+        });
       }
     }
   }
