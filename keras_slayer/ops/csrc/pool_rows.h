@@ -43,7 +43,6 @@ class PoolRows final : public SynapseRows<T> {
       if (begin >= end) clear(column, row);
       for (int64_t y = begin; y < end; ++y) {
         const S* __restrict from = in + y * row;
-        prefetch_row(from + g_.height * row, row);  // of the next frame
         if (y == begin) {
           KS_VECTOR_LOOP(j, row) column[j] = A(load(from[j]));
         } else {
