@@ -6,6 +6,8 @@ import math
 
 import keras
 
+from keras_slayer.ops import compact
+
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
 class Flatten(keras.layers.Layer):
@@ -33,8 +35,8 @@ class Flatten(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        shape = keras.ops.shape(inputs)
-        return keras.ops.reshape(inputs, (shape[0], shape[1], math.prod(inputs.shape[2:])))
+        shape = keras.ops.shape(compact.narrowest(inputs))
+        return compact.reshape(inputs, (shape[0], shape[1], math.prod(inputs.shape[2:])))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], math.prod(input_shape[2:]))

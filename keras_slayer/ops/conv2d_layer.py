@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library
+from keras_slayer.ops import checks, compact, library
 from keras_slayer.ops.conv2d import Conv2D
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 from keras_slayer.ops.spike_conv2d import frame_events, spike_conv2d
@@ -31,23 +31,25 @@ def conv2d_layer(spikes, weights, bias, spec: NeuronSpec, *, strides, padding, d
     fired, membrane = _layer(conv, spikes, weights, bias, spec)
     for y in (fired, membrane):
         y.set_shape([*spikes.shape[:2], *conv.output_size, weights.shape[3]])
-    return fired, tf.stop_gradient(membrane)
+    return compact.widen(fired, membrane, weights.dtype), tf.stop_gradient(membrane)
 
 
 def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
     native = library.native()
-    batch_and_steps = tf.shape(spikes, tf.int64)[:2]
+    data = compact.narrowest(spikes)
+    batch_and_steps = tf.shape(data, tf.int64)[:2]
+    frames = tf.reshape(data, [-1, *conv.input_size])
     size = [*conv.output_size, conv.weights_shape[3]]
     neuron = {"params": spec.params, "neuron": spec.kind}
     bias = [] if bias is None else [bias]
 
     @tf.custom_gradient
-    def layer(frames, weights, *bias):
+    def layer(spikes, weights, *bias):
         events, dense = frame_events(frames, weights)
 
         def from_dense():
             z = tf.reshape(conv.product(frames, weights), tf.concat([batch_and_steps, size], 0))
-            return tuple(spec.native_fire(z + bias[0] if bias else z))
+            return spec.native_fire_bytes(z + bias[0] if bias else z)
 
         def from_events():
             return tuple(
@@ -63,7 +65,7 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
 
         fired, membrane = tf.cond(dense, from_dense, from_events)
 
-        def grad(grad_fired, _grad_membrane):
+        def grad(_grad_bytes, grad_fired):
             def dz():
                 return tf.reshape(spec.native_grad(grad_fired, membrane), [-1, *size])
 
@@ -80,24 +82,24 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
                     )
                 )
 
-            if checks.are_bytes(frames):
-                grad_frames = None
+            if checks.are_bytes(spikes):
+                grad_spikes = None
                 grad_weights = tf.cond(
                     dense,
                     lambda: conv.weights_grad(frames, weights, dz()),
                     lambda: of_events()[1],
                 )
             else:
-                grad_frames, grad_weights = tf.cond(
+                grad_spikes, grad_weights = tf.cond(
                     dense,
                     lambda: (of_events()[0], conv.weights_grad(frames, weights, dz())),
                     of_events,
                 )
-                grad_frames = tf.reshape(grad_frames, tf.shape(frames))
+                grad_spikes = tf.reshape(grad_spikes, tf.shape(data))
             grad_weights.set_shape(weights.shape)
             grad_bias = [tf.reduce_sum(dz(), axis=[0, 1, 2]) for _ in bias]
-            return (grad_frames, grad_weights, *grad_bias)
+            return (grad_spikes, grad_weights, *grad_bias)
 
         return (fired, membrane), grad
 
-    return layer(tf.reshape(spikes, [-1, *conv.input_size]), weights, *bias)
+    return layer(spikes, weights, *bias)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import library, reference
+from keras_slayer.ops import compact, library, reference
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 from keras_slayer.ops.spike_matmul import (
     as_rows,
@@ -38,22 +38,25 @@ def matmul_layer(spikes, weights, bias, spec: NeuronSpec):
     fired, membrane = _layer(spikes, weights, bias, spec)
     for y in (fired, membrane):
         y.set_shape([*spikes.shape[:2], weights.shape[1]])
-    return fired, tf.stop_gradient(membrane)
+    return compact.widen(fired, membrane, weights.dtype), tf.stop_gradient(membrane)
 
 
 def _layer(spikes, weights, bias, spec):
     native = library.native()
-    batch_and_steps = tf.shape(spikes, tf.int64)[:2]
+    data = compact.narrowest(spikes)
+    batch_and_steps = tf.shape(data, tf.int64)[:2]
     shape = tf.concat([batch_and_steps, tf.shape(weights, tf.int64)[1:]], axis=0)
     bias = [] if bias is None else [bias]
 
+    rows = as_rows(data, weights)
+
     @tf.custom_gradient
-    def layer(rows, weights, *bias):
+    def layer(spikes, weights, *bias):
         events, dense = matmul_events(rows, weights)
 
         def from_dense():
             z = tf.reshape(reference.spike_matmul(rows, weights), shape)
-            return tuple(spec.native_fire(z + bias[0] if bias else z))
+            return spec.native_fire_bytes(z + bias[0] if bias else z)
 
         def from_events():
             return tuple(
@@ -69,12 +72,12 @@ def _layer(spikes, weights, bias, spec):
 
         fired, membrane = tf.cond(dense, from_dense, from_events)
 
-        def grad(grad_fired, _grad_membrane):
+        def grad(_grad_bytes, grad_fired):
             dz = spec.native_grad(grad_fired, membrane)
             dz = tf.reshape(dz, [-1, weights.shape[1] or tf.shape(weights)[1]])
-            grads = matmul_gradients(rows, weights, events, dense, dz)
+            grads = matmul_gradients(spikes, data, weights, events, dense, dz)
             return (*grads, *(tf.reduce_sum(dz, axis=0) for _ in bias))
 
         return (fired, membrane), grad
 
-    return layer(as_rows(spikes, weights), weights, *bias)
+    return layer(spikes, weights, *bias)

@@ -34,6 +34,11 @@ class NeuronSpec:
         native = getattr(library.native(), f"keras_slayer_{self.kind}")
         return native(synaptic_input=z, params=self.params, **self.gradient_options)
 
+    def native_fire_bytes(self, z):
+        """(spikes, membrane), the spikes as bytes."""
+        spikes, membrane = self.native_fire(z)
+        return tf.cast(spikes, tf.uint8), membrane
+
     def native_grad(self, grad_spikes, membrane):
         """Gradient of the synaptic input."""
         native = getattr(library.native(), f"keras_slayer_{self.kind}_grad")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library
+from keras_slayer.ops import checks, compact, library
 from keras_slayer.ops.conv2d import Conv2D
 from keras_slayer.ops.events import find_events
 
@@ -44,13 +44,13 @@ def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dil
     spikes = checks.spikes(spikes)
     weights = tf.convert_to_tensor(weights)
     conv = Conv2D.of(spikes, weights, strides, padding, dilations)
-    frames = tf.reshape(spikes, [-1, *conv.input_size])
+    data = compact.narrowest(spikes)
     if library.native() is None:
-        out = conv.product(frames, weights)
+        out = conv.product(tf.reshape(spikes, [-1, *conv.input_size]), weights)
     else:
-        out = _event_conv2d(conv, frames, weights)
+        out = _event_conv2d(conv, data)(spikes, weights)
     shape = [*conv.output_size, weights.shape[3]]
-    out = tf.reshape(out, tf.concat([tf.shape(spikes)[:2], shape], axis=0))
+    out = tf.reshape(out, tf.concat([tf.shape(data)[:2], shape], axis=0))
     out.set_shape([*spikes.shape[:2], *shape])
     return out
 
@@ -61,11 +61,12 @@ def frame_events(frames, weights):
     return find_events(rows, weights.dtype, max_density(weights.shape))
 
 
-def _event_conv2d(conv: Conv2D, frames, weights):
+def _event_conv2d(conv: Conv2D, data):
     native = library.native()
 
     @tf.custom_gradient
-    def convolve(frames, weights):
+    def convolve(spikes, weights):
+        frames = tf.reshape(data, [-1, *conv.input_size])
         events, dense = frame_events(frames, weights)
         out = tf.cond(
             dense,
@@ -84,11 +85,12 @@ def _event_conv2d(conv: Conv2D, frames, weights):
                 ),
             )
             grad_weights.set_shape(weights.shape)
-            grad_frames = None
-            if not checks.are_bytes(frames):
+            grad_spikes = None
+            if not checks.are_bytes(spikes):
                 grad_frames = conv.input_grad(frames, weights, grad_out)
-            return grad_frames, grad_weights
+                grad_spikes = tf.reshape(grad_frames, tf.shape(data))
+            return grad_spikes, grad_weights
 
         return out, grad
 
-    return convolve(frames, weights)
+    return convolve

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library, reference
+from keras_slayer.ops import checks, compact, library, reference
 from keras_slayer.ops.events import find_events
 
-# For so few units the dense product is always faster (benchmarks/synapses.py):
-# finding the events costs more than it saves. For even fewer the weight gradient is an op of
-# its own: a product of few columns.
+# For so few units events are not kept: each product finds its own on the way. For even fewer the
+# weight gradient does so too.
 MIN_UNITS = 64
 NARROW_UNITS = 32
 
@@ -23,14 +22,14 @@ def max_density(units: int | None) -> float:
 def spike_matmul(spikes, weights):
     """z = spikes @ weights over the last axis, adding only the rows that spikes select.
 
-    Where few of ``spikes`` are nonzero (17 % for 512 units, 6 % for 64) and units
-    are not too few (64), the nonzeros are found once, and the forward product and
-    the weight gradient run over them; else both are dense products. Values other
-    than 0 and 1 multiply. The input gradient is the dense product dz @ weights^T, computed
-    only where something asks for it. Results equal the dense product's to
-    rounding. They do not depend on the number of threads but for two products,
-    which are TensorFlow's and, on some processors, do: forward, where the input is
-    dense or units are few, and the weight gradient of dense input for more than 32.
+    For 64 units and more, where few of ``spikes`` are nonzero (17 % for 512 units, 6 %
+    for 64), the nonzeros are found once, and the forward product and the weight gradient
+    run over them; else both are dense products. For fewer units, the products find the
+    nonzeros themselves. Values other than 0 and 1 multiply. The input gradient is the
+    dense product dz @ weights^T, computed only where something asks for it. Results
+    equal the dense product's to rounding. They do not depend on the number of threads but
+    for TensorFlow's own products, which on some processors do: those of dense input for 64
+    units and more, and the weight gradient for 33 to 63.
 
     Args:
         spikes: tensor (batch, time, ..., inputs) of the dtype of ``weights``, or of
@@ -44,9 +43,9 @@ def spike_matmul(spikes, weights):
         ValueError: ranks, sizes or dtypes that do not fit.
     """
     spikes, weights = check(spikes, weights)
-    rows = as_rows(spikes, weights)
-    shape = tf.concat([tf.shape(spikes)[:-1], tf.shape(weights)[1:]], axis=0)
-    out = tf.reshape(_product(weights)(rows, weights), shape)
+    data = compact.narrowest(spikes)
+    shape = tf.concat([tf.shape(data)[:-1], tf.shape(weights)[1:]], axis=0)
+    out = tf.reshape(_product(spikes, data, weights), shape)
     out.set_shape([*spikes.shape[:-1], weights.shape[1]])
     return out
 
@@ -79,57 +78,72 @@ def matmul_events(rows, weights):
     return find_events(rows, weights.dtype, max_density(weights.shape[1]))
 
 
-def matmul_gradients(rows, weights, events, dense, grad):
-    """Gradients of ``rows`` (None of bytes) and ``weights`` from that of their product."""
+def matmul_gradients(spikes, data, weights, events, dense, grad):
+    """Gradients of ``spikes`` (None of bytes) and ``weights`` from that of their product.
+
+    ``data`` are the values of ``spikes`` that were multiplied, ``grad`` has a row of each step.
+    """
     grad_weights = tf.cond(
         dense,
-        lambda: _dense_grad_weights(rows, grad),
+        lambda: _dense_grad_weights(as_rows(data, weights), grad),
         lambda: library.native().keras_slayer_event_matmul_weights_grad(
             **events, grad=grad, columns=tf.shape(weights, tf.int64)[0]
         ),
     )
     grad_weights.set_shape(weights.shape)
-    return _grad_rows(rows, weights, grad), grad_weights
+    return _grad_spikes(spikes, data, weights, grad), grad_weights
 
 
-def _product(weights):
-    """(rows, weights) -> rows @ weights, the fastest one for so many units."""
-    if worth_events(weights):
-        return _event_matmul
-    return _dense_matmul if library.native() is not None else reference.spike_matmul
+def _product(spikes, data, weights):
+    """The product, a row of each step, in the way that is fastest for so many units."""
+    if library.native() is None:
+        return reference.spike_matmul(as_rows(spikes, weights), weights)
+    product = _event_matmul if worth_events(weights) else _narrow_matmul
+    return product(data)(spikes, weights)
 
 
-def _grad_rows(rows, weights, grad):
+def _grad_spikes(spikes, data, weights, grad):
     """grad @ weights^T; None for bytes, which have no gradient."""
-    if checks.are_bytes(rows):
+    if checks.are_bytes(spikes):
         return None
-    return library.native().keras_slayer_matmul_input_grad(grad=grad, weights=weights)
+    grad = library.native().keras_slayer_matmul_input_grad(grad=grad, weights=weights)
+    return tf.reshape(grad, tf.shape(data))
 
 
 def _dense_grad_weights(rows, grad):
     return tf.linalg.matmul(tf.cast(rows, grad.dtype), grad, transpose_a=True)
 
 
-@tf.custom_gradient
-def _dense_matmul(rows, weights):
-    def gradients(grad):
-        if weights.shape[1] <= NARROW_UNITS:
-            grad_weights = library.native().keras_slayer_narrow_matmul_weights_grad(
-                x=rows, grad=grad
-            )
-        else:
-            grad_weights = _dense_grad_weights(rows, grad)
-        return _grad_rows(rows, weights, grad), grad_weights
+def _narrow_matmul(data):
+    @tf.custom_gradient
+    def multiply(spikes, weights):
+        rows = as_rows(data, weights)
 
-    return reference.spike_matmul(rows, weights), gradients
+        def gradients(grad):
+            if weights.shape[1] <= NARROW_UNITS:
+                grad_weights = library.native().keras_slayer_narrow_matmul_weights_grad(
+                    x=rows, grad=grad
+                )
+            else:
+                grad_weights = _dense_grad_weights(rows, grad)
+            return _grad_spikes(spikes, data, weights, grad), grad_weights
+
+        product = library.native().keras_slayer_narrow_matmul(x=rows, weights=weights)
+        return product, gradients
+
+    return multiply
 
 
-@tf.custom_gradient
-def _event_matmul(rows, weights):
-    events, dense = matmul_events(rows, weights)
-    product = tf.cond(
-        dense,
-        lambda: reference.spike_matmul(rows, weights),
-        lambda: library.native().keras_slayer_event_matmul(**events, weights=weights),
-    )
-    return product, lambda grad: matmul_gradients(rows, weights, events, dense, grad)
+def _event_matmul(data):
+    @tf.custom_gradient
+    def multiply(spikes, weights):
+        rows = as_rows(data, weights)
+        events, dense = matmul_events(rows, weights)
+        product = tf.cond(
+            dense,
+            lambda: reference.spike_matmul(rows, weights),
+            lambda: library.native().keras_slayer_event_matmul(**events, weights=weights),
+        )
+        return product, lambda grad: matmul_gradients(spikes, data, weights, events, dense, grad)
+
+    return multiply

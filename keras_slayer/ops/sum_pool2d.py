@@ -6,7 +6,7 @@ import dataclasses
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library, reference
+from keras_slayer.ops import checks, compact, library, reference
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 
 
@@ -97,33 +97,33 @@ def sum_pool2d_layer(
     pool = SumPool2D.of(spikes, weight, pool_size, strides, padding)
     if library.native() is None:
         return fire(pool.product(tf.cast(spikes, dtype)), spec)
-    fired, membrane = _layer(pool, spec, dtype)(spikes)
-    return fired, tf.stop_gradient(membrane)
+    fired, membrane = _layer(pool, compact.narrowest(spikes), spec, dtype)(spikes)
+    return compact.widen(fired, membrane, dtype), tf.stop_gradient(membrane)
 
 
-def _layer(pool: SumPool2D, spec: NeuronSpec, dtype):
+def _layer(pool: SumPool2D, frames, spec: NeuronSpec, dtype):
     native = library.native()
     options = {**pool.native_options, "params": spec.params, "neuron": spec.kind}
 
     @tf.custom_gradient
-    def layer(frames):
+    def layer(spikes):
         size = tf.shape(frames, tf.int64)[2:4]
         fired, membrane = native.keras_slayer_sum_pool2d_layer(
             frames=frames, output_size=pool.output_size(size), T=dtype, **options
         )
 
-        def grad(grad_fired, _grad_membrane):
-            if checks.are_bytes(frames):
+        def grad(_grad_bytes, grad_fired):
+            if checks.are_bytes(spikes):
                 return None
-            grad_frames = native.keras_slayer_sum_pool2d_layer_input_grad(
+            grad_spikes = native.keras_slayer_sum_pool2d_layer_input_grad(
                 grad=grad_fired,
                 membrane=membrane,
                 input_size=size,
                 **options,
                 **spec.gradient_options,
             )
-            grad_frames.set_shape(frames.shape)
-            return grad_frames
+            grad_spikes.set_shape(frames.shape)
+            return grad_spikes
 
         return (fired, membrane), grad
 

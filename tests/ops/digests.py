@@ -12,6 +12,20 @@ import tensorflow as tf
 from keras_slayer import ops
 
 SYNAPSES = (
+    *(
+        cases.Case(
+            f"spike_matmul, few units, {dtype}",
+            lambda x, w, dtype=dtype: (
+                tf.stop_gradient(
+                    cases.native_ops().keras_slayer_narrow_matmul(
+                        x=tf.cast(tf.reshape(x, [200, 1200]), dtype), weights=tf.cast(w, dtype)
+                    )
+                ),
+            ),
+            lambda rng, shape: [cases.spikes_like(rng, shape, 0.1), rng.normal(size=(1200, 21))],
+        )
+        for dtype in cases.DTYPES
+    ),
     cases.Case(
         "gradient of spike_matmul, few units",
         lambda x, grad: (

@@ -156,8 +156,12 @@ def test_which_weight_gradient_is_used(few_units, units, op):
     assert used & ours == ({op} if op else set())
 
 
-def test_errors_of_the_narrow_gradient():
+def test_errors_of_the_narrow_ops():
     native = cases.native_ops()
+    with pytest.raises(tf.errors.InvalidArgumentError, match="as many columns"):
+        native.keras_slayer_narrow_matmul(x=tf.zeros((3, 2)), weights=tf.zeros((3, 2)))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be float, uint8 or bool"):
+        native.keras_slayer_narrow_matmul(x=tf.zeros((3, 2), tf.half), weights=tf.zeros((2, 2)))
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows"):
         native.keras_slayer_narrow_matmul_weights_grad(x=tf.zeros((3, 2)), grad=tf.zeros((4, 2)))
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be float, uint8 or bool"):

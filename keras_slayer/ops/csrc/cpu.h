@@ -200,6 +200,7 @@ void delay(Dtype, const DelayArgs&, int64_t, int64_t);
 void delay_grad(Dtype, const DelayGradArgs&, int64_t, int64_t);
 void collect_events(Dtype, const CollectArgs&);
 void event_matmul(Dtype, const EventMatmulArgs&, int64_t, int64_t);
+void narrow_matmul(Dtype, const NarrowMatmulArgs&, int64_t, int64_t);
 void narrow_weights_grad(Dtype, const NarrowGradArgs&, int64_t, int64_t);
 void pack_weights(Dtype, const MatmulInputGradArgs&, int64_t, int64_t);
 void matmul_input_grad(Dtype, const MatmulInputGradArgs&, int64_t, int64_t);

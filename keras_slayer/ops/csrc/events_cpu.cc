@@ -14,11 +14,16 @@ void collect_events(Dtype dtype, const CollectArgs& args) {
     for (int64_t row = 0; row < args.rows; ++row) {
       const S* x = static_cast<const S*>(args.x) + row * args.columns;
       const int64_t first = next;
-      for_each_event<kAheadBytes>(x, args.columns, [&](int64_t i) {
-        args.index[next] = int32_t(i);
-        store(&static_cast<T*>(args.value)[next], ArithmeticOf<T>(load(x[i])));
-        ++next;
-      });
+      T* value = static_cast<T*>(args.value);
+      if constexpr (sizeof(S) == 1 && sizeof(T) == sizeof(ArithmeticOf<T>)) {
+        next += pack_events(x, args.columns, 0, args.index + next, value + next);
+      } else {
+        for_each_event<kAheadBytes>(x, args.columns, [&](int64_t i) {
+          args.index[next] = int32_t(i);
+          store(&value[next], ArithmeticOf<T>(load(x[i])));
+          ++next;
+        });
+      }
       args.counts[row] = next - first;
     }
   });

@@ -103,7 +103,7 @@ class FindEvents : public OpKernel {
     parallel_for(context, int64_t(parts.size()), step * (columns / 5 + 20),
                  [&](int64_t begin, int64_t end) {
       // Room for events everywhere: of memory that is not touched there is none.
-      const size_t room = size_t(step * columns);
+      const size_t room = size_t(step * columns + kPackedRoom);
       const std::unique_ptr<int32_t[]> index(new int32_t[room]);
       const std::unique_ptr<char[]> value(new char[room * size_t(bytes)]);
       for (int64_t i = begin; i < end && found <= limit; ++i) {

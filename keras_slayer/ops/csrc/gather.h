@@ -14,6 +14,7 @@ KS_HD bool is_event(Half x) { return (x.bits & 0x7fff) != 0; }
 KS_HD bool is_event(Bfloat16 x) { return (x.bits & 0x7fff) != 0; }
 
 constexpr int kGroup = 16;  // tested at once: most groups hold no event
+static_assert(kGroup <= kPackedRoom);
 
 // Bit j tells whether x[j] is an event, for kGroup elements.
 template <class T>
@@ -69,23 +70,28 @@ KS_HD int64_t count_events(const T* x, int64_t size) {
 
 // Packs the events of x[0 .. size) into index (from `first` on) and value, which
 // have room for kGroup more than `size`; returns how many there are.
-template <class A>
-KS_HD int64_t pack_events(const A* x, int64_t size, int64_t first, int32_t* index, A* value) {
+template <class S, class A>
+KS_HD int64_t pack_events(const S* x, int64_t size, int64_t first, int32_t* index, A* value) {
   int64_t packed = 0;
   for_each_event(x, size, [&](int64_t i) {
     index[packed] = int32_t(first + i);
-    value[packed++] = x[i];
+    value[packed++] = A(load(x[i]));
   });
   return packed;
 }
 #if defined(__AVX512F__)
-KS_HD int64_t pack_events(const float* x, int64_t size, int64_t first, int32_t* index,
-                          float* value) {
+KS_HD __m512 load_group(const float* x, __mmask16 inside) { return _mm512_maskz_loadu_ps(inside, x); }
+KS_HD __m512 load_group(const uint8_t* x, __mmask16 inside) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(inside, x)));
+}
+// Without a branch for each event.
+template <class S>
+KS_HD int64_t pack_groups(const S* x, int64_t size, int64_t first, int32_t* index, float* value) {
   const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   int64_t packed = 0;
   for (int64_t i = 0; i < size; i += kGroup) {
     const __mmask16 inside = size - i < kGroup ? __mmask16((1u << (size - i)) - 1) : __mmask16(~0);
-    const __m512 loaded = _mm512_maskz_loadu_ps(inside, x + i);
+    const __m512 loaded = load_group(x + i, inside);
     const __mmask16 chosen =
         _mm512_mask_cmp_ps_mask(inside, loaded, _mm512_setzero_ps(), _CMP_NEQ_UQ);
     const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32(int32_t(first + i)));
@@ -94,6 +100,14 @@ KS_HD int64_t pack_events(const float* x, int64_t size, int64_t first, int32_t* 
     packed += __builtin_popcount(chosen);
   }
   return packed;
+}
+KS_HD int64_t pack_events(const float* x, int64_t size, int64_t first, int32_t* index,
+                          float* value) {
+  return pack_groups(x, size, first, index, value);
+}
+KS_HD int64_t pack_events(const uint8_t* x, int64_t size, int64_t first, int32_t* index,
+                          float* value) {
+  return pack_groups(x, size, first, index, value);
 }
 #endif
 

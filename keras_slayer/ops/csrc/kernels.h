@@ -134,7 +134,9 @@ struct Events {
   const void* value;
 };
 
-struct CollectArgs {  // into index and value, which have room for all rows x columns
+// Into index and value, which have room for all rows x columns and kPackedRoom more.
+constexpr int64_t kPackedRoom = 16;
+struct CollectArgs {
   int64_t rows, columns;
   Dtype x_type;
   const void* x;
@@ -209,13 +211,13 @@ constexpr int64_t kTile = 4;
 
 struct LayerArgs {  // item: a sample and a block
   Shape shape;      // of the output
-  bool stream;
+  bool stream;      // the membrane potential
   int64_t block;    // whole rows of output pixels
   SynapseArgs synapse;
   const void* bias;  // [bias_size], repeated over the outputs; or null
   int64_t bias_size;
   NeuronParams neuron;
-  void* spikes;
+  uint8_t* spikes;
   void* membrane;
   bool* not_finite;
 };
@@ -277,6 +279,17 @@ struct NarrowGradArgs {  // out = x^T grad, for few units
 };
 constexpr int64_t kNarrowInputs = 128;  // a work item
 
+// out = x weights, for few units; item: kNarrowRows rows.
+constexpr int64_t kNarrowRows = 16;
+struct NarrowMatmulArgs {
+  int64_t rows, inputs, units;
+  Dtype x_type;
+  const void* x;        // [rows, inputs]
+  const void* weights;  // [inputs, weights_stride], arithmetic type; zeros from `units` on
+  int64_t weights_stride;
+  void* out;  // [rows, units]
+};
+
 // out = grad weights^T. Item: kInputGradRows rows of kInputGradInputs inputs, whose sums stay in
 // the first-level cache; all rows of the same inputs after each other.
 struct MatmulInputGradArgs {
@@ -308,6 +321,7 @@ struct Kernels {
   void (*delay_grad)(Dtype, const DelayGradArgs&, int64_t begin, int64_t end);
   void (*collect_events)(Dtype, const CollectArgs&);
   void (*event_matmul)(Dtype, const EventMatmulArgs&, int64_t begin, int64_t end);
+  void (*narrow_matmul)(Dtype, const NarrowMatmulArgs&, int64_t begin, int64_t end);
   void (*narrow_weights_grad)(Dtype, const NarrowGradArgs&, int64_t begin, int64_t end);
   void (*pack_weights)(Dtype, const MatmulInputGradArgs&, int64_t begin, int64_t end);
   void (*matmul_input_grad)(Dtype, const MatmulInputGradArgs&, int64_t begin, int64_t end);

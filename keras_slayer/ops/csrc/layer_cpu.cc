@@ -31,8 +31,8 @@ void layer(Dtype dtype, const LayerArgs& args, int64_t begin, int64_t end) {
     const Shape& shape = args.shape;
     const int64_t blocks = block_count(shape.inner, args.block);
     const Owned<SynapseRows<T>> synapse(new_synapse_rows<T>(args.synapse));
-    const Owned<NeuronRows<T>> neuron(new_neuron_rows<T>(args.neuron, args.block));
-    const RowWriter<T> spikes(kBlock, args.stream), membrane(kBlock, args.stream);
+    const Owned<NeuronRows<T, uint8_t>> neuron(new_neuron_rows<T, uint8_t>(args.neuron, args.block));
+    const RowWriter<T> membrane(kBlock, args.stream);
     Rows<A> sums(kTile, args.block);
     for (int64_t item = begin; item < end; ++item) {
       const int64_t sample = item / blocks, first = (item % blocks) * args.block;
@@ -50,11 +50,9 @@ void layer(Dtype dtype, const LayerArgs& args, int64_t begin, int64_t end) {
           const int64_t size = count - from < kBlock ? count - from : kBlock;
           for (int64_t t = 0; t < steps; ++t) {
             const int64_t at = (frame + t) * shape.inner + first + from;
-            T* spikes_out = static_cast<T*>(args.spikes) + at;
             T* membrane_out = static_cast<T*>(args.membrane) + at;
-            neuron->step(sums.row(t) + from, from, size, spikes.start(spikes_out),
+            neuron->step(sums.row(t) + from, from, size, args.spikes + at,
                          membrane.start(membrane_out));
-            spikes.done(spikes_out, size);
             membrane.done(membrane_out, size);
           }
         }

@@ -1,5 +1,5 @@
 // Ops that do the synapses and the neurons of a layer in one pass: input in,
-// spikes and membrane potential (before reset) out, shape [batch, steps, ...].
+// spikes (bytes) and membrane potential (before reset) out, shape [batch, steps, ...].
 //
 // Sparse input comes as events, a row of them per frame (sample and step); pools
 // take the frames themselves. `bias` is added to each sum, empty for none.
@@ -19,17 +19,17 @@ void run_layer(OpKernelContext* context, const TensorShape& outputs, const Synap
   LayerArgs args = {};
   args.shape = {outputs.dim_size(0), outputs.dim_size(1), synapse.outputs};
   args.block = choose_block(context, args.shape.batch, synapse.outputs, unit, kLayerBlock);
-  args.stream = is_large(*spikes);
+  args.stream = is_large(*membrane);
   args.synapse = synapse;
   args.bias_size = bias == nullptr ? 0 : bias->NumElements();
   args.bias = args.bias_size == 0 ? nullptr : bias->data();
   args.neuron = neuron;
-  args.spikes = data_of(spikes);
+  args.spikes = spikes->flat<uint8_t>().data();
   args.membrane = data_of(membrane);
   args.not_finite = &not_finite;
   const int64_t items = args.shape.batch * block_count(args.shape.inner, args.block);
   parallel_for(context, items, args.shape.steps * args.block, [&](int64_t begin, int64_t end) {
-    kernels().layer(dtype_of(*spikes), args, begin, end);
+    kernels().layer(dtype_of(*membrane), args, begin, end);
   });
   OP_REQUIRES_OK(context, check_finite(not_finite));
 }
@@ -60,7 +60,7 @@ REGISTER_OP("KerasSlayer>MatmulLayer")
     .Input("bias: T")
     .Input("params: double")
     .Input("batch_and_steps: int64")
-    .Output("spikes: T")
+    .Output("spikes: uint8")
     .Output("membrane: T")
     KS_NEURON_ATTR
     .Attr(KS_TYPES)
@@ -107,7 +107,7 @@ REGISTER_OP("KerasSlayer>Conv2DLayer")
     .Input("bias: T")
     .Input("params: double")
     .Input("batch_and_steps: int64")
-    .Output("spikes: T")
+    .Output("spikes: uint8")
     .Output("membrane: T")
     KS_CONV_ATTRS
     KS_NEURON_ATTR
@@ -161,7 +161,7 @@ REGISTER_OP("KerasSlayer>SumPool2DLayer")
     .Input("output_size: int64")
     .Input("weight: double")
     .Input("params: double")
-    .Output("spikes: T")
+    .Output("spikes: uint8")
     .Output("membrane: T")
     KS_POOL_ATTRS
     KS_NEURON_ATTR
@@ -183,7 +183,7 @@ class SumPool2DLayer : public PoolOp {
   }
   void Compute(OpKernelContext* context) override {
     const Tensor& frames = context->input(0);
-    OP_REQUIRES_OK(context, check_spike_type(frames, context->expected_output_dtype(0)));
+    OP_REQUIRES_OK(context, check_spike_type(frames, context->expected_output_dtype(1)));
     NeuronParams neuron = {};
     SynapseArgs synapse = {};
     PoolGeometry& g = synapse.pool;

@@ -1,4 +1,4 @@
-// The weights' gradient of a layer of few units, such as ten classes: a product with too
+// Layers of few units, such as ten classes: their product and their weights' gradient have too
 // few columns for the blocks that general products are made of.
 #include "product.h"
 
@@ -80,7 +80,78 @@ class NarrowSums {
   int64_t input_ = 0, inputs_ = 0;
 };
 
+// Some rows of x times the weights: event by event, or as a dense product. Both sum in the same
+// order.
+template <class S, class A>
+class NarrowRows {
+ public:
+  explicit NarrowRows(const NarrowMatmulArgs& args)
+      : inputs_(args.inputs),
+        weights_(static_cast<const A*>(args.weights)),
+        stride_(args.weights_stride),
+        index_(1, args.inputs + kGroup),
+        value_(1, args.inputs + kGroup),
+        wide_(kNarrowRows, sizeof(S) == sizeof(A) ? 0 : args.inputs),
+        sums_(kNarrowRows, args.weights_stride) {}
+
+  void multiply(const S* x, int64_t rows) {
+    int64_t events = 0;
+    for (int64_t i = 0; i < rows; ++i) events += count_events(x + i * inputs_, inputs_);
+    events * kDenseShare < rows * inputs_ ? add_events(x, rows) : add_all(x, rows);
+  }
+  const A* sums(int64_t row) const { return sums_.row(row); }
+
+ private:
+  static constexpr int64_t kDenseShare = 3;  // one in so many is an event: both are as fast
+
+  void add_events(const S* x, int64_t rows) {
+    for (int64_t i = 0; i < rows; ++i) {
+      const int64_t events =
+          pack_events(x + i * inputs_, inputs_, 0, index_.row(0), value_.row(0));
+      gather(Selection<A>{index_.row(0), value_.row(0), events}, weights_, stride_, sums_.row(i),
+             stride_);
+    }
+  }
+  void add_all(const S* x, int64_t rows) {
+    Product<A> product = {wide_.row(0), wide_.stride(), inputs_, weights_, stride_};
+    if constexpr (sizeof(S) == sizeof(A)) {
+      product.left = x;
+      product.left_stride = inputs_;
+    } else {
+      for (int64_t i = 0; i < rows; ++i) {
+        A* __restrict to = wide_.row(i);
+        const S* __restrict from = x + i * inputs_;
+        KS_VECTOR_LOOP(j, inputs_) to[j] = A(load(from[j]));
+      }
+    }
+    KS_ISA::multiply(product, rows, stride_, sums_.row(0), sums_.stride());
+  }
+
+  int64_t inputs_;
+  const A* weights_;
+  int64_t stride_;
+  Rows<int32_t> index_;
+  Rows<A> value_, wide_, sums_;
+};
+
 }  // namespace
+
+void narrow_matmul(Dtype dtype, const NarrowMatmulArgs& args, int64_t begin, int64_t end) {
+  with_types(dtype, args.x_type, [&](auto type, auto spike) {
+    using T = decltype(type);
+    using S = decltype(spike);
+    NarrowRows<S, ArithmeticOf<T>> product(args);
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t first = item * kNarrowRows, rows = smaller(args.rows - first, kNarrowRows);
+      product.multiply(static_cast<const S*>(args.x) + first * args.inputs, rows);
+      for (int64_t i = 0; i < rows; ++i) {
+        T* __restrict out = static_cast<T*>(args.out) + (first + i) * args.units;
+        const auto* __restrict from = product.sums(i);
+        KS_VECTOR_LOOP(j, args.units) store(&out[j], from[j]);
+      }
+    }
+  });
+}
 
 void narrow_weights_grad(Dtype dtype, const NarrowGradArgs& args, int64_t begin, int64_t end) {
   with_types(dtype, args.x_type, [&](auto type, auto spike) {

@@ -1,7 +1,80 @@
-// The weights' gradient of a layer of few units: x^T @ grad, summed in the order of the rows.
+// Layers of few units: x @ weights, summed in the order of the inputs, and the weights' gradient
+// x^T @ grad, in that of the rows.
 #include "op_support.h"
 
 namespace keras_slayer {
+
+namespace {
+
+// A matrix in the arithmetic type, its rows filled up with zeros to whole cache lines.
+template <class A>
+class Padded {
+ public:
+  explicit Padded(const Tensor& matrix)
+      : stride_(block_count(matrix.dim_size(1), kLine) * kLine),
+        values_(matrix.dim_size(0) * stride_) {
+    with_types(matrix.dtype(), [&](auto type, auto) {
+      const auto from = matrix.matrix<decltype(type)>();
+      for (int64_t i = 0; i < matrix.dim_size(0); ++i) {
+        for (int64_t j = 0; j < matrix.dim_size(1); ++j) {
+          values_[i * stride_ + j] = static_cast<A>(from(i, j));
+        }
+      }
+    });
+  }
+  int64_t stride() const { return stride_; }
+  const A* get() const { return values_.get(); }
+
+ private:
+  static constexpr int64_t kLine = 64 / int64_t(sizeof(A));
+  int64_t stride_;
+  Aligned<A> values_;
+};
+
+}  // namespace
+
+REGISTER_OP("KerasSlayer>NarrowMatmul")
+    .Input("x: S")
+    .Input("weights: T")
+    .Output("out: T")
+    .Attr(KS_SPIKE_TYPES)
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle x, weights;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 2, &x));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 2, &weights));
+      c->set_output(0, c->Matrix(c->Dim(x, 0), c->Dim(weights, 1)));
+      return absl::OkStatus();
+    });
+
+class NarrowMatmul : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    const Tensor& weights = context->input(1);
+    OP_REQUIRES(context,
+                x.dims() == 2 && weights.dims() == 2 && x.dim_size(1) == weights.dim_size(0),
+                InvalidArgument("x must be a matrix of as many columns as weights has rows. ",
+                                "Received: shapes ", x.shape().DebugString(), " and ",
+                                weights.shape().DebugString()));
+    OP_REQUIRES_OK(context, check_spike_type(x, weights.dtype()));
+    const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = weights.dim_size(1);
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, allocate_large(context, 0, TensorShape({rows, units}), &out));
+    with_types(weights.dtype(), [&](auto, auto wide) {
+      const Padded<decltype(wide)> padded(weights);
+      const NarrowMatmulArgs args = {rows,         inputs,          units,       dtype_of(x),
+                                     data_of(x),   padded.get(),    padded.stride(),
+                                     data_of(out)};
+      parallel_for(context, block_count(rows, kNarrowRows), kNarrowRows * inputs / 4,
+                   [&](int64_t begin, int64_t end) {
+                     kernels().narrow_matmul(dtype_of(weights), args, begin, end);
+                   });
+    });
+  }
+};
+KS_REGISTER("NarrowMatmul", NarrowMatmul);
 
 REGISTER_OP("KerasSlayer>NarrowMatmulWeightsGrad")
     .Input("x: S")
@@ -30,16 +103,10 @@ class NarrowMatmulWeightsGrad : public OpKernel {
     const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = grad.dim_size(1);
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, allocate_large(context, 0, TensorShape({inputs, units}), &out));
-    with_types(grad.dtype(), [&](auto type, auto wide) {
-      using A = decltype(wide);
-      const int64_t line = 64 / int64_t(sizeof(A)), stride = block_count(units, line) * line;
-      const Aligned<A> padded(rows * stride);
-      const auto from = grad.matrix<decltype(type)>();
-      for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t j = 0; j < units; ++j) padded[i * stride + j] = static_cast<A>(from(i, j));
-      }
-      const NarrowGradArgs args = {rows,         inputs, units,        dtype_of(x), data_of(x),
-                                   padded.get(), stride, data_of(out)};
+    with_types(grad.dtype(), [&](auto, auto wide) {
+      const Padded<decltype(wide)> padded(grad);
+      const NarrowGradArgs args = {rows,         inputs,          units,       dtype_of(x), data_of(x),
+                                   padded.get(), padded.stride(), data_of(out)};
       parallel_for(context, block_count(inputs, kNarrowInputs), kNarrowInputs * rows / 4,
                    [&](int64_t begin, int64_t end) {
                      kernels().narrow_weights_grad(dtype_of(grad), args, begin, end);

@@ -7,7 +7,8 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-template <class T>
+// T is the type of the membrane potential, S that of the spikes: the same, or bytes.
+template <class T, class S>
 class NeuronRows {
  public:
   using A = ArithmeticOf<T>;
@@ -17,12 +18,12 @@ class NeuronRows {
   // One step of neurons [first, first + count) of the block: synaptic input in,
   // spikes and membrane potential (before reset) out. Spikes may be written over
   // z, element by element.
-  virtual void step(const A* z, int64_t first, int64_t count, T* spikes, T* membrane) = 0;
+  virtual void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) = 0;
   virtual bool finite() const { return true; }
 };
 
-template <class T>
-class SrmRows final : public NeuronRows<T> {
+template <class T, class S>
+class SrmRows final : public NeuronRows<T, S> {
  public:
   using A = ArithmeticOf<T>;
   SrmRows(const NeuronParams& p, int64_t block)
@@ -31,7 +32,7 @@ class SrmRows final : public NeuronRows<T> {
         threshold_(A(p.threshold)),
         state_(4, block) {}
   void reset(int64_t count) override { state_.clear(count); }
-  void step(const A* z, int64_t first, int64_t count, T* spikes,
+  void step(const A* z, int64_t first, int64_t count, S* spikes,
             T* __restrict membrane) override {
     using State = typename AlphaFilter<A>::State;
     A* __restrict rise = state_.row(0) + first;
@@ -62,14 +63,14 @@ class SrmRows final : public NeuronRows<T> {
   Rows<A> state_;
 };
 
-template <class T>
-class CubaRows final : public NeuronRows<T> {
+template <class T, class S>
+class CubaRows final : public NeuronRows<T, S> {
  public:
   using A = ArithmeticOf<T>;
   CubaRows(const NeuronParams& p, int64_t block)
       : neuron_{A(p.keep_current), A(p.keep_voltage), A(p.threshold)}, state_(2, block) {}
   void reset(int64_t count) override { state_.clear(count); }
-  void step(const A* z, int64_t first, int64_t count, T* spikes,
+  void step(const A* z, int64_t first, int64_t count, S* spikes,
             T* __restrict membrane) override {
     A* __restrict current = state_.row(0) + first;
     A* __restrict voltage = state_.row(1) + first;
@@ -90,15 +91,15 @@ class CubaRows final : public NeuronRows<T> {
   Rows<A> state_;
 };
 
-template <class T>
-class LoihiRows final : public NeuronRows<T> {
+template <class T, class S>
+class LoihiRows final : public NeuronRows<T, S> {
  public:
   using A = ArithmeticOf<T>;
   LoihiRows(const NeuronParams& p, int64_t block)
       : neuron_{p.keep_current * 4096.0, p.keep_voltage * 4096.0, p.threshold * 4096.0},
         state_(3, block) {}
   void reset(int64_t count) override { state_.clear(count); }
-  void step(const A* z, int64_t first, int64_t count, T* spikes,
+  void step(const A* z, int64_t first, int64_t count, S* spikes,
             T* __restrict membrane) override {
     double* __restrict current = state_.row(0) + first;
     double* __restrict voltage = state_.row(1) + first;
@@ -129,15 +130,15 @@ class LoihiRows final : public NeuronRows<T> {
 };
 
 // The rows of the neuron that p describes, for up to `block` neurons.
-template <class T>
-NeuronRows<T>* new_neuron_rows(const NeuronParams& p, int64_t block) {
+template <class T, class S>
+NeuronRows<T, S>* new_neuron_rows(const NeuronParams& p, int64_t block) {
   switch (p.kind) {
     case NeuronKind::kSrm:
-      return new SrmRows<T>(p, block);
+      return new SrmRows<T, S>(p, block);
     case NeuronKind::kCuba:
-      return new CubaRows<T>(p, block);
+      return new CubaRows<T, S>(p, block);
     default:
-      return new LoihiRows<T>(p, block);
+      return new LoihiRows<T, S>(p, block);
   }
 }
 

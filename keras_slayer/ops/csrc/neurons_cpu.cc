@@ -10,7 +10,7 @@ void neuron(Dtype dtype, const NeuronArgs& args, int64_t begin, int64_t end) {
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    const Owned<NeuronRows<T>> rows(new_neuron_rows<T>(args.neuron, kBlock));
+    const Owned<NeuronRows<T, T>> rows(new_neuron_rows<T, T>(args.neuron, kBlock));
     const RowWriter<T> spikes(kBlock, args.stream && args.spikes != args.in);
     const RowWriter<T> membrane(kBlock, args.stream);
     A widened[kBlock];

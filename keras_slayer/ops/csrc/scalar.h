@@ -72,6 +72,8 @@ KS_HD float load(Half x) {
   return bits_to_float(sign | (magnitude >= (0x7c00u << 13) ? special : finite));
 }
 
+KS_HD void store(uint8_t* out, float x) { *out = uint8_t(x); }
+KS_HD void store(uint8_t* out, double x) { *out = uint8_t(x); }
 KS_HD void store(float* out, float x) { *out = x; }
 KS_HD void store(double* out, double x) { *out = x; }
 
