@@ -7,7 +7,7 @@ Each candidate is a process of its own in its library's environment (`make bench
 makes them under .bench); peers/protocol.py says how they are timed, and what the
 libraries print is in a log beside the results. All have the same network, batch, spikes
 and loss, and Adam; "no reset" marks those whose neurons have none (peers/toeplitz_step.py). A
-turn takes two steps of each candidate, and times the second.
+turn takes a few steps of each candidate, and times all but the first.
 
 Columns: MB is the peak memory of the steps, tracing and compiling included, over that of the
 imports; "/ memory" and "/ dense" are the median in multiples of the ms that the machine's memory

@@ -166,10 +166,13 @@ def prepare(workload, shape, density, neuron, surrogate, dense, **options):
     def step():
         losses.append(float(model.train_on_batch(x, y)))
 
+    @tf.function(reduce_retracing=True)
+    def rates_of(x):
+        return [tf.reduce_mean(out) for out in tf.nest.flatten(probe(x))]
+
     def rates():
-        outputs = probe(x)
-        outputs = outputs if isinstance(outputs, list) else [outputs]
-        return [float(tf.reduce_mean(out)) for out in outputs]
+        # Sample by sample: all spikes at once would be more memory than a step takes.
+        return np.mean([rates_of(sample) for sample in tf.split(x, len(x))], axis=0).tolist()
 
     def facts():
         after = rates()

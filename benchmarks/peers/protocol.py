@@ -5,8 +5,9 @@
 The second argument is the file descriptor for the answers: a pipe of their own, since
 libraries print to stdout as they please. The script prepares, warms up and writes
 {"ready": ...}. For each line "time" on stdin it takes one step to be warm again, times
-the next, and writes {"seconds": ...}; at "finish" it writes its figures and ends. An
-error, too little memory included, is written as {"error": ...}.
+the next ones, as many as begin within TURN_SECONDS but no more than TURN_STEPS, and writes
+their mean as {"seconds": ...}; at "finish" it writes its figures and ends. An error, too
+little memory included, is written as {"error": ...}.
 
 Nothing but numpy and the standard library is imported: each peer's environment has
 its own.
@@ -38,6 +39,7 @@ LOSS_SCALE = 0.1
 # Of peers, whose threshold is 1: training_step.py has 1e-3 at threshold 10.
 LEARNING_RATE = 1e-4
 WARMUP = 3
+TURN_STEPS, TURN_SECONDS = 5, 0.2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -153,6 +155,15 @@ def serve(prepare: Callable[[Settings], Work], variants: tuple[str, ...]) -> Non
         send(error=f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
 
 
+def _mean_step(step) -> float:
+    """Seconds of a step among its like, as in training."""
+    count, start, passed = 0, time.perf_counter(), 0.0
+    while count < TURN_STEPS and passed < TURN_SECONDS:
+        step()
+        count, passed = count + 1, time.perf_counter() - start
+    return passed / count
+
+
 def _serve(settings, prepare, send):
     idle = peak_bytes()
     start = time.perf_counter()
@@ -165,9 +176,7 @@ def _serve(settings, prepare, send):
         if line.strip() == "finish":
             break
         work.step()
-        start = time.perf_counter()
-        work.step()
-        send(seconds=time.perf_counter() - start)
+        send(seconds=_mean_step(work.step))
     peak = peak_bytes()  # of the work, not of its checks
     versions = {}
     for name in work.packages:
