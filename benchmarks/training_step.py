@@ -172,7 +172,7 @@ def prepare(workload, shape, density, neuron, surrogate, dense, **options):
 
     def rates():
         # Sample by sample: all spikes at once would be more memory than a step takes.
-        return np.mean([rates_of(sample) for sample in tf.split(x, len(x))], axis=0).tolist()
+        return np.mean([rates_of(x[i : i + 1]) for i in range(len(x))], axis=0).tolist()
 
     def facts():
         after = rates()
