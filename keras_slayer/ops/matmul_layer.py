@@ -47,7 +47,6 @@ def _layer(spikes, weights, bias, spec):
     batch_and_steps = tf.shape(data, tf.int64)[:2]
     shape = tf.concat([batch_and_steps, tf.shape(weights, tf.int64)[1:]], axis=0)
     bias = [] if bias is None else [bias]
-
     rows = as_rows(data, weights)
 
     @tf.custom_gradient

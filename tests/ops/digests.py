@@ -14,7 +14,7 @@ from keras_slayer import ops
 SYNAPSES = (
     *(
         cases.Case(
-            f"spike_matmul, few units, {dtype}",
+            f"spike_matmul, few units, {dtype}, density {density}",
             lambda x, w, dtype=dtype: (
                 tf.stop_gradient(
                     cases.native_ops().keras_slayer_narrow_matmul(
@@ -22,9 +22,13 @@ SYNAPSES = (
                     )
                 ),
             ),
-            lambda rng, shape: [cases.spikes_like(rng, shape, 0.1), rng.normal(size=(1200, 21))],
+            lambda rng, shape, density=density: [
+                cases.spikes_like(rng, shape, density),
+                rng.normal(size=(1200, 21)),
+            ],
         )
         for dtype in cases.DTYPES
+        for density in (0.1, 0.6)  # event by event, dense
     ),
     cases.Case(
         "gradient of spike_matmul, few units",
