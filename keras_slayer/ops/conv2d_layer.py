@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, compact, library
+from keras_slayer.ops import checks, compact, library, pooled_gradient
 from keras_slayer.ops.conv2d import Conv2D
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 from keras_slayer.ops.spike_conv2d import frame_events, spike_conv2d
@@ -38,25 +38,27 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
     native = library.native()
     data = compact.narrowest(spikes)
     batch_and_steps = tf.shape(data, tf.int64)[:2]
-    frames = tf.reshape(data, [-1, *conv.input_size])
+    frames = tf.reshape(tf.stop_gradient(data), [-1, *conv.input_size])
     size = [*conv.output_size, conv.weights_shape[3]]
     neuron = {"params": spec.params, "neuron": spec.kind}
     bias = [] if bias is None else [bias]
 
     @tf.custom_gradient
     def layer(spikes, weights, *bias):
-        events, dense = frame_events(frames, weights)
+        # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+        kernel, *offset = map(tf.stop_gradient, (weights, *bias))
+        events, dense = frame_events(frames, kernel)
 
         def from_dense():
-            z = tf.reshape(conv.product(frames, weights), tf.concat([batch_and_steps, size], 0))
-            return spec.native_fire_bytes(z + bias[0] if bias else z)
+            z = tf.reshape(conv.product(frames, kernel), tf.concat([batch_and_steps, size], 0))
+            return spec.native_fire_bytes(z + offset[0] if offset else z)
 
         def from_events():
             return tuple(
                 native.keras_slayer_conv2d_layer(
                     **events,
-                    weights=weights,
-                    bias=bias[0] if bias else tf.zeros([0], weights.dtype),
+                    weights=kernel,
+                    bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
                     batch_and_steps=batch_and_steps,
                     **conv.native_options,
                     **neuron,
@@ -66,14 +68,16 @@ def _layer(conv: Conv2D, spikes, weights, bias, spec: NeuronSpec):
         fired, membrane = tf.cond(dense, from_dense, from_events)
 
         def grad(_grad_bytes, grad_fired):
+            given = pooled_gradient.remembered(grad_fired)
+
             def dz():
-                return tf.reshape(spec.native_grad(grad_fired, membrane), [-1, *size])
+                return tf.reshape(spec.native_grad(given.whole(), membrane), [-1, *size])
 
             def of_events():
                 return tuple(
                     native.keras_slayer_conv2d_layer_grad(
                         **events,
-                        grad=grad_fired,
+                        **given.native_options(),
                         membrane=membrane,
                         weights=weights,
                         **conv.native_options,

@@ -47,22 +47,23 @@ def _layer(spikes, weights, bias, spec):
     batch_and_steps = tf.shape(data, tf.int64)[:2]
     shape = tf.concat([batch_and_steps, tf.shape(weights, tf.int64)[1:]], axis=0)
     bias = [] if bias is None else [bias]
-    rows = as_rows(data, weights)
+    rows = as_rows(tf.stop_gradient(data), weights)
 
     @tf.custom_gradient
     def layer(spikes, weights, *bias):
-        events, dense = matmul_events(rows, weights)
+        kernel, *offset = map(tf.stop_gradient, (weights, *bias))  # see conv2d_layer
+        events, dense = matmul_events(rows, kernel)
 
         def from_dense():
-            z = tf.reshape(reference.spike_matmul(rows, weights), shape)
-            return spec.native_fire_bytes(z + bias[0] if bias else z)
+            z = tf.reshape(reference.spike_matmul(rows, kernel), shape)
+            return spec.native_fire_bytes(z + offset[0] if offset else z)
 
         def from_events():
             return tuple(
                 native.keras_slayer_matmul_layer(
                     **events,
-                    weights=weights,
-                    bias=bias[0] if bias else tf.zeros([0], weights.dtype),
+                    weights=kernel,
+                    bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
                     params=spec.params,
                     batch_and_steps=batch_and_steps,
                     neuron=spec.kind,

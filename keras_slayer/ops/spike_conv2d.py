@@ -66,13 +66,14 @@ def _event_conv2d(conv: Conv2D, data):
 
     @tf.custom_gradient
     def convolve(spikes, weights):
-        frames = tf.reshape(data, [-1, *conv.input_size])
-        events, dense = frame_events(frames, weights)
+        frames = tf.reshape(tf.stop_gradient(data), [-1, *conv.input_size])
+        kernel = tf.stop_gradient(weights)  # see conv2d_layer
+        events, dense = frame_events(frames, kernel)
         out = tf.cond(
             dense,
-            lambda: conv.product(frames, weights),
+            lambda: conv.product(frames, kernel),
             lambda: native.keras_slayer_event_conv2d(
-                **events, weights=weights, **conv.native_options
+                **events, weights=kernel, **conv.native_options
             ),
         )
 

@@ -137,12 +137,12 @@ def _narrow_matmul(data):
 def _event_matmul(data):
     @tf.custom_gradient
     def multiply(spikes, weights):
-        rows = as_rows(data, weights)
-        events, dense = matmul_events(rows, weights)
+        rows, kernel = as_rows(tf.stop_gradient(data), weights), tf.stop_gradient(weights)
+        events, dense = matmul_events(rows, kernel)  # see conv2d_layer
         product = tf.cond(
             dense,
-            lambda: reference.spike_matmul(rows, weights),
-            lambda: library.native().keras_slayer_event_matmul(**events, weights=weights),
+            lambda: reference.spike_matmul(rows, kernel),
+            lambda: library.native().keras_slayer_event_matmul(**events, weights=kernel),
         )
         return product, lambda grad: matmul_gradients(spikes, data, weights, events, dense, grad)
 

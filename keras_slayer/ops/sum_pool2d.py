@@ -6,8 +6,9 @@ import dataclasses
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, compact, library, reference
+from keras_slayer.ops import checks, compact, library, pooled_gradient, reference
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
+from keras_slayer.ops.pooled_gradient import PooledGradient
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,15 +116,23 @@ def _layer(pool: SumPool2D, frames, spec: NeuronSpec, dtype):
         def grad(_grad_bytes, grad_fired):
             if checks.are_bytes(spikes):
                 return None
-            grad_spikes = native.keras_slayer_sum_pool2d_layer_input_grad(
-                grad=grad_fired,
-                membrane=membrane,
-                input_size=size,
-                **options,
-                **spec.gradient_options,
-            )
-            grad_spikes.set_shape(frames.shape)
-            return grad_spikes
+
+            def grad_spikes():
+                grad = native.keras_slayer_sum_pool2d_layer_input_grad(
+                    grad=grad_fired,
+                    membrane=membrane,
+                    input_size=size,
+                    **options,
+                    **spec.gradient_options,
+                )
+                grad.set_shape(frames.shape)
+                return grad
+
+            def grad_sums():
+                return spec.native_grad(grad_fired, membrane)
+
+            pooled = PooledGradient(pool.native_options, grad_sums, grad_spikes)
+            return pooled_gradient.remember(grad_spikes(), pooled)
 
         return (fired, membrane), grad
 

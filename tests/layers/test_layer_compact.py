@@ -10,7 +10,7 @@ from network_cases import CUBA, IMAGE, LOIHI, SRM, conv, dense, sequential
 from tensorflow.python.eager import context
 
 import keras_slayer as ks
-from keras_slayer.ops import compact, library
+from keras_slayer.ops import compact, library, pooled_gradient
 
 needs_native = pytest.mark.skipif(library.native() is None, reason="the reference has no bytes")
 
@@ -98,6 +98,19 @@ def test_floats_are_computed_for_nobody(monkeypatch):
     assert not outside
     in_floats(monkeypatch)
     assert len(widened(executed(stepper(model), x))) >= 5
+
+
+def spread_over_pixels(nodes):
+    return [n.name for n in nodes if n.op == "KerasSlayer>SumPool2DLayerInputGrad"]
+
+
+@needs_native
+def test_gradients_of_pools_stay_small(monkeypatch):
+    """Those of every pixel are computed for nobody: a convolution reads those of the sums."""
+    model, x = cnn(SRM), tf.constant(spikes((3, *IMAGE), 0.05))
+    assert not [n for n in spread_over_pixels(executed(stepper(model), x)) if "cond" not in n]
+    monkeypatch.setattr(pooled_gradient, "remember", lambda gradient, pooled: gradient)
+    assert len(spread_over_pixels(executed(stepper(model), x))) == 1
 
 
 def hidden_model():

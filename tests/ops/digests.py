@@ -97,6 +97,10 @@ def main() -> None:
             inputs = layer.arrays(batch=5, steps=40)
             outputs, gradients = layer_ops.evaluate(layer, inputs, spec, "native")
             result[f"{name} {kind}"] = {"outputs": digest(outputs), "gradients": digest(gradients)}
+            if "conv" in name:
+                pool = ((2, 2), (2, 2), "valid")
+                pooled = layer_ops.evaluate_pooled(layer, pool, inputs, spec, "native")
+                result[f"{name} {kind}, pooled"] = {"gradients": digest(pooled[:2])}
     print(json.dumps(result))
 
 

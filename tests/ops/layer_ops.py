@@ -124,6 +124,27 @@ def evaluate(layer: Layer, inputs, spec, backend: str, upstream=None):
     return list(outputs), gradients
 
 
+# The neuron of pools below: gradients far and wide.
+POOL = NEURONS["cuba-exponential-exodus"].spec
+
+
+def evaluate_pooled(layer: Layer, geometry, inputs, spec, backend: str, graph=True):
+    """The gradients of a layer's inputs under a pool (pool_size, strides, padding)."""
+    given = [x for x in inputs if x is not None]
+
+    def gradients(*given):
+        inputs = [*given, *[None] * (3 - len(given))]
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            spikes, _ = layer.run(*inputs, spec)
+            pooled, _ = sum_pool2d_layer(spikes, 0.75, POOL, *geometry)
+        noise = tf.random.stateless_normal(tf.shape(pooled), [9, 9], dtype=tf.float64)
+        return tape.gradient(pooled, given, output_gradients=tf.cast(noise, pooled.dtype))
+
+    with cases.backend(backend):
+        return (tf.function(gradients) if graph else gradients)(*given)
+
+
 @contextlib.contextmanager
 def ops_used():
     """The names of the native ops that are called (traced, in a function) within the block."""

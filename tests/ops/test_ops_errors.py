@@ -202,6 +202,8 @@ GOOD = {
 OUTPUT = np.zeros((1, 3, 2, 3, 8), np.float32)
 NEURON = {"neuron": "srm", "params": SRM}
 POOL = {"pool_size": [2, 2], "strides": [2, 2], "padding_before": [0, 0], "weight": 1.0}
+NO_POOL = {"pool_size": [], "pool_strides": [], "pool_padding_before": []}
+POOLED = {"pool_size": [2, 2], "pool_strides": [2, 2], "pool_padding_before": [0, 0]}
 LAYER = {**NEURON, "bias": tf.zeros([0]), "batch_and_steps": tf.constant([1, 3], **I64)}
 GOOD |= {
     "matmul_layer": {**EVENTS, "weights": Z[0], **LAYER},
@@ -215,6 +217,8 @@ GOOD |= {
         "grad": OUTPUT,
         "membrane": OUTPUT,
         "weights": KERNEL[:, :, :2],
+        "pool_weight": 1.0,
+        **NO_POOL,
         **CONV,
         **NEURON,
     },
@@ -314,10 +318,23 @@ BAD = [
     *spoil(["event_conv2d_weights_grad"], "overflow|negative|must be >= 0",
            weights_shape=tf.constant([HUGE, HUGE, 2, -8], **I64)),
     *spoil(["conv2d_layer_grad"], "filters must be a multiple", weights=KERNEL[:, :, :1, :3]),
-    *spoil(["conv2d_layer_grad"], "shape of the layer's output", grad=OUTPUT[..., :7]),
-    *spoil(["conv2d_layer_grad"], "shape of the layer's output", grad=Z),
+    *spoil(["conv2d_layer_grad"], "shape of the layer's output", membrane=OUTPUT[..., :7]),
+    *spoil(["conv2d_layer_grad"], "shape of the layer's output", membrane=Z),
     *spoil(["conv2d_layer_grad"], "as many frames", grad=OUTPUT[:, :2], membrane=OUTPUT[:, :2]),
-    *spoil(["conv2d_layer_grad"], "same shape", membrane=OUTPUT[:, :2]),
+    *spoil(["conv2d_layer_grad"], "same shape", grad=OUTPUT[..., :7]),
+    *spoil(["conv2d_layer_grad"], "same shape", grad=OUTPUT[:, :, :1, :1]),
+    *((*bad[:1], {**POOLED, **bad[1]}, bad[2])
+      for bad in (
+          *spoil(["conv2d_layer_grad"], "batch, time and channels", grad=Z),
+          *spoil(["conv2d_layer_grad"], "batch, time and channels", grad=OUTPUT[:, :2, :1, :1]),
+          *spoil(["conv2d_layer_grad"], "batch, time and channels", grad=OUTPUT[:, :, :1, :1, :7]),
+          *spoil(["conv2d_layer_grad"], "heights and widths", grad=OUTPUT[:, :, :0, :1]),
+          *spoil(["conv2d_layer_grad"], "weight one number", pool_weight=[1.0, 2.0]),
+          *spoil(["conv2d_layer_grad"], "pool_size must be two numbers", pool_size=[2]),
+          *spoil(["conv2d_layer_grad"], "pool_strides must be two numbers", pool_strides=[]),
+          *spoil(["conv2d_layer_grad"], "pool_size must lie in", pool_size=[0, 2]),
+          *spoil(["conv2d_layer_grad"], "pool_padding_before must lie in",
+                 pool_padding_before=[0, HUGE]))),
     *spoil(["sum_pool2d_layer_input_grad"], "same shape", membrane=FRAMES[:, :, :3, :2]),
     *spoil(["matmul_layer"], "must be a matrix", weights=Z),
     *spoil(["matmul_layer", "conv2d_layer"], "bias must be empty or have", bias=tf.zeros([5])),
@@ -348,7 +365,7 @@ BAD = [
 
 def raw(name, inputs):
     inputs = dict(inputs)
-    for key in ("params", "refractory", "weight"):
+    for key in ("params", "refractory", "weight", "pool_weight"):
         if key in inputs:
             inputs[key] = tf.constant(inputs[key], tf.float64)
     return getattr(cases.native_ops(), f"keras_slayer_{name}")(**inputs)

@@ -148,6 +148,29 @@ def test_the_membrane_lets_no_gradient_through(layer):
     assert tape.gradient(membrane, inputs[0]) is None
 
 
+@pytest.mark.parametrize("density", [SPARSE, DENSE])
+@each_layer
+def test_persistent_tapes(layer, density):
+    """In a function they look into the branches of ops, events' and dense."""
+    inputs, spec = layer.arrays(density), NEURONS["srm-exponential-slayer"].spec
+    given = [x for x in inputs if x is not None]
+
+    @tf.function
+    def gradients(*given):
+        with tf.GradientTape(persistent=True) as tape:
+            tape.watch(given)
+            spikes, _ = layer.run(*given, *[None] * (3 - len(given)), spec)
+            losses = [tf.reduce_sum(spikes), tf.reduce_sum(tf.sin(spikes) * spikes)]
+        return [tape.gradient(loss, given) for loss in losses]
+
+    spikes, _ = layer.run(*inputs, spec)
+    upstreams = [tf.ones_like(spikes), tf.sin(spikes) + spikes * tf.cos(spikes)]
+    for actual, upstream in zip(gradients(*given), upstreams, strict=True):
+        _, expected = evaluate(layer, inputs, spec, "native", upstream)
+        for a, e in zip(actual, expected, strict=True):
+            cases.assert_close(a, e, 1e-5)
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_non_finite_input(value):
     """Reaches the neurons under it and their future; a Loihi neuron refuses it."""

@@ -393,3 +393,30 @@ def test_densities_up_to_which_events_are_used(monkeypatch):
     assert limits == sorted(limits) and 0.05 < limits[0] < limits[-1] < 0.2
     assert MATMUL.max_density(None) <= MATMUL.max_density(64)
     assert 0.1 < CONV.max_density((5, 5, 2, 12)) < CONV.max_density((5, 5, 12, 64)) < 0.3
+
+
+@BACKENDS
+@pytest.mark.parametrize("density", [0.05, 0.5])
+def test_persistent_tapes(name, density):
+    """In a function they look into the branches of the products, events' and dense."""
+    rng = np.random.default_rng(5)
+    given = {
+        ops.spike_matmul: ((2, 9, 30), (30, 70)),
+        ops.spike_conv2d: ((2, 3, 6, 7, 2), (3, 3, 2, 4)),
+    }
+    for op, (shape, weights) in given.items():
+        x = tf.constant(cases.spikes_like(rng, shape, density), tf.float32)
+        w = tf.constant(rng.normal(size=weights), tf.float32)
+
+        def gradients(x, w, persistent, op=op):
+            with tf.GradientTape(persistent=persistent) as tape:
+                tape.watch([x, w])
+                loss = tf.reduce_sum(op(x, w) ** 2)
+            return tape.gradient(loss, [x, w])
+
+        with cases.backend(name):
+            actual = tf.function(gradients)(x, w, True)
+            expected = gradients(x, w, False)
+        for a, e in zip(actual, expected, strict=True):
+            assert np.any(e)
+            cases.assert_close(a, e, 1e-6)

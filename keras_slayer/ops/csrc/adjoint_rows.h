@@ -85,7 +85,8 @@ struct LeakFilter {
   }
 };
 
-template <class T>
+// T is the type of the membrane potential, G that of the gradient of the spikes.
+template <class T, class G>
 class AdjointRows {
  public:
   using A = ArithmeticOf<T>;
@@ -94,14 +95,14 @@ class AdjointRows {
   virtual void reset(int64_t drive_count, int64_t filter_count) = 0;
   // One step of the neurons [first, first + count) of the block: both parts, the
   // drive alone, the filter alone. Results may be written over inputs.
-  virtual void step(const T* grad, const T* membrane, int64_t first, int64_t count, A* dz) = 0;
-  virtual void drive(const T* grad, const T* membrane, int64_t first, int64_t count,
+  virtual void step(const G* grad, const T* membrane, int64_t first, int64_t count, A* dz) = 0;
+  virtual void drive(const G* grad, const T* membrane, int64_t first, int64_t count,
                      A* lambda) = 0;
   virtual void filter(const A* lambda, int64_t first, int64_t count, A* dz) = 0;
 };
 
-template <class T, class Drive, class Filter>
-class AdjointRowsOf final : public AdjointRows<T> {
+template <class T, class G, class Drive, class Filter>
+class AdjointRowsOf final : public AdjointRows<T, G> {
  public:
   using A = ArithmeticOf<T>;
   AdjointRowsOf(const Drive& drive, const Filter& filter, int64_t drive_block,
@@ -111,7 +112,7 @@ class AdjointRowsOf final : public AdjointRows<T> {
     drive_state_.clear(drive_count);
     state_.clear(filter_count);
   }
-  void step(const T* grad, const T* membrane, int64_t first, int64_t count, A* dz) override {
+  void step(const G* grad, const T* membrane, int64_t first, int64_t count, A* dz) override {
     A* __restrict c = drive_state_.row(0) + first;
     A* __restrict d = drive_state_.row(1) + first;
     A* __restrict a = state_.row(0) + first;
@@ -123,7 +124,7 @@ class AdjointRowsOf final : public AdjointRows<T> {
       dz[j] = filter.step(a[j], b[j], lambda);
     }
   }
-  void drive(const T* grad, const T* membrane, int64_t first, int64_t count,
+  void drive(const G* grad, const T* membrane, int64_t first, int64_t count,
              A* lambda) override {
     A* __restrict c = drive_state_.row(0) + first;
     A* __restrict d = drive_state_.row(1) + first;
@@ -145,13 +146,13 @@ class AdjointRowsOf final : public AdjointRows<T> {
   Rows<A> drive_state_, state_;
 };
 
-template <class T, class Rho>
-AdjointRows<T>* new_adjoint_rows(const NeuronParams& p, const Rho& rho, int64_t drive_block,
+template <class T, class G, class Rho>
+AdjointRows<T, G>* new_adjoint_rows(const NeuronParams& p, const Rho& rho, int64_t drive_block,
                                  int64_t filter_block) {
   using A = ArithmeticOf<T>;
-  const auto rows = [&](auto drive, auto filter) -> AdjointRows<T>* {
-    return new AdjointRowsOf<T, decltype(drive), decltype(filter)>(drive, filter, drive_block,
-                                                                   filter_block);
+  const auto rows = [&](auto drive, auto filter) -> AdjointRows<T, G>* {
+    return new AdjointRowsOf<T, G, decltype(drive), decltype(filter)>(drive, filter, drive_block,
+                                                                      filter_block);
   };
   using Plain = PlainDrive<A, Rho>;
   switch (p.kind) {
@@ -168,17 +169,17 @@ AdjointRows<T>* new_adjoint_rows(const NeuronParams& p, const Rho& rho, int64_t 
 }
 
 // The rows of the neuron that p describes, each part for up to so many neurons.
-template <class T>
-AdjointRows<T>* new_adjoint_rows(const NeuronParams& p, int64_t drive_block,
+template <class T, class G>
+AdjointRows<T, G>* new_adjoint_rows(const NeuronParams& p, int64_t drive_block,
                                  int64_t filter_block) {
   using A = ArithmeticOf<T>;
   const SurrogateParams& s = p.surrogate;
   if (s.triangle) {
-    return new_adjoint_rows<T>(p, TriangleSurrogate<A>(s.threshold, s.width, s.height),
-                               drive_block, filter_block);
+    return new_adjoint_rows<T, G>(p, TriangleSurrogate<A>(s.threshold, s.width, s.height),
+                                  drive_block, filter_block);
   }
-  return new_adjoint_rows<T>(p, ExponentialSurrogate<A>(s.threshold, s.width, s.height),
-                             drive_block, filter_block);
+  return new_adjoint_rows<T, G>(p, ExponentialSurrogate<A>(s.threshold, s.width, s.height),
+                                drive_block, filter_block);
 }
 
 }  // namespace KS_ISA

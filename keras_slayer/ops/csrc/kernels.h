@@ -167,7 +167,7 @@ struct ConvGeometry {
   bool runs;
 };
 
-// How spread_rows.h takes weights: the window of one filter is kernel_height runs
+// How conv_spread.h takes weights: the window of one filter is kernel_height runs
 // of kernel_width x channels weights, each filled up to whole vectors. Windows are
 // cut into slices, which lie together: [slices, filters, slice].
 struct SpreadOrder {
@@ -222,13 +222,21 @@ struct LayerArgs {  // item: a sample and a block
   bool* not_finite;
 };
 
+// The gradient of a layer's spikes; or, where a pool alone reads them, that of the pool's sums,
+// which are fewer and all there is to know.
+struct SpikesGrad {
+  const void* data;
+  bool pooled;
+  PoolGeometry pool;
+};
+
 struct ConvWeightsGradArgs {  // item: a group of samples and a block, into partial[item]
   Shape shape;
   int64_t block, samples;
   Events events;
   ConvGeometry geometry;
   NeuronParams neuron;
-  const void* grad;
+  SpikesGrad grad;
   const void* membrane;
   void* partial;  // arithmetic type, [items, weights]
 };
@@ -241,13 +249,14 @@ struct LayerInputGradArgs {  // item: a sample and a band of input rows
   ConvGeometry conv;
   PoolGeometry pool;
   NeuronParams neuron;
-  const void* grad;
+  SpikesGrad grad;
   const void* membrane;
   void* grad_in;
 };
 
 // Both at once, over whole frames; item: a group of samples.
 struct ConvGradArgs {
+  int64_t tile;                 // steps at once
   ConvWeightsGradArgs weights;  // its items: (group, block), whose order partial has
   LayerInputGradArgs input;
 };

@@ -1,6 +1,7 @@
 // The way back through neurons and synapses of a layer in one pass.
 #include "adjoint_rows.h"
-#include "spread_rows.h"
+#include "conv_spread.h"
+#include "grad_rows.h"
 #include "synapse_rows.h"
 
 namespace keras_slayer {
@@ -12,21 +13,26 @@ namespace {
 // is not null what its filter makes of it (the same rows, or others). Row i of the
 // results belongs to frame - i.
 template <class T, class A>
-void adjoint_tile(const Shape& shape, const void* grads, const void* membranes, int64_t frame,
-                  int64_t steps, int64_t first, int64_t count, AdjointRows<T>* neuron,
+void adjoint_tile(const Shape& shape, GradRows<T>* grads, const void* membranes, int64_t frame,
+                  int64_t steps, int64_t first, int64_t count, AdjointRows<T, A>* neuron,
                   const Rows<A>& lambda, const Rows<A>* dz) {
-  for (int64_t from = 0; from < count; from += kBlock) {
-    const int64_t size = count - from < kBlock ? count - from : kBlock;
+  const int64_t block = grads->block();
+  for (int64_t from = 0; from < count; from += block) {
+    const int64_t size = count - from < block ? count - from : block;
+    grads->aim(first + from, size);
     for (int64_t i = 0; i < steps; ++i) {
-      const int64_t at = (frame - i) * shape.inner + first + from;
-      const T* grad = static_cast<const T*>(grads) + at;
-      const T* membrane = static_cast<const T*>(membranes) + at;
+      const T* membrane =
+          static_cast<const T*>(membranes) + (frame - i) * shape.inner + first + from;
       // The rows that come next: of this block of neurons, then of the next one.
-      const int64_t ahead = i + kAhead < steps ? -kAhead * shape.inner
-                                               : (steps - kAhead) * shape.inner + kBlock;
-      prefetch_row(grad + ahead, size);
-      prefetch_row(membrane + ahead, size);
+      if (i + kAhead < steps) {
+        grads->prefetch(frame - i - kAhead, false);
+        prefetch_row(membrane - kAhead * shape.inner, size);
+      } else {
+        grads->prefetch(frame - i + steps - kAhead, true);
+        prefetch_row(membrane + (steps - kAhead) * shape.inner + block, size);
+      }
       A* row = lambda.row(i) + from;
+      const A* grad = grads->row(frame - i, row);
       if (dz == &lambda) {
         neuron->step(grad, membrane, from, size, row);
       } else {
@@ -39,7 +45,7 @@ void adjoint_tile(const Shape& shape, const void* grads, const void* membranes, 
 
 // A row of gradients on its way to memory, through the neurons' filter.
 template <class T, class A>
-void write_filtered(AdjointRows<T>* neuron, A* row, int64_t size, T* out,
+void write_filtered(AdjointRows<T, A>* neuron, A* row, int64_t size, T* out,
                     const RowWriter<T>& writer) {
   neuron->filter(row, 0, size, row);
   write_row(row, size, out, writer);
@@ -56,7 +62,9 @@ void conv_weights_grad(Dtype dtype, const ConvWeightsGradArgs& args, int64_t beg
     const int64_t blocks = block_count(shape.inner, args.block);
     const int64_t weights = g.kernel_height * g.kernel_width * (g.channels / g.groups) * g.filters;
     ConvRows<T> synapse(args.events, g, nullptr);
-    const Owned<AdjointRows<T>> neuron(new_adjoint_rows<T>(args.neuron, args.block, args.block));
+    const Owned<AdjointRows<T, A>> neuron(
+        new_adjoint_rows<T, A>(args.neuron, args.block, args.block));
+    GradRows<T> grads(args.grad, shape);
     const Rows<A> dz(kTile, args.block);
     for (int64_t item = begin; item < end; ++item) {
       const int64_t first = (item % blocks) * args.block;
@@ -71,8 +79,8 @@ void conv_weights_grad(Dtype dtype, const ConvWeightsGradArgs& args, int64_t beg
         neuron->reset(count, count);
         for (int64_t past = shape.steps; past > 0; past -= kTile) {
           const int64_t steps = past < kTile ? past : kTile, frame = b * shape.steps + past - 1;
-          adjoint_tile(shape, args.grad, args.membrane, frame, steps, first, count, neuron.get(),
-                       dz, &dz);
+          adjoint_tile(shape, &grads, args.membrane, frame, steps, first, count, neuron.get(), dz,
+                       &dz);
           for (int64_t i = 0; i < steps; ++i) synapse.collect(frame - i, dz.row(i), partial);
         }
       }
@@ -93,8 +101,9 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
              : new ConvSpread<A>(args.conv, static_cast<const A*>(args.weights)));
     // The filter may act on either side of the synapse: a pool's output is the
     // smaller one; before a convolution lambda is sparse, and dz is not.
-    const Owned<AdjointRows<T>> neuron(new_adjoint_rows<T>(
+    const Owned<AdjointRows<T, A>> neuron(new_adjoint_rows<T, A>(
         args.neuron, shape.inner, pool ? shape.inner : args.band * args.in_row));
+    GradRows<T> grads(args.grad, shape);
     const Rows<A> outputs(kTile, shape.inner);
     const Rows<A> inputs(1, args.band * args.in_row + SpreadRows<A>::kSlack / int64_t(sizeof(A)));
     const RowWriter<T> result(args.band * args.in_row, args.stream);
@@ -110,7 +119,7 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
       for (int64_t past = shape.steps; past > 0; past -= kTile) {
         const int64_t steps = past < kTile ? past : kTile;
         const int64_t frame = sample * shape.steps + past - 1;
-        adjoint_tile(shape, args.grad, args.membrane, frame, steps, first, count, neuron.get(),
+        adjoint_tile(shape, &grads, args.membrane, frame, steps, first, count, neuron.get(),
                      outputs, pool ? &outputs : nullptr);
         for (int64_t i = 0; i < steps; ++i) {
           T* out = static_cast<T*>(args.grad_in) +
@@ -140,9 +149,11 @@ void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end
     ConvSpread<A> spread(g, static_cast<const A*>(in.weights));
     spread.aim(0, in.in_rows);
     const int64_t first = spread.first_row() * (shape.inner / in.out_rows);
-    const Owned<AdjointRows<T>> neuron(new_adjoint_rows<T>(w.neuron, shape.inner, shape.inner));
-    const Owned<AdjointRows<T>> after(new_adjoint_rows<T>(w.neuron, 0, size));
-    const Rows<A> lambda(kTile, shape.inner), dz(kTile, shape.inner);
+    const Owned<AdjointRows<T, A>> neuron(
+        new_adjoint_rows<T, A>(w.neuron, shape.inner, shape.inner));
+    const Owned<AdjointRows<T, A>> after(new_adjoint_rows<T, A>(w.neuron, 0, size));
+    GradRows<T> grads(w.grad, shape);
+    const Rows<A> lambda(args.tile, shape.inner), dz(args.tile, shape.inner);
     const Rows<A> inputs(1, size + SpreadRows<A>::kSlack / int64_t(sizeof(A)));
     const RowWriter<T> result(size, in.stream);
     A* dx = inputs.row(0);
@@ -153,13 +164,13 @@ void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end
       for (int64_t b = item * w.samples; b < past_sample && b < shape.batch; ++b) {
         neuron->reset(shape.inner, shape.inner);
         after->reset(0, size);
-        for (int64_t past = shape.steps; past > 0; past -= kTile) {
-          const int64_t steps = past < kTile ? past : kTile, frame = b * shape.steps + past - 1;
-          adjoint_tile(shape, w.grad, w.membrane, frame, steps, 0, shape.inner, neuron.get(),
+        for (int64_t past = shape.steps; past > 0; past -= args.tile) {
+          const int64_t steps = smaller(past, args.tile), frame = b * shape.steps + past - 1;
+          adjoint_tile(shape, &grads, w.membrane, frame, steps, 0, shape.inner, neuron.get(),
                        lambda, &dz);
           for (int64_t block = 0; block < blocks; ++block) {
-            const int64_t start = block * w.block, rest = shape.inner - start;
-            synapse.aim(start, rest < w.block ? rest : w.block);
+            const int64_t start = block * w.block;
+            synapse.aim(start, smaller(w.block, shape.inner - start));
             for (int64_t i = 0; i < steps; ++i) {
               synapse.collect(frame - i, dz.row(i) + start, partial + block * weights);
             }

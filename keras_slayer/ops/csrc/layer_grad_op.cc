@@ -6,18 +6,17 @@
 namespace keras_slayer {
 namespace {
 
-// Whether grad and membrane have the shape [batch, steps, size...] of a layer's output.
-absl::Status check_outputs(const Tensor& grad, const Tensor& membrane,
-                           std::initializer_list<int64_t> size, Shape* shape) {
-  bool fits = grad.dims() == 2 + int(size.size());
+// Whether the membrane potential has the shape [batch, steps, size...] of a layer's output.
+absl::Status check_output(const Tensor& membrane, std::initializer_list<int64_t> size,
+                          Shape* shape) {
+  bool fits = membrane.dims() == 2 + int(size.size());
   int axis = 2;
-  for (int64_t side : size) fits = fits && grad.dim_size(axis++) == side;
+  for (int64_t side : size) fits = fits && membrane.dim_size(axis++) == side;
   if (!fits) {
-    return InvalidArgument("grad must have the shape of the layer's output. Received: ",
-                           grad.shape().DebugString());
+    return InvalidArgument("membrane must have the shape of the layer's output. Received: ",
+                           membrane.shape().DebugString());
   }
-  TF_RETURN_IF_ERROR(series_shape(grad, "grad", shape));
-  return same_shape(grad, "grad", membrane, "membrane");
+  return series_shape(membrane, "membrane", shape);
 }
 
 // Runs the kernel; everything but the band is set. Bands are whole rows, as many as
@@ -56,7 +55,8 @@ Aligned<A> spread_weights(const ConvGeometry& g, const Tensor& weights) {
 }  // namespace
 
 // Both gradients of a convolution and its neurons; one that nothing asks for is
-// neither computed nor set.
+// neither computed nor set. grad is that of the spikes or, where pool_size is not
+// empty, that of the sums of the pool that read them.
 REGISTER_OP("KerasSlayer>Conv2DLayerGrad")
     KS_EVENT_INPUTS
     .Input("grad: T")
@@ -65,9 +65,13 @@ REGISTER_OP("KerasSlayer>Conv2DLayerGrad")
     .Input("membrane: T")
     .Input("params: double")
     .Input("weights: T")
+    .Input("pool_weight: double")
     .Output("grad_input: T")
     .Output("grad_weights: T")
     KS_CONV_ATTRS
+    .Attr("pool_size: list(int)")
+    .Attr("pool_strides: list(int)")
+    .Attr("pool_padding_before: list(int)")
     KS_NEURON_ATTR
     KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
@@ -88,6 +92,13 @@ class Conv2DLayerGrad : public ConvOp {
   explicit Conv2DLayerGrad(OpKernelConstruction* context) : ConvOp(context) {
     OP_REQUIRES_OK(context, read_gradient(context, &gradient_));
     OP_REQUIRES_OK(context, read_kind(context, &kind_));
+    std::vector<int64_t> pool_size;
+    OP_REQUIRES_OK(context, context->GetAttr("pool_size", &pool_size));
+    pooled_ = !pool_size.empty();
+    if (pooled_) {
+      OP_REQUIRES_OK(context,
+                     pool_.read(context, "pool_size", "pool_strides", "pool_padding_before"));
+    }
   }
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(3);
@@ -103,12 +114,12 @@ class Conv2DLayerGrad : public ConvOp {
     w.neuron = gradient_;
     OP_REQUIRES_OK(context, read_neuron(context->input(7), kind_, &w.neuron));
     OP_REQUIRES_OK(context,
-                   check_outputs(grad, membrane, {g.out_height, g.out_width, g.filters}, &w.shape));
+                   check_output(membrane, {g.out_height, g.out_width, g.filters}, &w.shape));
     OP_REQUIRES(context, w.events.rows == w.shape.batch * w.shape.steps,
-                InvalidArgument("events and grad must have as many frames. Received: ",
-                                w.events.rows, " rows of events, grad of shape ",
-                                grad.shape().DebugString()));
-    w.grad = data_of(grad);
+                InvalidArgument("events and membrane must have as many frames. Received: ",
+                                w.events.rows, " rows of events, membrane of shape ",
+                                membrane.shape().DebugString()));
+    OP_REQUIRES_OK(context, read_grad(grad, membrane, context->input(9), &w.grad));
     w.membrane = data_of(membrane);
     const bool input = context->output_required(0), both = input && context->output_required(1);
     Tensor *grad_input = nullptr, *grad_weights = nullptr;
@@ -128,6 +139,7 @@ class Conv2DLayerGrad : public ConvOp {
                             w.shape.inner <= kLargestFrame;
       const int64_t cost = w.samples * w.shape.steps * w.block * 2;
       if (together) {
+        args.tile = tile_of(w.shape.inner, sizeof(A));
         parallel_for(context, partial.groups, cost * partial.blocks,
                      [&](int64_t begin, int64_t end) { kernels().conv_grad(dtype, args, begin, end); });
       } else {
@@ -147,9 +159,30 @@ class Conv2DLayerGrad : public ConvOp {
   }
 
  private:
+  absl::Status read_grad(const Tensor& grad, const Tensor& membrane, const Tensor& weight,
+                         SpikesGrad* args) const {
+    *args = {data_of(grad), pooled_, {}};
+    if (!pooled_) return same_shape(grad, "grad", membrane, "membrane");
+    for (int axis : {0, 1, 4}) {
+      if (grad.dims() != 5 || grad.dim_size(axis) != membrane.dim_size(axis)) {
+        return InvalidArgument("grad must have the batch, time and channels of the membrane. ",
+                               "Received: ", grad.shape().DebugString(), " and ",
+                               membrane.shape().DebugString());
+      }
+    }
+    return pool_.prepare(membrane.shape(), grad.dim_size(2), grad.dim_size(3), weight,
+                         &args->pool);
+  }
+
   // Neurons whose rows for a tile of steps leave room for the weights in the
   // second-level cache.
   static constexpr int64_t kLargestFrame = 16384;
+
+  // Steps whose rows take about half of the second-level cache: the rest is for weights.
+  static int64_t tile_of(int64_t neurons, int64_t element_bytes) {
+    const int64_t step = std::max<int64_t>(1, 2 * neurons * element_bytes);  // lambda, dz
+    return std::clamp(second_level_cache() / 2 / step, int64_t(1), kTile);
+  }
 
   // Gradients of the weights that work items sum apart, to be added in order. What
   // they are depends on the sizes alone, so the bits do not depend on threads.
@@ -209,6 +242,8 @@ class Conv2DLayerGrad : public ConvOp {
 
   NeuronParams gradient_ = {};
   NeuronKind kind_;
+  bool pooled_ = false;
+  PoolOptions pool_;
 };
 KS_REGISTER("Conv2DLayerGrad", Conv2DLayerGrad);
 
@@ -252,9 +287,8 @@ class SumPool2DLayerInputGrad : public PoolOp {
     OP_REQUIRES_OK(context, TensorShape::BuildTensorShape({grad.dim_size(0), grad.dim_size(1),
                                                            side(0), side(1), grad.dim_size(4)},
                                                           &shape));
-    Tensor size(tensorflow::DT_INT64, TensorShape({2}));
-    for (int i : {0, 1}) size.flat<int64_t>()(i) = grad.dim_size(2 + i);
-    OP_REQUIRES_OK(context, prepare(shape, size, context->input(2), &args.pool));
+    OP_REQUIRES_OK(context, pool_.prepare(shape, grad.dim_size(2), grad.dim_size(3),
+                                          context->input(2), &args.pool));
     args.neuron = gradient_;
     OP_REQUIRES_OK(context, read_neuron(context->input(3), kind_, &args.neuron));
     OP_REQUIRES_OK(context, series_shape(grad, "grad", &args.shape));
@@ -264,7 +298,7 @@ class SumPool2DLayerInputGrad : public PoolOp {
     args.out_rows = args.pool.out_height;
     args.in_rows = args.pool.height;
     args.in_row = args.pool.width * args.pool.channels;
-    args.grad = data_of(grad);
+    args.grad = {data_of(grad), false, {}};
     args.membrane = data_of(membrane);
     args.grad_in = data_of(out);
     args.stream = is_large(*out);

@@ -188,7 +188,12 @@ class SumPool2DLayer : public PoolOp {
     SynapseArgs synapse = {};
     PoolGeometry& g = synapse.pool;
     TensorShape outputs;
-    OP_REQUIRES_OK(context, prepare(frames.shape(), context->input(1), context->input(2), &g));
+    const Tensor& size = context->input(1);
+    OP_REQUIRES(context, size.NumElements() == 2,
+                InvalidArgument("output_size must be (height, width). Received: ",
+                                size.NumElements(), " numbers"));
+    const auto side = size.flat<int64_t>();
+    OP_REQUIRES_OK(context, pool_.prepare(frames.shape(), side(0), side(1), context->input(2), &g));
     OP_REQUIRES_OK(context, read_neuron(context->input(3), kind_, &neuron));
     OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(
                                 {frames.dim_size(0), frames.dim_size(1), g.out_height,

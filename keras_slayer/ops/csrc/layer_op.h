@@ -2,6 +2,8 @@
 #ifndef KERAS_SLAYER_LAYER_OP_H_
 #define KERAS_SLAYER_LAYER_OP_H_
 
+#include <unistd.h>
+
 #include <initializer_list>
 #include <tuple>
 #include <vector>
@@ -13,6 +15,18 @@ namespace keras_slayer {
 
 inline int64_t threads(OpKernelContext* context) {
   return context->device()->tensorflow_cpu_worker_threads()->num_threads;
+}
+
+// Its bytes, or a common size where the system does not tell.
+inline int64_t second_level_cache() {
+  static const int64_t bytes = [] {
+    int64_t told = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    told = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return told > 0 ? told : int64_t(1) << 20;
+  }();
+  return bytes;
 }
 
 // Whole units of `size` per work item: as many as stay in cache, fewer where
@@ -57,32 +71,34 @@ inline absl::Status same_outputs(InferenceContext* c, ShapeHandle outer,
       .Attr("strides: list(int)")    \
       .Attr("padding_before: list(int)")
 
-class PoolOp : public OpKernel {
+// A pool as the attributes of an op describe it.
+class PoolOptions {
  public:
-  explicit PoolOp(OpKernelConstruction* context) : OpKernel(context) {
-    for (auto [name, values, low] : {std::tuple{"pool_size", &window_, 1},
-                                     std::tuple{"strides", &strides_, 1},
-                                     std::tuple{"padding_before", &padding_, 0}}) {
-      OP_REQUIRES_OK(context, context->GetAttr(name, values));
-      OP_REQUIRES(context, values->size() == 2, InvalidArgument(name, " must be two numbers"));
+  // The attributes of these names.
+  absl::Status read(OpKernelConstruction* context, const char* size, const char* strides,
+                    const char* padding) {
+    for (auto [name, values, low] : {std::tuple{size, &window_, 1},
+                                     std::tuple{strides, &strides_, 1},
+                                     std::tuple{padding, &padding_, 0}}) {
+      TF_RETURN_IF_ERROR(context->GetAttr(name, values));
+      if (values->size() != 2) return InvalidArgument(name, " must be two numbers");
       for (int64_t value : *values) {
-        OP_REQUIRES(context, value >= low && value <= kMaxSide,
-                    InvalidArgument(name, " must lie in [", low, ", ", kMaxSide, "]"));
+        if (value < low || value > kMaxSide) {
+          return InvalidArgument(name, " must lie in [", low, ", ", kMaxSide, "]");
+        }
       }
     }
+    return absl::OkStatus();
   }
 
- protected:
   // Geometry of frames [batch, steps, height, width, channels].
-  absl::Status prepare(const TensorShape& frames, const Tensor& output_size, const Tensor& weight,
-                       PoolGeometry* g) const {
-    if (frames.dims() != 5 || output_size.NumElements() != 2 || weight.NumElements() != 1) {
-      return InvalidArgument("frames must be (batch, time, height, width, channels), output_size ",
-                             "(height, width) and weight one number. Received: frames of shape ",
-                             frames.DebugString());
+  absl::Status prepare(const TensorShape& frames, int64_t out_height, int64_t out_width,
+                       const Tensor& weight, PoolGeometry* g) const {
+    if (frames.dims() != 5 || weight.NumElements() != 1) {
+      return InvalidArgument("frames must be (batch, time, height, width, channels) and weight ",
+                             "one number. Received: frames of shape ", frames.DebugString());
     }
-    const auto out = output_size.flat<int64_t>();
-    *g = {frames.dim_size(2), frames.dim_size(3), frames.dim_size(4), out(0),      out(1),
+    *g = {frames.dim_size(2), frames.dim_size(3), frames.dim_size(4), out_height,  out_width,
           window_[0],         window_[1],         strides_[0],        strides_[1], padding_[0],
           padding_[1],        weight.flat<double>()(0)};
     for (int64_t side : {g->height, g->width, g->out_height, g->out_width}) {
@@ -101,6 +117,16 @@ class PoolOp : public OpKernel {
 
  private:
   std::vector<int64_t> window_, strides_, padding_;
+};
+
+class PoolOp : public OpKernel {
+ public:
+  explicit PoolOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, pool_.read(context, "pool_size", "strides", "padding_before"));
+  }
+
+ protected:
+  PoolOptions pool_;
 };
 
 }  // namespace keras_slayer

@@ -40,7 +40,7 @@ void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    const Owned<AdjointRows<T>> rows(new_adjoint_rows<T>(args.neuron, kBlock, kBlock));
+    const Owned<AdjointRows<T, T>> rows(new_adjoint_rows<T, T>(args.neuron, kBlock, kBlock));
     const RowWriter<T> result(kBlock, args.stream && args.grad_in != args.grad_spikes);
     A narrowed[kBlock];
     for (int64_t item = begin; item < end; ++item) {

@@ -1,118 +1,12 @@
-// Synapses the other way: what a row of gradients of the sums gives to a band of
-// rows of the input frame.
-#ifndef KERAS_SLAYER_SPREAD_ROWS_H_
-#define KERAS_SLAYER_SPREAD_ROWS_H_
+// A convolution the other way.
+#ifndef KERAS_SLAYER_CONV_SPREAD_H_
+#define KERAS_SLAYER_CONV_SPREAD_H_
 
+#include "spread.h"
 #include "winograd.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
-
-// A band of input rows [top, bottom) needs the gradients of the output rows
-// [first_row(), last_row()).
-template <class A>
-class SpreadRows {
- public:
-  virtual ~SpreadRows() {}
-  virtual void aim(int64_t top, int64_t bottom) = 0;
-  // From the gradients of those output rows to those of the band, which has room
-  // for kSlack bytes more.
-  static constexpr int64_t kSlack = 64;
-  virtual void spread(const A* grad, A* band) = 0;
-  int64_t first_row() const { return first_; }
-  int64_t last_row() const { return last_; }
-
- protected:
-  int64_t top_ = 0, bottom_ = 0, first_ = 0, last_ = 0;
-};
-
-template <class A>
-class PoolSpread final : public SpreadRows<A> {
- public:
-  explicit PoolSpread(const PoolGeometry& geometry)
-      : g_(geometry), wide_(1, geometry.width * geometry.channels) {}
-  void aim(int64_t top, int64_t bottom) override {
-    this->top_ = top;
-    this->bottom_ = bottom;
-    this->first_ = g_.out_height;
-    this->last_ = 0;
-    for (int64_t oy = 0; oy < g_.out_height; ++oy) {
-      const int64_t y = oy * g_.stride_y - g_.padding_top;
-      if (y >= bottom || y + g_.window_height <= top) continue;
-      if (oy < this->first_) this->first_ = oy;
-      this->last_ = oy + 1;
-    }
-  }
-  void spread(const A* grad, A* band) override {
-    g_.window_width <= g_.stride_x && g_.window_height <= g_.stride_y ? copy(grad, band)
-                                                                      : add(grad, band);
-  }
-
- private:
-  // Where windows do not overlap, each pixel has the gradient of one of them, or none.
-  KS_HD void copy(const A* grad, A* band) const {
-    const int64_t row = g_.width * g_.channels, out_row = g_.out_width * g_.channels;
-    int64_t before = -1;
-    for (int64_t y = this->top_; y < this->bottom_; ++y, band += row) {
-      const int64_t at = y + g_.padding_top, oy = at / g_.stride_y;
-      if (oy >= g_.out_height || at - oy * g_.stride_y >= g_.window_height) {
-        clear(band, row);
-      } else if (oy == before) {
-        __builtin_memcpy(band, band - row, size_t(row) * sizeof(A));
-      } else {
-        clear(band, row);
-        with_lanes<A>(g_.channels, [&](auto lanes) {
-          widen<lanes.value>(grad + (oy - this->first_) * out_row, band);
-        });
-        before = oy;
-      }
-    }
-  }
-  template <int kLanes>
-  KS_HD void widen(const A* grad, A* row) const {
-    typedef A Vector __attribute__((vector_size(kLanes * sizeof(A))));
-    const int64_t channels = g_.channels;
-    for (int64_t ox = 0; ox < g_.out_width; ++ox, grad += channels) {
-      const int64_t left = ox * g_.stride_x - g_.padding_left, begin = left < 0 ? 0 : left;
-      const int64_t end = left + g_.window_width < g_.width ? left + g_.window_width : g_.width;
-      for_each_vector<kLanes>(channels, [&](int64_t c) {
-        Vector value;
-        __builtin_memcpy(&value, grad + c, sizeof(value));
-        value = value * A(g_.tap);
-        for (int64_t x = begin; x < end; ++x) {
-          __builtin_memcpy(row + x * channels + c, &value, sizeof(value));
-        }
-      });
-    }
-  }
-
-  KS_HD void add(const A* grad, A* band) const {
-    const int64_t row = g_.width * g_.channels, channels = g_.channels;
-    clear(band, (this->bottom_ - this->top_) * row);
-    for (int64_t oy = this->first_; oy < this->last_; ++oy) {
-      A* __restrict wide = wide_.row(0);
-      clear(wide, row);
-      for (int64_t ox = 0; ox < g_.out_width; ++ox, grad += channels) {
-        for (int64_t kx = 0; kx < g_.window_width; ++kx) {
-          const int64_t x = ox * g_.stride_x + kx - g_.padding_left;
-          if (x < 0 || x >= g_.width) continue;
-          A* __restrict to = wide + x * channels;
-          const A* __restrict from = grad;
-          KS_VECTOR_LOOP(c, channels) to[c] = to[c] + from[c] * A(g_.tap);
-        }
-      }
-      for (int64_t ky = 0; ky < g_.window_height; ++ky) {
-        const int64_t y = oy * g_.stride_y + ky - g_.padding_top;
-        if (y < this->top_ || y >= this->bottom_) continue;
-        A* __restrict to = band + (y - this->top_) * row;
-        KS_VECTOR_LOOP(j, row) to[j] = to[j] + wide[j];
-      }
-    }
-  }
-
-  PoolGeometry g_;
-  Rows<A> wide_;
-};
 
 // The transposed convolution. For each output pixel, the weights of the filters
 // whose gradient is not zero are summed in registers and added to the window: it
@@ -292,4 +186,4 @@ class ConvSpread final : public SpreadRows<A> {
 }  // namespace KS_ISA
 }  // namespace keras_slayer
 
-#endif  // KERAS_SLAYER_SPREAD_ROWS_H_
+#endif  // KERAS_SLAYER_CONV_SPREAD_H_

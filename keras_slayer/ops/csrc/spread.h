@@ -1,0 +1,32 @@
+// Synapses the other way: what a row of gradients of the sums gives to a band of
+// rows of the input frame.
+#ifndef KERAS_SLAYER_SPREAD_H_
+#define KERAS_SLAYER_SPREAD_H_
+
+#include "gather.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+// A band of input rows [top, bottom) needs the gradients of the output rows
+// [first_row(), last_row()).
+template <class A>
+class SpreadRows {
+ public:
+  virtual ~SpreadRows() {}
+  virtual void aim(int64_t top, int64_t bottom) = 0;
+  // From the gradients of those output rows to those of the band, which has room
+  // for kSlack bytes more.
+  static constexpr int64_t kSlack = 64;
+  virtual void spread(const A* grad, A* band) = 0;
+  int64_t first_row() const { return first_; }
+  int64_t last_row() const { return last_; }
+
+ protected:
+  int64_t top_ = 0, bottom_ = 0, first_ = 0, last_ = 0;
+};
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_SPREAD_H_
