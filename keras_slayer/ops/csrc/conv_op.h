@@ -129,9 +129,9 @@ class ConvOp : public OpKernel {
                              "Received: ", group_channels, " and ", g->channels);
     }
     g->groups = g->channels / group_channels;
-    if (g->filters % g->groups != 0) {
-      return InvalidArgument("filters must be a multiple of the groups. Received: ", g->filters,
-                             " filters and ", g->groups, " groups");
+    if (g->filters < 1 || g->filters % g->groups != 0) {
+      return InvalidArgument("filters must be a multiple of the groups, not 0. Received: ",
+                             g->filters, " filters and ", g->groups, " groups");
     }
     *rows = targets(g->height, g->kernel_height, g->out_height, strides_[0], dilations_[0],
                     padding_[0]);
