@@ -25,13 +25,11 @@ each_pool = pytest.mark.parametrize("pool", POOLS.values(), ids=POOLS)
 # All pools under some convolutions, and one of them under all.
 PAIRS = [
     *((name, pool) for name in ("conv", "conv, many bands", "conv, groups") for pool in POOLS),
-    *((name, "pairs") for name in CONVOLUTIONS if name not in ("conv, one pixel",)),
+    *((name, "pairs") for name in CONVOLUTIONS if name != "conv, one pixel"),
     ("conv, one pixel", "one each"),
 ]
-needs_native = pytest.mark.skipif(cases.native_ops() is None, reason="no native ops")
 
 
-@needs_native
 @pytest.mark.parametrize(("name", "pool"), sorted(set(PAIRS)))
 def test_the_same_as_of_every_spike(name, pool, monkeypatch):
     """To the bit, and as the plain twin has it."""
@@ -56,7 +54,6 @@ def test_the_same_as_of_every_spike(name, pool, monkeypatch):
             cases.assert_close(actual, p, 1e-4)
 
 
-@needs_native
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
 @each_pool
 def test_other_types(pool, dtype):
@@ -70,7 +67,6 @@ def test_other_types(pool, dtype):
         cases.assert_close(actual, expected, tolerance)
 
 
-@needs_native
 @pytest.mark.parametrize("density", [SPARSE, DENSE])
 def test_with_a_bias(density):
     layer, pool, spec = LAYERS["conv"], POOLS["pairs"], NEURONS["cuba-exponential-slayer"].spec
@@ -82,7 +78,6 @@ def test_with_a_bias(density):
         cases.assert_close(actual, expected, 1e-4)
 
 
-@needs_native
 @pytest.mark.parametrize("batch", [0, 1, 4, 20])
 def test_batches(batch):
     layer, pool, spec = LAYERS["conv, many channels"], POOLS["pairs"], layer_ops.POOL
