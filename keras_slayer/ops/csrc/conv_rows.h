@@ -7,17 +7,29 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// to[j] += value * from[j].
+// to[j] += value * from[j], in vectors of kLanes of `count` numbers.
+template <int kLanes, class A>
+KS_HD void add_scaled_vector(A value, const A* from, A* to) {
+  typedef A Vector __attribute__((vector_size(kLanes * sizeof(A))));
+  Vector sum, term;
+  __builtin_memcpy(&sum, to, sizeof(sum));
+  __builtin_memcpy(&term, from, sizeof(term));
+  sum = sum + term * value;
+  __builtin_memcpy(to, &sum, sizeof(sum));
+}
 template <class A>
 KS_HD void add_scaled(A value, const A* from, A* to, int64_t count) {
-  for_each_part<A>(count, [&](int64_t at, auto lanes) {
-    typedef A Vector __attribute__((vector_size(lanes.value * sizeof(A))));
-    Vector sum, term;
-    __builtin_memcpy(&sum, to + at, sizeof(sum));
-    __builtin_memcpy(&term, from + at, sizeof(term));
-    sum = sum + term * value;
-    __builtin_memcpy(to + at, &sum, sizeof(sum));
-  });
+  constexpr int kLanes = kVectorBytes / int(sizeof(A)), kTogether = 4;
+  int64_t at = 0;
+  for (; at + kTogether * kLanes <= count; at += kTogether * kLanes) {
+#pragma GCC unroll 4
+    for (int v = 0; v < kTogether; ++v) {
+      add_scaled_vector<kLanes>(value, from + at + v * kLanes, to + at + v * kLanes);
+    }
+  }
+  for_each_part<A>(
+      count, [&](int64_t j, auto lanes) { add_scaled_vector<lanes.value>(value, from + j, to + j); },
+      at);
 }
 
 template <class T>

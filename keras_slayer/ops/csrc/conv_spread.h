@@ -44,7 +44,7 @@ class ConvSpread final : public SpreadRows<A> {
     clear(band, (this->bottom_ - this->top_) * g_.width * g_.channels);
     winograd_.start();
     for (int64_t oy = this->first_; oy < this->last_; ++oy, grad += row) {
-      if (winograd_.usable() && count_events(grad, row) * kWinogradShare > row) {
+      if (winograd_.usable() && more_events(grad, row, row / kWinogradShare)) {
         winograd_.take(oy, grad);
         continue;
       }

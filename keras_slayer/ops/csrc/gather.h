@@ -68,6 +68,17 @@ KS_HD int64_t count_events(const T* x, int64_t size) {
   return count;
 }
 
+// Whether more than `limit` of x[0 .. size) are events: looks no further than needed.
+template <class T>
+KS_HD bool more_events(const T* x, int64_t size, int64_t limit) {
+  constexpr int64_t kPart = 16 * kGroup;
+  int64_t count = 0;
+  for (int64_t first = 0; first < size && count <= limit; first += kPart) {
+    count += count_events(x + first, size - first < kPart ? size - first : kPart);
+  }
+  return count > limit;
+}
+
 // Packs the events of x[0 .. size) into index (from `first` on) and value, which
 // have room for kGroup more than `size`; returns how many there are.
 template <class S, class A>

@@ -22,6 +22,18 @@ class NeuronRows {
   virtual bool finite() const { return true; }
 };
 
+// Spikes as bytes need four vectors of numbers for one of theirs, more than the
+// registers of a step hold. Where the membrane potential is kept as it is, they come
+// from there, in a loop of their own.
+template <class T, class S>
+constexpr bool kSpikesAfter = sizeof(S) == 1 && sizeof(T) == sizeof(ArithmeticOf<T>);
+
+template <class T, class S>
+KS_HD void spikes_after(const T* __restrict membrane, T threshold, int64_t count,
+                        S* __restrict spikes) {
+  KS_VECTOR_LOOP(j, count) spikes[j] = membrane[j] >= threshold ? S(1) : S(0);
+}
+
 template <class T, class S>
 class SrmRows final : public NeuronRows<T, S> {
  public:
@@ -52,9 +64,10 @@ class SrmRows final : public NeuronRows<T, S> {
       value[j] = synapse.response;
       own_rise[j] = own.rise;
       own_value[j] = own.response;
-      store(&spikes[j], spike);
+      if constexpr (!kSpikesAfter<T, S>) store(&spikes[j], spike);
       store(&membrane[j], u);
     }
+    if constexpr (kSpikesAfter<T, S>) spikes_after(membrane, threshold, count, spikes);
   }
 
  private:
@@ -81,9 +94,10 @@ class CubaRows final : public NeuronRows<T, S> {
       const A v = neuron.step(state, z[j], &spike);
       current[j] = state.current;
       voltage[j] = state.voltage;
-      store(&spikes[j], spike);
+      if constexpr (!kSpikesAfter<T, S>) store(&spikes[j], spike);
       store(&membrane[j], v);
     }
+    if constexpr (kSpikesAfter<T, S>) spikes_after(membrane, neuron.threshold, count, spikes);
   }
 
  private:

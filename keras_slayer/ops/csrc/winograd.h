@@ -126,28 +126,29 @@ class WinogradSpread {
   // B^T along a row of gradients.
   template <int kPoints>
   void take(int64_t row, const A* grad) {
-    for (int64_t tile = 0; tile < across_; ++tile) {
+    const int64_t filters = g_.filters, width = g_.out_width, stride = partly_.stride();
+    A* to = partly_.row(0) + row * across_ * depth_;
+    for (int64_t tile = 0; tile < across_; ++tile, to += depth_) {
       const int64_t from = tile * kTileSide + g_.padding_left - (g_.kernel_width - 1);
-      const int64_t at = (row * across_ + tile) * depth_;
-      for_each_part<A>(g_.filters, [&](int64_t f, auto lanes) {
-        take_vector<kPoints, lanes.value * sizeof(A)>(grad + f, from, at + f);
+      for_each_part<A>(filters, [&](int64_t f, auto lanes) {
+        take_vector<kPoints, lanes.value * sizeof(A)>(grad + f, from, width, filters, to + f, stride);
       });
     }
   }
   template <int kPoints, int kBytes>
-  KS_HD void take_vector(const A* grad, int64_t from, int64_t at) const {
+  KS_HD static void take_vector(const A* grad, int64_t from, int64_t width, int64_t filters, A* to,
+                                int64_t stride) {
     typedef A Vector __attribute__((vector_size(kBytes)));
     Vector d[kPoints], out[kPoints];
 #pragma GCC unroll 8
     for (int i = 0; i < kPoints; ++i) {
       d[i] = Vector{};
-      if (from + i >= 0 && from + i < g_.out_width) {
-        __builtin_memcpy(&d[i], grad + (from + i) * g_.filters, kBytes);
+      if (from + i >= 0 && from + i < width) {
+        __builtin_memcpy(&d[i], grad + (from + i) * filters, kBytes);
       }
     }
     transform_inputs(d, out);
-#pragma GCC unroll 8
-    for (int i = 0; i < kPoints; ++i) __builtin_memcpy(partly_.row(i) + at, &out[i], kBytes);
+    store_rows(out, to, stride);
   }
 
   // The rows of tiles that any row of gradients leads to.
@@ -176,16 +177,12 @@ class WinogradSpread {
     Vector from[kPoints], to[kPoints];
     for (int64_t i = 0; i < active_count_; ++i) {
       const A* in = partly_.row(point) + active_.row(0)[i] * kTileSide * in_row;
+      A* out = inputs_.row(0) + i * in_row;
+      const int64_t stride = inputs_.stride();
       for (int64_t j = 0; j < in_row; j += kLanes) {
-#pragma GCC unroll 8
-        for (int k = 0; k < kPoints; ++k) {
-          __builtin_memcpy(&from[k], in + k * in_row + j, kVectorBytes);
-        }
+        load_rows(in + j, in_row, from);
         transform_inputs(from, to);
-#pragma GCC unroll 8
-        for (int k = 0; k < kPoints; ++k) {
-          __builtin_memcpy(inputs_.row(k) + i * in_row + j, &to[k], kVectorBytes);
-        }
+        store_rows(to, out + j, stride);
       }
     }
     for (int k = 0; k < kPoints; ++k) {
@@ -193,19 +190,15 @@ class WinogradSpread {
                                   kernels_.row(point) + k * g_.filters * columns_, columns_};
       KS_ISA::multiply(product, active_count_ * across_, columns_, products_.row(k), columns_);
     }
+    Vector sum[kTileSide];
     for (int64_t i = 0; i < active_count_; ++i) {
+      const A* in = products_.row(0) + i * out_row;
       A* out = sums_.row(point) + i * kTileSide * out_row;
+      const int64_t stride = products_.stride();
       for (int64_t j = 0; j < out_row; j += kLanes) {
-#pragma GCC unroll 8
-        for (int k = 0; k < kPoints; ++k) {
-          __builtin_memcpy(&from[k], products_.row(k) + i * out_row + j, kVectorBytes);
-        }
-        Vector sum[kTileSide];
+        load_rows(in + j, stride, from);
         transform_sums(from, sum);
-#pragma GCC unroll 4
-        for (int k = 0; k < kTileSide; ++k) {
-          __builtin_memcpy(out + k * out_row + j, &sum[k], kVectorBytes);
-        }
+        store_rows(sum, out + j, out_row);
       }
     }
   }
@@ -213,34 +206,49 @@ class WinogradSpread {
   // A^T along the rows, into the band.
   template <int kPoints>
   void finish(A* band) {
+    const int64_t channels = g_.channels, stride = sums_.stride();
     for (int64_t i = 0; i < active_count_ * kTileSide; ++i) {
       const int64_t y = active_.row(0)[i / kTileSide] * kTileSide + i % kTileSide;
       if (y >= size_) continue;
       for (int64_t tile = 0; tile < across_; ++tile) {
-        const int64_t x = tile * kTileSide, at = (i * across_ + tile) * columns_;
+        const int64_t x = tile * kTileSide;
         const int64_t pixels = g_.width - x < kTileSide ? g_.width - x : kTileSide;
-        A* to = band + (y * g_.width + x) * g_.channels;
-        for_each_part<A>(g_.channels, [&](int64_t c, auto lanes) {
-          finish_vector<kPoints, lanes.value * sizeof(A)>(at + c, pixels, to + c);
+        const A* from = sums_.row(0) + (i * across_ + tile) * columns_;
+        A* to = band + (y * g_.width + x) * channels;
+        for_each_part<A>(channels, [&](int64_t c, auto lanes) {
+          finish_vector<kPoints, lanes.value * sizeof(A)>(from + c, stride, pixels, to + c, channels);
         });
       }
     }
   }
   template <int kPoints, int kBytes>
-  KS_HD void finish_vector(int64_t at, int64_t pixels, A* to) const {
+  KS_HD static void finish_vector(const A* from, int64_t stride, int64_t pixels, A* to,
+                                  int64_t channels) {
     typedef A Vector __attribute__((vector_size(kBytes)));
     Vector m[kPoints], out[kTileSide];
-#pragma GCC unroll 8
-    for (int i = 0; i < kPoints; ++i) __builtin_memcpy(&m[i], sums_.row(i) + at, kBytes);
+    load_rows(from, stride, m);
     transform_sums(m, out);
 #pragma GCC unroll 4
     for (int k = 0; k < kTileSide; ++k) {
       if (k >= pixels) break;
       Vector before;
-      __builtin_memcpy(&before, to + k * g_.channels, kBytes);
+      __builtin_memcpy(&before, to + k * channels, kBytes);
       before = before + out[k];
-      __builtin_memcpy(to + k * g_.channels, &before, kBytes);
+      __builtin_memcpy(to + k * channels, &before, kBytes);
     }
+  }
+
+  // A vector from, or to, each of some rows. Strides are the caller's own: read from the
+  // object between two stores, they would be read again for each.
+  template <class Vector, int kRows>
+  KS_HD static void load_rows(const A* from, int64_t stride, Vector (&rows)[kRows]) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kRows; ++k) __builtin_memcpy(&rows[k], from + k * stride, sizeof(Vector));
+  }
+  template <class Vector, int kRows>
+  KS_HD static void store_rows(const Vector (&rows)[kRows], A* to, int64_t stride) {
+#pragma GCC unroll 8
+    for (int k = 0; k < kRows; ++k) __builtin_memcpy(to + k * stride, &rows[k], sizeof(Vector));
   }
 
   ConvGeometry g_;
