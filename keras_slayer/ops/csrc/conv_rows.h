@@ -27,9 +27,10 @@ KS_HD void add_scaled(A value, const A* from, A* to, int64_t count) {
       add_scaled_vector<kLanes>(value, from + at + v * kLanes, to + at + v * kLanes);
     }
   }
-  for_each_part<A>(
-      count, [&](int64_t j, auto lanes) { add_scaled_vector<lanes.value>(value, from + j, to + j); },
-      at);
+  const auto add = [&](int64_t j, auto lanes) {
+    add_scaled_vector<lanes.value>(value, from + j, to + j);
+  };
+  for_each_part<A>(count, add, at);
 }
 
 template <class T>

@@ -25,18 +25,13 @@ class ConvSpread final : public SpreadRows<A> {
         index_(kPixels, geometry.filters + kGroup),
         value_(kPixels, geometry.filters + kGroup) {}
   void aim(int64_t top, int64_t bottom) override {
-    this->top_ = top;
-    this->bottom_ = bottom;
-    this->first_ = g_.out_height;
-    this->last_ = 0;
-    for (int64_t oy = 0; oy < g_.out_height; ++oy) {
+    this->aim_at(top, bottom, g_.out_height, [&](int64_t oy) {
       for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
         const int64_t y = input_row(oy, ky);
-        if (y < top || y >= bottom) continue;
-        if (oy < this->first_) this->first_ = oy;
-        this->last_ = oy + 1;
+        if (y >= top && y < bottom) return true;
       }
-    }
+      return false;
+    });
     winograd_.aim(top, bottom);
   }
   void spread(const A* grad, A* band) override {

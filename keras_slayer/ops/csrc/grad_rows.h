@@ -42,7 +42,7 @@ class GradRows {
     prefetch_row(data_ + frame * frame_ + first_ + (next ? count_ : 0), count_);
   }
   // The block of a frame, perhaps in `room`.
-  const A* row(int64_t frame, A* room) const {
+  const A* row(int64_t frame, A* room) {
     const T* from = data_ + frame * frame_ + first_;
     if constexpr (kSame) {
       if (!pooled_) return from;
@@ -61,7 +61,7 @@ class GradRows {
   bool pooled_;
   PoolGeometry g_;
   int64_t frame_;
-  mutable PoolSpread<A> spread_;
+  PoolSpread<A> spread_;
   Rows<A> wide_;
   int64_t first_ = 0, count_ = 0;
 };

@@ -13,16 +13,10 @@ class PoolSpread final : public SpreadRows<A> {
   explicit PoolSpread(const PoolGeometry& geometry)
       : g_(geometry), wide_(1, geometry.width * geometry.channels) {}
   void aim(int64_t top, int64_t bottom) override {
-    this->top_ = top;
-    this->bottom_ = bottom;
-    this->first_ = g_.out_height;
-    this->last_ = 0;
-    for (int64_t oy = 0; oy < g_.out_height; ++oy) {
+    this->aim_at(top, bottom, g_.out_height, [&](int64_t oy) {
       const int64_t y = oy * g_.stride_y - g_.padding_top;
-      if (y >= bottom || y + g_.window_height <= top) continue;
-      if (oy < this->first_) this->first_ = oy;
-      this->last_ = oy + 1;
-    }
+      return y < bottom && y + g_.window_height > top;
+    });
   }
   void spread(const A* grad, A* band) override {
     g_.window_width <= g_.stride_x && g_.window_height <= g_.stride_y ? copy(grad, band)

@@ -23,6 +23,20 @@ class SpreadRows {
   int64_t last_row() const { return last_; }
 
  protected:
+  // Aims at a band, which the output rows that `reaches` says lead into.
+  template <class Reaches>
+  void aim_at(int64_t top, int64_t bottom, int64_t output_rows, Reaches reaches) {
+    top_ = top;
+    bottom_ = bottom;
+    first_ = output_rows;
+    last_ = 0;
+    for (int64_t oy = 0; oy < output_rows; ++oy) {
+      if (!reaches(oy)) continue;
+      if (oy < first_) first_ = oy;
+      last_ = oy + 1;
+    }
+  }
+
   int64_t top_ = 0, bottom_ = 0, first_ = 0, last_ = 0;
 };
 

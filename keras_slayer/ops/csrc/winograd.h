@@ -131,7 +131,8 @@ class WinogradSpread {
     for (int64_t tile = 0; tile < across_; ++tile, to += depth_) {
       const int64_t from = tile * kTileSide + g_.padding_left - (g_.kernel_width - 1);
       for_each_part<A>(filters, [&](int64_t f, auto lanes) {
-        take_vector<kPoints, lanes.value * sizeof(A)>(grad + f, from, width, filters, to + f, stride);
+        take_vector<kPoints, lanes.value * sizeof(A)>(grad + f, from, width, filters, to + f,
+                                                      stride);
       });
     }
   }
@@ -216,7 +217,8 @@ class WinogradSpread {
         const A* from = sums_.row(0) + (i * across_ + tile) * columns_;
         A* to = band + (y * g_.width + x) * channels;
         for_each_part<A>(channels, [&](int64_t c, auto lanes) {
-          finish_vector<kPoints, lanes.value * sizeof(A)>(from + c, stride, pixels, to + c, channels);
+          finish_vector<kPoints, lanes.value * sizeof(A)>(from + c, stride, pixels, to + c,
+                                                          channels);
         });
       }
     }
