@@ -28,10 +28,14 @@ class NeuronRows {
 template <class T, class S>
 constexpr bool kSpikesAfter = sizeof(S) == 1 && sizeof(T) == sizeof(ArithmeticOf<T>);
 
-template <class T, class S>
+// The chip's neurons fire above the threshold, the others at it.
+template <bool above = false, class T, class S>
 KS_HD void spikes_after(const T* __restrict membrane, T threshold, int64_t count,
                         S* __restrict spikes) {
-  KS_VECTOR_LOOP(j, count) spikes[j] = membrane[j] >= threshold ? S(1) : S(0);
+  KS_VECTOR_LOOP(j, count) {
+    const bool fires = above ? membrane[j] > threshold : membrane[j] >= threshold;
+    spikes[j] = fires ? S(1) : S(0);
+  }
 }
 
 template <class T, class S>
@@ -128,8 +132,14 @@ class LoihiRows final : public NeuronRows<T, S> {
       // A float weight is integer/64. Rounding undoes what the product before
       // this may have lost.
       arriving[j] = rint(double(z[j]) * 64.0);
-      store(&spikes[j], A(spike));
+      if constexpr (!kSpikesAfter<T, S>) store(&spikes[j], A(spike));
       store(&membrane[j], A(v * 0x1p-12));
+    }
+    if constexpr (kSpikesAfter<T, S>) {
+      // v is an integer, so it is above the threshold if it is above its floor, which a
+      // float holds like every v.
+      const A threshold = A(std::floor(neuron.threshold) * 0x1p-12);
+      spikes_after<true>(membrane, threshold, count, spikes);
     }
     int64_t invalid = 0;
     KS_VECTOR_LOOP(j, count) invalid |= arriving[j] - arriving[j] == 0.0 ? 0 : 1;
