@@ -88,6 +88,18 @@ def test_the_neurons_under_test_fire(neuron):
     assert 0.02 < np.mean(np.abs(membrane - threshold) < 2 * width) < 0.9
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
+@pytest.mark.parametrize(("kind", "fires"), [("cuba", [0, 1, 1]), ("loihi", [0, 0, 1])])
+def test_at_the_threshold(kind, fires, dtype):
+    """A neuron fires from the threshold on, the chip's above it: below, at and above."""
+    # Without memory, so that each input spike acts in one step alone.
+    neuron = ks.CUBA(1.5, 1.0, 1.0) if kind == "cuba" else ks.LoihiCUBA(96, 4096, 4096)
+    weights = tf.constant([[95 / 64, 96 / 64, 97 / 64] * 40], dtype)
+    inputs = [tf.cast(tf.one_hot([0], 3, axis=1)[..., tf.newaxis], dtype), weights, None]
+    outputs, _ = evaluate(LAYERS["matmul"], inputs, neuron.spec, "native")
+    np.testing.assert_array_equal(tf.reduce_sum(outputs[0], 1)[0], fires * 40)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @each_layer
 def test_16_bit_types_are_computed_in_float32_and_rounded_once(layer, dtype):
