@@ -34,8 +34,9 @@ INSTRUCTION_SETS = {
         ],
     },
 }
-# No contraction: a fused multiply-add would make spikes depend on the
-# processor. The other two let loops with rint and comparisons vectorise.
+# No contraction: fused multiply-adds where the compiler finds them would make spikes depend
+# on the processor (where they pay, fused.h asks for them on every one). The other two let
+# loops with rint and comparisons vectorise.
 KERNEL_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 COMMON_FLAGS = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
 

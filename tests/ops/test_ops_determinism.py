@@ -35,7 +35,7 @@ def test_one_thread_and_two():
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="one instruction set only")
 @pytest.mark.parametrize("isa", ["baseline", "avx2"])
 def test_instruction_sets(isa):
-    """No fused multiply-add, so even the chaotic spikes of the neurons agree."""
+    """Multiply-adds are fused on all or on none, so even the neurons' chaotic spikes agree."""
     if not processor_has(isa):
         pytest.skip(f"this processor has no {isa}")
     assert digests(2, isa) == digests(1, "")

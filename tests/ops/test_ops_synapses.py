@@ -171,7 +171,10 @@ def test_errors_of_the_narrow_ops():
 
 
 def sum_over_units(grad, weights):
-    """grad @ weights^T to the bit: the sum over the units, one after the other."""
+    """grad @ weights^T to the bit: the sum over the units, one after the other.
+
+    For numbers of 11 bits: their products are exact, as those of the op are.
+    """
     arithmetic = np.float64 if grad.dtype == tf.float64 else np.float32
     g, w = (tf.cast(x, arithmetic).numpy() for x in (grad, weights))
     total = np.zeros((len(g), len(w)), arithmetic)
@@ -182,7 +185,9 @@ def sum_over_units(grad, weights):
 
 def check_input_gradient(rows, inputs, units, dtype="float32"):
     rng = np.random.default_rng(7)
-    grad, weights = (tf.cast(rng.normal(size=(n, units)), dtype) for n in (rows, inputs))
+    grad, weights = (
+        tf.cast(rng.normal(size=(n, units)).astype("float16"), dtype) for n in (rows, inputs)
+    )
     actual = cases.native_ops().keras_slayer_matmul_input_grad(grad=grad, weights=weights)
     np.testing.assert_array_equal(actual, sum_over_units(grad, weights), f"{rows} x {inputs}")
     return actual, tf.linalg.matmul(grad, weights, transpose_b=True)
@@ -204,6 +209,22 @@ def test_input_gradient(units, dtype):
 def test_input_gradient_larger_than_the_caches(dtype):
     """Written past them, in rows that start anywhere in a cache line."""
     check_input_gradient(901, 7001, 3, dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("units", [1, 3, 20, 70])
+def test_products_are_not_rounded(units, dtype):
+    """Of (1 + e)^2 - (1 + 2 e), e^2 is left, which the product alone, rounded, loses."""
+    e = 2.0**-12 if dtype == "float32" else 2.0**-27
+    native = cases.native_ops()
+    for zeros in (0, 40):  # a dense product, and event by event
+        left = np.array([[1 + 2 * e, 1 + e] + zeros * [0.0]], dtype)
+        right = np.array([[-1, 1 + e] + zeros * [0.0]], dtype).T.repeat(units, axis=1)
+        expected = np.full((1, units), e**2)
+        found = native.keras_slayer_narrow_matmul(x=left, weights=right)
+        np.testing.assert_array_equal(found, expected)
+        found = native.keras_slayer_matmul_input_grad(grad=left, weights=right.T)
+        np.testing.assert_array_equal(found, expected)
 
 
 @pytest.mark.parametrize("units", [10, 40, 64])

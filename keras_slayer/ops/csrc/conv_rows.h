@@ -14,7 +14,7 @@ KS_HD void add_scaled_vector(A value, const A* from, A* to) {
   Vector sum, term;
   __builtin_memcpy(&sum, to, sizeof(sum));
   __builtin_memcpy(&term, from, sizeof(term));
-  sum = sum + term * value;
+  sum = fused(term, value, sum);
   __builtin_memcpy(to, &sum, sizeof(sum));
 }
 template <class A>

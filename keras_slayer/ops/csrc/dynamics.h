@@ -2,8 +2,8 @@
 // where the mathematics is written in C++. CPU and CUDA kernels share it.
 //
 // A is the arithmetic type (float or double). Times are in steps. Compile with
-// -ffp-contract=off: a fused multiply-add would round differently from one
-// instruction set to the next, and spikes amplify rounding.
+// -ffp-contract=off: multiply-adds that the compiler fuses would round differently
+// from one instruction set to the next, and spikes amplify rounding.
 #ifndef KERAS_SLAYER_DYNAMICS_H_
 #define KERAS_SLAYER_DYNAMICS_H_
 

@@ -9,7 +9,7 @@ void collect_events(Dtype dtype, const CollectArgs& args) {
   with_types(dtype, args.x_type, [&](auto type, auto spike) {
     using T = decltype(type);
     using S = decltype(spike);
-    constexpr int64_t kAheadBytes = 16 << 10;
+    constexpr int64_t kAheadBytes = 4 << 10;
     int64_t next = 0;
     for (int64_t row = 0; row < args.rows; ++row) {
       const S* x = static_cast<const S*>(args.x) + row * args.columns;

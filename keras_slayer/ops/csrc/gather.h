@@ -2,7 +2,7 @@
 #ifndef KERAS_SLAYER_GATHER_H_
 #define KERAS_SLAYER_GATHER_H_
 
-#include "cpu.h"
+#include "fused.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
@@ -43,14 +43,13 @@ KS_HD uint32_t event_mask(const uint8_t* x) {
 }
 #endif
 
-// Calls visit(i) for each event of x[0 .. size), in order. What lies kOnce bytes ahead
-// is asked for as something that is read once, so that it does not push out of the
-// caches what is read again.
-template <int64_t kOnce = 0, class T, class Visit>
+// Calls visit(i) for each event of x[0 .. size), in order. What lies kAhead bytes ahead
+// is asked for, which memory needs to be read at its speed.
+template <int64_t kAhead = 0, class T, class Visit>
 KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
   int64_t first = 0;
   for (; first + kGroup <= size; first += kGroup) {
-    if (kOnce > 0) __builtin_prefetch(reinterpret_cast<const char*>(x + first) + kOnce, 0, 0);
+    if (kAhead > 0) __builtin_prefetch(reinterpret_cast<const char*>(x + first) + kAhead);
     for (uint32_t mask = event_mask(x + first); mask != 0; mask &= mask - 1) {
       visit(first + __builtin_ctz(mask));
     }
@@ -176,7 +175,7 @@ KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t w
   for (int64_t e = 0; e < selection.size; ++e) {
     const A value = load(selection.value[e]);
     const T* __restrict source = matrix + selection.index[e] * width;
-    KS_VECTOR_LOOP(j, count) sum[j] = sum[j] + value * load(source[j]);
+    KS_VECTOR_LOOP(j, count) sum[j] = fused(load(source[j]), value, sum[j]);
   }
 }
 
@@ -193,7 +192,7 @@ KS_HD void gather_vectors(const Selection<A>& selection, const A* matrix, int64_
     for (int v = 0; v < kVectors; ++v) {
       Vector loaded;
       __builtin_memcpy(&loaded, source + v * kLanes, kVectorBytes);
-      sum[v] = sum[v] + loaded * value;
+      sum[v] = fused(loaded, value, sum[v]);
     }
   }
   __builtin_memcpy(out, sum, sizeof(sum));

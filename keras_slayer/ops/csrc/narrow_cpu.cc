@@ -53,7 +53,7 @@ class NarrowSums {
           Vector sum, term;
           __builtin_memcpy(&sum, to, sizeof(sum));
           __builtin_memcpy(&term, grad + v * kLanes, sizeof(term));
-          sum = sum + term * value;
+          sum = fused(term, value, sum);
           __builtin_memcpy(to, &sum, sizeof(sum));
         }
       });

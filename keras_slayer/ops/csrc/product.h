@@ -11,7 +11,7 @@ namespace KS_ISA {
 // registers for.
 #if defined(__AVX512F__)
 constexpr int kProductVectors = 4;
-constexpr int product_rows(int vectors) { return vectors > 2 ? 6 : 12; }
+constexpr int product_rows(int vectors) { return vectors > 2 ? 6 : vectors > 1 ? 12 : 16; }
 #else
 constexpr int kProductVectors = 2;
 constexpr int product_rows(int vectors) { return vectors > 1 ? 6 : 12; }
@@ -27,10 +27,35 @@ struct Product {
   int64_t right_stride;
 
   KS_HD void skip_rows(int64_t rows) { left += kTransposed ? rows : rows * left_stride; }
-  KS_HD A at(int64_t row, int64_t k) const {
-    return kTransposed ? left[k * left_stride + row] : left[row * left_stride + k];
+  static constexpr bool transposed = kTransposed, adds = kAdd;
+};
+
+// The numbers of kRows rows of a left factor, for one k after the other. Where they lie a
+// stride apart, each pointer serves four: with one for each row, which the compiler makes of
+// plain indices, there would be too few registers.
+template <class A, int kRows, bool kTransposed>
+class LeftNumbers {
+ public:
+  template <class P>
+  KS_HD explicit LeftNumbers(const P& product) : stride_(product.left_stride) {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPointers; ++p) at_[p] = product.left + p * kShare * stride_;
   }
-  static constexpr bool adds = kAdd;
+  KS_HD A row(int i) const {
+    return kTransposed ? at_[0][i] : at_[i / kShare][i % kShare * stride_];
+  }
+  KS_HD void next() {
+#pragma GCC unroll 8
+    for (int p = 0; p < kPointers; ++p) {
+      at_[p] += kTransposed ? stride_ : 1;
+      asm("" : "+r"(at_[p]));  // hides from the compiler how they are related
+    }
+  }
+
+ private:
+  static constexpr int kShare = 4, kPointers = kTransposed ? 1 : (kRows + kShare - 1) / kShare;
+  int64_t stride_;
+  const A* at_[kPointers];
 };
 
 // kRows rows of kVectors vectors of columns.
@@ -48,8 +73,10 @@ void multiply_tile(const P& product, A* out, int64_t out_stride) {
       }
     }
   }
+  LeftNumbers<A, kRows, P::transposed> left(product);
   const A* right = product.right;
-  for (int64_t k = 0; k < product.depth; ++k, right += product.right_stride) {
+  const int64_t depth = product.depth, right_stride = product.right_stride;
+  for (int64_t k = 0; k < depth; ++k, left.next(), right += right_stride) {
     Vector loaded[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
@@ -57,9 +84,9 @@ void multiply_tile(const P& product, A* out, int64_t out_stride) {
     }
 #pragma GCC unroll 16
     for (int i = 0; i < kRows; ++i) {
-      const A value = product.at(i, k);
+      const A value = left.row(i);
 #pragma GCC unroll 8
-      for (int v = 0; v < kVectors; ++v) sum[i][v] = sum[i][v] + loaded[v] * value;
+      for (int v = 0; v < kVectors; ++v) sum[i][v] = fused(loaded[v], value, sum[i][v]);
     }
   }
 #pragma GCC unroll 16
