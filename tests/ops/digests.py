@@ -56,6 +56,21 @@ SYNAPSES = (
         for dtype in cases.DTYPES
     ),
     cases.Case(
+        "products a little below half a digit of the sum",
+        lambda grad, w: (
+            tf.stop_gradient(
+                cases.native_ops().keras_slayer_matmul_input_grad(
+                    grad=tf.cast(grad, tf.float32), weights=tf.cast(w, tf.float32)
+                )
+            ),
+        ),
+        # In double, rounded, they would be half a digit.
+        lambda rng, shape: [
+            np.tile([1 + 2.0**-23, 2.0**-12 * (1 + 2.0**-23)], (99, 1)),
+            np.tile([1, 2.0**-12 * (1 - 2.0**-23)], (517, 1)),
+        ],
+    ),
+    cases.Case(
         "spike_matmul",
         lambda x, w: (ops.spike_matmul(x, w),),
         lambda rng, shape: [cases.spikes_like(rng, shape, 0.02), rng.normal(size=(shape[-1], 150))],

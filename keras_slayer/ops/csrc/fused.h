@@ -1,8 +1,6 @@
 // Fused multiply-adds: one rounding instead of two, and on some processors twice the speed.
-//
-// Where the processor has no such instruction, the C library computes the same, so that
-// results do not depend on the processor. For products of synapses; neurons are computed
-// without, as their references are.
+// For products of synapses, on every processor, so that results do not depend on it. Neurons
+// are computed without, as their references are.
 #ifndef KERAS_SLAYER_FUSED_H_
 #define KERAS_SLAYER_FUSED_H_
 
@@ -11,13 +9,36 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
+#if defined(__FMA__) || !defined(__x86_64__)
+
 KS_HD float fused(float x, float y, float sum) { return __builtin_fmaf(x, y, sum); }
+
+#else  // the same in double, where the product is exact
+
+// The sum is rounded to odd (Boldo and Melquiond, "Emulation of FMA and correctly rounded
+// sums", 2008): where it is not exact, its last bit is set, so that the rounding to float
+// does not take it for a tie.
+KS_HD float fused(float x, float y, float sum) {
+  const double product = double(x) * double(y), total = product + double(sum);
+  const double back = total - product;
+  const double lost = (product - (total - back)) + (double(sum) - back);
+  union {
+    double value;
+    int64_t bits;
+  } odd = {total};
+  const bool exact = !(lost < 0 || lost > 0);
+  if (!exact && odd.bits % 2 == 0) odd.bits += (lost > 0) == (total > 0) ? 1 : -1;
+  return float(odd.value);
+}
+
+#endif
+
 KS_HD double fused(double x, double y, double sum) { return __builtin_fma(x, y, sum); }
 
 // x * y + sum of each lane.
 template <class A, class Vector>
 KS_HD Vector fused(Vector x, A y, Vector sum) {
-  constexpr int kBytes = int(sizeof(Vector)), kLanes = kBytes / int(sizeof(A));
+  constexpr int kBytes = int(sizeof(Vector));
   constexpr bool kSingle = sizeof(A) == sizeof(float);
   static_assert(kSingle || sizeof(A) == sizeof(double));
 #if defined(__AVX512F__)
@@ -39,7 +60,7 @@ KS_HD Vector fused(Vector x, A y, Vector sum) {
   }
 #endif
   Vector out;
-  for (int j = 0; j < kLanes; ++j) out[j] = fused(A(x[j]), y, A(sum[j]));
+  for (int j = 0; j < kBytes / int(sizeof(A)); ++j) out[j] = fused(A(x[j]), y, A(sum[j]));
   return out;
 }
 
