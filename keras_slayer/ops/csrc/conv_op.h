@@ -2,7 +2,6 @@
 #ifndef KERAS_SLAYER_CONV_OP_H_
 #define KERAS_SLAYER_CONV_OP_H_
 
-#include <limits>
 #include <vector>
 
 #include "event_op.h"
@@ -137,9 +136,8 @@ class ConvOp : public OpKernel {
                     padding_[0]);
     *columns = targets(g->width, g->kernel_width, g->out_width, strides_[1], dilations_[1],
                        padding_[1]);
-    constexpr int64_t kLongest = std::numeric_limits<int32_t>::max();  // see conv_rows.h
-    g->runs = g->groups == 1 && strides_[1] == 1 && dilations_[1] == 1 &&
-              weights.num_elements() <= kLongest && g->out_width * g->filters <= kLongest;
+    g->runs = g->groups == 1 &&
+              std::max({strides_[0], strides_[1], dilations_[0], dilations_[1]}) == 1;
     g->row_target = rows->data();
     g->column_target = columns->data();
     return absl::OkStatus();

@@ -7,30 +7,42 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// to[j] += value * from[j], in vectors of kLanes of `count` numbers.
-template <int kLanes, class A>
-KS_HD void add_scaled_vector(A value, const A* from, A* to) {
-  typedef A Vector __attribute__((vector_size(kLanes * sizeof(A))));
-  Vector sum, term;
-  __builtin_memcpy(&sum, to, sizeof(sum));
-  __builtin_memcpy(&term, from, sizeof(term));
-  sum = fused(term, value, sum);
-  __builtin_memcpy(to, &sum, sizeof(sum));
-}
+// Rows of numbers that are as far apart as `step` says.
 template <class A>
-KS_HD void add_scaled(A value, const A* from, A* to, int64_t count) {
-  constexpr int kLanes = kVectorBytes / int(sizeof(A)), kTogether = 4;
-  int64_t at = 0;
-  for (; at + kTogether * kLanes <= count; at += kTogether * kLanes) {
+struct Strided {
+  A* first;
+  int64_t step;
+};
+
+// to[j] += value * from[j] for kVectors vectors of kLanes numbers of each of `rows` rows.
+template <int kLanes, int kVectors, class A>
+KS_HD void add_scaled_vectors(A value, Strided<const A> from, Strided<A> to, int64_t rows) {
+  typedef A Vector __attribute__((vector_size(kLanes * sizeof(A))));
+  for (; rows > 0; --rows, from.first += from.step, to.first += to.step) {
 #pragma GCC unroll 4
-    for (int v = 0; v < kTogether; ++v) {
-      add_scaled_vector<kLanes>(value, from + at + v * kLanes, to + at + v * kLanes);
+    for (int v = 0; v < kVectors; ++v) {
+      Vector sum, term;
+      __builtin_memcpy(&sum, to.first + v * kLanes, sizeof(sum));
+      __builtin_memcpy(&term, from.first + v * kLanes, sizeof(term));
+      sum = fused(term, value, sum);
+      __builtin_memcpy(to.first + v * kLanes, &sum, sizeof(sum));
     }
   }
-  const auto add = [&](int64_t j, auto lanes) {
-    add_scaled_vector<lanes.value>(value, from + j, to + j);
+}
+
+// The same for `count` numbers of each row, as many vectors of all rows at a time.
+template <class A>
+KS_HD void add_scaled(A value, Strided<const A> from, Strided<A> to, int64_t rows, int64_t count) {
+  constexpr int kLanes = kVectorBytes / int(sizeof(A)), kTogether = 4;
+  const auto add = [&](int64_t at, auto lanes, auto vectors) {
+    add_scaled_vectors<lanes.value, vectors.value, A>(value, {from.first + at, from.step},
+                                                      {to.first + at, to.step}, rows);
   };
-  for_each_part<A>(count, add, at);
+  int64_t at = 0;
+  for (; at + kTogether * kLanes <= count; at += kTogether * kLanes) {
+    add(at, Lanes<kLanes>(), Lanes<kTogether>());
+  }
+  for_each_part<A>(count, [&](int64_t j, auto lanes) { add(j, lanes, Lanes<1>()); }, at);
 }
 
 template <class T>
@@ -41,14 +53,13 @@ class ConvRows final : public SynapseRows<T> {
       : events_(events),
         g_(geometry),
         weights_(static_cast<const A*>(weights)),
-        runs_(1, g_.runs ? g_.height * g_.width * g_.channels : 0),
-        first_run_(1, g_.height + 1),
-        meetings_(1, g_.out_height * g_.kernel_height),
-        first_meeting_(1, g_.out_height + 1) {}
+        row_(g_.out_width * g_.filters),
+        kernel_row_(g_.kernel_width * g_.filters),
+        by_kernel_row_(g_.runs && g_.channels * g_.kernel_height * kernel_row_ > kCached),
+        patches_(1, by_kernel_row_ ? g_.height * g_.width * g_.channels : 0) {}
   void aim(int64_t first, int64_t count) override {
-    const int64_t row = g_.out_width * g_.filters;
-    top_ = first / row;
-    bottom_ = (first + count) / row;
+    top_ = first / row_;
+    bottom_ = (first + count) / row_;
     count_ = count;
     // The input rows that any tap leads from here.
     begin_ = g_.height, end_ = 0;
@@ -59,69 +70,45 @@ class ConvRows final : public SynapseRows<T> {
         end_ = y + 1;
       }
     }
-    Meeting* meeting = meetings_.row(0);
-    for (int64_t oy = 0; oy < bottom_ - top_; ++oy) {
-      first_meeting_.row(0)[oy] = meeting;
-      for (int64_t y = begin_; y < end_; ++y) {
-        for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
-          if (target_row(y, ky) == oy) *meeting++ = {int32_t(y), int32_t(ky)};
-        }
-      }
-    }
-    first_meeting_.row(0)[bottom_ - top_] = meeting;
   }
   void sum(int64_t frame, A* z) override {
     clear(z, count_);
-    if (!g_.runs) {
-      return visit_taps(frame, [&](A value, int64_t weight, int64_t target, int64_t count) {
-        add_scaled(value, weights_ + weight, z + target, count);
-      });
-    }
-    find_runs(frame);
-    // Row by row of the sums, each of which stays in the first-level cache.
-    for (int64_t oy = 0; oy < bottom_ - top_; ++oy, z += g_.out_width * g_.filters) {
-      const Meeting* const end = first_meeting_.row(0)[oy + 1];
-      for (const Meeting* meeting = first_meeting_.row(0)[oy]; meeting != end; ++meeting) {
-        const A* weights = weights_ + meeting->ky * g_.kernel_width * g_.filters;
-        for_each_run(meeting->y, [&](const Run& run) {
-          add_scaled(run.value, weights + run.weight, z + run.target, run.count);
-        });
-      }
-    }
+    visit_patches(frame, [&](const Patch& p) {
+      add_scaled<A>(p.value, {weights_ + p.weight, kernel_row_}, {z + p.target, -row_}, p.rows,
+                    p.count);
+    });
   }
   // The other way: adds value * dz to the gradient of each weight that was used.
   void collect(int64_t frame, const A* dz, A* grad) {
-    if (!g_.runs) {
-      return visit_taps(frame, [&](A value, int64_t weight, int64_t target, int64_t count) {
-        add_scaled(value, dz + target, grad + weight, count);
+    if (!by_kernel_row_) {
+      return visit_patches(frame, [&](const Patch& p) {
+        add_scaled<A>(p.value, {dz + p.target, -row_}, {grad + p.weight, kernel_row_}, p.rows,
+                      p.count);
       });
     }
-    find_runs(frame);
     // Row by row of the kernel, whose gradients stay in the first-level cache.
-    for (int64_t ky = 0; ky < g_.kernel_height; ++ky, grad += g_.kernel_width * g_.filters) {
-      for (int64_t y = begin_; y < end_; ++y) {
-        const int64_t oy = target_row(y, ky);
-        if (oy < 0) continue;
-        const A* row = dz + oy * g_.out_width * g_.filters;
-        for_each_run(y, [&](const Run& run) {
-          add_scaled(run.value, row + run.target, grad + run.weight, run.count);
-        });
+    Patch* const begin = patches_.row(0);
+    Patch* end = begin;
+    visit_patches(frame, [&](const Patch& patch) { *end++ = patch; });
+    for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
+      for (const Patch* p = begin; p != end; ++p) {
+        const int64_t r = ky - p->first_row;
+        if (r < 0 || r >= p->rows) continue;
+        add_scaled<A>(p->value, {dz + p->target - r * row_, 0},
+                      {grad + p->weight + r * kernel_row_, 0}, 1, p->count);
       }
     }
   }
 
  private:
-  // What an event meets in a row of the kernel. With kernels stored as [channels,
-  // kernel_height, kernel_width reversed, filters], all horizontal taps and the sums that
-  // they meet are two runs of consecutive numbers.
-  struct Run {
+  // Weights that an event meets: `count` of each of `rows` rows of the kernel, and the sums
+  // that they lead to. In the next row of the kernel, these are a row higher.
+  struct Patch {
     A value;
-    int32_t weight, target, count;  // in the kernel's first row, in a row of sums, of both
+    int64_t weight, target, count, first_row, rows;
   };
-  // An input row that a kernel row leads to some output row.
-  struct Meeting {
-    int32_t y, ky;
-  };
+  // More weights than this are too many for the first-level cache.
+  static constexpr int64_t kCached = 32768 / int64_t(sizeof(A));
 
   // The row of the block that an input row and a kernel row lead to, or -1.
   int64_t target_row(int64_t y, int64_t ky) const {
@@ -156,34 +143,30 @@ class ConvRows final : public SynapseRows<T> {
     return low;
   }
 
-  // Runs of the events of a frame, input row by input row.
-  KS_HD void find_runs(int64_t frame) {
-    Run* run = runs_.row(0);
-    Run** of_row = first_run_.row(0);
-    int64_t row = begin_;
-    of_row[row] = run;
-    visit_events(frame, [&](A value, int64_t y, int64_t x, int64_t channel) {
-      while (row < y) of_row[++row] = run;
-      // The reversed tap 0 meets output column `left`.
-      const int64_t left = x + g_.padding_left - (g_.kernel_width - 1);
-      const int64_t first = left < 0 ? -left : 0, room = g_.out_width - left;
-      const int64_t past = room < g_.kernel_width ? room : g_.kernel_width;
-      if (first >= past) return;
-      const int64_t slice = g_.kernel_height * g_.kernel_width;
-      *run++ = {value, int32_t((channel * slice + first) * g_.filters),
-                int32_t((left + first) * g_.filters), int32_t((past - first) * g_.filters)};
-    });
-    while (row < end_) of_row[++row] = run;
-  }
+  // Calls visit(patch) for all that the events of a frame meet, event by event.
   template <class Visit>
-  KS_HD void for_each_run(int64_t y, Visit visit) const {
-    const Run* const end = first_run_.row(0)[y + 1];
-    for (const Run* run = first_run_.row(0)[y]; run != end; ++run) visit(*run);
+  KS_HD void visit_patches(int64_t frame, Visit visit) const {
+    g_.runs ? visit_runs(frame, visit) : visit_taps(frame, visit);
   }
 
-  // Calls add(value, weight offset, offset in the block, length) for each tap of each event.
-  template <class Add>
-  KS_HD void visit_taps(int64_t frame, Add add) const {
+  // With kernels stored as [channels, kernel_height, kernel_width reversed, filters], all
+  // horizontal taps and the sums that they meet are two runs of consecutive numbers.
+  template <class Visit>
+  KS_HD void visit_runs(int64_t frame, Visit visit) const {
+    visit_events(frame, [&](A value, int64_t y, int64_t x, int64_t channel) {
+      // The reversed tap 0 meets output column `left`, the kernel's row 0 output row `low`.
+      const int64_t left = x + g_.padding_left - (g_.kernel_width - 1);
+      const int64_t low = y + g_.padding_top;
+      const int64_t tap = left < 0 ? -left : 0, row = low < bottom_ ? 0 : low - bottom_ + 1;
+      const int64_t taps = smaller(g_.out_width - left, g_.kernel_width) - tap;
+      const int64_t rows = smaller(low - top_ + 1, g_.kernel_height) - row;
+      if (taps <= 0 || rows <= 0) return;
+      visit({value, (channel * g_.kernel_height + row) * kernel_row_ + tap * g_.filters,
+             (low - row - top_) * row_ + (left + tap) * g_.filters, taps * g_.filters, row, rows});
+    });
+  }
+  template <class Visit>
+  void visit_taps(int64_t frame, Visit visit) const {
     const int64_t group_channels = g_.channels / g_.groups, filters = g_.filters / g_.groups;
     visit_events(frame, [&](A value, int64_t y, int64_t x, int64_t channel) {
       const int64_t group = channel / group_channels, within = channel % group_channels;
@@ -194,8 +177,8 @@ class ConvRows final : public SynapseRows<T> {
           const int64_t ox = g_.column_target[x * g_.kernel_width + kx];
           if (ox < 0) continue;
           const int64_t tap = ky * g_.kernel_width + kx;
-          add(value, (tap * group_channels + within) * g_.filters + group * filters,
-              (oy * g_.out_width + ox) * g_.filters + group * filters, filters);
+          visit({value, (tap * group_channels + within) * g_.filters + group * filters,
+                 oy * row_ + ox * g_.filters + group * filters, filters, ky, 1});
         }
       }
     });
@@ -204,10 +187,9 @@ class ConvRows final : public SynapseRows<T> {
   Events events_;
   ConvGeometry g_;
   const A* weights_;
-  Rows<Run> runs_;
-  Rows<Run*> first_run_;  // of each input row, and past the last
-  Rows<Meeting> meetings_;
-  Rows<Meeting*> first_meeting_;  // of each row of the block, and past the last
+  int64_t row_, kernel_row_;  // numbers in a row of sums, and of a channel's kernel with runs
+  bool by_kernel_row_;
+  Rows<Patch> patches_;  // of a frame
   int64_t top_ = 0, bottom_ = 0, count_ = 0, begin_ = 0, end_ = 0;
 };
 
