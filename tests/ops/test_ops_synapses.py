@@ -243,9 +243,25 @@ def test_errors_of_the_input_gradient():
             gradient(grad=tf.zeros(grad), weights=tf.zeros(weights))
         with tf.Graph().as_default(), pytest.raises(ValueError, match=r"rank 2|must be equal"):
             gradient(grad=tf.zeros(grad), weights=tf.zeros(weights))
-    huge = tf.zeros((2**40, 0))
-    with pytest.raises(tf.errors.InvalidArgumentError, match="overflow"):
-        gradient(grad=huge, weights=huge)
+
+
+def test_products_of_nothing_whose_size_is_out_of_range():
+    native, long, wide = cases.native_ops(), tf.zeros((2**40, 0)), tf.zeros((0, 2**40))
+    events = {"index": tf.zeros([0], tf.int32), "value": tf.zeros([0])}
+    products = [
+        lambda: native.keras_slayer_matmul_input_grad(grad=long, weights=long),
+        lambda: native.keras_slayer_narrow_matmul(x=long, weights=wide),
+        lambda: native.keras_slayer_narrow_matmul_weights_grad(x=wide, grad=wide),
+        lambda: native.keras_slayer_event_matmul(
+            offsets=tf.zeros([2**23 + 1], tf.int64), weights=wide, **events
+        ),
+        lambda: native.keras_slayer_event_matmul_weights_grad(
+            offsets=tf.zeros([1], tf.int64), grad=wide, columns=2**31 - 1, **events
+        ),
+    ]
+    for product in products:
+        with pytest.raises(tf.errors.InvalidArgumentError, match="overflow"):
+            product()
 
 
 def conv_oracle(strides, padding, dilations):
@@ -289,13 +305,16 @@ CONVS = {
     "one pixel": ((5, 4, 3), (1, 1, 3, 4), (1, 1), (1, 1)),
     "strides": ((9, 8, 2), (3, 3, 2, 4), (2, 2), (1, 1)),
     "uneven strides": ((9, 8, 2), (3, 4, 2, 4), (2, 3), (1, 1)),
+    "strides down alone": ((9, 8, 2), (3, 3, 2, 4), (2, 1), (1, 1)),
     "dilations": ((9, 8, 2), (3, 3, 2, 4), (1, 1), (2, 2)),
+    "dilations down alone": ((9, 8, 2), (3, 3, 2, 4), (1, 1), (2, 1)),
     "uneven dilations": ((9, 9, 2), (3, 2, 2, 4), (1, 1), (2, 3)),
     "groups": ((7, 7, 4), (3, 3, 2, 6), (1, 1), (1, 1)),
     "depthwise": ((8, 6, 3), (2, 2, 1, 3), (2, 2), (1, 1)),
     "dilated groups": ((8, 7, 4), (2, 3, 1, 8), (1, 1), (2, 2)),
     "depthwise, columns of one pixel": ((5, 3, 2), (3, 3, 1, 4), (1, 2), (1, 1)),
     "many filters": ((6, 6, 2), (3, 3, 2, 70), (1, 1), (1, 1)),
+    "more weights than the first cache holds": ((7, 6, 5), (5, 4, 5, 90), (1, 1), (1, 1)),
     "kernel as wide as the frame": ((3, 5, 2), (3, 5, 2, 2), (1, 1), (1, 1)),
 }
 

@@ -153,8 +153,7 @@ class EventMatmul : public OpKernel {
     OP_REQUIRES_OK(context, read_events(context, weights.dim_size(0), &events));
     const int64_t width = weights.dim_size(1);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context,
-                   allocate_large(context, 0, TensorShape({events.rows, width}), &out));
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, events.rows, width, &out));
     multiply(context, {events, data_of(weights), width, data_of(out)}, dtype_of(weights));
   }
 };
@@ -192,7 +191,7 @@ class EventMatmulWeightsGrad : public OpKernel {
                 InvalidArgument("events must have less than 2^31 rows"));
     const int64_t width = grad.dim_size(1), size = events.offsets[events.rows];
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_large(context, 0, TensorShape({columns, width}), &out));
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, columns, width, &out));
     // dW = S^T grad is the same product with the events sorted by column; rows
     // stay in order within a column, so the order of summation is fixed.
     std::vector<int64_t> offsets(size_t(columns) + 1, 0);

@@ -30,10 +30,8 @@ class MatmulInputGrad : public OpKernel {
                                 "shapes ", grad.shape().DebugString(), " and ",
                                 weights.shape().DebugString()));
     const int64_t rows = grad.dim_size(0), inputs = weights.dim_size(0), units = grad.dim_size(1);
-    TensorShape shape;
-    OP_REQUIRES_OK(context, TensorShape::BuildTensorShape({rows, inputs}, &shape));
     Tensor *out = nullptr, packed;
-    OP_REQUIRES_OK(context, allocate_large(context, 0, shape, &out));
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, rows, inputs, &out));
     const int64_t packs = block_count(inputs, kPackedInputs);
     const auto wide = grad.dtype() == tensorflow::DT_DOUBLE ? grad.dtype() : tensorflow::DT_FLOAT;
     OP_REQUIRES_OK(context, allocate_kept(wide, {packs * kPackedInputs, units}, &packed));

@@ -61,7 +61,7 @@ class NarrowMatmul : public OpKernel {
     OP_REQUIRES_OK(context, check_spike_type(x, weights.dtype()));
     const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = weights.dim_size(1);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_large(context, 0, TensorShape({rows, units}), &out));
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, rows, units, &out));
     with_types(weights.dtype(), [&](auto, auto wide) {
       const Padded<decltype(wide)> padded(weights);
       const NarrowMatmulArgs args = {rows,         inputs,          units,       dtype_of(x),
@@ -102,7 +102,7 @@ class NarrowMatmulWeightsGrad : public OpKernel {
     OP_REQUIRES_OK(context, check_spike_type(x, grad.dtype()));
     const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = grad.dim_size(1);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_large(context, 0, TensorShape({inputs, units}), &out));
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, inputs, units, &out));
     with_types(grad.dtype(), [&](auto, auto wide) {
       const Padded<decltype(wide)> padded(grad);
       const NarrowGradArgs args = {rows,         inputs,          units,       dtype_of(x), data_of(x),

@@ -114,6 +114,14 @@ inline absl::Status allocate_large(OpKernelContext* context, int index, const Te
   return absl::OkStatus();
 }
 
+// The same for a matrix, whose size may be out of range.
+inline absl::Status allocate_matrix(OpKernelContext* context, int index, int64_t rows,
+                                    int64_t columns, Tensor** out) {
+  TensorShape shape;
+  TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({rows, columns}, &shape));
+  return allocate_large(context, index, shape, out);
+}
+
 // Output `index`, over the memory of input `reuse` where that is no longer needed.
 inline absl::Status allocate_series(OpKernelContext* context, int index, int reuse,
                                     Tensor** out) {
