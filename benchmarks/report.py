@@ -118,10 +118,18 @@ def draw_bars(ax, results):
             position -= 1
         position -= 1
     ax.set_yticks(places, names, fontsize=6)
+    ax.margins(y=0.01)
     ax.set_xscale("log")
     ax.set_xlabel("time of a training step, multiples of keras_slayer's (SRM)")
     style.style_axes(ax)
     ax.tick_params(axis="y", labelsize=6)
+
+
+def plain_numbers(axis):
+    """1, 2, 5, 10, ... along a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
 
 
 def draw_growth(ax, axis, result):
@@ -138,6 +146,7 @@ def draw_growth(ax, axis, result):
     labels = [f"{100 * value:g}%" if axis == "density" else str(value) for value in values]
     ax.set_xticks(values, labels)
     ax.xaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(ax.yaxis)
     ax.set_xlabel(AXES[axis])
     ax.set_ylabel("ms per training step")
     style.style_axes(ax)
@@ -160,9 +169,7 @@ def draw_accuracy(ax, results):
         named.add(library)
     ax.set_xscale("log")
     ax.set_xlim(left=first / 6)  # room for the names, left of the lines
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ax.xaxis.set_major_formatter("{x:g}")
-    ax.xaxis.set_minor_formatter(NullFormatter())
+    plain_numbers(ax.xaxis)
     ax.set_xlabel("seconds of training")
     ax.set_ylabel("test accuracy, %")
     style.style_axes(ax)
@@ -175,17 +182,14 @@ def draw(results, path: pathlib.Path) -> None:
     bars = left.subplots()
     draw_bars(bars, results)
     style.heading(bars, "Training step against peers")
-    axes = right.subplots(4, 1)
-    for ax, axis in zip(axes, AXES, strict=False):
-        if result := results.get(f"growth_{axis}"):
-            draw_growth(ax, axis, result)
-        else:
-            ax.set_axis_off()
+    growth = {axis: r for axis in AXES if (r := results.get(f"growth_{axis}"))}
     learning = {name: r for name, r in results.items() if name.startswith("accuracy")}
+    count = len(growth) + bool(learning)
+    axes = right.subplots(count, 1, squeeze=False)[:, 0] if count else []
+    for ax, (axis, result) in zip(axes, growth.items(), strict=False):
+        draw_growth(ax, axis, result)
     if learning:
         draw_accuracy(axes[-1], learning)
-    else:
-        axes[-1].set_axis_off()
     style.save(figure, path)
 
 

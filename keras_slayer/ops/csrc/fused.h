@@ -1,4 +1,4 @@
-// Fused multiply-adds: one rounding instead of two, and on some processors twice the speed.
+// Fused multiply-adds: one rounding and one instruction instead of two.
 // For products of synapses, on every processor, so that results do not depend on it. Neurons
 // are computed without, as their references are.
 #ifndef KERAS_SLAYER_FUSED_H_
