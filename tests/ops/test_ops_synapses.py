@@ -315,6 +315,7 @@ CONVS = {
     "depthwise, columns of one pixel": ((5, 3, 2), (3, 3, 1, 4), (1, 2), (1, 1)),
     "many filters": ((6, 6, 2), (3, 3, 2, 70), (1, 1), (1, 1)),
     "more weights than the first cache holds": ((7, 6, 5), (5, 4, 5, 90), (1, 1), (1, 1)),
+    "so many weights, strides down alone": ((7, 6, 5), (5, 4, 5, 90), (2, 1), (1, 1)),
     "kernel as wide as the frame": ((3, 5, 2), (3, 5, 2, 2), (1, 1), (1, 1)),
 }
 

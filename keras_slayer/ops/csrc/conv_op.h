@@ -136,8 +136,7 @@ class ConvOp : public OpKernel {
                     padding_[0]);
     *columns = targets(g->width, g->kernel_width, g->out_width, strides_[1], dilations_[1],
                        padding_[1]);
-    g->runs = g->groups == 1 &&
-              std::max({strides_[0], strides_[1], dilations_[0], dilations_[1]}) == 1;
+    g->runs = g->groups == 1 && strides_[1] == 1 && dilations_[1] == 1;
     g->row_target = rows->data();
     g->column_target = columns->data();
     return absl::OkStatus();

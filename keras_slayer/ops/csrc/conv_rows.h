@@ -55,8 +55,11 @@ class ConvRows final : public SynapseRows<T> {
         weights_(static_cast<const A*>(weights)),
         row_(g_.out_width * g_.filters),
         kernel_row_(g_.kernel_width * g_.filters),
+        consecutive_(g_.stride_y == 1 && g_.dilation_y == 1),
         by_kernel_row_(g_.runs && g_.channels * g_.kernel_height * kernel_row_ > kCached),
-        patches_(1, by_kernel_row_ ? g_.height * g_.width * g_.channels : 0) {}
+        patches_(1, by_kernel_row_ ? g_.height * g_.width * g_.channels *
+                                         (consecutive_ ? 1 : g_.kernel_height)
+                                   : 0) {}
   void aim(int64_t first, int64_t count) override {
     top_ = first / row_;
     bottom_ = (first + count) / row_;
@@ -102,7 +105,7 @@ class ConvRows final : public SynapseRows<T> {
 
  private:
   // Weights that an event meets: `count` of each of `rows` rows of the kernel, and the sums
-  // that they lead to. In the next row of the kernel, these are a row higher.
+  // that they lead to. In the next row of the kernel, if there is one, these are a row higher.
   struct Patch {
     A value;
     int64_t weight, target, count, first_row, rows;
@@ -154,15 +157,17 @@ class ConvRows final : public SynapseRows<T> {
   template <class Visit>
   KS_HD void visit_runs(int64_t frame, Visit visit) const {
     visit_events(frame, [&](A value, int64_t y, int64_t x, int64_t channel) {
-      // The reversed tap 0 meets output column `left`, the kernel's row 0 output row `low`.
-      const int64_t left = x + g_.padding_left - (g_.kernel_width - 1);
-      const int64_t low = y + g_.padding_top;
-      const int64_t tap = left < 0 ? -left : 0, row = low < bottom_ ? 0 : low - bottom_ + 1;
+      // The reversed tap 0 meets output column `left`.
+      const int64_t left = x + g_.padding_left - (g_.kernel_width - 1), tap = left < 0 ? -left : 0;
       const int64_t taps = smaller(g_.out_width - left, g_.kernel_width) - tap;
-      const int64_t rows = smaller(low - top_ + 1, g_.kernel_height) - row;
-      if (taps <= 0 || rows <= 0) return;
-      visit({value, (channel * g_.kernel_height + row) * kernel_row_ + tap * g_.filters,
-             (low - row - top_) * row_ + (left + tap) * g_.filters, taps * g_.filters, row, rows});
+      if (taps <= 0) return;
+      for (int64_t ky = 0, rows = 1; ky < g_.kernel_height; ky += rows) {
+        const int64_t oy = target_row(y, ky);
+        rows = consecutive_ && oy >= 0 ? smaller(oy + 1, g_.kernel_height - ky) : 1;
+        if (oy < 0) continue;
+        visit({value, (channel * g_.kernel_height + ky) * kernel_row_ + tap * g_.filters,
+               oy * row_ + (left + tap) * g_.filters, taps * g_.filters, ky, rows});
+      }
     });
   }
   template <class Visit>
@@ -188,6 +193,7 @@ class ConvRows final : public SynapseRows<T> {
   ConvGeometry g_;
   const A* weights_;
   int64_t row_, kernel_row_;  // numbers in a row of sums, and of a channel's kernel with runs
+  bool consecutive_;  // rows of the kernel lead to rows of sums next to each other
   bool by_kernel_row_;
   Rows<Patch> patches_;  // of a frame
   int64_t top_ = 0, bottom_ = 0, count_ = 0, begin_ = 0, end_ = 0;

@@ -162,7 +162,7 @@ struct ConvGeometry {
   // For each input row y and kernel row k: the output row it adds to, or -1.
   const int32_t* row_target;     // [height, kernel_height]
   const int32_t* column_target;  // [width, kernel_width]
-  // Without groups, strides and dilations weights come as [channels,
+  // Without groups and horizontal steps, weights come as [channels,
   // kernel_height, kernel_width reversed, filters]: see conv_rows.h.
   bool runs;
 };
