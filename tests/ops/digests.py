@@ -76,6 +76,14 @@ SYNAPSES = (
         lambda rng, shape: [cases.spikes_like(rng, shape, 0.02), rng.normal(size=(shape[-1], 150))],
     ),
     cases.Case(
+        "spike_matmul, more weights than a cache holds",
+        lambda x, w: (ops.spike_matmul(x, w),),
+        lambda rng, shape: [
+            cases.spikes_like(rng, shape, 0.06),
+            rng.normal(size=(shape[-1], 1000)),
+        ],
+    ),
+    cases.Case(
         "spike_conv2d",
         lambda x, w: (ops.spike_conv2d(tf.reshape(x, [4, 50, 24, 10, 5]), w, padding="same"),),
         lambda rng, shape: [

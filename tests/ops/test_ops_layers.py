@@ -74,6 +74,17 @@ def test_bias(name, density):
         assert_twins(LAYERS[name], inputs, NEURONS[kind].spec)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_more_weights_than_a_cache_holds(dtype):
+    layer = layer_ops.Layer(layer_ops.matmul_layer, (9000,), (9000, 150))
+    spec = NEURONS["srm-triangle-slayer"].spec
+    inputs = layer.arrays(0.09, batch=2, steps=60, dtype=dtype, bias=True)
+    # Of so many, those that excite would make all neurons fire all the time.
+    inputs[1] = tf.round(64 * (inputs[1] - tf.reduce_mean(inputs[1]))) / 64
+    outputs, _ = assert_twins(layer, inputs, spec)
+    assert 0.01 < np.mean(outputs[0]) < 0.9
+
+
 @each_neuron
 def test_the_neurons_under_test_fire(neuron):
     """And some of their gradients vanish with the triangle, none with the exponential."""

@@ -83,6 +83,16 @@ def test_matmul_dtypes(name, dtype, density):
     check(name, dtype, ops.spike_matmul, matmul_oracle, spikes, weights)
 
 
+@pytest.mark.parametrize("dtype", cases.DTYPES)
+@pytest.mark.parametrize("shape", [(2, 60, 9000), (3, 3000, 120)], ids=str)
+def test_matmul_of_more_weights_or_gradients_than_a_cache_holds(dtype, shape):
+    """They are copied slice by slice of the units: whole slices and a narrower one."""
+    rng = np.random.default_rng(7)
+    spikes = exactly_dense(rng, shape, 0.1)
+    weights = rng.normal(size=(shape[-1], 150))
+    check("native", dtype, ops.spike_matmul, matmul_oracle, spikes, weights)
+
+
 @pytest.fixture
 def few_units(monkeypatch):
     """As it is outside of these tests: no events for layers of few units."""

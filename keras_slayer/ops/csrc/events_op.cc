@@ -6,6 +6,7 @@
 #include <cstring>
 #include <memory>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "event_op.h"
@@ -13,12 +14,80 @@
 namespace keras_slayer {
 namespace {
 
-void multiply(OpKernelContext* context, const EventMatmulArgs& args, Dtype dtype) {
-  parallel_for(context, block_count(args.events.rows, kRowTile) * block_count(args.width, kSlice),
-               kRowTile * row_cost(args.events, std::min(args.width, kSlice)),
+// Each row of `out`: the rows of the matrix that the events of this row choose.
+absl::Status multiply(OpKernelContext* context, const Events& events, const Tensor& matrix,
+                      Tensor* out) {
+  Tensor packed;
+  Slices slices;
+  TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices));
+  const EventMatmulArgs args = {events, slices, data_of(out)};
+  const int64_t items = block_count(events.rows, kRowTile) * block_count(slices.width, slices.slice);
+  parallel_for(context, items, kRowTile * row_cost(events, slices.size(0)),
                [&](int64_t begin, int64_t end) {
-                 kernels().event_matmul(dtype, args, begin, end);
+                 kernels().event_matmul(dtype_of(matrix), args, begin, end);
                });
+  return absl::OkStatus();
+}
+
+// The events column by column, in the order of their rows.
+struct ByColumn {
+  Tensor offsets, row_of, value;
+};
+
+// A counting sort of values that have so many bits. Each part sorts the events of its own columns,
+// which come to lie together: threads that write side by side would wait for each other.
+template <class Bits>
+void sort_by_column(OpKernelContext* context, const Events& events, ByColumn* sorted) {
+  constexpr int64_t kPart = 1 << 12;  // events that are worth a part
+  const int64_t size = events.offsets[events.rows], columns = events.columns;
+  const int64_t parts = std::clamp(size / kPart, int64_t(1), threads(context));
+  const Bits* from = static_cast<const Bits*>(events.value);
+  Bits* to = static_cast<Bits*>(sorted->value.data());
+  int64_t* offsets = sorted->offsets.flat<int64_t>().data();
+  int32_t* row_of = sorted->row_of.flat<int32_t>().data();
+  parallel_for(context, parts, size * 2, [&](int64_t begin, int64_t end) {
+    const int64_t first = columns * begin / parts, last = columns * end / parts;
+    std::vector<int64_t> next(size_t(last - first), 0);  // the place of each column's next event
+    int64_t place = 0;
+    for (int64_t e = 0; e < size; ++e) {
+      const int64_t column = events.index[e];
+      if (column < first) ++place;
+      if (column >= first && column < last) ++next[column - first];
+    }
+    for (int64_t column = first; column < last; ++column) {
+      offsets[column] = place;
+      place += std::exchange(next[column - first], place);
+    }
+    for (int64_t row = 0; row < events.rows; ++row) {
+      for (int64_t e = events.offsets[row]; e < events.offsets[row + 1]; ++e) {
+        const int64_t column = events.index[e];
+        if (column < first || column >= last) continue;
+        const int64_t at = next[column - first]++;
+        row_of[at] = int32_t(row);
+        to[at] = from[e];
+      }
+    }
+  });
+  offsets[columns] = size;
+}
+
+absl::Status sort_by_column(OpKernelContext* context, const Events& events, ByColumn* sorted) {
+  const Tensor& value = context->input(2);
+  TF_RETURN_IF_ERROR(
+      allocate_kept(tensorflow::DT_INT64, {events.columns + 1}, &sorted->offsets));
+  TF_RETURN_IF_ERROR(allocate_kept(tensorflow::DT_INT32, value.shape(), &sorted->row_of));
+  TF_RETURN_IF_ERROR(allocate_kept(value.dtype(), value.shape(), &sorted->value));
+  switch (tensorflow::DataTypeSize(value.dtype())) {
+    case 2:
+      sort_by_column<uint16_t>(context, events, sorted);
+      break;
+    case 4:
+      sort_by_column<uint32_t>(context, events, sorted);
+      break;
+    default:
+      sort_by_column<uint64_t>(context, events, sorted);
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -154,7 +223,7 @@ class EventMatmul : public OpKernel {
     const int64_t width = weights.dim_size(1);
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, allocate_matrix(context, 0, events.rows, width, &out));
-    multiply(context, {events, data_of(weights), width, data_of(out)}, dtype_of(weights));
+    OP_REQUIRES_OK(context, multiply(context, events, weights, out));
   }
 };
 KS_REGISTER("EventMatmul", EventMatmul);
@@ -189,36 +258,16 @@ class EventMatmulWeightsGrad : public OpKernel {
                                 " rows. Received: shape ", grad.shape().DebugString()));
     OP_REQUIRES(context, events.rows <= kMaxColumns,
                 InvalidArgument("events must have less than 2^31 rows"));
-    const int64_t width = grad.dim_size(1), size = events.offsets[events.rows];
+    const int64_t width = grad.dim_size(1);
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, allocate_matrix(context, 0, columns, width, &out));
     // dW = S^T grad is the same product with the events sorted by column; rows
     // stay in order within a column, so the order of summation is fixed.
-    std::vector<int64_t> offsets(size_t(columns) + 1, 0);
-    for (int64_t e = 0; e < size; ++e) ++offsets[events.index[e] + 1];
-    for (int64_t c = 0; c < columns; ++c) offsets[c + 1] += offsets[c];
-    Tensor value;
-    OP_REQUIRES_OK(context, context->allocate_temp(context->input(2).dtype(),
-                                                   context->input(2).shape(), &value));
-    const std::unique_ptr<int32_t[]> row_of(new int32_t[size_t(size)]);
-    std::vector<int64_t> next(offsets.begin(), offsets.end() - 1);
-    const size_t bytes = tensorflow::DataTypeSize(value.dtype());
-    const char* from = static_cast<const char*>(events.value);
-    char* to = static_cast<char*>(value.data());
-    const auto sort_into_columns = [&](auto copy) {
-      for (int64_t row = 0; row < events.rows; ++row) {
-        for (int64_t e = events.offsets[row]; e < events.offsets[row + 1]; ++e) {
-          const int64_t place = next[events.index[e]]++;
-          row_of[place] = int32_t(row);
-          copy(place, e);
-        }
-      }
-    };
-    sort_into_columns([&](int64_t place, int64_t e) {
-      std::memcpy(to + place * bytes, from + e * bytes, bytes);
-    });
-    const Events transposed = {columns, events.rows, offsets.data(), row_of.get(), to};
-    multiply(context, {transposed, data_of(grad), width, data_of(out)}, dtype_of(grad));
+    ByColumn sorted;
+    OP_REQUIRES_OK(context, sort_by_column(context, events, &sorted));
+    const Events transposed = {columns, events.rows, sorted.offsets.flat<int64_t>().data(),
+                               sorted.row_of.flat<int32_t>().data(), data_of(sorted.value)};
+    OP_REQUIRES_OK(context, multiply(context, transposed, grad, out));
   }
 };
 KS_REGISTER("EventMatmulWeightsGrad", EventMatmulWeightsGrad);

@@ -145,12 +145,25 @@ struct CollectArgs {
   void* value;
 };
 
-// out[m] = sum_e value[e] matrix[index[e]]. Item: kRowTile rows of a slice of kSlice
-// columns, slice after slice: that of the matrix stays in the second-level cache.
+// A matrix [rows, width] of which `slice` columns at a time are in use, from a multiple of it on.
+// Packed, each such slice lies together: pieces of rows that are a power of two apart share a few
+// sets of a cache and leave the others empty.
+struct Slices {
+  int64_t rows, width, slice;
+  bool packed;
+  const void* data;
+  KS_HD int64_t size(int64_t first) const { return smaller(slice, width - first); }
+  // In elements: where the slice from column `first` on begins, and from row to row of it.
+  KS_HD int64_t offset(int64_t first) const { return packed ? first * rows : first; }
+  KS_HD int64_t stride(int64_t first) const { return packed ? size(first) : width; }
+};
+
+// out[m] = sum_e value[e] matrix[index[e]]. Item: kRowTile rows of a slice of columns, slice after
+// slice: that of the matrix stays in the second-level cache.
+constexpr int64_t kRowTile = 64;
 struct EventMatmulArgs {
   Events events;
-  const void* matrix;  // [columns, width]
-  int64_t width;
+  Slices matrix;  // [columns, width]
   void* out;
 };
 
@@ -196,7 +209,8 @@ struct SynapseArgs {
   SynapseKind kind;
   int64_t outputs;      // per step
   Events events;        // kMatmul, kConv; a row is a frame
-  const void* weights;  // kMatmul: [columns, outputs]; kConv: as in EventConvArgs
+  Slices matrix;        // kMatmul: the weights, [columns, outputs]
+  const void* weights;  // kConv: as in EventConvArgs
   ConvGeometry conv;
   Dtype frames_type;
   const void* frames;  // kPool: [batch, steps, height, width, channels]
@@ -209,10 +223,12 @@ struct SynapseArgs {
 constexpr int64_t kLayerBlock = 8192;
 constexpr int64_t kTile = 4;
 
-struct LayerArgs {  // item: a sample and a block
-  Shape shape;      // of the output
-  bool stream;      // the membrane potential
-  int64_t block;    // whole rows of output pixels
+// Item: a sample and a block. Those of a block follow each other in kMatmul, whose weights stay
+// in cache from one to the next, and those of a sample elsewhere.
+struct LayerArgs {
+  Shape shape;    // of the output
+  bool stream;    // the membrane potential
+  int64_t block;  // kMatmul: a slice; elsewhere whole rows of output pixels
   SynapseArgs synapse;
   const void* bias;  // [bias_size], repeated over the outputs; or null
   int64_t bias_size;
@@ -275,8 +291,6 @@ struct EventConvGradArgs {  // item: a chunk of frames, into partial[chunk]
   int64_t frames_per_chunk;
   void* partial;  // arithmetic type, [chunks, weights]
 };
-
-constexpr int64_t kRowTile = 64, kSlice = 128;
 
 struct NarrowGradArgs {  // out = x^T grad, for few units
   int64_t rows, inputs, units;

@@ -35,8 +35,10 @@ void layer(Dtype dtype, const LayerArgs& args, int64_t begin, int64_t end) {
     const RowWriter<T> membrane(kBlock, args.stream);
     Rows<A> sums(kTile, args.block);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t sample = item / blocks, first = (item % blocks) * args.block;
-      const int64_t rest = shape.inner - first, count = rest < args.block ? rest : args.block;
+      const bool by_block = args.synapse.kind == SynapseKind::kMatmul;
+      const int64_t sample = by_block ? item % shape.batch : item / blocks;
+      const int64_t first = (by_block ? item / shape.batch : item % blocks) * args.block;
+      const int64_t count = smaller(args.block, shape.inner - first);
       synapse->aim(first, count);
       neuron->reset(count);
       for (int64_t start = 0; start < shape.steps; start += kTile) {

@@ -9,16 +9,16 @@
 namespace keras_slayer {
 namespace {
 
-// Runs the kernel into outputs 0 and 1.
+// Runs the kernel into outputs 0 and 1, `block` neurons at a time.
 void run_layer(OpKernelContext* context, const TensorShape& outputs, const SynapseArgs& synapse,
-               int64_t unit, const Tensor* bias, const NeuronParams& neuron) {
+               int64_t block, const Tensor* bias, const NeuronParams& neuron) {
   Tensor *spikes, *membrane;
   OP_REQUIRES_OK(context, allocate_large(context, 0, outputs, &spikes));
   OP_REQUIRES_OK(context, allocate_large(context, 1, outputs, &membrane));
   bool not_finite = false;
   LayerArgs args = {};
   args.shape = {outputs.dim_size(0), outputs.dim_size(1), synapse.outputs};
-  args.block = choose_block(context, args.shape.batch, synapse.outputs, unit, kLayerBlock);
+  args.block = block;
   args.stream = is_large(*membrane);
   args.synapse = synapse;
   args.bias_size = bias == nullptr ? 0 : bias->NumElements();
@@ -32,6 +32,12 @@ void run_layer(OpKernelContext* context, const TensorShape& outputs, const Synap
     kernels().layer(dtype_of(*membrane), args, begin, end);
   });
   OP_REQUIRES_OK(context, check_finite(not_finite));
+}
+
+// Whole rows of output pixels [batch, steps, height, width, channels].
+int64_t rows_block(OpKernelContext* context, const TensorShape& outputs) {
+  const int64_t row = outputs.dim_size(3) * outputs.dim_size(4);
+  return choose_block(context, outputs.dim_size(0), outputs.dim_size(2) * row, row, kLayerBlock);
 }
 
 absl::Status check_bias(const Tensor& bias, int64_t size) {
@@ -84,18 +90,17 @@ class MatmulLayer : public LayerOp {
     SynapseArgs synapse = {};
     TensorShape outputs;
     synapse.kind = SynapseKind::kMatmul;
-    synapse.weights = data_of(weights);
     synapse.outputs = weights.dim_size(1);
     OP_REQUIRES_OK(context, read_events(context, weights.dim_size(0), &synapse.events));
     OP_REQUIRES_OK(context, check_bias(context->input(4), synapse.outputs));
     OP_REQUIRES_OK(context, read_neuron(context->input(5), kind_, &neuron));
     OP_REQUIRES_OK(context, series_of(context->input(6), synapse.events.rows, {synapse.outputs},
                                       &outputs));
-    run_layer(context, outputs, synapse, kMatmulUnit, &context->input(4), neuron);
+    Tensor packed;
+    OP_REQUIRES_OK(context,
+                   slice_matrix(context, synapse.events, weights, &packed, &synapse.matrix));
+    run_layer(context, outputs, synapse, synapse.matrix.slice, &context->input(4), neuron);
   }
-
- private:
-  static constexpr int64_t kMatmulUnit = 128;  // columns that a kernel sums in registers
 };
 KS_REGISTER("MatmulLayer", MatmulLayer);
 
@@ -147,7 +152,7 @@ class Conv2DLayer : public ConvOp {
     with_types(weights.dtype(), [&](auto type, auto wide) {
       const auto ordered = ordered_weights<decltype(type), decltype(wide)>(g, weights);
       synapse.weights = ordered.get();
-      run_layer(context, outputs, synapse, g.out_width * g.filters, &context->input(6), neuron);
+      run_layer(context, outputs, synapse, rows_block(context, outputs), &context->input(6), neuron);
     });
   }
 
@@ -203,7 +208,7 @@ class SumPool2DLayer : public PoolOp {
     synapse.frames_type = dtype_of(frames);
     synapse.frames = data_of(frames);
     synapse.outputs = g.out_height * g.out_width * g.channels;
-    run_layer(context, outputs, synapse, g.out_width * g.channels, nullptr, neuron);
+    run_layer(context, outputs, synapse, rows_block(context, outputs), nullptr, neuron);
   }
 
  private:

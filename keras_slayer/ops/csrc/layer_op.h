@@ -2,8 +2,6 @@
 #ifndef KERAS_SLAYER_LAYER_OP_H_
 #define KERAS_SLAYER_LAYER_OP_H_
 
-#include <unistd.h>
-
 #include <initializer_list>
 #include <tuple>
 #include <vector>
@@ -12,22 +10,6 @@
 #include "neuron_op.h"
 
 namespace keras_slayer {
-
-inline int64_t threads(OpKernelContext* context) {
-  return context->device()->tensorflow_cpu_worker_threads()->num_threads;
-}
-
-// Its bytes, or a common size where the system does not tell.
-inline int64_t second_level_cache() {
-  static const int64_t bytes = [] {
-    int64_t told = 0;
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-    told = sysconf(_SC_LEVEL2_CACHE_SIZE);
-#endif
-    return told > 0 ? told : int64_t(1) << 20;
-  }();
-  return bytes;
-}
 
 // Whole units of `size` per work item: as many as stay in cache, fewer where
 // threads would idle. What is computed does not depend on it.

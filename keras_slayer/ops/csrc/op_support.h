@@ -2,6 +2,8 @@
 #ifndef KERAS_SLAYER_OP_SUPPORT_H_
 #define KERAS_SLAYER_OP_SUPPORT_H_
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cmath>
 #include <functional>
@@ -155,6 +157,22 @@ class Aligned {
 // Whether an output is better written past the caches: the next op would not find
 // it there anyway.
 inline bool is_large(const Tensor& tensor) { return tensor.TotalBytes() > size_t(12) << 20; }
+
+inline int64_t threads(OpKernelContext* context) {
+  return context->device()->tensorflow_cpu_worker_threads()->num_threads;
+}
+
+// Its bytes, or a common size where the system does not tell.
+inline int64_t second_level_cache() {
+  static const int64_t bytes = [] {
+    int64_t told = 0;
+#if defined(_SC_LEVEL2_CACHE_SIZE)
+    told = sysconf(_SC_LEVEL2_CACHE_SIZE);
+#endif
+    return told > 0 ? told : int64_t(1) << 20;
+  }();
+  return bytes;
+}
 
 // A float64 vector input of known length, all finite.
 inline absl::Status read_params(const Tensor& tensor, int64_t size, const double** values) {

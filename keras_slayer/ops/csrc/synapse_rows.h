@@ -13,26 +13,25 @@ class MatmulRows final : public SynapseRows<T> {
  public:
   using A = ArithmeticOf<T>;
   explicit MatmulRows(const SynapseArgs& args)
-      : events_(args.events),
-        weights_(static_cast<const T*>(args.weights)),
-        width_(args.outputs) {}
+      : events_(args.events), matrix_(args.matrix) {}
   void aim(int64_t first, int64_t count) override {
-    first_ = first;
+    slice_ = static_cast<const T*>(matrix_.data) + matrix_.offset(first);
+    stride_ = matrix_.stride(first);
     count_ = count;
   }
   void sum(int64_t frame, A* z) override {
     const Selection<T> events = events_of<T>(events_, frame);
     for (int64_t column = 0; column < count_; column += kGatherColumns<A>) {
-      const int64_t rest = count_ - column;
-      gather(events, weights_ + first_ + column, width_, z + column,
-             rest < kGatherColumns<A> ? rest : kGatherColumns<A>);
+      gather(events, slice_ + column, stride_, z + column,
+             smaller(count_ - column, kGatherColumns<A>));
     }
   }
 
  private:
   Events events_;
-  const T* weights_;
-  int64_t width_, first_ = 0, count_ = 0;
+  Slices matrix_;
+  const T* slice_ = nullptr;
+  int64_t stride_ = 0, count_ = 0;
 };
 
 template <class T>
