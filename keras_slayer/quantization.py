@@ -6,9 +6,8 @@ A float weight is the chip's integer over 64. With a sign the integers are even,
 
 from __future__ import annotations
 
-import tensorflow as tf
-
 from keras_slayer.ops import checks
+from keras_slayer.ops.quantize import quantize
 
 WEIGHT_MIN = -4.0  # -256 / 64
 
@@ -37,13 +36,4 @@ def quantize_weights(weights, bits: int = 8):
     Returns:
         Tensor like ``weights``, each element an integer / 64.
     """
-    step, high = weight_step(bits), weight_max(bits)
-
-    @tf.custom_gradient
-    def quantize(w):
-        rounded = tf.round(w / step) * step
-        inside = tf.logical_and(rounded >= WEIGHT_MIN, rounded <= high)
-        clipped = tf.clip_by_value(rounded, WEIGHT_MIN, high)
-        return clipped, lambda grad: tf.where(inside, grad, tf.zeros_like(grad))
-
-    return quantize(tf.convert_to_tensor(weights))
+    return quantize(weights, weight_step(bits), WEIGHT_MIN, weight_max(bits))

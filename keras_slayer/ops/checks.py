@@ -13,14 +13,20 @@ GRADIENTS = ("slayer", "exodus")
 SURROGATES = ("exponential", "triangle")
 
 
-def series(x, name: str = "x", dtypes: tuple[str, ...] = FLOAT_DTYPES) -> tf.Tensor:
-    """``x`` as a tensor of one of these dtypes with the axes (batch, time, ...)."""
+def tensor(x, name: str, dtypes: tuple[str, ...] = FLOAT_DTYPES) -> tf.Tensor:
+    """``x`` as a tensor of one of these dtypes."""
     x = tf.convert_to_tensor(x)
     if x.dtype.name not in dtypes:
         raise ValueError(
             f"{name} must have one of the dtypes {', '.join(dtypes)}. "
             f"Received: dtype={x.dtype.name}"
         )
+    return x
+
+
+def series(x, name: str = "x", dtypes: tuple[str, ...] = FLOAT_DTYPES) -> tf.Tensor:
+    """``x`` as a tensor of one of these dtypes with the axes (batch, time, ...)."""
+    x = tensor(x, name, dtypes)
     if x.shape.rank is not None and x.shape.rank < 2:
         raise ValueError(
             f"{name} must have the axes (batch, time, ...). Received: shape={tuple(x.shape)}"

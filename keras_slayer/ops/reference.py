@@ -264,6 +264,17 @@ def delay(x, delay):
     return apply(x, delay)
 
 
+def quantize(weights, step: float, low: float, high: float):
+    @tf.custom_gradient
+    def straight_through(w):
+        rounded = tf.round(w / step) * step
+        inside = tf.logical_and(rounded >= low, rounded <= high)
+        clipped = tf.clip_by_value(rounded, low, high)
+        return clipped, lambda grad: tf.where(inside, grad, tf.zeros_like(grad))
+
+    return straight_through(weights)
+
+
 def spike_matmul(spikes, weights):
     return tf.linalg.matmul(tf.cast(spikes, weights.dtype), weights)
 

@@ -206,6 +206,7 @@ void pack_weights(Dtype, const MatmulInputGradArgs&, int64_t, int64_t);
 void matmul_input_grad(Dtype, const MatmulInputGradArgs&, int64_t, int64_t);
 void event_conv(Dtype, const EventConvArgs&, int64_t, int64_t);
 void event_conv_grad(Dtype, const EventConvGradArgs&, int64_t, int64_t);
+void quantize(Dtype, const QuantizeArgs&, int64_t, int64_t);
 
 }  // namespace KS_ISA
 }  // namespace keras_slayer

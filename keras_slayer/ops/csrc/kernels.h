@@ -326,6 +326,17 @@ struct MatmulInputGradArgs {
 constexpr int64_t kInputGradRows = 24, kInputGradInputs = 256;
 constexpr int64_t kPackedInputs = 64;  // of the weights: an item of pack_weights
 
+// out = step round(weights / step) within [low, high]; with a gradient: where that is no clip, the
+// gradient, else zero, which may be written over it. An item is a chunk of kWeightChunk weights.
+struct QuantizeArgs {
+  int64_t size;
+  double step, low, high;
+  const void* weights;
+  const void* grad;
+  void* out;
+};
+constexpr int64_t kWeightChunk = 16384;
+
 struct Kernels {
   const char* name;
   void (*fir)(Dtype, const FirArgs&, int64_t begin, int64_t end);
@@ -350,6 +361,7 @@ struct Kernels {
   void (*matmul_input_grad)(Dtype, const MatmulInputGradArgs&, int64_t begin, int64_t end);
   void (*event_conv)(Dtype, const EventConvArgs&, int64_t begin, int64_t end);
   void (*event_conv_grad)(Dtype, const EventConvGradArgs&, int64_t begin, int64_t end);
+  void (*quantize)(Dtype, const QuantizeArgs&, int64_t begin, int64_t end);
 };
 
 // The kernels for this processor (KERAS_SLAYER_ISA=baseline|avx2|avx512 in the

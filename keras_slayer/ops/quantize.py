@@ -1,0 +1,44 @@
+"""Weights rounded to a grid, with straight-through gradients."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from keras_slayer.ops import checks, library, reference
+
+
+@tf.autograph.experimental.do_not_convert
+def quantize(weights, step: float, low: float, high: float):
+    """q = clip(step round(w / step), low, high), halves rounded to the even neighbour.
+
+    The gradient passes as if nothing had been rounded, dw = dq, and is zero where the
+    clip acts.
+
+    Args:
+        weights: tensor of float32, float64, float16 or bfloat16.
+        step: a power of two.
+        low, high: multiples of ``step``.
+
+    Returns:
+        Tensor like ``weights``.
+
+    Raises:
+        ValueError: weights of another dtype.
+    """
+    weights = checks.tensor(weights, "weights")
+    native = library.native()
+    if native is None:
+        return reference.quantize(weights, step, low, high)
+    grid = {"step": step, "low": low, "high": high}
+
+    @tf.custom_gradient
+    def straight_through(weights):
+        # Persistent tapes look for the native ops' gradients; there are none.
+        fixed = tf.stop_gradient(weights)
+
+        def gradient(grad):
+            return native.keras_slayer_quantize_grad(weights=fixed, grad=grad, **grid)
+
+        return native.keras_slayer_quantize(weights=fixed, **grid), gradient
+
+    return straight_through(weights)
