@@ -75,7 +75,7 @@ def test_persistent_tape_in_a_function():
 def test_weights_must_be_floats(backend):
     with (
         cases.backend(backend),
-        pytest.raises(ValueError, match="weights must have one of the dtypes .* dtype=int32"),
+        pytest.raises(ValueError, match=r"weights must have one of the dtypes .* dtype=int32"),
     ):
         quantize(tf.constant([1, 2]), **GRID)
 
