@@ -1,10 +1,10 @@
 """The gradient of a pool's input: one number a window says what each of its pixels gets.
 
-A pool's gradient op writes the gradient of every pixel, and that tensor remembers how to get
-that of the pool's sums instead: a convolution of this package reads those, and spreads them
-over the pixels as it goes. In a graph (``model.fit``, ``tf.function``) what nobody reads is
-not computed, so the larger of the two is never in memory. In eager mode it would be computed
-all the same, and nothing is remembered.
+A pool's gradient op writes the gradient of every pixel, and that tensor remembers what it was
+made of, the gradient of the pool's spikes: a convolution of this package reads that instead,
+takes it through the pool's neurons, and spreads it over the pixels as it goes. In a graph
+(``model.fit``, ``tf.function``) what nobody reads is not computed, so the larger of the two is
+never in memory. In eager mode it would be computed all the same, and nothing is remembered.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import dataclasses
 from collections.abc import Callable
 
 import tensorflow as tf
+
+from keras_slayer.ops.neuron_spec import NeuronSpec
 
 _POOLED = "_keras_slayer_pooled"
 
@@ -32,9 +34,14 @@ class Gradient:
         return {
             "grad": self.spikes,
             "pool_weight": tf.zeros([], tf.float64),
+            "pool_membrane": tf.zeros([0], self.spikes.dtype),
+            "pool_params": tf.zeros([0], tf.float64),
             "pool_size": [],
             "pool_strides": [],
             "pool_padding_before": [],
+            "pool_neuron": "srm",
+            "pool_exodus": False,
+            "pool_surrogate": "exponential",
         }
 
 
@@ -44,21 +51,30 @@ class PooledGradient:
 
     Attributes:
         pool: arguments of the pool's native ops.
-        sums: makes the gradient of the pool's sums (batch, time, height, width, channels).
-        whole: makes that of every spike.
+        spec: its neurons.
+        membrane: their membrane potential.
+        spikes: gradient of their spikes.
+        whole: makes that of every spike that the pool reads.
     """
 
     pool: dict
-    sums: Callable[[], tf.Tensor]
+    spec: NeuronSpec
+    membrane: tf.Tensor
+    spikes: tf.Tensor
     whole: Callable[[], tf.Tensor]
 
     def native_options(self) -> dict:
         return {
-            "grad": self.sums(),
+            "grad": self.spikes,
             "pool_weight": self.pool["weight"],
+            "pool_membrane": self.membrane,
+            "pool_params": self.spec.params,
             "pool_size": self.pool["pool_size"],
             "pool_strides": self.pool["strides"],
             "pool_padding_before": self.pool["padding_before"],
+            "pool_neuron": self.spec.kind,
+            "pool_exodus": self.spec.exodus,
+            "pool_surrogate": self.spec.surrogate,
         }
 
 

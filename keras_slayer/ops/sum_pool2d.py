@@ -128,10 +128,7 @@ def _layer(pool: SumPool2D, frames, spec: NeuronSpec, dtype):
                 grad.set_shape(frames.shape)
                 return grad
 
-            def grad_sums():
-                return spec.native_grad(grad_fired, membrane)
-
-            pooled = PooledGradient(pool.native_options, grad_sums, grad_spikes)
+            pooled = PooledGradient(pool.native_options, spec, membrane, grad_fired, grad_spikes)
             return pooled_gradient.remember(grad_spikes(), pooled)
 
         return (fired, membrane), grad

@@ -202,8 +202,16 @@ GOOD = {
 OUTPUT = np.zeros((1, 3, 2, 3, 8), np.float32)
 NEURON = {"neuron": "srm", "params": SRM}
 POOL = {"pool_size": [2, 2], "strides": [2, 2], "padding_before": [0, 0], "weight": 1.0}
-NO_POOL = {"pool_size": [], "pool_strides": [], "pool_padding_before": []}
-POOLED = {"pool_size": [2, 2], "pool_strides": [2, 2], "pool_padding_before": [0, 0]}
+NO_POOL = {
+    "pool_size": [], "pool_strides": [], "pool_padding_before": [],
+    "pool_membrane": tf.zeros([0]), "pool_params": [],
+    "pool_neuron": "srm", "pool_exodus": False, "pool_surrogate": "triangle",
+}  # fmt: skip
+POOLED = {
+    "pool_size": [2, 2], "pool_strides": [2, 2], "pool_padding_before": [0, 0],
+    "grad": OUTPUT[:, :, :1, :1], "pool_membrane": OUTPUT[:, :, :1, :1],
+    "pool_params": NEURON["params"],
+}  # fmt: skip
 LAYER = {**NEURON, "bias": tf.zeros([0]), "batch_and_steps": tf.constant([1, 3], **I64)}
 GOOD |= {
     "matmul_layer": {**EVENTS, "weights": Z[0], **LAYER},
@@ -334,6 +342,11 @@ BAD = [
           *spoil(["conv2d_layer_grad"], "batch, time and channels", grad=OUTPUT[:, :, :1, :1, :7]),
           *spoil(["conv2d_layer_grad"], "heights and widths", grad=OUTPUT[:, :, :0, :1]),
           *spoil(["conv2d_layer_grad"], "weight one number", pool_weight=[1.0, 2.0]),
+          *spoil(["conv2d_layer_grad"], "grad and pool_membrane must have the same shape",
+                 pool_membrane=OUTPUT[:, :, :1, :2]),
+          *spoil(["conv2d_layer_grad"], "params must be a vector of 7", pool_params=[1.0]),
+          *spoil(["conv2d_layer_grad"], "response_decay must lie in",
+                 pool_params=[1.0, 1.0, 1.0, 2.0, 1.0, 0.5, 1.0]),
           *spoil(["conv2d_layer_grad"], "pool_size must be two numbers", pool_size=[2]),
           *spoil(["conv2d_layer_grad"], "pool_strides must be two numbers", pool_strides=[]),
           *spoil(["conv2d_layer_grad"], "pool_size must lie in", pool_size=[0, 2]),

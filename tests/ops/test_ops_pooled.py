@@ -1,4 +1,4 @@
-"""Gradients of convolutions under pools: read as those of the pools' sums, where graphs allow."""
+"""Gradients of convolutions under pools: read as those of the pools' spikes, where graphs allow."""
 
 import cases
 import layer_ops

@@ -1,8 +1,9 @@
 // The gradient of a layer's spikes, a block of neurons of a frame at a time: as memory holds
-// it, or made from the gradient of a pool's sums.
+// it, or made from the gradient of the spikes of a pool that alone reads them.
 #ifndef KERAS_SLAYER_GRAD_ROWS_H_
 #define KERAS_SLAYER_GRAD_ROWS_H_
 
+#include "adjoint_rows.h"
 #include "pool_spread.h"
 
 namespace keras_slayer {
@@ -14,11 +15,40 @@ class GradRows {
   using A = ArithmeticOf<T>;
   GradRows(const SpikesGrad& grad, const Shape& shape)
       : data_(static_cast<const T*>(grad.data)),
+        membrane_(static_cast<const T*>(grad.membrane)),
         pooled_(grad.pooled),
         g_(grad.pool),
         frame_(pooled_ ? g_.out_height * g_.out_width * g_.channels : shape.inner),
         spread_(g_),
-        wide_(1, pooled_ && !kSame ? frame_ : 0) {}
+        neuron_(pooled_ ? new_adjoint_rows<T, T>(grad.neuron, frame_, frame_) : nullptr),
+        sums_(pooled_ ? kTile : 0, frame_) {}
+
+  // Before the last step of a sample, of which the neurons [first, first + count) are read.
+  void reset(int64_t first, int64_t count) {
+    aim(first, count);
+    if (!pooled_) return;
+    begin_ = first_;
+    size_ = count_;
+    neuron_->reset(size_, size_);
+  }
+  // Before the rows of `frame` and so many steps back are read, up to kTile of them: the
+  // gradients of the pool's sums, through its neurons.
+  void read(int64_t frame, int64_t steps) {
+    last_ = frame;
+    if (!pooled_) return;
+    for (int64_t from = 0; from < size_; from += kBlock) {
+      const int64_t size = smaller(kBlock, size_ - from);
+      for (int64_t i = 0; i < steps; ++i) {
+        const int64_t at = (frame - i) * frame_ + begin_ + from;
+        // The rows that come next: of this block of neurons, then of the next one.
+        const int64_t next = i + kAhead < steps ? at - kAhead * frame_
+                                                : at + (steps - kAhead) * frame_ + kBlock;
+        prefetch_row(data_ + next, size);
+        prefetch_row(membrane_ + next, size);
+        neuron_->step(data_ + at, membrane_ + at, from, size, sums_.row(i) + from);
+      }
+    }
+  }
 
   // Neurons of a block: with a pool whole rows of pixels.
   int64_t block() const {
@@ -39,30 +69,32 @@ class GradRows {
   }
   // Asks memory for the block of a frame, or for the one that follows it.
   void prefetch(int64_t frame, bool next) const {
-    prefetch_row(data_ + frame * frame_ + first_ + (next ? count_ : 0), count_);
+    if (!pooled_) prefetch_row(data_ + frame * frame_ + first_ + (next ? count_ : 0), count_);
   }
   // The block of a frame, perhaps in `room`.
   const A* row(int64_t frame, A* room) {
-    const T* from = data_ + frame * frame_ + first_;
-    if constexpr (kSame) {
-      if (!pooled_) return from;
-      spread_.spread(from, room);
-    } else {
-      A* __restrict to = pooled_ ? wide_.row(0) : room;
-      KS_VECTOR_LOOP(j, count_) to[j] = load(from[j]);
-      if (pooled_) spread_.spread(to, room);
+    if (pooled_) {
+      spread_.spread(sums_.row(last_ - frame) + first_ - begin_, room);
+      return room;
     }
-    return room;
+    const T* from = data_ + frame * frame_ + first_;
+    if constexpr (sizeof(T) == sizeof(A)) {
+      return from;
+    } else {
+      KS_VECTOR_LOOP(j, count_) room[j] = load(from[j]);
+      return room;
+    }
   }
 
  private:
-  static constexpr bool kSame = sizeof(T) == sizeof(A);
-  const T* data_;
+  const T *data_, *membrane_;
   bool pooled_;
   PoolGeometry g_;
   int64_t frame_;
   PoolSpread<A> spread_;
-  Rows<A> wide_;
+  Owned<AdjointRows<T, T>> neuron_;
+  Rows<A> sums_;  // of the steps that were read, from begin_ on
+  int64_t begin_ = 0, size_ = 0, last_ = 0;
   int64_t first_ = 0, count_ = 0;
 };
 

@@ -238,12 +238,14 @@ struct LayerArgs {
   bool* not_finite;
 };
 
-// The gradient of a layer's spikes; or, where a pool alone reads them, that of the pool's sums,
-// which are fewer and all there is to know.
+// The gradient of a layer's spikes; or, where a pool alone reads them, that of the pool's spikes,
+// and what leads from there to its sums, which are fewer than its inputs and all there is to know.
 struct SpikesGrad {
   const void* data;
   bool pooled;
   PoolGeometry pool;
+  NeuronParams neuron;   // of the pool, like its membrane potential
+  const void* membrane;
 };
 
 struct ConvWeightsGradArgs {  // item: a group of samples and a block, into partial[item]

@@ -17,6 +17,7 @@ void adjoint_tile(const Shape& shape, GradRows<T>* grads, const void* membranes,
                   int64_t steps, int64_t first, int64_t count, AdjointRows<T, A>* neuron,
                   const Rows<A>& lambda, const Rows<A>* dz) {
   const int64_t block = grads->block();
+  grads->read(frame, steps);
   for (int64_t from = 0; from < count; from += block) {
     const int64_t size = count - from < block ? count - from : block;
     grads->aim(first + from, size);
@@ -77,6 +78,7 @@ void conv_weights_grad(Dtype dtype, const ConvWeightsGradArgs& args, int64_t beg
       synapse.aim(first, count);
       for (int64_t b = sample; b < last; ++b) {
         neuron->reset(count, count);
+        grads.reset(first, count);
         for (int64_t past = shape.steps; past > 0; past -= kTile) {
           const int64_t steps = past < kTile ? past : kTile, frame = b * shape.steps + past - 1;
           adjoint_tile(shape, &grads, args.membrane, frame, steps, first, count, neuron.get(), dz,
@@ -116,6 +118,7 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
       const int64_t last = synapse->last_row() * out_row;
       const int64_t count = last > first ? last - first : 0, size = (bottom - top) * args.in_row;
       neuron->reset(count, pool ? count : size);
+      grads.reset(first, count);
       for (int64_t past = shape.steps; past > 0; past -= kTile) {
         const int64_t steps = past < kTile ? past : kTile;
         const int64_t frame = sample * shape.steps + past - 1;
@@ -164,6 +167,7 @@ void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end
       for (int64_t b = item * w.samples; b < past_sample && b < shape.batch; ++b) {
         neuron->reset(shape.inner, shape.inner);
         after->reset(0, size);
+        grads.reset(0, shape.inner);
         for (int64_t past = shape.steps; past > 0; past -= args.tile) {
           const int64_t steps = smaller(past, args.tile), frame = b * shape.steps + past - 1;
           adjoint_tile(shape, &grads, w.membrane, frame, steps, 0, shape.inner, neuron.get(),

@@ -56,7 +56,7 @@ Aligned<A> spread_weights(const ConvGeometry& g, const Tensor& weights) {
 
 // Both gradients of a convolution and its neurons; one that nothing asks for is
 // neither computed nor set. grad is that of the spikes or, where pool_size is not
-// empty, that of the sums of the pool that read them.
+// empty, that of the spikes of the pool that alone reads them.
 REGISTER_OP("KerasSlayer>Conv2DLayerGrad")
     KS_EVENT_INPUTS
     .Input("grad: T")
@@ -66,12 +66,17 @@ REGISTER_OP("KerasSlayer>Conv2DLayerGrad")
     .Input("params: double")
     .Input("weights: T")
     .Input("pool_weight: double")
+    .Input("pool_membrane: T")
+    .Input("pool_params: double")
     .Output("grad_input: T")
     .Output("grad_weights: T")
     KS_CONV_ATTRS
     .Attr("pool_size: list(int)")
     .Attr("pool_strides: list(int)")
     .Attr("pool_padding_before: list(int)")
+    .Attr("pool_neuron: {'srm', 'cuba', 'loihi_cuba'}")
+    .Attr("pool_exodus: bool")
+    .Attr("pool_surrogate: {'exponential', 'triangle'}")
     KS_NEURON_ATTR
     KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
@@ -98,6 +103,8 @@ class Conv2DLayerGrad : public ConvOp {
     if (pooled_) {
       OP_REQUIRES_OK(context,
                      pool_.read(context, "pool_size", "pool_strides", "pool_padding_before"));
+      OP_REQUIRES_OK(context, read_gradient(context, &pool_gradient_, "pool_"));
+      OP_REQUIRES_OK(context, read_kind(context, &pool_kind_, "pool_"));
     }
   }
   void Compute(OpKernelContext* context) override {
@@ -119,7 +126,7 @@ class Conv2DLayerGrad : public ConvOp {
                 InvalidArgument("events and membrane must have as many frames. Received: ",
                                 w.events.rows, " rows of events, membrane of shape ",
                                 membrane.shape().DebugString()));
-    OP_REQUIRES_OK(context, read_grad(grad, membrane, context->input(9), &w.grad));
+    OP_REQUIRES_OK(context, read_grad(context, grad, membrane, &w.grad));
     w.membrane = data_of(membrane);
     const bool input = context->output_required(0), both = input && context->output_required(1);
     Tensor *grad_input = nullptr, *grad_weights = nullptr;
@@ -159,9 +166,10 @@ class Conv2DLayerGrad : public ConvOp {
   }
 
  private:
-  absl::Status read_grad(const Tensor& grad, const Tensor& membrane, const Tensor& weight,
+  absl::Status read_grad(OpKernelContext* context, const Tensor& grad, const Tensor& membrane,
                          SpikesGrad* args) const {
-    *args = {data_of(grad), pooled_, {}};
+    const Tensor& pool_membrane = context->input(10);
+    *args = {data_of(grad), pooled_, {}, pool_gradient_, data_of(pool_membrane)};
     if (!pooled_) return same_shape(grad, "grad", membrane, "membrane");
     for (int axis : {0, 1, 4}) {
       if (grad.dims() != 5 || grad.dim_size(axis) != membrane.dim_size(axis)) {
@@ -170,8 +178,10 @@ class Conv2DLayerGrad : public ConvOp {
                                membrane.shape().DebugString());
       }
     }
-    return pool_.prepare(membrane.shape(), grad.dim_size(2), grad.dim_size(3), weight,
-                         &args->pool);
+    TF_RETURN_IF_ERROR(pool_.prepare(membrane.shape(), grad.dim_size(2), grad.dim_size(3),
+                                     context->input(9), &args->pool));
+    TF_RETURN_IF_ERROR(same_shape(grad, "grad", pool_membrane, "pool_membrane"));
+    return read_neuron(context->input(11), pool_kind_, &args->neuron);
   }
 
   // Neurons whose rows for a tile of steps leave room for the weights in the
@@ -240,8 +250,8 @@ class Conv2DLayerGrad : public ConvOp {
     return args;
   }
 
-  NeuronParams gradient_ = {};
-  NeuronKind kind_;
+  NeuronParams gradient_ = {}, pool_gradient_ = {};
+  NeuronKind kind_, pool_kind_;
   bool pooled_ = false;
   PoolOptions pool_;
 };
@@ -298,7 +308,7 @@ class SumPool2DLayerInputGrad : public PoolOp {
     args.out_rows = args.pool.out_height;
     args.in_rows = args.pool.height;
     args.in_row = args.pool.width * args.pool.channels;
-    args.grad = {data_of(grad), false, {}};
+    args.grad = {data_of(grad), false, {}, {}, nullptr};
     args.membrane = data_of(membrane);
     args.grad_in = data_of(out);
     args.stream = is_large(*out);

@@ -71,18 +71,20 @@ inline absl::Status read_neuron(const Tensor& tensor, NeuronKind kind, NeuronPar
   return absl::OkStatus();
 }
 
-// The attributes that say which gradient: `exodus` and `surrogate`.
-inline absl::Status read_gradient(OpKernelConstruction* context, NeuronParams* neuron) {
+// The attributes that say which gradient: `exodus` and `surrogate`, after a prefix.
+inline absl::Status read_gradient(OpKernelConstruction* context, NeuronParams* neuron,
+                                  const std::string& prefix = "") {
   std::string surrogate;
-  TF_RETURN_IF_ERROR(context->GetAttr("surrogate", &surrogate));
+  TF_RETURN_IF_ERROR(context->GetAttr(prefix + "surrogate", &surrogate));
   neuron->surrogate.triangle = surrogate == "triangle";
-  return context->GetAttr("exodus", &neuron->exodus);
+  return context->GetAttr(prefix + "exodus", &neuron->exodus);
 }
 
-// The attribute `neuron`.
-inline absl::Status read_kind(OpKernelConstruction* context, NeuronKind* kind) {
+// The attribute `neuron`, after a prefix.
+inline absl::Status read_kind(OpKernelConstruction* context, NeuronKind* kind,
+                              const std::string& prefix = "") {
   std::string name;
-  TF_RETURN_IF_ERROR(context->GetAttr("neuron", &name));
+  TF_RETURN_IF_ERROR(context->GetAttr(prefix + "neuron", &name));
   *kind = name == "srm"    ? NeuronKind::kSrm
           : name == "cuba" ? NeuronKind::kCuba
                            : NeuronKind::kLoihi;
