@@ -126,6 +126,63 @@ def test_input_is_rounded_to_weight_units(name, dtype):
 
 
 @BACKENDS
+def test_double_input_is_rounded_as_double(name):
+    """4.5 in float, where it would become 4."""
+    z = np.array([4.5 + 2.0**-40, 5.5 - 2.0**-40, 0]).reshape(1, 3, 1) / 64
+    with cases.backend(name):
+        _, voltage = ops.loihi_cuba(z, current_decay=4096, voltage_decay=4096)
+    assert (np.ravel(voltage) * 64).tolist() == [0, 5, 5]
+
+
+def in_integers(z, mantissa, current_decay, voltage_decay):
+    """As ``chip``, for all neurons of (batch, time, neurons) at once."""
+    u = v = arriving = np.zeros_like(z[:, 0])
+    decayed = lambda x, decay: np.sign(x) * (np.abs(x * (4096 - decay)) >> 12)  # noqa: E731
+    voltages = []
+    for now in np.moveaxis(z, 1, 0):
+        u = decayed(u, current_decay) + (arriving << 6)
+        u = np.where(u > 2**23, u - 2**24, np.where(u <= -(2**23), u + 2**24, u))
+        v = np.clip(decayed(v, voltage_decay) + u, 1 - 2**23, 2**23 - 1)
+        voltages.append(v)
+        v, arriving = np.where(v > mantissa << 6, 0, v), now
+    return np.stack(voltages, axis=1)
+
+
+@BACKENDS
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("decay", [0, 1, 2, 3, 127, 1024, 1365, 2047, 2048, 2731, 4094, 4095])
+def test_decays_of_numbers_of_every_size(name, dtype, decay):
+    """Products of 36 bits: the current and the voltage, from all 24 bits down to the last."""
+    rng = np.random.default_rng(decay)
+    bits = rng.integers(0, 18, size=(2, 12, 1500))
+    z = rng.integers(-(2**bits) + 1, 2**bits) * (rng.random(bits.shape) < 0.4)
+    with cases.backend(name):
+        _, voltage = ops.loihi_cuba(
+            tf.constant(z / 64, dtype),
+            threshold_mantissa=131071,
+            current_decay=decay,
+            voltage_decay=4096 - decay,
+        )
+    np.testing.assert_array_equal(voltage * 4096, in_integers(z, 131071, decay, 4096 - decay))
+
+
+@BACKENDS
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("size", [2**17 - 1, 2**17, 2**18, 3 * 2**20])
+def test_input_past_the_range_of_floats_amid_a_series(name, dtype, size):
+    """One neuron of one sample gets it, at one step: all are exact, those after it too."""
+    rng = np.random.default_rng(5)
+    z = rng.integers(-300, 400, size=(3, 40, 700))
+    z[1, 17, 33], z[1, 19, 34] = size, -size
+    z[:, 20:22, 500] = [2**17 - 1, 1 - 2**17]
+    with cases.backend(name):
+        _, voltage = ops.loihi_cuba(
+            tf.constant(z / 64, dtype), threshold_mantissa=9000, current_decay=3, voltage_decay=7
+        )
+    np.testing.assert_array_equal(voltage * 4096, in_integers(z, 9000, 3, 7))
+
+
+@BACKENDS
 @pytest.mark.parametrize("gradient", ["slayer", "exodus"])
 def test_gradient_is_that_of_the_float_neuron_one_step_earlier(name, gradient):
     rng = np.random.default_rng(4)

@@ -102,29 +102,50 @@ struct Cuba {
   }
 };
 
+// x * y + z where neither the product nor the sum needs rounding: in one instruction
+// or two, it is the same.
+KS_HD float exact_multiply_add(float x, float y, float z) {
+#if defined(__FMA__) || defined(__CUDA_ARCH__)
+  return __builtin_fmaf(x, y, z);
+#else
+  return x * y + z;
+#endif
+}
+
 // The same neuron in Loihi's integers (current and voltage of 24 bits, decays
 // in 1/4096, threshold mantissa shifted by 6). Every quantity is an integer
-// held in a double: all products stay below 2^53, so this is exact, and it
-// vectorises where 64-bit integer multiplies do not.
+// held in a float or a double, and no sum or product is rounded; both vectorise
+// where integer multiplies do not. Floats are exact while inputs are below 2^23.
+template <class A>
 struct LoihiCuba {
-  double keep_i, keep_v;  // 4096 - decay
-  double threshold;       // mantissa << 6
+  A keep_i, keep_v;  // (4096 - decay) / 4096
+  A threshold;       // mantissa << 6
+  // Of the voltage. Not constants: compilers make branches of two comparisons with those.
+  A highest = A(0x1p23 - 1), lowest = -highest;
   struct State {
-    double current, voltage;
+    A current, voltage;
   };
-  // rsz(x * keep, 12): shift right by 12 toward zero.
-  KS_HD static double decay(double x, double keep) { return std::trunc(x * keep * 0x1p-12); }
-  // z in weight units (the chip's integers); returns the voltage before reset.
-  KS_HD double step(State& s, double z, double* spike) const {
-    double u = decay(s.current, keep_i) + z * 64.0;
-    u = u > 0x1p23 ? u - 0x1p24 : (u <= -0x1p23 ? u + 0x1p24 : u);
-    double v = decay(s.voltage, keep_v) + u;
-    v = v > 0x1p23 - 1 ? 0x1p23 - 1 : v;
-    v = v < -0x1p23 + 1 ? -0x1p23 + 1 : v;
+  // rsz(x * 4096 keep, 12): shift right by 12 toward zero. A double holds the product ...
+  KS_HD static double decay(double x, double keep) { return std::trunc(x * keep); }
+  // ... and two floats hold that of the bits from the 12th on and that of those below.
+  KS_HD static float decay(float x, float keep) {
+    const float high = std::trunc(x * 0x1p-12f);
+    const float low = exact_multiply_add(high, -0x1p12f, x);
+    return exact_multiply_add(high, keep * 0x1p12f, std::trunc(low * keep));
+  }
+  // x in units of the current, an integer << 6; returns the voltage before reset.
+  KS_HD A step(State& s, A x, A* spike) const {
+    const A wrap = A(0x1p24);
+    A u = decay(s.current, keep_i) + x;
+    u = u > A(0x1p23) ? u - wrap : u;
+    u = u <= A(-0x1p23) ? u + wrap : u;
+    A v = decay(s.voltage, keep_v) + u;
+    v = v < highest ? v : highest;
+    v = v > lowest ? v : lowest;
     const bool fires = v > threshold;
-    *spike = fires ? 1.0 : 0.0;
+    *spike = fires ? A(1) : A(0);
     s.current = u;
-    s.voltage = fires ? 0.0 : v;
+    s.voltage = fires ? A(0) : v;
     return v;
   }
 };

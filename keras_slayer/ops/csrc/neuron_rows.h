@@ -51,28 +51,33 @@ struct CubaNeuron {
   }
 };
 
-// The chip's: an input acts one step after it arrives.
-template <class A>
+// The chip's, in the arithmetic of N: an input acts one step after it arrives.
+template <class A, class N>
 struct LoihiNeuron {
-  using Number = double;
+  using Number = N;
   static constexpr int kStates = 3;
   static constexpr bool kChip = true;
-  LoihiCuba cuba;
+  LoihiCuba<N> cuba;
   A threshold;
-  // v is an integer, so it is above the threshold if it is above its floor, which a float
-  // holds like every v.
   explicit LoihiNeuron(const NeuronParams& p)
-      : cuba{p.keep_current * 4096.0, p.keep_voltage * 4096.0, p.threshold * 4096.0},
-        threshold(A(std::floor(cuba.threshold) * 0x1p-12)) {}
-  KS_HD A step(double (&state)[kStates], A z, A* spike) const {
-    LoihiCuba::State s = {state[0], state[1]};
-    double fires;
-    const double v = cuba.step(s, state[2], &fires);
+      : cuba{N(p.keep_current), N(p.keep_voltage), N(p.threshold * 4096)},
+        threshold(A(p.threshold)) {}
+  KS_HD A step(N (&state)[kStates], A z, A* spike) const {
+    typename LoihiCuba<N>::State s = {state[0], state[1]};
+    N fires;
+    const N v = cuba.step(s, state[2], &fires);
     *spike = A(fires);
     state[0] = s.current, state[1] = s.voltage;
-    // A float weight is integer/64. Rounding undoes what the product before this may have lost.
-    state[2] = rint(double(z) * 64.0);
-    return A(v * 0x1p-12);
+    state[2] = units(z);
+    return A(v * N(0x1p-12));
+  }
+  // Input in units of the current. A float weight is integer / 64, and the integer is
+  // shifted by 6. Rounding undoes what the product of synapses may have lost.
+  KS_HD static N units(A z) {
+    if constexpr (sizeof(N) == sizeof(double)) return std::rint(double(z) * 64.0) * 64.0;
+    // A sum of this size has no bits below 64.
+    const A large = sizeof(A) == sizeof(float) ? A(0x1.8p29) : A(0x1.8p58);
+    return N((z * A(4096) + large) - large);
   }
 };
 
@@ -88,19 +93,28 @@ class NeuronRows {
   // spikes and membrane potential (before reset) out. Spikes may be written over
   // z, element by element.
   virtual void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) = 0;
-  virtual bool finite() const = 0;
+  // Whether all input has been, where the kind of neuron asks for it.
+  virtual bool finite() const { return true; }
 };
 
 template <class T, class S, class Neuron>
 class NeuronRowsOf final : public NeuronRows<T, S> {
  public:
   using A = ArithmeticOf<T>;
+  using Number = typename Neuron::Number;
   NeuronRowsOf(const NeuronParams& p, int64_t block)
       : neuron_(p), state_(Neuron::kStates, block) {}
+  // Goes on where the same neuron in other numbers has come to.
+  template <class Other>
+  NeuronRowsOf(const NeuronParams& p, int64_t block, const Rows<Other>& state)
+      : NeuronRowsOf(p, block) {
+    for (int i = 0; i < Neuron::kStates; ++i) {
+      for (int64_t j = 0; j < block; ++j) state_.row(i)[j] = Number(state.row(i)[j]);
+    }
+  }
+  const Rows<Number>& state() const { return state_; }
   void reset(int64_t count) override { state_.clear(count); }
   void step(const A* z, int64_t first, int64_t count, S* spikes, T* __restrict membrane) override {
-    using Number = typename Neuron::Number;
-    if constexpr (Neuron::kChip) check(z, count);
     const Neuron neuron = neuron_;
     Number* __restrict states = state_.row(0) + first;
     const int64_t stride = state_.stride();
@@ -117,7 +131,6 @@ class NeuronRowsOf final : public NeuronRows<T, S> {
     }
     if constexpr (kSpikesAfter) spikes_after(membrane, count, spikes);
   }
-  bool finite() const override { return finite_; }
 
  private:
   // Spikes as bytes need four vectors of numbers for one of theirs, more than the
@@ -133,14 +146,52 @@ class NeuronRowsOf final : public NeuronRows<T, S> {
     }
   }
 
+  Neuron neuron_;
+  Rows<Number> state_;
+};
+
+// The chip's neurons: in floats until an input is too large for them to be exact, in
+// doubles from there on.
+template <class T, class S>
+class LoihiRows final : public NeuronRows<T, S> {
+ public:
+  using A = ArithmeticOf<T>;
+  LoihiRows(const NeuronParams& p, int64_t block) : params_(p), block_(block), floats_(p, block) {}
+  ~LoihiRows() override { delete doubles_; }
+  void reset(int64_t count) override {
+    delete doubles_;
+    doubles_ = nullptr;
+    floats_.reset(count);
+  }
+  void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) override {
+    int64_t large = 0;  // or not a number
+    KS_VECTOR_LOOP(j, count) large |= std::fabs(z[j]) < A(kLarge) ? 0 : 1;
+    if (large != 0 && doubles_ == nullptr) doubles_ = new Doubles(params_, block_, floats_.state());
+    if (large != 0) check(z, count);
+    if (doubles_ != nullptr) {
+      doubles_->step(z, first, count, spikes, membrane);
+    } else {
+      floats_.step(z, first, count, spikes, membrane);
+    }
+  }
+  bool finite() const override { return finite_; }
+
+ private:
+  using Floats = NeuronRowsOf<T, S, LoihiNeuron<A, float>>;
+  using Doubles = NeuronRowsOf<T, S, LoihiNeuron<A, double>>;
+
+  // 2^23 in units of the current: with less, the current is at most 2^24 before its wrap,
+  // the last integer that floats count to.
+  static constexpr double kLarge = 0x1p11;
+
   void check(const A* z, int64_t count) {
-    int64_t invalid = 0;
-    KS_VECTOR_LOOP(j, count) invalid |= z[j] - z[j] == A(0) ? 0 : 1;
-    finite_ = finite_ && invalid == 0;
+    for (int64_t j = 0; j < count; ++j) finite_ = finite_ && z[j] - z[j] == A(0);
   }
 
-  Neuron neuron_;
-  Rows<typename Neuron::Number> state_;
+  NeuronParams params_;
+  int64_t block_;
+  Floats floats_;
+  Doubles* doubles_ = nullptr;
   bool finite_ = true;
 };
 
@@ -154,7 +205,7 @@ NeuronRows<T, S>* new_neuron_rows(const NeuronParams& p, int64_t block) {
     case NeuronKind::kCuba:
       return new NeuronRowsOf<T, S, CubaNeuron<A>>(p, block);
     default:
-      return new NeuronRowsOf<T, S, LoihiNeuron<A>>(p, block);
+      return new LoihiRows<T, S>(p, block);
   }
 }
 
