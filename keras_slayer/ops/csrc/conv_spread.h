@@ -21,6 +21,7 @@ class ConvSpread final : public SpreadRows<A> {
         weights_(weights),
         order_(geometry, sizeof(A)),
         winograd_(geometry, weights),
+        left_(1, geometry.out_height),
         windows_(kPixels, order_.window),
         index_(kPixels, geometry.filters + kGroup),
         value_(kPixels, geometry.filters + kGroup) {}
@@ -35,40 +36,22 @@ class ConvSpread final : public SpreadRows<A> {
     winograd_.aim(top, bottom);
   }
   void spread(const A* grad, A* band) override {
-    const int64_t filters = g_.filters / g_.groups, row = g_.out_width * g_.filters;
-    clear(band, (this->bottom_ - this->top_) * g_.width * g_.channels);
+    const int64_t row = g_.out_width * g_.filters;
+    int64_t left = 0;
     winograd_.start();
-    for (int64_t oy = this->first_; oy < this->last_; ++oy, grad += row) {
-      if (winograd_.usable() && more_events(grad, row, row / kWinogradShare)) {
-        winograd_.take(oy, grad);
-        continue;
+    for (int64_t oy = this->first_; oy < this->last_; ++oy) {
+      const A* from = grad + (oy - this->first_) * row;
+      if (winograd_.usable() && more_events(from, row, row / kWinogradShare)) {
+        winograd_.take(oy, from);
+      } else if (more_events(from, row, 0)) {
+        left_.row(0)[left++] = int32_t(oy);
       }
-      choose_runs(oy);
-      for (int64_t group = 0; group < g_.groups; ++group) {
-        for (int64_t ox = 0; ox < g_.out_width; ox += kPixels) {
-          const int64_t pixels = g_.out_width - ox < kPixels ? g_.out_width - ox : kPixels;
-          const A* from = grad + ox * g_.filters + group * filters;
-          int64_t events = 0;
-          for (int64_t i = 0; i < pixels; ++i) {
-            size_[i] = count_events(from + i * g_.filters, filters);
-            events += size_[i];
-          }
-          if (events * kDenseShare > pixels * filters) {
-            multiply(from, filters, group * filters, pixels);
-          } else {
-            for (int64_t i = 0; i < pixels; ++i) {
-              pack_events(from + i * g_.filters, filters, group * filters, index_.row(i),
-                          value_.row(i));
-            }
-            sum_windows(pixels);
-          }
-          for (int64_t first = 0; first < g_.kernel_width; ++first) {
-            for (int64_t i = first; i < pixels; i += g_.kernel_width) {
-              if (size_[i] > 0) add_window(windows_.row(i), oy, ox + i, group, band);
-            }
-          }
-        }
-      }
+    }
+    if (left == 0 && winograd_.fill(band)) return;
+    clear(band, (this->bottom_ - this->top_) * g_.width * g_.channels);
+    for (int64_t i = 0; i < left; ++i) {
+      const int64_t oy = left_.row(0)[i];
+      spread_row(oy, grad + (oy - this->first_) * row, band);
     }
     winograd_.add_to(band);
   }
@@ -77,6 +60,37 @@ class ConvSpread final : public SpreadRows<A> {
   static constexpr int64_t kPixels = 16;  // treated together
   // One in so many gradients is not zero: the dense product, or Winograd's, is as fast.
   static constexpr int64_t kDenseShare = 3, kWinogradShare = 12;
+
+  // One row of output pixels, with windows.
+  void spread_row(int64_t oy, const A* grad, A* band) {
+    const int64_t filters = g_.filters / g_.groups;
+    choose_runs(oy);
+    for (int64_t group = 0; group < g_.groups; ++group) {
+      for (int64_t ox = 0; ox < g_.out_width; ox += kPixels) {
+        const int64_t pixels = g_.out_width - ox < kPixels ? g_.out_width - ox : kPixels;
+        const A* from = grad + ox * g_.filters + group * filters;
+        int64_t events = 0;
+        for (int64_t i = 0; i < pixels; ++i) {
+          size_[i] = count_events(from + i * g_.filters, filters);
+          events += size_[i];
+        }
+        if (events * kDenseShare > pixels * filters) {
+          multiply(from, filters, group * filters, pixels);
+        } else {
+          for (int64_t i = 0; i < pixels; ++i) {
+            pack_events(from + i * g_.filters, filters, group * filters, index_.row(i),
+                        value_.row(i));
+          }
+          sum_windows(pixels);
+        }
+        for (int64_t first = 0; first < g_.kernel_width; ++first) {
+          for (int64_t i = first; i < pixels; i += g_.kernel_width) {
+            if (size_[i] > 0) add_window(windows_.row(i), oy, ox + i, group, band);
+          }
+        }
+      }
+    }
+  }
 
   int64_t input_row(int64_t oy, int64_t ky) const {
     return oy * g_.stride_y + ky * g_.dilation_y - g_.padding_top;
@@ -171,6 +185,7 @@ class ConvSpread final : public SpreadRows<A> {
   const A* weights_;
   SpreadOrder order_;
   WinogradSpread<A> winograd_;
+  Rows<int32_t> left_;  // rows that Winograd's does not take
   Rows<A> windows_;
   Rows<int32_t> index_;
   Rows<A> value_;

@@ -11,8 +11,8 @@ namespace keras_slayer {
 namespace KS_ISA {
 
 // For each frame: start, take the rows of gradients that are worth it, add_to the band,
-// which is of whole tiles. A row that is not taken counts as zeros. What a pixel is added
-// does not depend on the band.
+// which is of whole tiles, or fill it. A row that is not taken counts as zeros. What a pixel
+// is added does not depend on the band.
 template <class A>
 class WinogradSpread {
  public:
@@ -69,10 +69,16 @@ class WinogradSpread {
   void add_to(A* band) {
     if (!any_) return;
     choose_tiles();
-    for (int64_t point = 0; point < points(g_.kernel_width); ++point) {
-      g_.kernel_height == 3 ? sum_point<6>(point) : sum_point<8>(point);
-    }
-    g_.kernel_width == 3 ? finish<6>(band) : finish<8>(band);
+    finish<true>(band);
+  }
+
+  // In place of a clear and add_to, where every row of tiles has gradients; or false.
+  bool fill(A* band) {
+    if (!any_) return false;
+    choose_tiles();
+    if (active_count_ < block_count(size_, kTileSide)) return false;
+    finish<false>(band);
+    return true;
   }
 
  private:
@@ -92,8 +98,8 @@ class WinogradSpread {
     const SpreadOrder order(g_, sizeof(A));
     const TapFactors down(height), across(width);
     // Of one filter: its weights, and what G makes of each of their rows.
-    const Rows<double> taps(height * width, channels), partly(height, channels);
-    kernels_.clear(down.points * g_.filters * columns_);
+    Rows<double> taps(height * width, columns_), partly(height, columns_);
+    taps.clear(columns_);
     for (int64_t f = 0; f < g_.filters; ++f) {
       for (int64_t tap = 0; tap < height * width; ++tap) {
         for (int64_t c = 0; c < channels; ++c) {
@@ -104,21 +110,29 @@ class WinogradSpread {
       }
       for (int64_t px = 0; px < across.points; ++px) {
         for (int64_t ky = 0; ky < height; ++ky) {
-          weighted_sum(taps, ky * width, across.of[px], width, partly.row(ky));
+          weighted_sum(taps.row(ky * width), taps.stride(), across.of[px], width,
+                         partly.row(ky));
         }
         for (int64_t py = 0; py < down.points; ++py) {
           A* to = kernels_.row(px) + (py * g_.filters + f) * columns_;
-          weighted_sum(partly, 0, down.of[py], height, to);
+          weighted_sum(partly.row(0), partly.stride(), down.of[py], height, to);
         }
       }
     }
   }
   template <class To>
-  KS_HD void weighted_sum(const Rows<double>& terms, int64_t first, const double* factor,
-                          int64_t count, To* sum) const {
-    for (int64_t c = 0; c < g_.channels; ++c) {
+  KS_HD void weighted_sum(const double* terms, int64_t stride, const double* factors, int64_t taps,
+                          To* sum) const {
+    taps == 3 ? weighted_sum<3>(terms, stride, factors, sum)
+              : weighted_sum<5>(terms, stride, factors, sum);
+  }
+  template <int kTaps, class To>
+  KS_HD void weighted_sum(const double* __restrict terms, int64_t stride, const double* factors,
+                          To* __restrict sum) const {
+    KS_VECTOR_LOOP(c, columns_) {
       double value = 0;
-      for (int64_t k = 0; k < count; ++k) value += factor[k] * terms.row(first + k)[c];
+#pragma GCC unroll 5
+      for (int k = 0; k < kTaps; ++k) value += factors[k] * terms[k * stride + c];
       sum[c] = To(value);
     }
   }
@@ -204,9 +218,17 @@ class WinogradSpread {
     }
   }
 
-  // A^T along the rows, into the band.
-  template <int kPoints>
+  template <bool kAdd>
   void finish(A* band) {
+    for (int64_t point = 0; point < points(g_.kernel_width); ++point) {
+      g_.kernel_height == 3 ? sum_point<6>(point) : sum_point<8>(point);
+    }
+    g_.kernel_width == 3 ? finish_rows<6, kAdd>(band) : finish_rows<8, kAdd>(band);
+  }
+
+  // A^T along the rows, into the band.
+  template <int kPoints, bool kAdd>
+  void finish_rows(A* band) {
     const int64_t channels = g_.channels, stride = sums_.stride();
     for (int64_t i = 0; i < active_count_ * kTileSide; ++i) {
       const int64_t y = active_.row(0)[i / kTileSide] * kTileSide + i % kTileSide;
@@ -217,13 +239,13 @@ class WinogradSpread {
         const A* from = sums_.row(0) + (i * across_ + tile) * columns_;
         A* to = band + (y * g_.width + x) * channels;
         for_each_part<A>(channels, [&](int64_t c, auto lanes) {
-          finish_vector<kPoints, lanes.value * sizeof(A)>(from + c, stride, pixels, to + c,
-                                                          channels);
+          finish_vector<kPoints, lanes.value * sizeof(A), kAdd>(from + c, stride, pixels, to + c,
+                                                                channels);
         });
       }
     }
   }
-  template <int kPoints, int kBytes>
+  template <int kPoints, int kBytes, bool kAdd>
   KS_HD static void finish_vector(const A* from, int64_t stride, int64_t pixels, A* to,
                                   int64_t channels) {
     typedef A Vector __attribute__((vector_size(kBytes)));
@@ -233,10 +255,12 @@ class WinogradSpread {
 #pragma GCC unroll 4
     for (int k = 0; k < kTileSide; ++k) {
       if (k >= pixels) break;
-      Vector before;
-      __builtin_memcpy(&before, to + k * channels, kBytes);
-      before = before + out[k];
-      __builtin_memcpy(to + k * channels, &before, kBytes);
+      if constexpr (kAdd) {
+        Vector before;
+        __builtin_memcpy(&before, to + k * channels, kBytes);
+        out[k] = before + out[k];
+      }
+      __builtin_memcpy(to + k * channels, &out[k], kBytes);
     }
   }
 
