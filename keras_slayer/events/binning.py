@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from keras_slayer.events.scatter import image_shape, scatter_bins
 from keras_slayer.events.stream import Events
+from keras_slayer.ops import library
 
 MICROSECONDS_PER_MS = 1000.0
 LATE_CHOICES = ("drop", "error")
@@ -108,6 +109,56 @@ def check_binning(sensor_shape, steps, dt, late) -> tuple[int, ...]:
     return tuple(int(n) for n in sensor_shape)
 
 
+def distinct_bins(events, sensor_shape, steps, dt, late, dtype) -> tf.Tensor:
+    """The numbers of the bins, in the flattened tensor `(steps, *sensor_shape)`, that have events.
+
+    Args:
+        events: mapping of vectors, one recording; padding has t < 0.
+        dtype: int32 or int64, of the result.
+
+    Returns:
+        A vector, ascending.
+
+    Raises:
+        tf.errors.InvalidArgumentError: an event off the sensor, or late while `late="error"`.
+    """
+    native = library.native()
+    if native is None:
+        bins = flat_bins(events, sensor_shape, steps, dt, late)
+        return tf.unique(tf.sort(tf.cast(tf.boolean_mask(bins, bins >= 0), dtype))).y
+    names, limits, strides = zip(*_places(sensor_shape), strict=True)
+    return native.keras_slayer_bin_events(
+        t=_readable(events["t"]),
+        step_length=tf.constant(MICROSECONDS_PER_MS * dt, tf.float64),
+        places=[_readable(events[name]) for name in names],
+        steps=steps,
+        limits=limits,
+        strides=strides,
+        names=names,
+        late=late,
+        Index=dtype,
+    )
+
+
+def _readable(field) -> tf.Tensor:
+    """As one of the types that the native op reads."""
+    field = tf.convert_to_tensor(field)
+    if field.dtype in (tf.float16, tf.bfloat16):
+        return tf.cast(field, tf.float32)
+    return tf.cast(field, tf.int64) if field.dtype == tf.uint64 else field
+
+
+def _places(sensor_shape) -> list[tuple[str, int, int]]:
+    """Name, limit and stride in a frame of each field that says where an event is."""
+    height, width, channels = image_shape(sensor_shape)
+    places = [("x", width, channels)]
+    if len(sensor_shape) == 3:
+        places.append(("y", height, width * channels))
+    if channels > 1:
+        places.append(("polarity", channels, 1))
+    return places
+
+
 def flat_bins(events, sensor_shape, steps, dt, late):
     """The number of the bin of each event in the flattened tensor `(steps, *sensor_shape)`.
 
@@ -117,31 +168,20 @@ def flat_bins(events, sensor_shape, steps, dt, late):
     Returns:
         int64 numbers; -1 for events that have none: those late, and padding.
     """
-    height, width, channels = image_shape(sensor_shape)
     t = tf.convert_to_tensor(events["t"])
     # In float64, as `_to_spikes_numpy` does it: both round the same way for any dt.
     step = tf.cast(tf.floor(tf.cast(t, tf.float64) / (MICROSECONDS_PER_MS * dt)), tf.int64)
-    x = tf.cast(events["x"], tf.int64)
-    places = [("x", x, width)]
-    bins = step * (height * width) + x
-    if len(sensor_shape) == 3:
-        y = tf.cast(events["y"], tf.int64)
-        places.append(("y", y, height))
-        bins += y * width
-    if channels > 1:
-        polarity = tf.cast(events["polarity"], tf.int64)
-        places.append(("polarity", polarity, channels))
-        bins = bins * channels + polarity
-
-    real = t >= 0
-    checks = [
-        tf.debugging.Assert(
-            tf.reduce_all((place >= 0) & (place < limit) | ~real),
-            [f"An event is off the sensor {sensor_shape}: {name} must be 0..{limit - 1}; max:",
-             tf.reduce_max(place), "min:", tf.reduce_min(place)],
-        )
-        for name, place, limit in places
-    ]  # fmt: skip
+    real, bins, checks = t >= 0, step * math.prod(sensor_shape), []
+    for name, limit, stride in _places(sensor_shape):
+        place = tf.cast(events[name], tf.int64)
+        bins += place * stride
+        checks.append(
+            tf.debugging.Assert(
+                tf.reduce_all((place >= 0) & (place < limit) | ~real),
+                [f"An event is off the sensor: {name} must be 0..{limit - 1}; max:",
+                 tf.reduce_max(place), "min:", tf.reduce_min(place)],
+            )
+        )  # fmt: skip
     if late == "error":
         checks.append(
             tf.debugging.Assert(

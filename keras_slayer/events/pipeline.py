@@ -94,8 +94,7 @@ def spike_pipeline(
         events = {name: tf.ensure_shape(field, [None]) for name, field in events.items()}
         if fit is not None:
             events = fit_frame(events, sensor_shape, fit, source_shape=source_shape)
-        bins = binning.flat_bins(events, sensor_shape, steps, dt, late)
-        return tf.unique(tf.cast(tf.boolean_mask(bins, bins >= 0), packed_dtype)).y, label
+        return binning.distinct_bins(events, sensor_shape, steps, dt, late, packed_dtype), label
 
     def densify(bins, labels, batch_seed=None):
         shifts, batch = None, tf.shape(bins)[0]
