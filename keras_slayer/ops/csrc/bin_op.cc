@@ -1,5 +1,7 @@
 // Events of one recording as the numbers of their bins. TensorFlow's own ops for this are
 // some forty, of a few thousand numbers each; this is one pass.
+#include <limits>
+#include <string>
 #include <vector>
 
 #include "op_support.h"
