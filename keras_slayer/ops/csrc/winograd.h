@@ -111,7 +111,7 @@ class WinogradSpread {
       for (int64_t px = 0; px < across.points; ++px) {
         for (int64_t ky = 0; ky < height; ++ky) {
           weighted_sum(taps.row(ky * width), taps.stride(), across.of[px], width,
-                         partly.row(ky));
+                       partly.row(ky));
         }
         for (int64_t py = 0; py < down.points; ++py) {
           A* to = kernels_.row(px) + (py * g_.filters + f) * columns_;
@@ -219,7 +219,7 @@ class WinogradSpread {
   }
 
   template <bool kAdd>
-  void finish(A* band) {
+  void finish(A* band) {  // added to what is there, or in its place
     for (int64_t point = 0; point < points(g_.kernel_width); ++point) {
       g_.kernel_height == 3 ? sum_point<6>(point) : sum_point<8>(point);
     }
@@ -255,12 +255,10 @@ class WinogradSpread {
 #pragma GCC unroll 4
     for (int k = 0; k < kTileSide; ++k) {
       if (k >= pixels) break;
-      if constexpr (kAdd) {
-        Vector before;
-        __builtin_memcpy(&before, to + k * channels, kBytes);
-        out[k] = before + out[k];
-      }
-      __builtin_memcpy(to + k * channels, &out[k], kBytes);
+      Vector before = {};  // added too: it makes 0 of -0, whichever way a band is written
+      if constexpr (kAdd) __builtin_memcpy(&before, to + k * channels, kBytes);
+      before = before + out[k];
+      __builtin_memcpy(to + k * channels, &before, kBytes);
     }
   }
 
