@@ -9,7 +9,10 @@ import tensorflow as tf
 
 from keras_slayer.events.binning import distinct_bins
 
-PLACES = ["uint8", "uint16", "uint32", "int8", "int16", "int32", "int64", "uint64", "float32"]
+PLACES = [
+    *("uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64"),
+    *("float16", "bfloat16", "float32", "float64"),
+]
 TIMES = ["int16", "int32", "int64", "uint16", "uint32", "uint64", "float32", "float64"]
 
 
