@@ -6,7 +6,7 @@ import warnings
 
 import keras
 
-from keras_slayer.ops import checks
+from keras_slayer import checks
 from keras_slayer.rate_setting import set_firing_rates
 from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure
 

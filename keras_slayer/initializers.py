@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_slayer import neurons
-from keras_slayer.ops import checks
+from keras_slayer import checks
 from keras_slayer.quantization import WEIGHT_MIN, weight_step
 
 

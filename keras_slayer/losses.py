@@ -17,7 +17,7 @@ from keras_slayer.measures import (
     spike_counts,
     spike_difference,
 )
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 
 class _SpikeLoss(keras.losses.Loss):

@@ -21,7 +21,7 @@ from keras_slayer.measures import (
     spike_difference,
     spikes_within,
 )
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 
 def _winner(scores):

@@ -20,7 +20,7 @@ import keras
 import numpy as np
 
 from keras_slayer import ops
-from keras_slayer.ops import checks
+from keras_slayer import checks
 from keras_slayer.ops.cuba import cuba_spec, loihi_cuba_spec
 from keras_slayer.ops.neuron_spec import NeuronSpec
 from keras_slayer.ops.srm import srm_spec

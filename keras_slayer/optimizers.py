@@ -7,7 +7,7 @@ import re
 import keras
 import tensorflow as tf
 
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 _OF_REPLICA = re.compile(r"/replica_\d+$")  # what tf.distribute adds to a variable's name
 

@@ -6,7 +6,7 @@ A float weight is the chip's integer over 64. With a sign the integers are even,
 
 from __future__ import annotations
 
-from keras_slayer.ops import checks
+from keras_slayer import checks
 from keras_slayer.ops.quantize import quantize
 
 WEIGHT_MIN = -4.0  # -256 / 64

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_slayer.layers.spiking_activation import SpikingActivation
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
-from keras_slayer.ops import checks
+from keras_slayer import checks
 from keras_slayer.quantization import weight_max
 from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure, wrapped
 

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 
 class FiringRateWarning(UserWarning):

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from keras_slayer.export.quantize import (
 from keras_slayer.export.report.calibration import calibrate
 from keras_slayer.export.report.report import LayerReport, LoihiReport
 from keras_slayer.layers.spiking_layer import SpikingLayer
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 WRITERS = {"net": "netx", "nir": "nir"}
 """Modules of ``formats`` by format: ``problems(network, names)``, ``to_bytes(network)``."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 from keras_slayer import ops
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 
 def as_spikes(inputs, dtype):

@@ -6,7 +6,8 @@ import keras
 
 from keras_slayer.layers.spatial import check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
-from keras_slayer.ops import checks, spike_matmul
+from keras_slayer import checks
+from keras_slayer.ops import spike_matmul
 from keras_slayer.ops.matmul_layer import matmul_layer
 
 

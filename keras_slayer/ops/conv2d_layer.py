@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, compact, library, pooled_gradient
+from keras_slayer import checks
+from keras_slayer.ops import compact, library, pooled_gradient
 from keras_slayer.ops.conv2d import Conv2D
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 from keras_slayer.ops.spike_conv2d import frame_events, spike_conv2d

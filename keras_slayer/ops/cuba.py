@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks
+from keras_slayer import checks
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire, surrogate_params
 
 DECAY_ONE = 4096  # Loihi's decays are integers in units of 1 / 4096

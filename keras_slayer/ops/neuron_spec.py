@@ -6,7 +6,8 @@ import dataclasses
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library, reference
+from keras_slayer import checks
+from keras_slayer.ops import library, reference
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library, reference
+from keras_slayer import checks
+from keras_slayer.ops import library, reference
 
 
 @tf.autograph.experimental.do_not_convert

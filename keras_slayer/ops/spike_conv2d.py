@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, compact, library
+from keras_slayer import checks
+from keras_slayer.ops import compact, library
 from keras_slayer.ops.conv2d import Conv2D
 from keras_slayer.ops.events import find_events
 

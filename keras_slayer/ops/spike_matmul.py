@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, compact, library, reference
+from keras_slayer import checks
+from keras_slayer.ops import compact, library, reference
 from keras_slayer.ops.events import find_events
 
 # For so few units events are not kept: each product finds its own on the way. For even fewer the

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library, reference
+from keras_slayer import checks
+from keras_slayer.ops import library, reference
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire, surrogate_params
 from keras_slayer.ops.temporal_filter import alpha_kernel, alpha_params, temporal_filter
 

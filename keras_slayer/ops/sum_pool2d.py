@@ -6,7 +6,8 @@ import dataclasses
 
 import tensorflow as tf
 
-from keras_slayer.ops import checks, compact, library, pooled_gradient, reference
+from keras_slayer import checks
+from keras_slayer.ops import compact, library, pooled_gradient, reference
 from keras_slayer.ops.neuron_spec import NeuronSpec, fire
 from keras_slayer.ops.pooled_gradient import PooledGradient
 

@@ -13,7 +13,8 @@ import sys
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.ops import checks, library, reference
+from keras_slayer import checks
+from keras_slayer.ops import library, reference
 
 
 def alpha_kernel(

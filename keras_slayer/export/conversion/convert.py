@@ -11,7 +11,7 @@ from keras_slayer.export.conversion.thresholds import calibrate_thresholds, firs
 from keras_slayer.export.model.chain import read_chain
 from keras_slayer.export.model.graph import read_network
 from keras_slayer.export.problems import refuse
-from keras_slayer.ops import checks
+from keras_slayer import checks
 
 
 def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> keras.Model:

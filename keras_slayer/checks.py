@@ -1,4 +1,4 @@
-"""Argument checks of the ops: what, what is allowed, what was received."""
+"""Argument checks: what, what is allowed, what was received."""
 
 from __future__ import annotations
 
