@@ -3,9 +3,9 @@
 import keras
 import tensorflow as tf
 
+from keras_slayer import checks
 from keras_slayer.losses import SpikeMaxLoss
 from keras_slayer.measures import class_targets, spikes_within
-from keras_slayer import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")

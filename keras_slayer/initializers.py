@@ -8,8 +8,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_slayer import neurons
-from keras_slayer import checks
+from keras_slayer import checks, neurons
 from keras_slayer.quantization import WEIGHT_MIN, weight_step
 
 

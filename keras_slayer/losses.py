@@ -9,7 +9,7 @@ output keeps its dtype, its loss does not inherit it.
 import keras
 import tensorflow as tf
 
-from keras_slayer import ops
+from keras_slayer import checks, ops
 from keras_slayer.measures import (
     at_least_float32,
     checked_region,
@@ -17,7 +17,6 @@ from keras_slayer.measures import (
     spike_counts,
     spike_difference,
 )
-from keras_slayer import checks
 
 
 class _SpikeLoss(keras.losses.Loss):

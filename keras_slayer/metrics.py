@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer import ops
+from keras_slayer import checks, ops
 from keras_slayer.measures import (
     at_least_float32,
     checked_region,
@@ -21,7 +21,6 @@ from keras_slayer.measures import (
     spike_difference,
     spikes_within,
 )
-from keras_slayer import checks
 
 
 def _winner(scores):

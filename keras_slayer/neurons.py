@@ -19,8 +19,7 @@ import math
 import keras
 import numpy as np
 
-from keras_slayer import ops
-from keras_slayer import checks
+from keras_slayer import checks, ops
 from keras_slayer.ops.cuba import cuba_spec, loihi_cuba_spec
 from keras_slayer.ops.neuron_spec import NeuronSpec
 from keras_slayer.ops.srm import srm_spec

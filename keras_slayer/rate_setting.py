@@ -10,9 +10,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_slayer import checks
 from keras_slayer.layers.spiking_activation import SpikingActivation
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
-from keras_slayer import checks
 from keras_slayer.quantization import weight_max
 from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure, wrapped
 

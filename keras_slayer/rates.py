@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
 from keras_slayer import checks
+from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
 
 
 class FiringRateWarning(UserWarning):

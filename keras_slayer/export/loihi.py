@@ -10,6 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_slayer import checks
 from keras_slayer.export.conversion.convert import to_loihi
 from keras_slayer.export.formats import netx
 from keras_slayer.export.formats.files import write_whole
@@ -29,7 +30,6 @@ from keras_slayer.export.quantize import (
 from keras_slayer.export.report.calibration import calibrate
 from keras_slayer.export.report.report import LayerReport, LoihiReport
 from keras_slayer.layers.spiking_layer import SpikingLayer
-from keras_slayer import checks
 
 WRITERS = {"net": "netx", "nir": "nir"}
 """Modules of ``formats`` by format: ``problems(network, names)``, ``to_bytes(network)``."""

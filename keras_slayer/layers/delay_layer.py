@@ -5,10 +5,9 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from keras_slayer import ops
+from keras_slayer import checks, ops
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
-from keras_slayer import checks
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")

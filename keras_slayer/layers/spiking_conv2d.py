@@ -6,9 +6,9 @@ import functools
 
 import keras
 
+from keras_slayer import checks
 from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
-from keras_slayer import checks
 from keras_slayer.ops import spike_conv2d
 from keras_slayer.ops.conv2d_layer import conv2d_layer
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keras
 
+from keras_slayer import checks
 from keras_slayer.layers.spatial import check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
-from keras_slayer import checks
 from keras_slayer.ops import spike_matmul
 from keras_slayer.ops.matmul_layer import matmul_layer
 

@@ -6,10 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from keras_slayer import checks
 from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import SpikingLayer
-from keras_slayer import checks
 from keras_slayer.ops.sum_pool2d import SumPool2D, sum_pool2d_layer
 from keras_slayer.quantization import weight_max, weight_step
 

@@ -7,9 +7,9 @@ import math
 import keras
 import tensorflow as tf
 
+from keras_slayer import checks
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes, pair
-from keras_slayer import checks
 
 _FOREVER = 2**31 - 1  # steps
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import keras
 
+from keras_slayer import checks
 from keras_slayer.export.conversion.plan import plan_conversion
 from keras_slayer.export.conversion.thresholds import calibrate_thresholds, first_samples
 from keras_slayer.export.model.chain import read_chain
 from keras_slayer.export.model.graph import read_network
 from keras_slayer.export.problems import refuse
-from keras_slayer import checks
 
 
 def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> keras.Model:
