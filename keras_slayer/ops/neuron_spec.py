@@ -27,6 +27,16 @@ class NeuronSpec:
     surrogate: str
 
     @property
+    def native_options(self) -> dict:
+        """Arguments of the native ops of whole layers: which neuron, and its parameters."""
+        return {"params": self.params, "neuron": self.kind}
+
+    @property
+    def native_gradient_options(self) -> dict:
+        """Arguments of the native ops that take a gradient through the neurons of a layer."""
+        return {**self.native_options, "exodus": self.exodus, "surrogate": self.surrogate}
+
+    @property
     def gradient_options(self) -> dict:
         """Arguments of the native ops that compute a gradient."""
         return {"exodus": self.exodus, "surrogate": self.surrogate}
