@@ -7,10 +7,12 @@ mathematics in plain TensorFlow otherwise.
 
 from keras_slayer.ops.cuba import cuba, loihi_cuba
 from keras_slayer.ops.delay import delay
+from keras_slayer.ops.explanation import explain
 from keras_slayer.ops.library import backend
-from keras_slayer.ops.spike_conv2d import spike_conv2d
-from keras_slayer.ops.spike_matmul import spike_matmul
 from keras_slayer.ops.srm import srm, srm_fir
+from keras_slayer.ops.synapses.conv2d import spike_conv2d
+from keras_slayer.ops.synapses.matmul import spike_matmul
+from keras_slayer.ops.synapses.sum_pool2d import sum_pool2d
 from keras_slayer.ops.temporal_filter import (
     alpha_filter,
     alpha_kernel,
@@ -24,11 +26,13 @@ __all__ = [
     "backend",
     "cuba",
     "delay",
+    "explain",
     "exponential_filter",
     "loihi_cuba",
     "spike_conv2d",
     "spike_matmul",
     "srm",
     "srm_fir",
+    "sum_pool2d",
     "temporal_filter",
 ]
