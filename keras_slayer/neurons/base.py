@@ -43,9 +43,7 @@ class Neuron(abc.ABC):
 
     @property
     def surrogate_gradient(self) -> Surrogate:
-        return Surrogate(
-            self.surrogate_tau, self.surrogate_scale, self.surrogate, self.gradient
-        )
+        return Surrogate(self.surrogate_tau, self.surrogate_scale, self.surrogate, self.gradient)
 
     @property
     @abc.abstractmethod

@@ -126,9 +126,7 @@ class SRM(Neuron):
 
     def step(self, state, z):
         p = self.parameters
-        psp, rise, value = reference.alpha_step(
-            state[:2], p["response_decay"], p["response_gain"]
-        )
+        psp, rise, value = reference.alpha_step(state[:2], p["response_decay"], p["response_gain"])
         own, own_rise, own_value = reference.alpha_step(
             state[2:], p["refractory_decay"], p["refractory_gain"]
         )

@@ -7,12 +7,15 @@ mathematics in plain TensorFlow otherwise.
 
 from keras_slayer.neurons.kernels import alpha_kernel
 from keras_slayer.ops.delay import delay
+from keras_slayer.ops.explanation import explain
 from keras_slayer.ops.filters import alpha_filter, exponential_filter, temporal_filter
 from keras_slayer.ops.library import backend
-from keras_slayer.ops.neurons import cuba, fire, loihi_cuba, response, srm
-from keras_slayer.ops.spike_conv2d import spike_conv2d
-from keras_slayer.ops.spike_matmul import spike_matmul
+from keras_slayer.ops.neurons import cuba, loihi_cuba, response, srm
 from keras_slayer.ops.srm_fir import srm_fir
+from keras_slayer.ops.synapses.conv2d import spike_conv2d
+from keras_slayer.ops.synapses.matmul import spike_matmul
+from keras_slayer.ops.synapses.sum_pool2d import sum_pool2d
+from keras_slayer.ops.synapses.synaptic_input import fire
 
 __all__ = [
     "alpha_filter",
@@ -20,6 +23,7 @@ __all__ = [
     "backend",
     "cuba",
     "delay",
+    "explain",
     "exponential_filter",
     "fire",
     "loihi_cuba",
@@ -28,5 +32,6 @@ __all__ = [
     "spike_matmul",
     "srm",
     "srm_fir",
+    "sum_pool2d",
     "temporal_filter",
 ]

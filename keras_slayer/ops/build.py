@@ -38,7 +38,16 @@ INSTRUCTION_SETS = {
 # on the processor (where they pay, fused.h asks for them on every one). The other two let
 # loops with rint and comparisons vectorise.
 KERNEL_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-COMMON_FLAGS = [f"-I{SOURCES}", "-std=c++17", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
+COMMON_FLAGS = [
+    *(f"-I{SOURCES}", "-std=c++17", "-fPIC"),
+    *("-fvisibility=hidden", "-fvisibility-inlines-hidden"),
+]
+    f"-I{SOURCES}",
+    "-std=c++17",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fvisibility-inlines-hidden",
+]
 
 _FLAGS_PROGRAM = """
 import json, tensorflow as tf

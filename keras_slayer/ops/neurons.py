@@ -84,9 +84,13 @@ def native_gradient_options(neuron: Neuron) -> dict:
 
 def native_fire(z, neuron: Neuron):
     """(spikes, membrane), differentiable."""
-    return library.native().keras_slayer_neuron(
-        synaptic_input=z, **native_gradient_options(neuron)
-    )
+    return library.native().keras_slayer_neuron(synaptic_input=z, **native_gradient_options(neuron))
+
+
+def native_fire_bytes(z, neuron: Neuron):
+    """(spikes as bytes, membrane)."""
+    spikes, membrane = native_fire(z, neuron)
+    return tf.cast(spikes, tf.uint8), membrane
 
 
 def native_grad(grad_spikes, membrane, neuron: Neuron):

@@ -13,9 +13,10 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.ops import library
-from keras_slayer.ops.conv2d_layer import conv2d_layer
-from keras_slayer.ops.matmul_layer import matmul_layer
-from keras_slayer.ops.sum_pool2d import sum_pool2d_layer
+from keras_slayer.ops.synapses.conv2d import conv2d_synapse
+from keras_slayer.ops.synapses.matmul import matmul_synapse
+from keras_slayer.ops.synapses.sum_pool2d import sum_pool2d_synapse
+from keras_slayer.ops.synapses.synaptic_input import fire
 
 STEPS = 19  # more than one tile of the kernels, and no multiple of it
 
@@ -36,6 +37,21 @@ NEURONS = {
     for surrogate in ("exponential", "triangle")
     for gradient in ("slayer", "exodus")
 }
+
+
+def matmul_layer(spikes, weights, bias, spec):
+    return fire(matmul_synapse(spikes, weights) + bias, spec)
+
+
+def conv2d_layer(spikes, weights, bias, spec, **geometry):
+    return fire(conv2d_synapse(spikes, weights, **geometry) + bias, spec)
+
+
+def sum_pool2d_layer(spikes, weight, spec, pool_size, strides, padding, dtype="float32"):
+    z = sum_pool2d_synapse(
+        spikes, pool_size, strides=strides, padding=padding, weight=weight, dtype=dtype
+    )
+    return fire(z, spec)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,12 +140,12 @@ def evaluate(layer: Layer, inputs, spec, backend: str, upstream=None):
     return list(outputs), gradients
 
 
-# The neuron of pools below: gradients far and wide.
+# Neurons of a pool: gradients far and wide.
 POOL = NEURONS["cuba-exponential-exodus"].spec
 
 
-def evaluate_pooled(layer: Layer, geometry, inputs, spec, backend: str, graph=True):
-    """The gradients of a layer's inputs under a pool (pool_size, strides, padding)."""
+def evaluate_pooled(layer: Layer, geometry, inputs, spec, backend: str, graph=True, pool=POOL):
+    """The gradients of a layer's inputs under a pool (pool_size, strides, padding) of ``pool``."""
     given = [x for x in inputs if x is not None]
 
     def gradients(*given):
@@ -137,7 +153,7 @@ def evaluate_pooled(layer: Layer, geometry, inputs, spec, backend: str, graph=Tr
         with tf.GradientTape() as tape:
             tape.watch(given)
             spikes, _ = layer.run(*inputs, spec)
-            pooled, _ = sum_pool2d_layer(spikes, 0.75, POOL, *geometry)
+            pooled, _ = sum_pool2d_layer(spikes, 0.75, pool, *geometry)
         noise = tf.random.stateless_normal(tf.shape(pooled), [9, 9], dtype=tf.float64)
         return tape.gradient(pooled, given, output_gradients=tf.cast(noise, pooled.dtype))
 

@@ -7,7 +7,7 @@ import tensorflow as tf
 from layer_ops import LAYERS, NEURONS
 
 from keras_slayer import ops
-from keras_slayer.ops.events import find_events
+from keras_slayer.ops.synapses.events import find_events
 
 BACKENDS = pytest.mark.parametrize("backend", ["native", "reference"])
 BYTES = pytest.mark.parametrize("byte", ["uint8", "bool"])

@@ -4,12 +4,10 @@ import cases
 import numpy as np
 import pytest
 import tensorflow as tf
+from layer_ops import conv2d_layer, matmul_layer, sum_pool2d_layer
 
 import keras_slayer as ks
 from keras_slayer import ops
-from keras_slayer.ops.conv2d_layer import conv2d_layer
-from keras_slayer.ops.matmul_layer import matmul_layer
-from keras_slayer.ops.sum_pool2d import sum_pool2d_layer
 
 Z = np.zeros((2, 5, 6), np.float32)
 FRAMES = np.zeros((2, 5, 6, 7, 4), np.float32)

@@ -1,7 +1,6 @@
-"""Synapses and neurons in one pass against their plain twins, one after the other."""
+"""Synapses and neurons in one pass against their references, one after the other."""
 
 import dataclasses
-import sys
 
 import cases
 import layer_ops
@@ -11,13 +10,14 @@ import tensorflow as tf
 from layer_ops import LAYERS, NEURONS, STEPS, evaluate
 
 import keras_slayer as ks
+from keras_slayer.ops import select
 
 each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 each_neuron = pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS)
 SPARSE, DENSE = 0.05, 0.5
 
 
-def assert_twins(layer, inputs, spec, tolerance=1e-4):
+def assert_same(layer, inputs, spec, tolerance=1e-4):
     """Outputs to the bit, gradients to rounding."""
     outputs, gradients = evaluate(layer, inputs, spec, "native")
     expected, expected_gradients = evaluate(layer, inputs, spec, "reference")
@@ -33,18 +33,18 @@ def assert_twins(layer, inputs, spec, tolerance=1e-4):
 @each_neuron
 @each_layer
 def test_one_pass_equals_two(layer, neuron):
-    assert_twins(layer, layer.arrays(SPARSE), neuron.spec)
+    assert_same(layer, layer.arrays(SPARSE), neuron.spec)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("density", [0.0, 0.2, DENSE, 1.0])
 @each_layer
 def test_densities(layer, density, dtype):
-    # With seed 0 the terms of a layer's only weight nearly cancel at one density: the plain twin
+    # With seed 0 the terms of a layer's only weight nearly cancel at one density: the reference
     # itself is then 8e-5 off in float32, and the native op 5e-5 to the other side.
     for name in ("srm-triangle-slayer", "cuba-exponential-exodus"):
         inputs = layer.arrays(density, dtype=dtype, seed=1)
-        assert_twins(layer, inputs, NEURONS[name].spec, 1e-4 if dtype == "float32" else 1e-12)
+        assert_same(layer, inputs, NEURONS[name].spec, 1e-4 if dtype == "float32" else 1e-12)
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(0, 3), (1, 1), (1, 8), (3, 9), (20, 4)])
@@ -53,7 +53,7 @@ def test_batches_and_steps(layer, batch, steps):
     """None, one, whole tiles of steps and more; more samples than gradients are summed apart."""
     for name in ("srm-triangle-exodus", "loihi-triangle-slayer"):
         inputs = layer.arrays(0.1, batch, steps)
-        outputs, _ = assert_twins(layer, inputs, NEURONS[name].spec)
+        outputs, _ = assert_same(layer, inputs, NEURONS[name].spec)
         assert outputs[0].shape[:2] == (batch, steps)
 
 
@@ -71,7 +71,7 @@ def test_no_steps_at_all(layer):
 def test_bias(name, density):
     for kind in ("srm-exponential-slayer", "cuba-triangle-slayer"):
         inputs = LAYERS[name].arrays(density, bias=True)
-        assert_twins(LAYERS[name], inputs, NEURONS[kind].spec)
+        assert_same(LAYERS[name], inputs, NEURONS[kind].spec)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -81,7 +81,7 @@ def test_more_weights_than_a_cache_holds(dtype):
     inputs = layer.arrays(0.09, batch=2, steps=60, dtype=dtype, bias=True)
     # Of so many, those that excite would make all neurons fire all the time.
     inputs[1] = tf.round(64 * (inputs[1] - tf.reduce_mean(inputs[1]))) / 64
-    outputs, _ = assert_twins(layer, inputs, spec)
+    outputs, _ = assert_same(layer, inputs, spec)
     assert 0.01 < np.mean(outputs[0]) < 0.9
 
 
@@ -236,7 +236,7 @@ def test_which_ops_are_used():
 def test_gradients_of_the_input_however_many_neurons_are_near_threshold(name, surrogate_tau):
     """Few: their weights are summed one by one; many: a dense product; pixel by pixel."""
     near = dataclasses.replace(NEURONS["srm-triangle-slayer"], surrogate_tau=surrogate_tau)
-    assert_twins(LAYERS[name], LAYERS[name].arrays(SPARSE), near.spec)
+    assert_same(LAYERS[name], LAYERS[name].arrays(SPARSE), near.spec)
 
 
 @pytest.mark.parametrize("asked", [(0,), (1,), (0, 1)])
@@ -283,7 +283,7 @@ def test_gradients_that_nobody_asks_for_are_not_computed(asked):
 
 def test_few_units_and_more_axes_go_one_after_the_other(monkeypatch):
     spec = NEURONS["srm-exponential-slayer"].spec
-    monkeypatch.setattr(sys.modules["keras_slayer.ops.spike_matmul"], "MIN_UNITS", 32)
+    monkeypatch.setattr(select, "MIN_UNITS", 32)
     for shape, units, fused in (((2, 9, 20), 32, True), ((2, 9, 20), 31, False),
                                 ((2, 9, 3, 20), 32, False)):  # fmt: skip
         rng = np.random.default_rng(1)

@@ -1,15 +1,15 @@
 """Gradients of convolutions under pools: read as those of the pools' spikes, where graphs allow."""
 
+import functools
+
 import cases
 import layer_ops
 import numpy as np
 import pytest
 import tensorflow as tf
-from layer_ops import LAYERS, NEURONS, evaluate_pooled
+from layer_ops import LAYERS, NEURONS, evaluate_pooled, sum_pool2d_layer
 
-from keras_slayer.ops import pooled_gradient
-from keras_slayer.ops.pooled_gradient import PooledGradient
-from keras_slayer.ops.sum_pool2d import sum_pool2d_layer
+from keras_slayer.ops import handoff
 
 CONVOLUTIONS = [name for name in LAYERS if "conv" in name]
 POOLS = {
@@ -30,28 +30,48 @@ PAIRS = [
 ]
 
 
+def without_handoff(monkeypatch):
+    """The gradient of every spike is read."""
+    monkeypatch.setattr(handoff, "before_pool", handoff.Gradient)
+
+
+def assert_same(layer, geometry, inputs, spec, pool, monkeypatch):
+    """As of every spike, to the bit, and as the reference has it."""
+    run = functools.partial(evaluate_pooled, layer, geometry, inputs, spec, pool=pool)
+    read, options = [], handoff.GradientBeforePool.native_options
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            handoff.GradientBeforePool,
+            "native_options",
+            lambda self: read.append(self) or options(self),
+        )
+        gradients = run("native")
+        assert read
+        read.clear()
+        without_handoff(patch)
+        whole = run("native")
+        assert not read
+    plain = run("reference")
+    assert np.any(gradients[1])
+    for actual, expected, p in zip(gradients, whole, plain, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+        cases.assert_close(actual, p, 1e-4)
+
+
 @pytest.mark.parametrize(("name", "pool"), sorted(set(PAIRS)))
 def test_the_same_as_of_every_spike(name, pool, monkeypatch):
-    """To the bit, and as the plain twin has it."""
-    layer, pool = LAYERS[name], POOLS[pool]
-    read, options = [], PooledGradient.native_options
-    monkeypatch.setattr(
-        PooledGradient, "native_options", lambda self: read.append(self) or options(self)
-    )
+    layer, geometry = LAYERS[name], POOLS[pool]
     for density, kind in ((SPARSE, "srm-exponential-slayer"), (DENSE, "loihi-triangle-exodus")):
         inputs, spec = layer.arrays(density), NEURONS[kind].spec
-        gradients = evaluate_pooled(layer, pool, inputs, spec, "native")
-        assert read
-        with monkeypatch.context() as patch:
-            patch.setattr(pooled_gradient, "remember", lambda gradient, pooled: gradient)
-            read.clear()
-            whole = evaluate_pooled(layer, pool, inputs, spec, "native")
-            assert not read
-        plain = evaluate_pooled(layer, pool, inputs, spec, "reference")
-        assert np.any(gradients[1])
-        for actual, expected, p in zip(gradients, whole, plain, strict=True):
-            np.testing.assert_array_equal(actual, expected)
-            cases.assert_close(actual, p, 1e-4)
+        assert_same(layer, geometry, inputs, spec, layer_ops.POOL, monkeypatch)
+
+
+@pytest.mark.parametrize("pool", NEURONS)
+def test_neurons_of_the_pool(pool, monkeypatch):
+    """All kinds, surrogates and gradients, other than those of the convolution."""
+    layer, spec = LAYERS["conv"], NEURONS["srm-exponential-slayer"].spec
+    inputs = layer.arrays(SPARSE)
+    assert_same(layer, POOLS["pairs"], inputs, spec, NEURONS[pool].spec, monkeypatch)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])

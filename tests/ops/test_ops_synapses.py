@@ -1,16 +1,13 @@
 """Event-driven products against plain dense ones, at every density and dtype."""
 
-import sys
-
 import cases
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from keras_slayer import ops
+from keras_slayer.ops import select
 
-# By their names in sys.modules: the package's attributes of these names are the functions.
-MATMUL, CONV = (sys.modules[f"keras_slayer.ops.spike_{name}"] for name in ("matmul", "conv2d"))
 BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "float16": 4e-3, "bfloat16": 3e-2}
 
@@ -86,7 +83,7 @@ def test_matmul_dtypes(name, dtype, density):
 @pytest.mark.parametrize("dtype", cases.DTYPES)
 @pytest.mark.parametrize("shape", [(2, 60, 9000), (3, 3000, 120)], ids=str)
 def test_matmul_of_more_weights_or_gradients_than_a_cache_holds(dtype, shape):
-    """They are copied slice by slice of the units: whole slices and a narrower one."""
+    """They are copied slice by slice of the units: whole slices and a smaller one."""
     rng = np.random.default_rng(7)
     spikes = exactly_dense(rng, shape, 0.1)
     weights = rng.normal(size=(shape[-1], 150))
@@ -96,24 +93,24 @@ def test_matmul_of_more_weights_or_gradients_than_a_cache_holds(dtype, shape):
 @pytest.fixture
 def few_units(monkeypatch):
     """As it is outside of these tests: no events for layers of few units."""
-    monkeypatch.setattr(MATMUL, "MIN_UNITS", 64)
+    monkeypatch.setattr(select, "MIN_UNITS", 64)
 
 
 # (batch, time, inputs), units: one of everything, more rows and inputs than are treated at
 # once and remainders of both, one unit and as many as are few.
-NARROW = [
+FEW_UNITS = [
     ((1, 1, 1), 1),
     ((3, 23, 40), 10),
     ((2, 33, 300), 16),
     ((1, 64, 128), 17),
-    ((2, 50, 131), MATMUL.NARROW_UNITS),
+    ((2, 50, 131), select.FEW_UNITS),
     ((0, 4, 6), 3),
 ]
 
 
 @BACKENDS
 @pytest.mark.parametrize("density", [0.0, 0.005, 0.02, 0.03, 0.5, 1.0])
-@pytest.mark.parametrize(("shape", "units"), NARROW, ids=str)
+@pytest.mark.parametrize(("shape", "units"), FEW_UNITS, ids=str)
 def test_matmul_of_few_units(few_units, name, shape, units, density):
     rng = np.random.default_rng(7)
     spikes, weights = exactly_dense(rng, shape, density), rng.normal(size=(shape[-1], units))
@@ -150,8 +147,8 @@ def test_matmul_of_few_units_and_bytes(few_units, density, byte):
     ("units", "op"),
     [
         (1, "KerasSlayer>NarrowMatmulWeightsGrad"),
-        (MATMUL.NARROW_UNITS, "KerasSlayer>NarrowMatmulWeightsGrad"),
-        (MATMUL.NARROW_UNITS + 1, None),
+        (select.FEW_UNITS, "KerasSlayer>NarrowMatmulWeightsGrad"),
+        (select.FEW_UNITS + 1, None),
         (63, None),
         (64, "KerasSlayer>EventMatmulWeightsGrad"),
     ],
@@ -166,7 +163,7 @@ def test_which_weight_gradient_is_used(few_units, units, op):
     assert used & ours == ({op} if op else set())
 
 
-def test_errors_of_the_narrow_ops():
+def test_errors_of_the_ops_for_few_units():
     native = cases.native_ops()
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many columns"):
         native.keras_slayer_narrow_matmul(x=tf.zeros((3, 2)), weights=tf.zeros((3, 2)))
@@ -352,7 +349,7 @@ def test_conv2d_geometries(name, geometry, padding, density):
     check_conv(name, "float32", geometry, padding, density)
 
 
-@pytest.mark.parametrize("density", densities(CONV.max_density((2, 5, 2, 3))))
+@pytest.mark.parametrize("density", densities(select.conv2d_max_density((2, 5, 2, 3))))
 def test_conv2d_at_every_density(density):
     check_conv("native", "float32", "asymmetric", "same", density)
 
@@ -427,7 +424,7 @@ def test_input_gradient_costs_nothing_where_nobody_asks_for_it(which):
 
 
 def test_few_units_are_not_worth_finding_events(monkeypatch):
-    monkeypatch.setattr(MATMUL, "MIN_UNITS", 32)
+    monkeypatch.setattr(select, "MIN_UNITS", 32)
     used = {}
     for units in (31, 32):
         with tf.Graph().as_default() as graph, cases.backend("native"):
@@ -440,10 +437,11 @@ def test_few_units_are_not_worth_finding_events(monkeypatch):
 def test_densities_up_to_which_events_are_used(monkeypatch):
     """More units and wider runs of filters move more numbers per event, which costs less each."""
     monkeypatch.undo()
-    limits = [MATMUL.max_density(units) for units in (1, 32, 64, 128, 512, 10**9)]
+    limits = [select.matmul_max_density(units) for units in (1, 32, 64, 128, 512, 10**9)]
     assert limits == sorted(limits) and 0.05 < limits[0] < limits[-1] < 0.2
-    assert MATMUL.max_density(None) <= MATMUL.max_density(64)
-    assert 0.1 < CONV.max_density((5, 5, 2, 12)) < CONV.max_density((5, 5, 12, 64)) < 0.3
+    assert select.matmul_max_density(None) <= select.matmul_max_density(64)
+    few, many = (select.conv2d_max_density(w) for w in ((5, 5, 2, 12), (5, 5, 12, 64)))
+    assert 0.1 < few < many < 0.3
 
 
 @BACKENDS

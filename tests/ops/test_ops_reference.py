@@ -1,4 +1,4 @@
-"""Every native op against its reference twin: outputs to the bit, gradients to rounding."""
+"""Every native op against its reference: outputs to the bit, gradients to rounding."""
 
 import cases
 import numpy as np
@@ -16,7 +16,7 @@ GRID = [(shape, "float32") for shape in SHAPES] + [
 ]
 
 
-def assert_twins(case: Case, inputs, tolerance: float) -> list[np.ndarray]:
+def assert_same(case: Case, inputs, tolerance: float) -> list[np.ndarray]:
     outputs, gradients = cases.evaluate(case, inputs, "native")
     expected_outputs, expected_gradients = cases.evaluate(case, inputs, "reference")
     for i, (actual, expected) in enumerate(zip(outputs, expected_outputs, strict=True)):
@@ -31,7 +31,7 @@ def assert_twins(case: Case, inputs, tolerance: float) -> list[np.ndarray]:
 @pytest.mark.parametrize(("shape", "dtype"), GRID, ids=str)
 @pytest.mark.parametrize("case", SERIES_CASES, ids=str)
 def test_native_equals_reference(case, shape, dtype):
-    assert_twins(case, case.arrays(shape, dtype), GRADIENT_TOLERANCE[dtype])
+    assert_same(case, case.arrays(shape, dtype), GRADIENT_TOLERANCE[dtype])
 
 
 @pytest.mark.parametrize("case", NEURONS, ids=str)

@@ -10,7 +10,7 @@ from network_cases import CUBA, IMAGE, LOIHI, SRM, conv, dense, sequential
 from tensorflow.python.eager import context
 
 import keras_slayer as ks
-from keras_slayer.ops import compact, library, pooled_gradient
+from keras_slayer.ops import handoff, library
 
 needs_native = pytest.mark.skipif(library.native() is None, reason="the reference has no bytes")
 
@@ -52,7 +52,7 @@ def assert_same(actual, expected):
 
 
 def in_floats(monkeypatch):
-    monkeypatch.setattr(compact, "narrowest", lambda spikes: spikes)
+    monkeypatch.setattr(handoff, "bytes_of", lambda spikes: spikes)
 
 
 @pytest.mark.parametrize("density", [0.05, 0.8])  # events, dense products
@@ -109,7 +109,7 @@ def test_gradients_of_pools_stay_small(monkeypatch):
     """Those of every pixel are computed for nobody: a convolution reads those of the sums."""
     model, x = cnn(SRM), tf.constant(spikes((3, *IMAGE), 0.05))
     assert not [n for n in spread_over_pixels(executed(stepper(model), x)) if "cond" not in n]
-    monkeypatch.setattr(pooled_gradient, "remember", lambda gradient, pooled: gradient)
+    monkeypatch.setattr(handoff, "before_pool", handoff.Gradient)
     assert len(spread_over_pixels(executed(stepper(model), x))) == 1
 
 
