@@ -42,12 +42,6 @@ COMMON_FLAGS = [
     *(f"-I{SOURCES}", "-std=c++17", "-fPIC"),
     *("-fvisibility=hidden", "-fvisibility-inlines-hidden"),
 ]
-    f"-I{SOURCES}",
-    "-std=c++17",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-fvisibility-inlines-hidden",
-]
 
 _FLAGS_PROGRAM = """
 import json, tensorflow as tf
