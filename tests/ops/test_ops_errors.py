@@ -118,18 +118,18 @@ def test_bad_parameters_are_value_errors(function, message, backend):
 
 
 def test_layers_refuse_what_their_synapses_refuse():
-    spec = ks.SRM().spec
+    neuron = ks.SRM()
     geometry = {"strides": (1, 1), "padding": "valid", "dilations": (1, 1)}
     pool = ((2, 2), (2, 2), "valid")
     bad = [
-        (call(matmul_layer, Z, np.zeros((5, 2), np.float32), None, spec), "as many rows"),
-        (call(matmul_layer, Z, np.zeros((6, 2)), None, spec), "float64 weights and float32"),
-        (call(conv2d_layer, FRAMES, KERNEL[0], None, spec, **geometry), "weights must have"),
-        (call(conv2d_layer, Z, KERNEL, None, spec, **geometry), "spikes must have the axes"),
-        (call(sum_pool2d_layer, Z, 1.0, spec, *pool), "spikes must have the axes"),
-        (call(sum_pool2d_layer, FRAMES, 1.0, spec, 2, *pool[1:]), "pool_size must be a pair"),
-        (call(sum_pool2d_layer, FRAMES, 1.0, spec, (9, 2), *pool[1:]), "does not fit"),
-        (call(sum_pool2d_layer, FRAMES, 1.0, spec, *pool[:2], "full"), "padding must be"),
+        (call(matmul_layer, Z, np.zeros((5, 2), np.float32), None, neuron), "as many rows"),
+        (call(matmul_layer, Z, np.zeros((6, 2)), None, neuron), "float64 weights and float32"),
+        (call(conv2d_layer, FRAMES, KERNEL[0], None, neuron, **geometry), "weights must have"),
+        (call(conv2d_layer, Z, KERNEL, None, neuron, **geometry), "spikes must have the axes"),
+        (call(sum_pool2d_layer, Z, 1.0, neuron, *pool), "spikes must have the axes"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, neuron, 2, *pool[1:]), "pool_size must be a pair"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, neuron, (9, 2), *pool[1:]), "does not fit"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, neuron, *pool[:2], "full"), "padding must be"),
     ]
     for backend in ("native", "reference"):
         for function, message in bad:
@@ -144,8 +144,8 @@ def test_refractory_kernel_must_start_at_zero(backend):
 
 
 def test_sizes_unknown_until_run_are_checked_there():
-    spec = [tf.TensorSpec([None] * 3), tf.TensorSpec([None, None])]
-    function = tf.function(ops.spike_matmul, input_signature=spec)
+    neuron = [tf.TensorSpec([None] * 3), tf.TensorSpec([None, None])]
+    function = tf.function(ops.spike_matmul, input_signature=neuron)
     with cases.backend("native"):
         assert function(Z, np.zeros((6, 2))).shape == (2, 5, 2)
         with pytest.raises(tf.errors.InvalidArgumentError):

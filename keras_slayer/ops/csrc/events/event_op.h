@@ -18,11 +18,12 @@ constexpr int64_t kMaxColumns = std::numeric_limits<int32_t>::max();
 // Limit of every size in pixels: no product of them overflows.
 constexpr int64_t kMaxSide = 1 << 14;
 
-// Inputs 0..2 as events, checked so that no kernel reads outside its arrays.
-inline absl::Status read_events(OpKernelContext* context, int64_t columns, Events* events) {
-  const Tensor& offsets = context->input(0);
-  const Tensor& index = context->input(1);
-  const Tensor& value = context->input(2);
+// Three inputs as events, checked so that no kernel reads outside its arrays.
+inline absl::Status read_events(OpKernelContext* context, int64_t columns, Events* events,
+                                int first = 0) {
+  const Tensor& offsets = context->input(first);
+  const Tensor& index = context->input(first + 1);
+  const Tensor& value = context->input(first + 2);
   if (offsets.dims() != 1 || offsets.dim_size(0) < 1 || index.dims() != 1 || value.dims() != 1 ||
       index.dim_size(0) != value.dim_size(0)) {
     return InvalidArgument("events must be vectors offsets [rows + 1], index [n], value [n]. ",

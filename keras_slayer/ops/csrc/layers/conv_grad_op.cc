@@ -39,39 +39,38 @@ Aligned<A> transposed_weights(const ConvGeometry& g, const Tensor& weights) {
   return ordered;
 }
 
-// The events' sets E is 1, or 0 for the input's gradient alone, which needs none.
 #define KS_CONV_GRAD_INPUTS         \
-  .Input("offsets: E * int64")      \
-      .Input("index: E * int32")    \
-      .Input("value: E * T")        \
-      .Input("grad: T")             \
+  .Input("grad: T")                 \
       .Input("input_size: int64")   \
       .Input("output_size: int64")  \
       .Input("membrane: T")         \
       .Input("params: double")      \
       .Input("weights: T")
-#define KS_CONV_GRAD_OUTPUTS                    \
-  .Output("grad_input: T")                      \
-      .Output("grad_weights: T")                \
-      .Attr("E: int >= 0 = 1")                  \
-      KS_CONV_ATTRS                             \
-      KS_NEURON_ATTRS                           \
-      KS_GRADIENT_ATTRS                         \
-      .Attr(KS_TYPES)                           \
+// E is 1, or 0 for the input's gradient alone, which needs no events.
+#define KS_CONV_GRAD_EVENTS_AND_OUTPUTS \
+  .Input("offsets: E * int64")          \
+      .Input("index: E * int32")        \
+      .Input("value: E * T")            \
+      .Output("grad_input: T")          \
+      .Output("grad_weights: T")        \
+      .Attr("E: int >= 0 = 1")          \
+      KS_CONV_ATTRS                     \
+      KS_NEURON_ATTRS                   \
+      KS_GRADIENT_ATTRS                 \
+      .Attr(KS_TYPES)                   \
       .SetShapeFn(grad_shapes)
 
 absl::Status grad_shapes(InferenceContext* c) {
   int sets;
   TF_RETURN_IF_ERROR(c->GetAttr("E", &sets));
-  const int first = 3 * sets;
   ShapeHandle grad, size, input;
-  TF_RETURN_IF_ERROR(c->WithRank(c->input(first), 5, &grad));
-  TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(first + 1, &size));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 5, &grad));
+  TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(1, &size));
   TF_RETURN_IF_ERROR(c->WithRank(size, 3, &size));
   TF_RETURN_IF_ERROR(
       c->Concatenate(c->MakeShape({c->Dim(grad, 0), c->Dim(grad, 1)}), size, &input));
   c->set_output(0, input);
-  c->set_output(1, sets == 1 ? c->input(first + 5) : c->Vector(int64_t(0)));
+  c->set_output(1, sets == 1 ? c->input(5) : c->Vector(int64_t(0)));
   return absl::OkStatus();
 }
 
@@ -80,7 +79,7 @@ absl::Status grad_shapes(InferenceContext* c) {
 // Both gradients; one that nothing asks for is neither computed nor set.
 REGISTER_OP("KerasSlayer>Conv2DLayerGrad")
     KS_CONV_GRAD_INPUTS
-    KS_CONV_GRAD_OUTPUTS;
+    KS_CONV_GRAD_EVENTS_AND_OUTPUTS;
 
 // The same from the gradient of the spikes of a pool that alone reads those of the convolution: it
 // goes through the pool's neurons and windows on the way, and is never in memory for each pixel.
@@ -96,7 +95,7 @@ REGISTER_OP("KerasSlayer>Conv2DLayerPooledGrad")
     .Attr("pool_names: list(string)")
     .Attr("pool_exodus: bool")
     .Attr("pool_surrogate: {'exponential', 'triangle'}")
-    KS_CONV_GRAD_OUTPUTS;
+    KS_CONV_GRAD_EVENTS_AND_OUTPUTS;
 
 template <bool pooled>
 class Conv2DLayerGrad : public ConvOp {
@@ -114,20 +113,21 @@ class Conv2DLayerGrad : public ConvOp {
     }
   }
   void Compute(OpKernelContext* context) override {
-    const Tensor& grad = input(context, 0);
-    const Tensor& membrane = input(context, 3);
-    const Tensor& weights = input(context, 5);
+    const Tensor& grad = context->input(0);
+    const Tensor& membrane = context->input(3);
+    const Tensor& weights = context->input(5);
     ConvGradArgs args = {};
     ConvWeightsGradArgs& w = args.weights;
     ConvGeometry& g = w.geometry;
     std::vector<int32_t> rows, columns;
-    OP_REQUIRES_OK(context, prepare(input(context, 1), input(context, 2), weights.shape(), &g,
+    OP_REQUIRES_OK(context, prepare(context->input(1), context->input(2), weights.shape(), &g,
                                     &rows, &columns));
-    OP_REQUIRES_OK(context, neuron_.read(input(context, 4), &w.neuron));
+    OP_REQUIRES_OK(context, neuron_.read(context->input(4), &w.neuron));
     OP_REQUIRES_OK(context,
                    check_output(membrane, {g.out_height, g.out_width, g.filters}, &w.shape));
     if (has_events_) {
-      OP_REQUIRES_OK(context, read_events(context, g.height * g.width * g.channels, &w.events));
+      OP_REQUIRES_OK(context, read_events(context, g.height * g.width * g.channels, &w.events,
+                                          context->num_inputs() - 3));
       OP_REQUIRES(context, w.events.rows == w.shape.batch * w.shape.steps,
                   InvalidArgument("events and membrane must have as many frames. Received: ",
                                   w.events.rows, " rows of events, membrane of shape ",
@@ -177,11 +177,6 @@ class Conv2DLayerGrad : public ConvOp {
   }
 
  private:
-  // After the events, of which there may be none.
-  const Tensor& input(OpKernelContext* context, int i) const {
-    return context->input((has_events_ ? 3 : 0) + i);
-  }
-
   absl::Status read_grad(OpKernelContext* context, const Tensor& grad, const Tensor& membrane,
                          SpikesGrad* args) const {
     args->data = data_of(grad);
@@ -189,7 +184,7 @@ class Conv2DLayerGrad : public ConvOp {
     if constexpr (!pooled) {
       return same_shape(grad, "grad", membrane, "membrane");
     } else {
-      const Tensor& pool_membrane = input(context, 7);
+      const Tensor& pool_membrane = context->input(7);
       for (int axis : {0, 1, 4}) {
         if (grad.dims() != 5 || grad.dim_size(axis) != membrane.dim_size(axis)) {
           return InvalidArgument("grad must have the batch, time and channels of the membrane. ",
@@ -199,9 +194,9 @@ class Conv2DLayerGrad : public ConvOp {
       }
       args->membrane = data_of(pool_membrane);
       TF_RETURN_IF_ERROR(pool_.prepare(membrane.shape(), grad.dim_size(2), grad.dim_size(3),
-                                       input(context, 6), &args->pool));
+                                       context->input(6), &args->pool));
       TF_RETURN_IF_ERROR(same_shape(grad, "grad", pool_membrane, "pool_membrane"));
-      return pool_neuron_.read(input(context, 8), &args->neuron);
+      return pool_neuron_.read(context->input(8), &args->neuron);
     }
   }
 
