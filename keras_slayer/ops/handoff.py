@@ -86,6 +86,11 @@ class Gradient:
         """Of every spike."""
         return self.spikes
 
+    def conv2d_layer_grad(self, **arguments):
+        """Both gradients of the convolution and its neurons that fired the spikes."""
+        native = library.native()
+        return native.keras_slayer_conv2d_layer_grad(**self.native_options(), **arguments)
+
     def native_options(self) -> dict:
         """Arguments of the native op that takes it."""
         return {
@@ -116,6 +121,11 @@ class GradientBeforePool:
         """The gradient of every spike, by an op of its own: where it is not called, in the branch
         of a ``tf.cond`` that is not taken, nothing is computed."""
         return library.native().keras_slayer_sum_pool2d_layer_input_grad(**self.arguments)
+
+    def conv2d_layer_grad(self, **arguments):
+        """Both gradients of the convolution and its neurons that fired the spikes."""
+        native = library.native()
+        return native.keras_slayer_conv2d_layer_grad(**self.native_options(), **arguments)
 
     def native_options(self) -> dict:
         """Arguments of the native op that takes it: the pool's, each named ``pool_...``."""

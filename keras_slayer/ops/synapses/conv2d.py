@@ -176,9 +176,8 @@ class _Conv2D(SynapticInput):
 
         def native_gradients():
             """Of the input and, over the events, of the weights; one not read is not computed."""
-            return library.native().keras_slayer_conv2d_layer_grad(
+            return given.conv2d_layer_grad(
                 **events,
-                **given.native_options(),
                 membrane=membrane,
                 weights=weights,
                 **geometry.native_options,
