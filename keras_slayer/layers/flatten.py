@@ -36,8 +36,8 @@ class Flatten(keras.layers.Layer):
 
     def call(self, inputs):
         # Of the bytes, so that nobody reads the floats for their sizes alone.
-        batch, steps, *sizes = keras.ops.shape(handoff.bytes_of(inputs))
-        return keras.ops.reshape(inputs, (batch, steps, math.prod(sizes)))
+        batch, steps, *_ = keras.ops.shape(handoff.bytes_of(inputs))
+        return keras.ops.reshape(inputs, (batch, steps, math.prod(inputs.shape[2:])))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], math.prod(input_shape[2:]))

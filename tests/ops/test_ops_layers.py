@@ -93,10 +93,9 @@ def test_the_neurons_under_test_fire(neuron):
     assert set(np.unique(spikes)) == {0.0, 1.0}
     assert 0.01 < np.mean(spikes) < 0.6
     assert np.std(membrane) > 0.1 and np.mean(np.abs(grad)) > 1e-3
-    threshold, width = neuron.spec.params[0], neuron.spec.params[1]
-    if neuron.spec.kind == "loihi_cuba":
-        threshold /= 64
-    assert 0.02 < np.mean(np.abs(membrane - threshold) < 2 * width) < 0.9
+    threshold = neuron.firing_threshold
+    near = np.abs(membrane - threshold) < 2 * neuron.surrogate_tau * threshold
+    assert 0.02 < np.mean(near) < 0.9
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])

@@ -108,7 +108,7 @@ class _SumPool2D(SynapticInput):
                     **self._native_options,
                     **neurons.native_gradient_options(neuron),
                 )
-                grad_spikes.set_shape(frames.shape)
+                grad_spikes.set_shape(self.spikes.shape)
                 return grad_spikes
 
             return (fired, membrane), grad
