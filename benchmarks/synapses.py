@@ -22,7 +22,7 @@ from rich.table import Table
 from training_step import dense_synapses
 
 import keras_slayer as ks
-from keras_slayer.ops import select
+from keras_slayer.ops import selection
 from keras_slayer.ops.synapses.conv2d import conv2d_synapse
 from keras_slayer.ops.synapses.matmul import matmul_synapse
 from keras_slayer.ops.synapses.synaptic_input import fire
@@ -49,8 +49,8 @@ class Synapse:
     @property
     def limit(self) -> float:
         if self.is_conv:
-            return select.conv2d_max_density(self.weights)
-        return select.matmul_max_density(self.weights[1])
+            return selection.conv2d_max_density(self.weights)
+        return selection.matmul_max_density(self.weights[1])
 
     def layer(self, spikes, weights, spec, dense: bool):
         """(spikes, membrane)"""
@@ -100,7 +100,7 @@ def prepare(synapse, density, mode, dense, surrogate_tau=0.3):
 
     # Read when a function is traced: events whatever the density.
     name = "conv2d_max_density" if synapse.is_conv else "matmul_max_density"
-    with unittest.mock.patch.object(select, name, lambda _: 1.0):
+    with unittest.mock.patch.object(selection, name, lambda _: 1.0):
         traced = run.get_concrete_function(spikes, weights)
 
     def facts():

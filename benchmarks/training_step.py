@@ -21,7 +21,7 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.neurons import decay_from_tau
-from keras_slayer.ops import select
+from keras_slayer.ops import selection
 
 CLASSES = 10  # of the labels
 # Fixed here, so that better default weights do not change what is timed: layers
@@ -110,14 +110,14 @@ WORKLOADS = {
 
 # TensorFlow's dense products instead of the events', and neurons in an op of their own.
 DENSE = {
-    **{f"{op} and neuron": (select.IN_TURN,) for op in ("matmul", "conv2d", "sum_pool2d")},
-    **{op: (select.DENSE,) for op in ("matmul", "conv2d")},
+    **{f"{op} and neuron": (selection.IN_TURN,) for op in ("matmul", "conv2d", "sum_pool2d")},
+    **{op: (selection.DENSE,) for op in ("matmul", "conv2d")},
 }
 
 
 def dense_synapses():
     """Layers that are traced within have TensorFlow's dense products."""
-    return unittest.mock.patch.dict(select.CANDIDATES, DENSE)
+    return unittest.mock.patch.dict(selection.CANDIDATES, DENSE)
 
 
 def build(workload, shape, density, neuron, surrogate, optimizer=ks.ScaledAdam, dtype=tf.float32):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.ops import library, select
+from keras_slayer.ops import library, selection
 
 
 @tf.autograph.experimental.do_not_convert
@@ -53,7 +53,7 @@ def delay(x, delay):
                 "delay must be a scalar or have the trailing shape of x, "
                 f"{tuple(trailing)} or its end. Received: delay of shape {tuple(delay.shape)}"
             )
-    choice = select.choose("delay", x.shape, delay.shape)
+    choice = selection.choose("delay", x.shape, delay.shape)
     if choice.is_reference:
         return reference_delay(x, delay)
     return library.native().keras_slayer_delay(x=x, delay=delay)

@@ -23,7 +23,7 @@ def explain(on: bool = True) -> None:
     """Prints on stderr which kernel runs for each layer, and why. Each line comes once.
 
     A line names the layer, the op and its shapes, the kernel, and what the kernels before it in
-    the list (``keras_slayer/ops/select.py``) would have needed::
+    the list (``keras_slayer/ops/selection.py``) would have needed::
 
         keras_slayer: spiking_dense: matmul and neuron, input 2312, weights 2312x512: one pass
         over events where at most 17.4% of the input is nonzero, else dense, then neuron
@@ -97,7 +97,7 @@ def _subject(choice) -> str:
 
 
 def tell_choice(choice, candidates) -> None:
-    """Prints what was chosen of ``candidates`` (``select.Candidate``) and why not another."""
+    """Prints what was chosen of ``candidates`` (``selection.Candidate``) and why not another."""
     line = f"{_subject(choice)}: {choice.kernel}"
     if choice.max_density is not None:
         line += (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.ops import library, select
+from keras_slayer.ops import library, selection
 
 
 @tf.autograph.experimental.do_not_convert
@@ -27,7 +27,7 @@ def quantize(weights, step: float, low: float, high: float):
         ValueError: weights of another dtype.
     """
     weights = checks.tensor(weights, "weights")
-    if select.choose("quantize", weights=weights.shape).is_reference:
+    if selection.choose("quantize", weights=weights.shape).is_reference:
         return reference_quantize(weights, step, low, high)
     native = library.native()
     grid = {"step": step, "low": low, "high": high}

@@ -10,7 +10,7 @@ import tensorflow as tf
 from layer_ops import LAYERS, NEURONS, STEPS, evaluate
 
 import keras_slayer as ks
-from keras_slayer.ops import select
+from keras_slayer.ops import selection
 
 each_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 each_neuron = pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS)
@@ -282,7 +282,7 @@ def test_gradients_that_nobody_asks_for_are_not_computed(asked):
 
 def test_few_units_and_more_axes_go_one_after_the_other(monkeypatch):
     neuron = NEURONS["srm-exponential-slayer"]
-    monkeypatch.setattr(select, "MIN_UNITS", 32)
+    monkeypatch.setattr(selection, "MIN_UNITS", 32)
     for shape, units, fused in (((2, 9, 20), 32, True), ((2, 9, 20), 31, False),
                                 ((2, 9, 3, 20), 32, False)):  # fmt: skip
         rng = np.random.default_rng(1)

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from keras_slayer import ops
-from keras_slayer.ops import select
+from keras_slayer.ops import selection
 
 BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
 TOLERANCE = {"float32": 2e-6, "float64": 1e-14, "float16": 4e-3, "bfloat16": 3e-2}
@@ -93,7 +93,7 @@ def test_matmul_of_more_weights_or_gradients_than_a_cache_holds(dtype, shape):
 @pytest.fixture
 def few_units(monkeypatch):
     """As it is outside of these tests: no events for layers of few units."""
-    monkeypatch.setattr(select, "MIN_UNITS", 64)
+    monkeypatch.setattr(selection, "MIN_UNITS", 64)
 
 
 # (batch, time, inputs), units: one of everything, more rows and inputs than are treated at
@@ -103,7 +103,7 @@ FEW_UNITS = [
     ((3, 23, 40), 10),
     ((2, 33, 300), 16),
     ((1, 64, 128), 17),
-    ((2, 50, 131), select.FEW_UNITS),
+    ((2, 50, 131), selection.FEW_UNITS),
     ((0, 4, 6), 3),
 ]
 
@@ -147,8 +147,8 @@ def test_matmul_of_few_units_and_bytes(few_units, density, byte):
     ("units", "op"),
     [
         (1, "KerasSlayer>NarrowMatmulWeightsGrad"),
-        (select.FEW_UNITS, "KerasSlayer>NarrowMatmulWeightsGrad"),
-        (select.FEW_UNITS + 1, None),
+        (selection.FEW_UNITS, "KerasSlayer>NarrowMatmulWeightsGrad"),
+        (selection.FEW_UNITS + 1, None),
         (63, None),
         (64, "KerasSlayer>EventMatmulWeightsGrad"),
     ],
@@ -349,7 +349,7 @@ def test_conv2d_geometries(name, geometry, padding, density):
     check_conv(name, "float32", geometry, padding, density)
 
 
-@pytest.mark.parametrize("density", densities(select.conv2d_max_density((2, 5, 2, 3))))
+@pytest.mark.parametrize("density", densities(selection.conv2d_max_density((2, 5, 2, 3))))
 def test_conv2d_at_every_density(density):
     check_conv("native", "float32", "asymmetric", "same", density)
 
@@ -424,7 +424,7 @@ def test_input_gradient_costs_nothing_where_nobody_asks_for_it(which):
 
 
 def test_few_units_are_not_worth_finding_events(monkeypatch):
-    monkeypatch.setattr(select, "MIN_UNITS", 32)
+    monkeypatch.setattr(selection, "MIN_UNITS", 32)
     used = {}
     for units in (31, 32):
         with tf.Graph().as_default() as graph, cases.backend("native"):
@@ -437,10 +437,10 @@ def test_few_units_are_not_worth_finding_events(monkeypatch):
 def test_densities_up_to_which_events_are_used(monkeypatch):
     """More units and wider runs of filters move more numbers per event, which costs less each."""
     monkeypatch.undo()
-    limits = [select.matmul_max_density(units) for units in (1, 32, 64, 128, 512, 10**9)]
+    limits = [selection.matmul_max_density(units) for units in (1, 32, 64, 128, 512, 10**9)]
     assert limits == sorted(limits) and 0.05 < limits[0] < limits[-1] < 0.2
-    assert select.matmul_max_density(None) <= select.matmul_max_density(64)
-    few, many = (select.conv2d_max_density(w) for w in ((5, 5, 2, 12), (5, 5, 12, 64)))
+    assert selection.matmul_max_density(None) <= selection.matmul_max_density(64)
+    few, many = (selection.conv2d_max_density(w) for w in ((5, 5, 2, 12), (5, 5, 12, 64)))
     assert 0.1 < few < many < 0.3
 
 

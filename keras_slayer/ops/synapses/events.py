@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from keras_slayer.ops import explanation, library, select
+from keras_slayer.ops import explanation, library, selection
 
 
 def find_events(rows, dtype, max_density: float):
@@ -24,7 +24,7 @@ def find_events(rows, dtype, max_density: float):
     return {"offsets": offsets, "index": index, "value": value}, dense
 
 
-def events_for(choice: select.Choice, rows, dtype):
+def events_for(choice: selection.Choice, rows, dtype):
     """``find_events``, up to the density that was chosen."""
     events, dense = find_events(rows, dtype, choice.max_density)
     return events, explanation.tell_density(choice, rows, dense)

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import handoff, library, neurons, select
+from keras_slayer.ops import handoff, library, neurons, selection
 from keras_slayer.ops.synapses.events import events_for
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
@@ -112,7 +112,7 @@ class _Matmul(SynapticInput):
 
         return multiply(self.spikes, self.weights)
 
-    def in_one_pass(self, neuron: Neuron, choice: select.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
         native = library.native()
         data = handoff.bytes_of(self.spikes)
         batch_and_steps = tf.shape(data, tf.int64)[:2]

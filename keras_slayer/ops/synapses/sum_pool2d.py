@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import handoff, library, neurons, select
+from keras_slayer.ops import handoff, library, neurons, selection
 from keras_slayer.ops.synapses.geometry import Window2D, pool_window
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
@@ -83,7 +83,7 @@ class _SumPool2D(SynapticInput):
             "weight": self.weight,
         }
 
-    def in_one_pass(self, neuron: Neuron, choice: select.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
         native, frames = library.native(), handoff.bytes_of(self.spikes)
 
         @tf.custom_gradient

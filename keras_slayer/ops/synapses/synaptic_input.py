@@ -12,7 +12,7 @@ import dataclasses
 import tensorflow as tf
 
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import explanation, handoff, neurons, select
+from keras_slayer.ops import explanation, handoff, neurons, selection
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -20,7 +20,7 @@ class SynapticInput(abc.ABC):
     """What a synapse makes of spikes: computed by ``value``, or by ``fire`` with the neurons.
 
     Attributes:
-        op: name in the lists of ``select``.
+        op: name in the lists of ``selection``.
         spikes: checked tensor (batch, time, ...); may be bytes.
         weights: checked tensor; None where a synapse has none.
         bias: one number for each unit, or None.
@@ -55,7 +55,7 @@ class SynapticInput(abc.ABC):
         """The sums without bias."""
 
     @abc.abstractmethod
-    def in_one_pass(self, neuron: Neuron, choice: select.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
         """(spikes as bytes, membrane) of neurons, with their gradients, as ``choice`` has it."""
 
     def value(self):
@@ -63,10 +63,10 @@ class SynapticInput(abc.ABC):
         z = self.product()
         return z if self.bias is None else z + self.bias
 
-    def choose(self, op: str) -> select.Choice:
+    def choose(self, op: str) -> selection.Choice:
         """The kernel of ``op`` for these tensors."""
         weights = None if self.weights is None else self.weights.shape
-        return select.choose(op, self.spikes.shape, weights, self.layer)
+        return selection.choose(op, self.spikes.shape, weights, self.layer)
 
 
 def value_of(z):
@@ -88,7 +88,7 @@ def fire(z, neuron: Neuron):
     if not isinstance(z, SynapticInput) or neuron.kernels is not None:
         return neurons.fire(value_of(z), neuron)
     choice = z.choose(f"{z.op} and neuron")
-    if choice.kernel == select.IN_TURN.kernel:
+    if choice.kernel == selection.IN_TURN.kernel:
         return neurons.fire(z.value(), neuron)
     fired, membrane = z.in_one_pass(neuron, choice)
     for y in (fired, membrane):

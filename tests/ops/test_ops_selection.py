@@ -9,15 +9,15 @@ from layer_ops import NEURONS, matmul_layer
 
 import keras_slayer as ks
 from keras_slayer import ops
-from keras_slayer.ops import explanation, select
+from keras_slayer.ops import explanation, selection
 
-SPEC = NEURONS["srm-exponential-slayer"].spec
+NEURON = NEURONS["srm-exponential-slayer"]
 
 
 @pytest.fixture(autouse=True)
 def quiet(monkeypatch):
     """As it is outside of these tests: few units without events, nothing explained."""
-    monkeypatch.setattr(select, "MIN_UNITS", 64)
+    monkeypatch.setattr(selection, "MIN_UNITS", 64)
     monkeypatch.setattr(explanation, "_switch", None)
     monkeypatch.setattr(explanation, "_told", set())
     monkeypatch.delenv("KERAS_SLAYER_EXPLAIN", raising=False)
@@ -26,7 +26,7 @@ def quiet(monkeypatch):
 def chosen(op, spikes=None, weights=None, backend="native"):
     spikes, weights = (None if s is None else tf.TensorShape(s) for s in (spikes, weights))
     with cases.backend(backend):
-        choice = select.choose(op, spikes, weights)
+        choice = selection.choose(op, spikes, weights)
     return choice.kernel, choice.otherwise
 
 
@@ -56,15 +56,15 @@ IN_TURN = ("synapse, then neuron", None)
 )
 def test_choices(op, spikes, weights, expected):
     assert chosen(op, spikes, weights) == expected
-    reference = select.IN_TURN if op.endswith("and neuron") else select.REFERENCE
+    reference = selection.IN_TURN if op.endswith("and neuron") else selection.REFERENCE
     assert chosen(op, spikes, weights, "reference") == (reference.kernel, None)
 
 
-@pytest.mark.parametrize("op", select.CANDIDATES)
+@pytest.mark.parametrize("op", selection.CANDIDATES)
 def test_lists_end_in_what_always_runs(op):
-    candidates = select.CANDIDATES[op]
-    assert candidates[-1] in (select.IN_TURN, select.REFERENCE)
-    assert candidates[-1].condition(select.Facts())
+    candidates = selection.CANDIDATES[op]
+    assert candidates[-1] in (selection.IN_TURN, selection.REFERENCE)
+    assert candidates[-1].condition(selection.Facts())
     assert len({c.kernel for c in candidates}) == len(candidates)
     assert candidates[-1].max_density is None
 
@@ -73,8 +73,8 @@ def test_the_density_that_is_chosen():
     conv = tf.TensorShape([2, 3, 5, 5, 2]), tf.TensorShape([5, 5, 2, 12])
     with cases.backend("native"):
         limits = (
-            select.choose("matmul", tf.TensorShape([2, 3, 20]), tf.TensorShape([20, 512])),
-            select.choose("conv2d", *conv),
+            selection.choose("matmul", tf.TensorShape([2, 3, 20]), tf.TensorShape([20, 512])),
+            selection.choose("conv2d", *conv),
         )
     assert [choice.max_density for choice in limits] == [0.1, 0.15]  # the first by conftest.py
 
@@ -177,7 +177,7 @@ def test_nothing_is_said_unless_asked(value, capsys, monkeypatch):
     if value is not None:
         monkeypatch.setenv("KERAS_SLAYER_EXPLAIN", value)
     with cases.backend("native"):
-        graph = tf.function(lambda x: matmul_layer(x, tf.zeros((20, 64)), None, SPEC)[0])
+        graph = tf.function(lambda x: matmul_layer(x, tf.zeros((20, 64)), None, NEURON)[0])
         traced = graph.get_concrete_function(tf.TensorSpec([None, None, 20])).graph
     assert said(capsys) == []
     assert "PyFunc" not in {op.type for op in traced.get_operations()}
@@ -213,7 +213,7 @@ def test_the_same_results_while_explained(capsys):
     def step(x, w):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch([x, w])
-            spikes, _ = matmul_layer(x, w, None, SPEC)
+            spikes, _ = matmul_layer(x, w, None, NEURON)
             loss = tf.reduce_sum(spikes)
         return spikes, *tape.gradient(loss, [x, w])
 
