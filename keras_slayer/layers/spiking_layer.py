@@ -9,7 +9,7 @@ from keras_slayer import neurons
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.ops import explanation
-from keras_slayer.ops.synapses.synaptic_input import fire, value_of
+from keras_slayer.ops.synapses.synaptic_input import fire
 from keras_slayer.quantization import quantize_weights
 
 
@@ -42,10 +42,7 @@ class SpikingLayer(keras.layers.Layer):
 
     def _fire(self, z):
         """Spikes of neurons with the synaptic input ``z``: a tensor, or what a synapse returns."""
-        if self.neuron.spec is None:
-            spikes, _ = self.neuron.fire(value_of(z))
-        else:
-            spikes, _ = fire(z, self.neuron.spec)
+        spikes, _ = fire(z, self.neuron)
         return tf.cast(spikes, self.compute_dtype)
 
     def get_config(self):

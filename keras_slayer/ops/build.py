@@ -38,7 +38,10 @@ INSTRUCTION_SETS = {
 # on the processor (where they pay, fused.h asks for them on every one). The other two let
 # loops with rint and comparisons vectorise.
 KERNEL_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
-COMMON_FLAGS = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
+COMMON_FLAGS = [
+    *(f"-I{SOURCES}", "-std=c++17", "-fPIC"),
+    *("-fvisibility=hidden", "-fvisibility-inlines-hidden"),
+]
 
 _FLAGS_PROGRAM = """
 import json, tensorflow as tf
@@ -82,7 +85,8 @@ def installed_tensorflow() -> TensorFlowFlags | None:
 def sources_digest() -> str:
     """Eight hex digits that change whenever the C++ sources or flags do."""
     digest = hashlib.sha256()
-    for path in [*sorted(SOURCES.iterdir()), pathlib.Path(__file__)]:
+    sources = sorted(path for path in SOURCES.rglob("*") if path.is_file())
+    for path in [*sources, pathlib.Path(__file__)]:
         digest.update(path.name.encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
@@ -116,20 +120,19 @@ def _commands(flags: TensorFlowFlags, folder: pathlib.Path) -> list[list[str]]:
     tensorflow = [f.replace("-I", "-isystem", 1) for f in flags.compile if "std=" not in f]
     sets = INSTRUCTION_SETS.get(platform.machine(), {"baseline": []})
     commands = []
-    for source in sorted(SOURCES.glob("*_op.cc")):  # the slow ones first
+    for source in sorted(SOURCES.rglob("*_op.cc")):  # the slow ones first
         target = str(folder / f"{source.stem}.o")
         commands.append(
             [compiler, *COMMON_FLAGS, "-O2", *tensorflow, "-c", str(source), "-o", target]
         )
-    for source in sorted(SOURCES.glob("*_cpu.cc")):
+    for source in sorted(SOURCES.rglob("*_cpu.cc")):
         for name, isa_flags in sets.items():
             target = str(folder / f"{source.stem}_{name}.o")
             options = [*COMMON_FLAGS, *KERNEL_FLAGS, *isa_flags, f"-DKS_ISA={name}"]
             commands.append([compiler, *options, "-c", str(source), "-o", target])
-    target = str(folder / "dispatch.o")
-    commands.append(
-        [compiler, *COMMON_FLAGS, "-O2", "-c", str(SOURCES / "dispatch.cc"), "-o", target]
-    )
+    source = SOURCES / "base" / "instruction_set.cc"
+    target = str(folder / "instruction_set.o")
+    commands.append([compiler, *COMMON_FLAGS, "-O2", "-c", str(source), "-o", target])
     return commands
 
 

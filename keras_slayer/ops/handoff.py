@@ -87,24 +87,8 @@ class Gradient:
         return self.spikes
 
     def conv2d_layer_grad(self, **arguments):
-        """Both gradients of the convolution and its neurons that fired the spikes."""
-        native = library.native()
-        return native.keras_slayer_conv2d_layer_grad(**self.native_options(), **arguments)
-
-    def native_options(self) -> dict:
-        """Arguments of the native op that takes it."""
-        return {
-            "grad": self.spikes,
-            "pool_weight": tf.zeros([], tf.float64),
-            "pool_membrane": tf.zeros([0], self.spikes.dtype),
-            "pool_params": tf.zeros([0], tf.float64),
-            "pool_size": [],
-            "pool_strides": [],
-            "pool_padding_before": [],
-            "pool_neuron": "srm",
-            "pool_exodus": False,
-            "pool_surrogate": "exponential",
-        }
+        """The gradients of the convolution that made the spikes, by its native op."""
+        return library.native().keras_slayer_conv2d_layer_grad(grad=self.spikes, **arguments)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -123,15 +107,12 @@ class GradientBeforePool:
         return library.native().keras_slayer_sum_pool2d_layer_input_grad(**self.arguments)
 
     def conv2d_layer_grad(self, **arguments):
-        """Both gradients of the convolution and its neurons that fired the spikes."""
-        native = library.native()
-        return native.keras_slayer_conv2d_layer_grad(**self.native_options(), **arguments)
-
-    def native_options(self) -> dict:
-        """Arguments of the native op that takes it: the pool's, each named ``pool_...``."""
+        """The gradients of the convolution that made the spikes, through the pool on the way."""
         pool = {name: x for name, x in self.arguments.items() if name not in ("grad", "input_size")}
         named = {f"pool_{name.removeprefix('pool_')}": x for name, x in pool.items()}
-        return {"grad": self.arguments["grad"], **named}
+        return library.native().keras_slayer_conv2d_layer_pooled_grad(
+            grad=self.arguments["grad"], **named, **arguments
+        )
 
 
 def before_pool(gradient) -> Gradient | GradientBeforePool:
@@ -150,5 +131,8 @@ def before_pool(gradient) -> Gradient | GradientBeforePool:
 
 
 def _attribute(op, name: str):
+    def text(value):
+        return value.decode() if isinstance(value, bytes) else value
+
     value = op.get_attr(name)
-    return value.decode() if isinstance(value, bytes) else value
+    return [text(item) for item in value] if isinstance(value, list) else text(value)

@@ -39,19 +39,19 @@ NEURONS = {
 }
 
 
-def matmul_layer(spikes, weights, bias, spec):
-    return fire(matmul_synapse(spikes, weights) + bias, spec)
+def matmul_layer(spikes, weights, bias, neuron):
+    return fire(matmul_synapse(spikes, weights) + bias, neuron)
 
 
-def conv2d_layer(spikes, weights, bias, spec, **geometry):
-    return fire(conv2d_synapse(spikes, weights, **geometry) + bias, spec)
+def conv2d_layer(spikes, weights, bias, neuron, **geometry):
+    return fire(conv2d_synapse(spikes, weights, **geometry) + bias, neuron)
 
 
-def sum_pool2d_layer(spikes, weight, spec, pool_size, strides, padding, dtype="float32"):
+def sum_pool2d_layer(spikes, weight, neuron, pool_size, strides, padding, dtype="float32"):
     z = sum_pool2d_synapse(
         spikes, pool_size, strides=strides, padding=padding, weight=weight, dtype=dtype
     )
-    return fire(z, spec)
+    return fire(z, neuron)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Layer:
     """A layer with everything bound but spikes, weights (none for a pool), bias and neuron.
 
     Attributes:
-        run: (spikes, weights, bias, spec) -> (spikes, membrane).
+        run: (spikes, weights, bias, neuron) -> (spikes, membrane).
         shape: of one step of the input.
         weights: their shape; None for a pool.
     """
@@ -90,9 +90,9 @@ def _conv(shape, weights, strides=(1, 1), padding="valid", dilations=(1, 1)):
 
 
 def _pool(shape, pool_size, strides, padding):
-    def run(spikes, weights, bias, spec):
+    def run(spikes, weights, bias, neuron):
         # 1 / 2: exact in the chip's units too.
-        return sum_pool2d_layer(spikes, 0.5, spec, pool_size, strides, padding, "float32")
+        return sum_pool2d_layer(spikes, 0.5, neuron, pool_size, strides, padding, "float32")
 
     return Layer(run, shape, None)
 
@@ -125,12 +125,12 @@ LAYERS = {
 }
 
 
-def evaluate(layer: Layer, inputs, spec, backend: str, upstream=None):
+def evaluate(layer: Layer, inputs, neuron, backend: str, upstream=None):
     """[spikes, membrane] and the gradients of all inputs there are, and the upstream gradient."""
     given = [x for x in inputs if x is not None]
     with cases.backend(backend), tf.GradientTape() as tape:
         tape.watch(given)
-        outputs = layer.run(*inputs, spec)
+        outputs = layer.run(*inputs, neuron)
         if upstream is None:
             noise = np.random.default_rng(99).normal(size=outputs[0].shape)
             upstream = tf.cast(noise, outputs[0].dtype)
@@ -141,10 +141,10 @@ def evaluate(layer: Layer, inputs, spec, backend: str, upstream=None):
 
 
 # Neurons of a pool: gradients far and wide.
-POOL = NEURONS["cuba-exponential-exodus"].spec
+POOL = NEURONS["cuba-exponential-exodus"]
 
 
-def evaluate_pooled(layer: Layer, geometry, inputs, spec, backend: str, graph=True, pool=POOL):
+def evaluate_pooled(layer: Layer, geometry, inputs, neuron, backend: str, graph=True, pool=POOL):
     """The gradients of a layer's inputs under a pool (pool_size, strides, padding) of ``pool``."""
     given = [x for x in inputs if x is not None]
 
@@ -152,7 +152,7 @@ def evaluate_pooled(layer: Layer, geometry, inputs, spec, backend: str, graph=Tr
         inputs = [*given, *[None] * (3 - len(given))]
         with tf.GradientTape() as tape:
             tape.watch(given)
-            spikes, _ = layer.run(*inputs, spec)
+            spikes, _ = layer.run(*inputs, neuron)
             pooled, _ = sum_pool2d_layer(spikes, 0.75, pool, *geometry)
         noise = tf.random.stateless_normal(tf.shape(pooled), [9, 9], dtype=tf.float64)
         return tape.gradient(pooled, given, output_gradients=tf.cast(noise, pooled.dtype))

@@ -7,7 +7,7 @@ from layer_ops import LAYERS, NEURONS, sum_pool2d_layer
 
 from keras_slayer.ops import handoff
 
-SPEC = NEURONS["srm-exponential-slayer"].spec
+NEURON = NEURONS["srm-exponential-slayer"]
 BYTES = np.array([[[0, 1, 2, 255]]], np.uint8)
 
 
@@ -92,7 +92,7 @@ def test_layers_hand_on_bytes(name):
     """The op of every layer, between any two: nothing announces them."""
     layer = LAYERS[name]
     spikes, *rest = layer.arrays(0.05)
-    is_found, found, floats = found_in(lambda x: layer.run(x, *rest, SPEC)[0], spikes.numpy())
+    is_found, found, floats = found_in(lambda x: layer.run(x, *rest, NEURON)[0], spikes.numpy())
     assert is_found and np.any(floats)
     np.testing.assert_array_equal(found, floats)
 
@@ -110,16 +110,16 @@ def test_gradients_that_are_no_pools():
     def gradient(spikes, after):
         with tf.GradientTape() as tape:
             tape.watch(spikes)
-            fired = look(layer.run(spikes, weights, None, SPEC)[0])
-            pooled, _ = sum_pool2d_layer(fired, 0.5, SPEC, (2, 2), (2, 2), "valid")
+            fired = look(layer.run(spikes, weights, None, NEURON)[0])
+            pooled, _ = sum_pool2d_layer(fired, 0.5, NEURON, (2, 2), (2, 2), "valid")
             total = tf.reduce_sum(pooled) + (tf.reduce_sum(fired) if after else 0)
         return tape.gradient(total, spikes)
 
     gradient(spikes, False)
     assert isinstance(seen[-1], handoff.GradientBeforePool)
-    options = seen[-1].native_options()
-    assert options["pool_size"] == options["pool_strides"] == [2, 2]
-    assert options["pool_neuron"] == "srm" and options["pool_exodus"] is False
+    arguments = seen[-1].arguments
+    assert arguments["pool_size"] == arguments["strides"] == [2, 2]
+    assert arguments["neuron"] == "srm" and arguments["exodus"] is False
     gradient(spikes, True)  # of two readers, the sum
     assert isinstance(seen[-1], handoff.Gradient)
     assert isinstance(handoff.before_pool(tf.ones([2, 3])), handoff.Gradient)

@@ -14,14 +14,14 @@ def test_each_gradient_is_the_same_whatever_else_is_asked_for(asked):
     """Alone or, where threads and samples suit, in one pass: the same bits."""
     layer = LAYERS["conv, many channels"]
     inputs = layer.arrays(SPARSE, batch=4, steps=9)
-    spec = NEURONS["cuba-exponential-exodus"].spec
+    neuron = NEURONS["cuba-exponential-exodus"]
 
     def gradients(which):
         @tf.function
         def run(*inputs):
             with tf.GradientTape() as tape:
                 tape.watch([inputs[i] for i in which])
-                spikes, _ = layer.run(*inputs, None, spec)
+                spikes, _ = layer.run(*inputs, None, neuron)
             noise = tf.random.stateless_normal(spikes.shape, [1, 2])
             return tape.gradient(spikes, [inputs[i] for i in which], output_gradients=noise)
 
@@ -42,7 +42,7 @@ def test_gradients_that_nobody_asks_for_are_not_computed(asked):
     options = tf.compat.v1.RunOptions(trace_level=tf.compat.v1.RunOptions.FULL_TRACE)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session, cases.backend("native"):
         inputs = [tf.compat.v1.placeholder(tf.float32, v.shape) for v in values]
-        spikes, _ = layer.run(*inputs, None, NEURONS["srm-exponential-slayer"].spec)
+        spikes, _ = layer.run(*inputs, None, NEURONS["srm-exponential-slayer"])
         gradients = tf.gradients(spikes, [inputs[i] for i in asked])
         feed = dict(zip(inputs, values, strict=True))
         session.run(gradients, feed, options=options, run_metadata=metadata)

@@ -17,10 +17,10 @@ each_neuron = pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS)
 SPARSE, DENSE = 0.05, 0.5
 
 
-def assert_same(layer, inputs, spec, tolerance=1e-4):
+def assert_same(layer, inputs, neuron, tolerance=1e-4):
     """Outputs to the bit, gradients to rounding."""
-    outputs, gradients = evaluate(layer, inputs, spec, "native")
-    expected, expected_gradients = evaluate(layer, inputs, spec, "reference")
+    outputs, gradients = evaluate(layer, inputs, neuron, "native")
+    expected, expected_gradients = evaluate(layer, inputs, neuron, "reference")
     for actual, e in zip(outputs, expected, strict=True):
         assert actual.dtype == e.dtype
         np.testing.assert_array_equal(actual, e)
@@ -33,7 +33,7 @@ def assert_same(layer, inputs, spec, tolerance=1e-4):
 @each_neuron
 @each_layer
 def test_one_pass_equals_two(layer, neuron):
-    assert_same(layer, layer.arrays(SPARSE), neuron.spec)
+    assert_same(layer, layer.arrays(SPARSE), neuron)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -44,7 +44,7 @@ def test_densities(layer, density, dtype):
     # itself is then 8e-5 off in float32, and the native op 5e-5 to the other side.
     for name in ("srm-triangle-slayer", "cuba-exponential-exodus"):
         inputs = layer.arrays(density, dtype=dtype, seed=1)
-        assert_same(layer, inputs, NEURONS[name].spec, 1e-4 if dtype == "float32" else 1e-12)
+        assert_same(layer, inputs, NEURONS[name], 1e-4 if dtype == "float32" else 1e-12)
 
 
 @pytest.mark.parametrize(("batch", "steps"), [(0, 3), (1, 1), (1, 8), (3, 9), (20, 4)])
@@ -53,14 +53,14 @@ def test_batches_and_steps(layer, batch, steps):
     """None, one, whole tiles of steps and more; more samples than gradients are summed apart."""
     for name in ("srm-triangle-exodus", "loihi-triangle-slayer"):
         inputs = layer.arrays(0.1, batch, steps)
-        outputs, _ = assert_same(layer, inputs, NEURONS[name].spec)
+        outputs, _ = assert_same(layer, inputs, NEURONS[name])
         assert outputs[0].shape[:2] == (batch, steps)
 
 
 @each_layer
 def test_no_steps_at_all(layer):
     inputs = layer.arrays(0.1, steps=0)
-    outputs, gradients = evaluate(layer, inputs, NEURONS["srm-triangle-slayer"].spec, "native")
+    outputs, gradients = evaluate(layer, inputs, NEURONS["srm-triangle-slayer"], "native")
     assert outputs[0].shape[:2] == (2, 0)
     for x, gradient in zip(inputs, gradients, strict=False):
         np.testing.assert_array_equal(gradient, tf.zeros_like(x))
@@ -71,17 +71,17 @@ def test_no_steps_at_all(layer):
 def test_bias(name, density):
     for kind in ("srm-exponential-slayer", "cuba-triangle-slayer"):
         inputs = LAYERS[name].arrays(density, bias=True)
-        assert_same(LAYERS[name], inputs, NEURONS[kind].spec)
+        assert_same(LAYERS[name], inputs, NEURONS[kind])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_more_weights_than_a_cache_holds(dtype):
     layer = layer_ops.Layer(layer_ops.matmul_layer, (9000,), (9000, 150))
-    spec = NEURONS["srm-triangle-slayer"].spec
+    neuron = NEURONS["srm-triangle-slayer"]
     inputs = layer.arrays(0.09, batch=2, steps=60, dtype=dtype, bias=True)
     # Of so many, those that excite would make all neurons fire all the time.
     inputs[1] = tf.round(64 * (inputs[1] - tf.reduce_mean(inputs[1]))) / 64
-    outputs, _ = assert_same(layer, inputs, spec)
+    outputs, _ = assert_same(layer, inputs, neuron)
     assert 0.01 < np.mean(outputs[0]) < 0.9
 
 
@@ -89,14 +89,13 @@ def test_more_weights_than_a_cache_holds(dtype):
 def test_the_neurons_under_test_fire(neuron):
     """And some of their gradients vanish with the triangle, none with the exponential."""
     layer = LAYERS["conv, many bands"]
-    (spikes, membrane), (grad, *_) = evaluate(layer, layer.arrays(SPARSE), neuron.spec, "native")
+    (spikes, membrane), (grad, *_) = evaluate(layer, layer.arrays(SPARSE), neuron, "native")
     assert set(np.unique(spikes)) == {0.0, 1.0}
     assert 0.01 < np.mean(spikes) < 0.6
     assert np.std(membrane) > 0.1 and np.mean(np.abs(grad)) > 1e-3
-    threshold, width = neuron.spec.params[0], neuron.spec.params[1]
-    if neuron.spec.kind == "loihi_cuba":
-        threshold /= 64
-    assert 0.02 < np.mean(np.abs(membrane - threshold) < 2 * width) < 0.9
+    threshold = neuron.firing_threshold
+    near = np.abs(membrane - threshold) < 2 * neuron.surrogate_tau * threshold
+    assert 0.02 < np.mean(near) < 0.9
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16"])
@@ -107,22 +106,22 @@ def test_at_the_threshold(kind, fires, dtype):
     neuron = ks.CUBA(1.5, 1.0, 1.0) if kind == "cuba" else ks.LoihiCUBA(96, 4096, 4096)
     weights = tf.constant([[95 / 64, 96 / 64, 97 / 64] * 40], dtype)
     inputs = [tf.cast(tf.one_hot([0], 3, axis=1)[..., tf.newaxis], dtype), weights, None]
-    outputs, _ = evaluate(LAYERS["matmul"], inputs, neuron.spec, "native")
+    outputs, _ = evaluate(LAYERS["matmul"], inputs, neuron, "native")
     np.testing.assert_array_equal(tf.reduce_sum(outputs[0], 1)[0], fires * 40)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @each_layer
 def test_16_bit_types_are_computed_in_float32_and_rounded_once(layer, dtype):
-    spec = NEURONS["srm-triangle-slayer"].spec
+    neuron = NEURONS["srm-triangle-slayer"]
     inputs = layer.arrays(SPARSE, dtype=dtype)
     wide = [None if x is None else tf.cast(x, tf.float32) for x in inputs]
-    outputs, gradients = evaluate(layer, inputs, spec, "native")
+    outputs, gradients = evaluate(layer, inputs, neuron, "native")
     assert {y.dtype for y in (*outputs, *gradients)} == {tf.dtypes.as_dtype(dtype)}
     # The gradient sees the membrane as it was stored.
     upstream = tf.cast(np.random.default_rng(99).normal(size=outputs[0].shape), dtype)
     expected, expected_gradients = evaluate(
-        layer, wide, spec, "native", tf.cast(upstream, tf.float32)
+        layer, wide, neuron, "native", tf.cast(upstream, tf.float32)
     )
     for actual, e in zip(outputs, expected, strict=True):
         np.testing.assert_array_equal(actual, tf.cast(e, dtype))
@@ -136,7 +135,7 @@ def test_16_bit_types_are_computed_in_float32_and_rounded_once(layer, dtype):
 @each_layer
 def test_unknown_sizes_in_a_function(layer, density, backend):
     """Batch and time known at run time only, and of a pool height and width."""
-    spec = NEURONS["srm-triangle-slayer"].spec
+    neuron = NEURONS["srm-triangle-slayer"]
     inputs = layer.arrays(density)
     given = [x for x in inputs if x is not None]
     image = [None, None] if layer.weights is None else layer.shape[:-1]
@@ -147,12 +146,12 @@ def test_unknown_sizes_in_a_function(layer, density, backend):
 
     def outputs_and_gradients(*given):
         outputs, gradients = evaluate(
-            layer, [*given, *[None] * (3 - len(given))], spec, backend, upstream
+            layer, [*given, *[None] * (3 - len(given))], neuron, backend, upstream
         )
         assert outputs[0].shape.rank == inputs[0].shape.rank
         return outputs, gradients
 
-    upstream = tf.ones(evaluate(layer, inputs, spec, backend)[0][0].shape)
+    upstream = tf.ones(evaluate(layer, inputs, neuron, backend)[0][0].shape)
     traced = tf.function(outputs_and_gradients, input_signature=signature)
     outputs, gradients = traced(*given)
     eager_outputs, eager_gradients = outputs_and_gradients(*given)
@@ -167,7 +166,7 @@ def test_the_membrane_lets_no_gradient_through(layer):
     inputs = layer.arrays(SPARSE)
     with tf.GradientTape() as tape:
         tape.watch(inputs[0])
-        _, membrane = layer.run(*inputs, NEURONS["srm-exponential-slayer"].spec)
+        _, membrane = layer.run(*inputs, NEURONS["srm-exponential-slayer"])
     assert tape.gradient(membrane, inputs[0]) is None
 
 
@@ -175,21 +174,21 @@ def test_the_membrane_lets_no_gradient_through(layer):
 @each_layer
 def test_persistent_tapes(layer, density):
     """In a function they look into the branches of ops, events' and dense."""
-    inputs, spec = layer.arrays(density), NEURONS["srm-exponential-slayer"].spec
+    inputs, neuron = layer.arrays(density), NEURONS["srm-exponential-slayer"]
     given = [x for x in inputs if x is not None]
 
     @tf.function
     def gradients(*given):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(given)
-            spikes, _ = layer.run(*given, *[None] * (3 - len(given)), spec)
+            spikes, _ = layer.run(*given, *[None] * (3 - len(given)), neuron)
             losses = [tf.reduce_sum(spikes), tf.reduce_sum(tf.sin(spikes) * spikes)]
         return [tape.gradient(loss, given) for loss in losses]
 
-    spikes, _ = layer.run(*inputs, spec)
+    spikes, _ = layer.run(*inputs, neuron)
     upstreams = [tf.ones_like(spikes), tf.sin(spikes) + spikes * tf.cos(spikes)]
     for actual, upstream in zip(gradients(*given), upstreams, strict=True):
-        _, expected = evaluate(layer, inputs, spec, "native", upstream)
+        _, expected = evaluate(layer, inputs, neuron, "native", upstream)
         for a, e in zip(actual, expected, strict=True):
             cases.assert_close(a, e, 1e-5)
 
@@ -203,15 +202,15 @@ def test_non_finite_input(value):
         spikes = spikes.numpy()
         spikes[0, 5, ..., 0] = value
         inputs = [tf.constant(spikes), *rest]
-        spec = NEURONS["srm-exponential-slayer"].spec
-        actual, expected = (evaluate(layer, inputs, spec, b)[0] for b in ("native", "reference"))
+        neuron = NEURONS["srm-exponential-slayer"]
+        actual, expected = (evaluate(layer, inputs, neuron, b)[0] for b in ("native", "reference"))
         np.testing.assert_array_equal(actual[0], expected[0])
         np.testing.assert_array_equal(np.isfinite(actual[1]), np.isfinite(expected[1]))
         assert np.isfinite(actual[1][:, :5]).all() and np.isfinite(actual[1][1]).all()
         assert not np.isfinite(actual[1][0, 6:]).all()
         for backend in ("native", "reference"):
             with pytest.raises(tf.errors.InvalidArgumentError, match="must be finite"):
-                evaluate(layer, inputs, NEURONS["loihi-exponential-slayer"].spec, backend)
+                evaluate(layer, inputs, NEURONS["loihi-exponential-slayer"], backend)
 
 
 def test_which_ops_are_used():
@@ -226,7 +225,7 @@ def test_which_ops_are_used():
             inputs = conv.arrays(density)
             with tf.GradientTape() as tape:
                 tape.watch(inputs[:2])
-                spikes, _ = conv.run(*inputs, NEURONS["srm-exponential-slayer"].spec)
+                spikes, _ = conv.run(*inputs, NEURONS["srm-exponential-slayer"])
             tape.gradient(spikes, inputs[:2])
         assert used - {"find_events"} == ops
 
@@ -236,11 +235,11 @@ def test_which_ops_are_used():
 def test_gradients_of_the_input_however_many_neurons_are_near_threshold(name, surrogate_tau):
     """Few: their weights are summed one by one; many: a dense product; pixel by pixel."""
     near = dataclasses.replace(NEURONS["srm-triangle-slayer"], surrogate_tau=surrogate_tau)
-    assert_same(LAYERS[name], LAYERS[name].arrays(SPARSE), near.spec)
+    assert_same(LAYERS[name], LAYERS[name].arrays(SPARSE), near)
 
 
 def test_few_units_and_more_axes_go_one_after_the_other(monkeypatch):
-    spec = NEURONS["srm-exponential-slayer"].spec
+    neuron = NEURONS["srm-exponential-slayer"]
     monkeypatch.setattr(select, "MIN_UNITS", 32)
     for shape, units, fused in (((2, 9, 20), 32, True), ((2, 9, 20), 31, False),
                                 ((2, 9, 3, 20), 32, False)):  # fmt: skip
@@ -248,7 +247,7 @@ def test_few_units_and_more_axes_go_one_after_the_other(monkeypatch):
         spikes = tf.constant(cases.spikes_like(rng, shape, 0.05), tf.float32)
         weights = tf.constant(rng.normal(size=(20, units)), tf.float32)
         with layer_ops.ops_used() as used:
-            LAYERS["matmul"].run(spikes, weights, None, spec)
+            LAYERS["matmul"].run(spikes, weights, None, neuron)
         assert ("matmul_layer" in used) == fused
 
 

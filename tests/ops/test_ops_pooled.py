@@ -35,9 +35,9 @@ def without_handoff(monkeypatch):
     monkeypatch.setattr(handoff, "before_pool", handoff.Gradient)
 
 
-def assert_same(layer, geometry, inputs, spec, pool, monkeypatch):
+def assert_same(layer, geometry, inputs, neuron, pool, monkeypatch):
     """As of every spike, to the bit, and as the reference has it."""
-    run = functools.partial(evaluate_pooled, layer, geometry, inputs, spec, pool=pool)
+    run = functools.partial(evaluate_pooled, layer, geometry, inputs, neuron, pool=pool)
     read, options = [], handoff.GradientBeforePool.native_options
     with monkeypatch.context() as patch:
         patch.setattr(
@@ -62,25 +62,25 @@ def assert_same(layer, geometry, inputs, spec, pool, monkeypatch):
 def test_the_same_as_of_every_spike(name, pool, monkeypatch):
     layer, geometry = LAYERS[name], POOLS[pool]
     for density, kind in ((SPARSE, "srm-exponential-slayer"), (DENSE, "loihi-triangle-exodus")):
-        inputs, spec = layer.arrays(density), NEURONS[kind].spec
-        assert_same(layer, geometry, inputs, spec, layer_ops.POOL, monkeypatch)
+        inputs, neuron = layer.arrays(density), NEURONS[kind]
+        assert_same(layer, geometry, inputs, neuron, layer_ops.POOL, monkeypatch)
 
 
 @pytest.mark.parametrize("pool", NEURONS)
 def test_neurons_of_the_pool(pool, monkeypatch):
     """All kinds, surrogates and gradients, other than those of the convolution."""
-    layer, spec = LAYERS["conv"], NEURONS["srm-exponential-slayer"].spec
+    layer, neuron = LAYERS["conv"], NEURONS["srm-exponential-slayer"]
     inputs = layer.arrays(SPARSE)
-    assert_same(layer, POOLS["pairs"], inputs, spec, NEURONS[pool].spec, monkeypatch)
+    assert_same(layer, POOLS["pairs"], inputs, neuron, NEURONS[pool], monkeypatch)
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float16", "bfloat16"])
 @each_pool
 def test_other_types(pool, dtype):
-    layer, spec = LAYERS["conv"], NEURONS["srm-exponential-slayer"].spec
+    layer, neuron = LAYERS["conv"], NEURONS["srm-exponential-slayer"]
     inputs = layer.arrays(SPARSE, dtype=dtype)
-    gradients = evaluate_pooled(layer, pool, inputs, spec, "native")
-    eager = evaluate_pooled(layer, pool, inputs, spec, "native", graph=False)
+    gradients = evaluate_pooled(layer, pool, inputs, neuron, "native")
+    eager = evaluate_pooled(layer, pool, inputs, neuron, "native", graph=False)
     tolerance = {"float64": 1e-12, "float16": 2e-2, "bfloat16": 0.1}[dtype]
     for actual, expected in zip(gradients, eager, strict=True):
         assert actual.dtype == dtype
@@ -89,10 +89,10 @@ def test_other_types(pool, dtype):
 
 @pytest.mark.parametrize("density", [SPARSE, DENSE])
 def test_with_a_bias(density):
-    layer, pool, spec = LAYERS["conv"], POOLS["pairs"], NEURONS["cuba-exponential-slayer"].spec
+    layer, pool, neuron = LAYERS["conv"], POOLS["pairs"], NEURONS["cuba-exponential-slayer"]
     inputs = layer.arrays(density, bias=True)
-    gradients = evaluate_pooled(layer, pool, inputs, spec, "native")
-    plain = evaluate_pooled(layer, pool, inputs, spec, "reference")
+    gradients = evaluate_pooled(layer, pool, inputs, neuron, "native")
+    plain = evaluate_pooled(layer, pool, inputs, neuron, "reference")
     for actual, expected in zip(gradients, plain, strict=True):
         assert np.any(actual)
         cases.assert_close(actual, expected, 1e-4)
@@ -100,10 +100,10 @@ def test_with_a_bias(density):
 
 @pytest.mark.parametrize("batch", [0, 1, 4, 20])
 def test_batches(batch):
-    layer, pool, spec = LAYERS["conv, many channels"], POOLS["pairs"], layer_ops.POOL
+    layer, pool, neuron = LAYERS["conv, many channels"], POOLS["pairs"], layer_ops.POOL
     inputs = layer.arrays(SPARSE, batch=batch, steps=9)
-    gradients = evaluate_pooled(layer, pool, inputs, spec, "native")
-    plain = evaluate_pooled(layer, pool, inputs, spec, "reference")
+    gradients = evaluate_pooled(layer, pool, inputs, neuron, "native")
+    plain = evaluate_pooled(layer, pool, inputs, neuron, "reference")
     for actual, expected in zip(gradients, plain, strict=True):
         cases.assert_close(actual, expected, 1e-4)
 
@@ -111,13 +111,13 @@ def test_batches(batch):
 @pytest.mark.parametrize("backend", ["native", "reference"])
 def test_spikes_with_another_reader(backend):
     """Whose gradient is added to the pool's: nothing is to be had from the pool's alone."""
-    layer, spec = LAYERS["conv"], NEURONS["srm-exponential-slayer"].spec
+    layer, neuron = LAYERS["conv"], NEURONS["srm-exponential-slayer"]
     given = layer.arrays(SPARSE)[:2]
 
     def gradients(*given):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch(given)
-            spikes, _ = layer.run(*given, None, spec)
+            spikes, _ = layer.run(*given, None, neuron)
             pooled, _ = sum_pool2d_layer(spikes, 0.75, layer_ops.POOL, *POOLS["pairs"])
             losses = [tf.reduce_sum(pooled**2), tf.reduce_sum(tf.sin(spikes) * spikes)]
             total = tf.add_n(losses)

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 from cases import BLOCK, DTYPES, FILTERS, NEURONS, SERIES_CASES, SHAPES, Case
 
-from keras_slayer.ops import library
+from keras_slayer.neurons import BY_NAME
+from keras_slayer.ops import library, neurons
 
 # Gradients: the order of summation differs, and (half types) the reference keeps
 # the membrane in float32 where the native op stores it rounded.
@@ -119,22 +120,20 @@ def test_half_types_are_computed_in_float32_and_rounded_once(case, dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
-@pytest.mark.parametrize("exodus", [False, True])
-@pytest.mark.parametrize(
-    ("name", "params"),
-    [
-        ("srm", [1.0, 0.7, 1.4, 0.67, 1.1, 0.37, -5.4]),
-        ("srm_fir", [0.8, 0.8, 1.25]),
-        ("cuba", [1.0, 1.0, 1.0, 0.3, 0.1]),
-        ("loihi_cuba", [64.0, 1.0, 1.0, 1200.0, 400.0]),
-    ],
-)
-def test_half_gradients_are_computed_in_float32_and_rounded_once(name, params, exodus, dtype):
+@pytest.mark.parametrize("gradient", ["slayer", "exodus"])
+@pytest.mark.parametrize("name", ["srm", "srm_fir", "cuba", "loihi_cuba"])
+def test_half_gradients_are_computed_in_float32_and_rounded_once(name, gradient, dtype):
     rng = np.random.default_rng(5)
-    op = getattr(library.native(), f"keras_slayer_{name}_grad")
-    options = {"params": params, "exodus": exodus}
     if name == "srm_fir":
-        options["refractory"] = cases.REFRACTORY
+        op = library.native().keras_slayer_srm_fir_grad
+        exodus = gradient == "exodus"
+        options = {"params": [0.8, 0.8, 1.25], "refractory": cases.REFRACTORY, "exodus": exodus}
+    else:
+        _, parameters = cases.NEURON_OPTIONS[name]
+        kind = {neuron.native: neuron for neuron in BY_NAME.values()}[name]
+        neuron = kind(gradient=gradient, **parameters)
+        op = library.native().keras_slayer_neuron_grad
+        options = neurons.native_gradient_options(neuron)
     grad, membrane = (tf.cast(rng.normal(size=(2, 9, BLOCK + 7)), dtype) for _ in range(2))
     actual = op(grad_spikes=grad, membrane=membrane, **options)
     wide = op(

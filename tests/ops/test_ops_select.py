@@ -14,7 +14,7 @@ from keras_slayer import ops
 from keras_slayer.ops import explanation, select
 
 BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
-SPEC = NEURONS["srm-exponential-slayer"].spec
+NEURON = NEURONS["srm-exponential-slayer"]
 
 
 @pytest.fixture(autouse=True)
@@ -183,7 +183,7 @@ def test_nothing_is_said_unless_asked(value, capsys, monkeypatch):
     if value is not None:
         monkeypatch.setenv("KERAS_SLAYER_EXPLAIN", value)
     with cases.backend("native"):
-        graph = tf.function(lambda x: matmul_layer(x, tf.zeros((20, 64)), None, SPEC)[0])
+        graph = tf.function(lambda x: matmul_layer(x, tf.zeros((20, 64)), None, NEURON)[0])
         traced = graph.get_concrete_function(tf.TensorSpec([None, None, 20])).graph
     assert said(capsys) == []
     assert "PyFunc" not in {op.type for op in traced.get_operations()}
@@ -219,7 +219,7 @@ def test_the_same_results_while_explained(capsys):
     def step(x, w):
         with tf.GradientTape(persistent=True) as tape:
             tape.watch([x, w])
-            spikes, _ = matmul_layer(x, w, None, SPEC)
+            spikes, _ = matmul_layer(x, w, None, NEURON)
             loss = tf.reduce_sum(spikes)
         return spikes, *tape.gradient(loss, [x, w])
 

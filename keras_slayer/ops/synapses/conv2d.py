@@ -7,8 +7,8 @@ import dataclasses
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.ops import handoff, library, select
-from keras_slayer.ops.neuron_spec import NeuronSpec
+from keras_slayer.neurons import Neuron
+from keras_slayer.ops import handoff, library, neurons, select
 from keras_slayer.ops.synapses.events import events_for
 from keras_slayer.ops.synapses.geometry import ConvGeometry
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
@@ -123,7 +123,7 @@ class _Conv2D(SynapticInput):
 
         return convolve(self.spikes, self.weights)
 
-    def in_one_pass(self, spec: NeuronSpec, choice: select.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: select.Choice):
         native, geometry = library.native(), self.geometry
         data = handoff.bytes_of(self.spikes)
         batch_and_steps = tf.shape(data, tf.int64)[:2]
@@ -143,50 +143,52 @@ class _Conv2D(SynapticInput):
                         bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
                         batch_and_steps=batch_and_steps,
                         **geometry.native_options,
-                        **spec.native_options,
+                        **neurons.native_options(neuron),
                     )
                 )
 
             def from_dense():
                 z = reference_conv2d(geometry, frames, kernel)
                 z = tf.reshape(z, tf.concat([batch_and_steps, geometry.output_size], 0))
-                return spec.native_fire_bytes(z + offset[0] if offset else z)
+                return neurons.native_fire_bytes(z + offset[0] if offset else z, neuron)
 
             kernels = {"one pass over events": from_events, "dense, then neuron": from_dense}
             fired, membrane = choice.run(kernels, dense)
 
             def grad(_grad_bytes, grad_fired):
                 return self._layer_gradients(
-                    spikes, weights, bias, spec, data, (events, dense), membrane, grad_fired
+                    spikes, weights, bias, neuron, data, (events, dense), membrane, grad_fired
                 )
 
             return (fired, membrane), grad
 
         return layer(self.spikes, self.weights, *([] if self.bias is None else [self.bias]))
 
-    def _layer_gradients(self, spikes, weights, bias, spec, data, found, membrane, grad_fired):
+    def _layer_gradients(self, spikes, weights, bias, neuron, data, found, membrane, grad_fired):
         """Gradients of spikes (None of bytes), weights and bias from that of the fired spikes."""
         (events, dense), geometry = found, self.geometry
         frames = self._frames(data)
         given = handoff.before_pool(grad_fired)
 
         def through_neurons():
-            dz = spec.native_grad(given.whole(), membrane)
+            dz = neurons.native_grad(given.whole(), membrane, neuron)
             return tf.reshape(dz, [-1, *geometry.output_size])
 
-        def native_gradients():
+        def native_gradients(events):
             """Of the input and, over the events, of the weights; one not read is not computed."""
             return given.conv2d_layer_grad(
                 **events,
                 membrane=membrane,
                 weights=weights,
                 **geometry.native_options,
-                **spec.native_gradient_options,
+                **neurons.native_gradient_options(neuron),
             )
 
+        def both():
+            return tuple(native_gradients({name: [x] for name, x in events.items()}))
+
         def input_grad():
-            """Of any input: the events that the op takes are for the weights' gradient alone."""
-            return native_gradients().grad_input
+            return native_gradients({name: [] for name in events}).grad_input
 
         def dense_weights():
             return dense_weights_grad(geometry, frames, weights, through_neurons())
@@ -195,14 +197,14 @@ class _Conv2D(SynapticInput):
         if checks.are_bytes(spikes):
             grad_spikes = None
             gradients = {
-                "events": lambda: native_gradients().grad_weights,
+                "events": lambda: both()[1],
                 "dense": dense_weights,
             }
             grad_weights = choice.run(gradients, dense)
         else:
             # Over events, both in one pass.
             gradients = {
-                "events": lambda: tuple(native_gradients()),
+                "events": both,
                 "dense": lambda: (input_grad(), dense_weights()),
             }
             grad_spikes, grad_weights = choice.run(gradients, dense)

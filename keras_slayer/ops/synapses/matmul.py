@@ -7,8 +7,8 @@ import dataclasses
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.ops import handoff, library, select
-from keras_slayer.ops.neuron_spec import NeuronSpec
+from keras_slayer.neurons import Neuron
+from keras_slayer.ops import handoff, library, neurons, select
 from keras_slayer.ops.synapses.events import events_for
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
@@ -112,7 +112,7 @@ class _Matmul(SynapticInput):
 
         return multiply(self.spikes, self.weights)
 
-    def in_one_pass(self, spec: NeuronSpec, choice: select.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: select.Choice):
         native = library.native()
         data = handoff.bytes_of(self.spikes)
         batch_and_steps = tf.shape(data, tf.int64)[:2]
@@ -132,19 +132,19 @@ class _Matmul(SynapticInput):
                         weights=kernel,
                         bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
                         batch_and_steps=batch_and_steps,
-                        **spec.native_options,
+                        **neurons.native_options(neuron),
                     )
                 )
 
             def from_dense():
                 z = tf.reshape(reference_matmul(rows, kernel), shape)
-                return spec.native_fire_bytes(z + offset[0] if offset else z)
+                return neurons.native_fire_bytes(z + offset[0] if offset else z, neuron)
 
             kernels = {"one pass over events": from_events, "dense, then neuron": from_dense}
             fired, membrane = choice.run(kernels, dense)
 
             def grad(_grad_bytes, grad_fired):
-                dz = spec.native_grad(grad_fired, membrane)
+                dz = neurons.native_grad(grad_fired, membrane, neuron)
                 dz = tf.reshape(dz, [-1, weights.shape[1] or tf.shape(weights)[1]])
                 gradients = self._gradients(spikes, weights, data, dz, events, dense)
                 return (*gradients, *(tf.reduce_sum(dz, axis=0) for _ in bias))

@@ -7,8 +7,8 @@ import dataclasses
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.ops import handoff, library, select
-from keras_slayer.ops.neuron_spec import NeuronSpec
+from keras_slayer.neurons import Neuron
+from keras_slayer.ops import handoff, library, neurons, select
 from keras_slayer.ops.synapses.geometry import Window2D, pool_window
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
@@ -83,7 +83,7 @@ class _SumPool2D(SynapticInput):
             "weight": self.weight,
         }
 
-    def in_one_pass(self, spec: NeuronSpec, choice: select.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: select.Choice):
         native, frames = library.native(), handoff.bytes_of(self.spikes)
 
         @tf.custom_gradient
@@ -94,7 +94,7 @@ class _SumPool2D(SynapticInput):
                 output_size=self.window.output_size(image),
                 T=self.dtype,
                 **self._native_options,
-                **spec.native_options,
+                **neurons.native_options(neuron),
             )
 
             def grad(_grad_bytes, grad_fired):
@@ -106,7 +106,7 @@ class _SumPool2D(SynapticInput):
                     membrane=membrane,
                     input_size=image,
                     **self._native_options,
-                    **spec.native_gradient_options,
+                    **neurons.native_gradient_options(neuron),
                 )
                 grad_spikes.set_shape(self.spikes.shape)
                 return grad_spikes

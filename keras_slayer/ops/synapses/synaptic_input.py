@@ -11,8 +11,8 @@ import dataclasses
 
 import tensorflow as tf
 
-from keras_slayer.ops import explanation, handoff, neuron_spec, select
-from keras_slayer.ops.neuron_spec import NeuronSpec
+from keras_slayer.neurons import Neuron
+from keras_slayer.ops import explanation, handoff, neurons, select
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -55,7 +55,7 @@ class SynapticInput(abc.ABC):
         """The sums without bias."""
 
     @abc.abstractmethod
-    def in_one_pass(self, spec: NeuronSpec, choice: select.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: select.Choice):
         """(spikes as bytes, membrane) of neurons, with their gradients, as ``choice`` has it."""
 
     def value(self):
@@ -75,7 +75,7 @@ def value_of(z):
 
 
 @tf.autograph.experimental.do_not_convert
-def fire(z, spec: NeuronSpec):
+def fire(z, neuron: Neuron):
     """(spikes, membrane) of neurons with the synaptic input ``z``; no gradient through the second.
 
     As the synapse and the neuron in turn: to the bit where the input is sparse, but for the
@@ -83,14 +83,14 @@ def fire(z, spec: NeuronSpec):
 
     Args:
         z: ``SynapticInput``, or a tensor (batch, time, ...).
-        spec: the neuron.
+        neuron: theirs.
     """
-    if not isinstance(z, SynapticInput):
-        return neuron_spec.fire(z, spec)
+    if not isinstance(z, SynapticInput) or neuron.kernels is not None:
+        return neurons.fire(value_of(z), neuron)
     choice = z.choose(f"{z.op} and neuron")
     if choice.kernel == select.IN_TURN.kernel:
-        return neuron_spec.fire(z.value(), spec)
-    fired, membrane = z.in_one_pass(spec, choice)
+        return neurons.fire(z.value(), neuron)
+    fired, membrane = z.in_one_pass(neuron, choice)
     for y in (fired, membrane):
         y.set_shape(z.shape)
     return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane)
