@@ -5,7 +5,7 @@ traced (sizes, ranks). That of an event-driven kernel is not: it runs where few 
 nonzero, and else the next kernel of the list does; both are in the graph, and each step takes
 one of them. ``keras_slayer.ops.explain`` prints the choices.
 
-The constants were set by the benchmarks named beside them; to move one, run that again.
+A constant was set by the benchmark that its candidates name: to move it, run that again.
 """
 
 from __future__ import annotations
@@ -17,19 +17,12 @@ import tensorflow as tf
 
 from keras_slayer.ops import explanation, library
 
-# Events are worth finding from this many units on: below, each product passes over its input
-# itself. benchmarks/synapses.py, "matmul 512 -> 32" and "512 -> 128".
-MIN_UNITS = 64
-# Up to this many units, the weight gradient passes over the input itself: beyond, the dense
-# product is faster. benchmarks/synapses.py, "matmul 512 -> 32".
-FEW_UNITS = 32
+MIN_UNITS = 64  # events are worth finding; for fewer, each product passes over its input itself
+FEW_UNITS = 32  # at most, for a weight gradient that passes over the input itself
 
 
 def matmul_max_density(units: int | None) -> float:
-    """Share of nonzero input above which the dense product is faster.
-
-    benchmarks/synapses.py, "crossover" of the rows "matmul": 0.06 for 64 units, 0.17 for 512.
-    """
+    """Share of nonzero input above which the dense product is faster: 0.06 to 0.19."""
     return 0.19 - 8 / max(units or 64, 64)
 
 
@@ -37,7 +30,7 @@ def conv2d_max_density(weights_shape) -> float:
     """Share of nonzero input above which the dense product is faster.
 
     The events' product runs over the filters of a row of the kernel at once: the more of them,
-    the less an event costs. benchmarks/synapses.py, "crossover" of the rows "conv".
+    the less an event costs.
     """
     _, width, _, filters = weights_shape
     return 0.25 if width * filters >= 128 else 0.15
@@ -77,12 +70,14 @@ class Candidate:
         condition: whether it holds.
         max_density: share of nonzero input up to which it runs, decided at run time; above, the
             next candidate does. None: whatever the input is.
+        benchmark: what set the constants of the two: a file of ``benchmarks/``, and what it times.
     """
 
     kernel: str
     needs: str
     condition: Callable[[Facts], bool]
     max_density: Callable[[Facts], float] | None = None
+    benchmark: str = ""
 
 
 def _native(facts: Facts) -> bool:
@@ -112,10 +107,15 @@ REFERENCE = Candidate("reference", "nothing", lambda facts: True)
 IN_TURN = Candidate("synapse, then neuron", "nothing", lambda facts: True)
 
 
-def _one_pass(needs: str, condition, max_density) -> tuple[Candidate, ...]:
+_DENSITY = "synapses.py: the crossover of events and dense product, over densities of the input"
+_UNITS = "synapses.py: 512 inputs and 32 units, and 128 units, against the dense product"
+_MATMUL = f"{_DENSITY}; {_UNITS}"
+
+
+def _one_pass(needs: str, condition, max_density, benchmark) -> tuple[Candidate, ...]:
     """The candidates of a synapse with its neurons, for sparse input and for any other."""
     return (
-        Candidate("one pass over events", needs, condition, max_density),
+        Candidate("one pass over events", needs, condition, max_density, benchmark),
         Candidate("dense, then neuron", needs, condition),
         IN_TURN,
     )
@@ -127,31 +127,38 @@ CANDIDATES = {
         f"{_MANY_UNITS}, and input of the axes (batch, time, inputs)",
         lambda facts: facts.worth_events and len(facts.spikes) == 3,
         _matmul_density,
+        _MATMUL,
     ),
     "matmul": (
-        Candidate("events", _MANY_UNITS, _worth_events, _matmul_density),
-        Candidate("few units", f"the native ops and fewer than {MIN_UNITS} units", _few_units),
-        DENSE,
-        REFERENCE,
-    ),
-    "gradient of matmul's weights": (
-        Candidate("events", _MANY_UNITS, _worth_events, _matmul_density),
+        Candidate("events", _MANY_UNITS, _worth_events, _matmul_density, _MATMUL),
         Candidate(
             "few units",
-            f"the native ops and at most {FEW_UNITS} units",
-            lambda facts: _few_units(facts) and facts.units <= FEW_UNITS,
+            f"the native ops and fewer than {MIN_UNITS} units",
+            _few_units,
+            benchmark=_UNITS,
         ),
         DENSE,
         REFERENCE,
     ),
-    "conv2d and neuron": _one_pass(_NATIVE, _native, _conv2d_density),
+    "gradient of matmul's weights": (
+        Candidate("events", _MANY_UNITS, _worth_events, _matmul_density, _MATMUL),
+        Candidate(
+            "few units",
+            f"the native ops and at most {FEW_UNITS} units",
+            lambda facts: _few_units(facts) and facts.units <= FEW_UNITS,
+            benchmark=_UNITS,
+        ),
+        DENSE,
+        REFERENCE,
+    ),
+    "conv2d and neuron": _one_pass(_NATIVE, _native, _conv2d_density, _DENSITY),
     "conv2d": (
-        Candidate("events", _NATIVE, _native, _conv2d_density),
+        Candidate("events", _NATIVE, _native, _conv2d_density, _DENSITY),
         DENSE,
         REFERENCE,
     ),
     "gradient of conv2d's weights": (
-        Candidate("events", _NATIVE, _native, _conv2d_density),
+        Candidate("events", _NATIVE, _native, _conv2d_density, _DENSITY),
         DENSE,
         REFERENCE,
     ),

@@ -117,9 +117,9 @@ def test_gradients_that_are_no_pools():
 
     gradient(spikes, False)
     assert isinstance(seen[-1], handoff.GradientBeforePool)
-    options = seen[-1].native_options()
-    assert options["pool_size"] == options["pool_strides"] == [2, 2]
-    assert options["pool_neuron"] == "srm" and options["pool_exodus"] is False
+    arguments = seen[-1].arguments
+    assert arguments["pool_size"] == arguments["strides"] == [2, 2]
+    assert arguments["neuron"] == "srm" and arguments["exodus"] is False
     gradient(spikes, True)  # of two readers, the sum
     assert isinstance(seen[-1], handoff.Gradient)
     assert isinstance(handoff.before_pool(tf.ones([2, 3])), handoff.Gradient)

@@ -1,5 +1,7 @@
 """Which kernel runs, and what ``ops.explain`` says about it."""
 
+import pathlib
+
 import cases
 import keras
 import numpy as np
@@ -11,6 +13,7 @@ import keras_slayer as ks
 from keras_slayer import ops
 from keras_slayer.ops import explanation, selection
 
+BENCHMARKS = pathlib.Path(__file__).parents[2] / "benchmarks"
 NEURON = NEURONS["srm-exponential-slayer"]
 
 
@@ -67,6 +70,9 @@ def test_lists_end_in_what_always_runs(op):
     assert candidates[-1].condition(selection.Facts())
     assert len({c.kernel for c in candidates}) == len(candidates)
     assert candidates[-1].max_density is None
+    for candidate in candidates:
+        if candidate.max_density is not None or candidate.kernel == "few units":
+            assert (BENCHMARKS / candidate.benchmark.split(":")[0]).is_file()
 
 
 def test_the_density_that_is_chosen():
