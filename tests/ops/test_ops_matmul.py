@@ -117,8 +117,8 @@ def test_matmul_of_few_units_and_bytes(few_units, density, byte):
 @pytest.mark.parametrize(
     ("units", "op"),
     [
-        (1, "KerasSlayer>NarrowMatmulWeightsGrad"),
-        (selection.FEW_UNITS, "KerasSlayer>NarrowMatmulWeightsGrad"),
+        (1, "KerasSlayer>FewUnitsMatmulWeightsGrad"),
+        (selection.FEW_UNITS, "KerasSlayer>FewUnitsMatmulWeightsGrad"),
         (selection.FEW_UNITS + 1, None),
         (63, None),
         (64, "KerasSlayer>EventMatmulWeightsGrad"),
@@ -130,20 +130,20 @@ def test_which_weight_gradient_is_used(few_units, units, op):
         tf.gradients(ops.spike_matmul(tf.zeros((1, 4, 20)), weights), weights)
         functions = [f.node_def for f in graph.as_graph_def(add_shapes=False).library.function]
         used = {o.type for o in graph.get_operations()} | {n.op for f in functions for n in f}
-    ours = {"KerasSlayer>NarrowMatmulWeightsGrad", "KerasSlayer>EventMatmulWeightsGrad"}
+    ours = {"KerasSlayer>FewUnitsMatmulWeightsGrad", "KerasSlayer>EventMatmulWeightsGrad"}
     assert used & ours == ({op} if op else set())
 
 
 def test_errors_of_the_ops_for_few_units():
     native = cases.native_ops()
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many columns"):
-        native.keras_slayer_narrow_matmul(x=tf.zeros((3, 2)), weights=tf.zeros((3, 2)))
+        native.keras_slayer_few_units_matmul(x=tf.zeros((3, 2)), weights=tf.zeros((3, 2)))
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be float, uint8 or bool"):
-        native.keras_slayer_narrow_matmul(x=tf.zeros((3, 2), tf.half), weights=tf.zeros((2, 2)))
+        native.keras_slayer_few_units_matmul(x=tf.zeros((3, 2), tf.half), weights=tf.zeros((2, 2)))
     with pytest.raises(tf.errors.InvalidArgumentError, match="as many rows"):
-        native.keras_slayer_narrow_matmul_weights_grad(x=tf.zeros((3, 2)), grad=tf.zeros((4, 2)))
+        native.keras_slayer_few_units_matmul_weights_grad(x=tf.zeros((3, 2)), grad=tf.zeros((4, 2)))
     with pytest.raises(tf.errors.InvalidArgumentError, match="must be float, uint8 or bool"):
-        native.keras_slayer_narrow_matmul_weights_grad(
+        native.keras_slayer_few_units_matmul_weights_grad(
             x=tf.zeros((3, 2), tf.float64), grad=tf.zeros((3, 2))
         )
 
@@ -199,7 +199,7 @@ def test_products_are_not_rounded(units, dtype):
         left = np.array([[1 + 2 * e, 1 + e] + zeros * [0.0]], dtype)
         right = np.array([[-1, 1 + e] + zeros * [0.0]], dtype).T.repeat(units, axis=1)
         expected = np.full((1, units), e**2)
-        found = native.keras_slayer_narrow_matmul(x=left, weights=right)
+        found = native.keras_slayer_few_units_matmul(x=left, weights=right)
         np.testing.assert_array_equal(found, expected)
         found = native.keras_slayer_matmul_input_grad(grad=left, weights=right.T)
         np.testing.assert_array_equal(found, expected)
@@ -228,8 +228,8 @@ def test_products_of_nothing_whose_size_is_out_of_range():
     events = {"index": tf.zeros([0], tf.int32), "value": tf.zeros([0])}
     products = [
         lambda: native.keras_slayer_matmul_input_grad(grad=long, weights=long),
-        lambda: native.keras_slayer_narrow_matmul(x=long, weights=wide),
-        lambda: native.keras_slayer_narrow_matmul_weights_grad(x=wide, grad=wide),
+        lambda: native.keras_slayer_few_units_matmul(x=long, weights=wide),
+        lambda: native.keras_slayer_few_units_matmul_weights_grad(x=wide, grad=wide),
         lambda: native.keras_slayer_event_matmul(
             offsets=tf.zeros([2**23 + 1], tf.int64), weights=wide, **events
         ),

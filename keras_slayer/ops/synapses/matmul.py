@@ -90,7 +90,7 @@ class _Matmul(SynapticInput):
         @tf.custom_gradient
         def multiply(spikes, weights):
             rows = self._rows(data)
-            product = library.native().keras_slayer_narrow_matmul(x=rows, weights=weights)
+            product = library.native().keras_slayer_few_units_matmul(x=rows, weights=weights)
             return product, lambda grad: self._gradients(spikes, weights, data, grad)
 
         return multiply(self.spikes, self.weights)
@@ -180,7 +180,7 @@ class _Matmul(SynapticInput):
             "events": lambda: native.keras_slayer_event_matmul_weights_grad(
                 **events, grad=grad, columns=tf.shape(weights, tf.int64)[0]
             ),
-            "few units": lambda: native.keras_slayer_narrow_matmul_weights_grad(
+            "few units": lambda: native.keras_slayer_few_units_matmul_weights_grad(
                 x=self._rows(data), grad=grad
             ),
             "dense": lambda: tf.linalg.matmul(
