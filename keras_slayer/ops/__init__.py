@@ -7,7 +7,7 @@ mathematics in plain TensorFlow otherwise.
 
 from keras_slayer.ops.cuba import cuba, loihi_cuba
 from keras_slayer.ops.delay import delay
-from keras_slayer.ops.library import backend
+from keras_slayer.ops.library import backend, library_path, load
 from keras_slayer.ops.spike_conv2d import spike_conv2d
 from keras_slayer.ops.spike_matmul import spike_matmul
 from keras_slayer.ops.srm import srm, srm_fir
@@ -25,6 +25,8 @@ __all__ = [
     "cuba",
     "delay",
     "exponential_filter",
+    "library_path",
+    "load",
     "loihi_cuba",
     "spike_conv2d",
     "spike_matmul",

@@ -6,6 +6,16 @@
 
 namespace keras_slayer {
 
+#if defined(KS_ONLY_ISA)  // a library for one kind of processor (build.py)
+
+namespace KS_ONLY_ISA {
+extern const Kernels table;
+}
+
+const Kernels& kernels() { return KS_ONLY_ISA::table; }
+
+#else
+
 namespace baseline {
 extern const Kernels table;
 }
@@ -42,5 +52,7 @@ const Kernels& kernels() {
   static const Kernels& chosen = choose();
   return chosen;
 }
+
+#endif
 
 }  // namespace keras_slayer
