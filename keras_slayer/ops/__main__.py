@@ -54,7 +54,7 @@ def _status() -> None:
         print(f"backend     {library.backend()}")
     else:
         print(
-            "backend     none yet: the first use compiles it, or python -m keras_slayer.ops build"
+            "backend     none yet: first use compiles it, or 'python -m keras_slayer.ops build'"
         )
     if library.find_library() and library.backend() == "native":
         print(f"library     {library.library_path()}")

@@ -99,14 +99,18 @@ def instruction_sets() -> dict[str, list[str]]:
     return INSTRUCTION_SETS.get(platform.machine(), {"baseline": []})
 
 
-def processor_set(limit: str = "") -> str:
-    """The most that this processor has of the instruction sets, at most ``limit``."""
+def processor_flags() -> set[str]:
+    """What Linux says of this processor; nothing where it does not."""
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
-        lines = []
-    has = set(next((line for line in lines if line.startswith("flags")), "").split())
-    best = "baseline"
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def processor_set(limit: str = "") -> str:
+    """The most that this processor has of the instruction sets, at most ``limit``."""
+    has, best = processor_flags(), "baseline"
     for name, flags in list(instruction_sets().items())[1:]:
         needs = {flag.removeprefix("-m") for flag in flags if "=" not in flag}
         if best == limit or not needs <= has:
