@@ -53,9 +53,7 @@ def _status() -> None:
     if library.find_library() or os.environ.get("KERAS_SLAYER_OPS") == "reference":
         print(f"backend     {library.backend()}")
     else:
-        print(
-            "backend     none yet: first use compiles it, or 'python -m keras_slayer.ops build'"
-        )
+        print("backend     none yet: first use compiles it, or 'python -m keras_slayer.ops build'")
     if library.find_library() and library.backend() == "native":
         print(f"library     {library.library_path()}")
     for path, fault in library.damaged_libraries().items():
