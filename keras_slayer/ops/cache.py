@@ -13,8 +13,8 @@ import tensorflow as tf
 from keras_slayer.ops import build, record
 from keras_slayer.ops.progress import Progress
 
-# What a compilation for one instruction set takes of one core of a present server; 47 measured.
-PROCESSOR_SECONDS = 50
+# What compiling for one instruction set takes of one core of a present server; 40 measured.
+PROCESSOR_SECONDS = 45
 LONGEST_PART = 15  # seconds: more cores do not help beyond this
 
 
