@@ -3,11 +3,13 @@
 import json
 import re
 
+import keras
 import numpy as np
 import processes
 import pytest
 import tensorflow as tf
 
+import keras_slayer as ks
 from keras_slayer import ops
 from keras_slayer.ops import build, cache, library, record
 
@@ -218,17 +220,14 @@ try:
 except Exception as error:
     message = str(error)
 backend = ks.ops.load()
-out = tf.saved_model.load(folder).serve(spikes)
-print(json.dumps({"message": message, "backend": backend, "out": out.numpy().tolist()}))
+network = tf.saved_model.load(folder)
+out = network.serve(spikes).numpy().tolist()
+print(json.dumps({"message": message, "backend": backend, "out": out}))
 """
 
 
 def test_a_saved_model_in_another_process(tmp_path):
     """``load`` makes the ops known; without it, TensorFlow cannot read the model."""
-    import keras
-
-    import keras_slayer as ks
-
     weights = keras.initializers.RandomNormal(0.2, 0.5, seed=5)
     model = keras.Sequential(
         [
