@@ -9,7 +9,7 @@ from keras_slayer.neurons.kernels import alpha_kernel
 from keras_slayer.ops.delay import delay
 from keras_slayer.ops.explanation import explain
 from keras_slayer.ops.filters import alpha_filter, exponential_filter, temporal_filter
-from keras_slayer.ops.library import backend
+from keras_slayer.ops.library import backend, library_path, load
 from keras_slayer.ops.neurons import cuba, loihi_cuba, response, srm
 from keras_slayer.ops.srm_fir import srm_fir
 from keras_slayer.ops.synapses.conv2d import spike_conv2d
@@ -26,6 +26,8 @@ __all__ = [
     "explain",
     "exponential_filter",
     "fire",
+    "library_path",
+    "load",
     "loihi_cuba",
     "response",
     "spike_conv2d",

@@ -32,7 +32,16 @@ InstructionSet instruction_set();
 
 }  // namespace keras_slayer
 
-#if defined(__x86_64__)
+#if defined(KS_ONLY_ISA)  // a library for one kind of processor (build.py)
+
+#define KS_KERNEL(name, Args)                \
+  KS_DECLARE_KERNEL(KS_ONLY_ISA, name, Args) \
+  namespace kernels {                        \
+  using KS_ONLY_ISA::name;                   \
+  }                                          \
+  static_assert(true)
+
+#elif defined(__x86_64__)
 
 #define KS_KERNEL(name, Args)                                                               \
   KS_DECLARE_KERNEL(baseline, name, Args)                                                   \
