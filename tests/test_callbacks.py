@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 import keras_slayer as ks
-from keras_slayer.callbacks import FiringRateMonitor, RateInitializer
+from keras_slayer.callbacks import FiringRateMonitor, SetFiringRates
 from keras_slayer.rates import FiringRateWarning, firing_rates
 
 STEPS, INPUTS, CLASSES = 20, 12, 3
@@ -229,7 +229,7 @@ def test_arguments_of_the_monitor():
         fit(compiled(plain), FiringRateMonitor(x))
 
 
-# RateInitializer
+# SetFiringRates
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
@@ -238,7 +238,7 @@ def test_rates_are_set_before_the_first_epoch_and_only_then(policy):
     try:
         model = compiled(sequential(dense(8, scale=0.01, name="hidden")))
         x, _ = data()
-        initializer = RateInitializer(x, {"hidden": 0.1})
+        initializer = SetFiringRates(x, {"hidden": 0.1})
         seen = []
         first = keras.callbacks.LambdaCallback(
             on_epoch_begin=lambda epoch, logs: seen.append(firing_rates(model, x)["hidden"].rate)
@@ -249,7 +249,7 @@ def test_rates_are_set_before_the_first_epoch_and_only_then(policy):
         assert initializer.rates["out"].factor is None
         assert seen[1] != seen[0]
 
-        before, again = model.get_weights(), RateInitializer(x, 0.3)
+        before, again = model.get_weights(), SetFiringRates(x, 0.3)
         optimizer = model.optimizer
         optimizer.learning_rate = 0.0
         fit(model, again, epochs=1)
@@ -266,7 +266,7 @@ def test_a_model_loaded_to_go_on_with_is_left_alone(tmp_path):
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     loaded.optimizer.learning_rate = 0.0
-    initializer = RateInitializer(data()[0], 0.3)
+    initializer = SetFiringRates(data()[0], 0.3)
     fit(loaded, initializer, epochs=1)
     assert initializer.rates is None
     for one, other in zip(model.layers, loaded.layers, strict=True):
@@ -278,6 +278,6 @@ def test_a_model_loaded_to_go_on_with_is_left_alone(tmp_path):
 def test_a_model_built_by_fit():
     """Sequential without an input shape: the kernels exist when the initialiser acts."""
     model = compiled(keras.Sequential([dense(8, scale=0.01, name="hidden"), dense(CLASSES)]))
-    initializer = RateInitializer(data()[0], 0.1)
+    initializer = SetFiringRates(data()[0], 0.1)
     fit(model, initializer, epochs=1)
     assert initializer.rates["hidden"].rate == pytest.approx(0.1, rel=0.0501)

@@ -11,8 +11,14 @@ import pytest
 import tensorflow as tf
 
 import keras_slayer as ks
-from keras_slayer.rate_setting import SetRate, set_firing_rates
-from keras_slayer.rates import FiringRates, FiringRateWarning, firing_rates, spiking_layers
+from keras_slayer.rates import (
+    FiringRates,
+    FiringRateWarning,
+    SetRate,
+    firing_rates,
+    set_firing_rates,
+    spiking_layers,
+)
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "layers"))
 from network_cases import CLASSES, NETWORKS, VECTOR, each

@@ -14,7 +14,8 @@ from keras_slayer import checks
 from keras_slayer.layers.spiking_activation import SpikingActivation
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
 from keras_slayer.quantization import weight_max
-from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure, wrapped
+from keras_slayer.rates.advice import FiringRateWarning, advice
+from keras_slayer.rates.measuring import first_batch, layer_names, measure, wrapped
 
 MAX_FACTOR = 2.0**30
 """A neuron that still does not reach its rate at such weights will not at any."""

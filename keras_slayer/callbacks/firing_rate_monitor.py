@@ -1,4 +1,4 @@
-"""Callbacks that watch and set the firing rates of a model's layers."""
+"""A callback that watches the firing rates of a model's layers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import warnings
 import keras
 
 from keras_slayer import checks
-from keras_slayer.rate_setting import set_firing_rates
-from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure
+from keras_slayer.rates.advice import FiringRateWarning, advice
+from keras_slayer.rates.measuring import first_batch, layer_names, measure
 
 
 class FiringRateMonitor(keras.callbacks.Callback):
@@ -106,31 +106,3 @@ class FiringRateMonitor(keras.callbacks.Callback):
             FiringRateWarning,
             stacklevel=2,
         )
-
-
-class RateInitializer(keras.callbacks.Callback):
-    """Sets each layer's firing rate on a batch before the first epoch (``set_firing_rates``).
-
-    It acts once, and only on a model that has not been trained yet: where the optimizer has taken
-    a step (a second ``fit``, a model that was loaded to go on with) it does nothing.
-
-    Args:
-        x: as for ``FiringRateMonitor``.
-        rate, tolerance: as for ``set_firing_rates``.
-
-    Attributes:
-        rates: what ``set_firing_rates`` returned; None before, and where nothing was done.
-
-    Raises:
-        ValueError: at the start of training, as ``set_firing_rates``; an empty data set.
-    """
-
-    def __init__(self, x, rate=0.05, tolerance=0.05):
-        super().__init__()
-        self.x = first_batch(x)
-        self.rate, self.tolerance = rate, tolerance
-        self.rates = None
-
-    def on_train_begin(self, logs=None):
-        if self.rates is None and int(self.model.optimizer.iterations) == 0:
-            self.rates = set_firing_rates(self.model, self.x, self.rate, tolerance=self.tolerance)

@@ -1,10 +1,12 @@
 """A loss for networks that decide by their first spike."""
 
+from __future__ import annotations
+
 import keras
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.losses import SpikeMaxLoss
+from keras_slayer.losses.spike_max import SpikeMaxLoss
 from keras_slayer.measures import class_targets, spikes_within
 
 

@@ -1,0 +1,41 @@
+"""A callback that sets the firing rates of a model's layers before training."""
+
+from __future__ import annotations
+
+import keras
+
+from keras_slayer.rates.measuring import first_batch
+from keras_slayer.rates.setting import set_firing_rates
+
+
+class SetFiringRates(keras.callbacks.Callback):
+    """Sets each layer's firing rate on a batch before the first epoch (``set_firing_rates``).
+
+    Also called ``RateInitializer``, its name before.
+
+    It acts once, and only on a model that has not been trained yet: where the optimizer has taken
+    a step (a second ``fit``, a model that was loaded to go on with) it does nothing.
+
+    Args:
+        x: as for ``FiringRateMonitor``.
+        rate, tolerance: as for ``set_firing_rates``.
+
+    Attributes:
+        rates: what ``set_firing_rates`` returned; None before, and where nothing was done.
+
+    Raises:
+        ValueError: at the start of training, as ``set_firing_rates``; an empty data set.
+    """
+
+    def __init__(self, x, rate=0.05, tolerance=0.05):
+        super().__init__()
+        self.x = first_batch(x)
+        self.rate, self.tolerance = rate, tolerance
+        self.rates = None
+
+    def on_train_begin(self, logs=None):
+        if self.rates is None and int(self.model.optimizer.iterations) == 0:
+            self.rates = set_firing_rates(self.model, self.x, self.rate, tolerance=self.tolerance)
+
+
+RateInitializer = SetFiringRates
