@@ -9,6 +9,9 @@ from keras_slayer import checks, ops
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
 
+MAX_DELAY_STEPS = 2**24
+"""Up to here float32, the dtype of the delays, holds every whole number of steps."""
+
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
 class DelayRange(keras.constraints.Constraint):
@@ -34,7 +37,8 @@ class DelayLayer(keras.layers.Layer):
     clamped by hand.
 
     Args:
-        max_delay: upper bound in ms. 62 steps are the most that Loihi holds.
+        max_delay: upper bound in ms, at most 2^24 steps. 62 steps are the most
+            that Loihi holds.
         per: ``"channel"``: one delay per element of the last axis;
             ``"neuron"``: one per element of all axes after time.
         dt: length of a time step, ms.
@@ -62,8 +66,8 @@ class DelayLayer(keras.layers.Layer):
     ):
         super().__init__(**kwargs)
         self.supports_jit = False
-        self.max_delay = checks.number(max_delay, "max_delay")
         self.dt = checks.number(dt, "dt", open_low=True)
+        self.max_delay = checks.number(max_delay, "max_delay", high=MAX_DELAY_STEPS * self.dt)
         if per not in ("channel", "neuron"):
             raise ValueError(f"per must be 'channel' or 'neuron'. Received: per={per!r}")
         self.per = per

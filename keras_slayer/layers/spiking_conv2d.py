@@ -7,7 +7,7 @@ import functools
 import keras
 
 from keras_slayer import checks
-from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
+from keras_slayer.layers.spatial import MAX_UNITS, check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import spike_conv2d
 from keras_slayer.ops.conv2d_layer import conv2d_layer
@@ -23,7 +23,8 @@ class SpikingConv2D(WeightedSpikingLayer):
     Args:
         filters: number of output channels.
         kernel_size, strides, dilation_rate: integers or pairs (vertical,
-            horizontal); strides and dilation cannot both differ from 1.
+            horizontal), 1 to 16384; strides and dilation cannot both differ
+            from 1.
         padding: ``"valid"`` or ``"same"``.
         groups: channel groups convolved apart; must divide input channels and
             ``filters``.
@@ -57,12 +58,12 @@ class SpikingConv2D(WeightedSpikingLayer):
         **kwargs,
     ):
         super().__init__(neuron=neuron, **kwargs)
-        self.filters = checks.integer(filters, "filters", low=1, high=2**31 - 1)
+        self.filters = checks.integer(filters, "filters", low=1, high=MAX_UNITS)
         self.kernel_size = pair(kernel_size, "kernel_size")
         self.strides = pair(strides, "strides")
         self.padding = padding_name(padding)
         self.dilation_rate = pair(dilation_rate, "dilation_rate")
-        self.groups = checks.integer(groups, "groups", low=1, high=2**31 - 1)
+        self.groups = checks.integer(groups, "groups", low=1, high=MAX_UNITS)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 "only one of strides and dilation_rate may differ from 1. "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from keras_slayer import checks
-from keras_slayer.layers.spatial import check_axes
+from keras_slayer.layers.spatial import MAX_UNITS, check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import spike_matmul
 from keras_slayer.ops.matmul_layer import matmul_layer
@@ -46,7 +46,7 @@ class SpikingDense(WeightedSpikingLayer):
 
     def __init__(self, units, neuron="srm", **kwargs):
         super().__init__(neuron=neuron, **kwargs)
-        self.units = checks.integer(units, "units", low=1, high=2**31 - 1)
+        self.units = checks.integer(units, "units", low=1, high=MAX_UNITS)
 
     def build(self, input_shape):
         check_axes(self, input_shape, "(batch, time, ..., inputs)", min_ndim=3)

@@ -25,7 +25,7 @@ class SpikingSumPooling2D(SpikingLayer):
     rounded to the chip's weights.
 
     Args:
-        pool_size: integer or pair (vertical, horizontal).
+        pool_size: integer or pair (vertical, horizontal), 1 to 16384.
         strides: like ``pool_size``, which is the default.
         padding: ``"valid"`` (a remainder at the edge is dropped) or ``"same"``.
         neuron: as for ``SpikingDense``.
