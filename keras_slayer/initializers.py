@@ -1,4 +1,4 @@
-"""Weight initialisation that makes a fresh network spike."""
+"""Weight initialisation on the scale of the firing threshold."""
 
 from __future__ import annotations
 
@@ -33,17 +33,23 @@ class FluctuationDriven(keras.initializers.Initializer):
 
         sigma = threshold / (xi sqrt(fan_in rate sum_k h[k]^2))
 
-    (Rossbroich, Gygax & Zenke 2022, with mean 0.) So layers start neither silent
-    nor saturated, whatever the threshold and time constants. For a neuron with
-    quantised weights the deviation holds after rounding; a threshold that the
-    chip's weights cannot reach gets a warning, and the layer may start silent.
+    (Rossbroich, Gygax & Zenke 2022, with mean 0.) So a layer that gets about
+    ``rate`` spikes starts neither silent nor saturated, whatever the threshold and
+    time constants. That is no promise for a whole network: recordings of few
+    steps, sparser input and deep stacks can leave layers silent. The callback
+    ``SetFiringRates`` sets each layer's rate on your data before training, and
+    ``FiringRateMonitor`` says which layers do not fire.
+
+    For a neuron with quantised weights the deviation holds after rounding; a
+    threshold that the chip's weights cannot reach gets a warning, and the layer
+    may start silent.
 
     Args:
         neuron: the neuron that the weights feed (name or instance).
         rate: assumed spikes per input and step.
         xi: distance of the threshold from rest, in standard deviations. At 0.9
-            every dense layer fires on events of half a percent density, even
-            with slow neurons; ``SpikingConv2D`` takes 2, since neighbouring
+            dense layers fire on events of half a percent density over some hundred
+            steps, even with slow neurons; ``SpikingConv2D`` takes 2, since neighbouring
             pixels fire together. Higher values start quieter, and often train
             better where each layer still fires.
         seed: integer, or None for the global random state.

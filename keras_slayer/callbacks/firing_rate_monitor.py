@@ -8,7 +8,7 @@ import keras
 
 from keras_slayer import checks
 from keras_slayer.rates.advice import FiringRateWarning, advice
-from keras_slayer.rates.measuring import first_batch, layer_names, measure
+from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure
 
 
 class FiringRateMonitor(keras.callbacks.Callback):
@@ -27,7 +27,7 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     A ``FiringRateWarning`` (once per layer and condition, first before the first epoch) says what
     to change. Where a layer fires nothing at all, only the first such layer is named: what follows
-    it has nothing to fire at.
+    it has nothing to fire at. Where the batch itself holds no spikes, that is said instead.
 
     Args:
         x: a batch as the model takes it, or a ``tf.data.Dataset``, whose first batch is taken
@@ -48,7 +48,13 @@ class FiringRateMonitor(keras.callbacks.Callback):
     >>> history.history["rate/spiking_dense"]
     """
 
-    def __init__(self, x, saturation=0.5, warn_silent=0.9, warn_saturated=0.5):
+    def __init__(
+        self,
+        x,
+        saturation: float = 0.5,
+        warn_silent: float = 0.9,
+        warn_saturated: float = 0.5,
+    ) -> None:
         super().__init__()
         self.x = first_batch(x)
         self.saturation = checks.number(saturation, "saturation", high=1.0)
@@ -79,7 +85,14 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     def _warn(self, measured) -> None:
         names = layer_names(measured)
-        dead = False
+        dead = is_empty(self.x)  # then a layer that fires nothing is not to blame
+        if dead:
+            self._once(
+                "x",
+                "empty",
+                "the monitored batch holds no spikes: it is all zeros. Check that the recordings "
+                "have events within the frame and the duration that were cut out of them.",
+            )
         for layer, rates in measured.items():
             if rates.rate == 0:
                 if not dead:
@@ -96,13 +109,13 @@ class FiringRateMonitor(keras.callbacks.Callback):
                 self._tell(layer, names[layer], "saturated", what)
 
     def _tell(self, layer, name: str, condition: str, what: str) -> None:
-        if (name, condition) in self._warned:
-            return
-        self._warned.add((name, condition))
         silent = condition == "silent"
         fell = "; if it fired before, a lower learning rate" if silent else ""
-        warnings.warn(
-            f"{name}: {what} on the monitored batch. {advice(layer, more=silent)}{fell}.",
-            FiringRateWarning,
-            stacklevel=2,
-        )
+        change = advice(layer, more=silent)
+        message = f"{name}: {what} on the monitored batch. {change}{fell}."
+        self._once(name, condition, message)
+
+    def _once(self, name: str, condition: str, message: str) -> None:
+        if (name, condition) not in self._warned:
+            self._warned.add((name, condition))
+            warnings.warn(message, FiringRateWarning, stacklevel=2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 
 from keras_slayer.rates.measuring import first_batch
-from keras_slayer.rates.setting import set_firing_rates
+from keras_slayer.rates.setting import SetRate, set_firing_rates
 
 
 class SetFiringRates(keras.callbacks.Callback):
@@ -27,15 +27,19 @@ class SetFiringRates(keras.callbacks.Callback):
         ValueError: at the start of training, as ``set_firing_rates``; an empty data set.
     """
 
-    def __init__(self, x, rate=0.05, tolerance=0.05):
+    def __init__(self, x, rate: float | dict[str, float] = 0.05, tolerance: float = 0.05) -> None:
         super().__init__()
         self.x = first_batch(x)
         self.rate, self.tolerance = rate, tolerance
-        self.rates = None
+        self.rates: dict[str, SetRate] | None = None
 
     def on_train_begin(self, logs=None):
-        if self.rates is None and int(self.model.optimizer.iterations) == 0:
+        if self.rates is None and self._is_new():
             self.rates = set_firing_rates(self.model, self.x, self.rate, tolerance=self.tolerance)
+
+    def _is_new(self) -> bool:
+        # Not int() of the variable: that of a distribution strategy has none.
+        return int(keras.ops.convert_to_numpy(self.model.optimizer.iterations)) == 0
 
 
 RateInitializer = SetFiringRates

@@ -96,6 +96,11 @@ def first_batch(data):
     raise ValueError("the data set must hold a batch. Received: an empty tf.data.Dataset")
 
 
+def is_empty(x) -> bool:
+    """Whether a batch, of one input or several, is all zeros."""
+    return not any(np.any(part) for part in keras.tree.flatten(x))
+
+
 def spiking_layers(model) -> list[SpikingLayer]:
     """Every layer with spiking neurons that ``model`` holds, at any depth, each once."""
     found, seen, waiting = [], set(), [model]

@@ -15,7 +15,7 @@ from keras_slayer.layers.spiking_activation import SpikingActivation
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
 from keras_slayer.quantization import weight_max
 from keras_slayer.rates.advice import FiringRateWarning, advice
-from keras_slayer.rates.measuring import first_batch, layer_names, measure, wrapped
+from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure, wrapped
 
 MAX_FACTOR = 2.0**30
 """A neuron that still does not reach its rate at such weights will not at any."""
@@ -71,7 +71,7 @@ def set_firing_rates(model, x, rate=0.05, *, tolerance: float = 0.05) -> dict[st
     """
     tolerance = checks.number(tolerance, "tolerance", open_low=True)
     x = first_batch(x)
-    if not any(np.any(part) for part in keras.tree.flatten(x)):
+    if is_empty(x):
         raise ValueError("x must hold spikes to set rates by. Received: all zeros")
     names = layer_names(measure(model, x))
     setter = _Setter(model, names, _targets(rate, names), tolerance)
