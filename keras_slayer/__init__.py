@@ -23,6 +23,7 @@ from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
     DelayLayer,
     Flatten,
+    PerStep,
     SpikingActivation,
     SpikingConv2D,
     SpikingDense,
@@ -63,6 +64,7 @@ __all__ = [
     "FluctuationDriven",
     "LoihiCUBA",
     "OwnChannel",
+    "PerStep",
     "RateInitializer",
     "ScaledAdam",
     "SetFiringRates",

@@ -202,12 +202,12 @@ def test_a_bias_and_a_tolerance():
 
 @pytest.mark.parametrize("lazy", [False, True], ids=["built", "built on the first batch"])
 def test_an_activation_scales_the_kernel_before_it(lazy):
-    td = keras.layers.TimeDistributed
+    step = ks.PerStep
     conv = keras.layers.Conv2D(6, 3, kernel_initializer=normal(0.05))
     separable = keras.layers.SeparableConv1D(12, 1, use_bias=False)
     layers = [
-        td(conv),
-        td(keras.layers.MaxPooling2D(2)),
+        step(conv),
+        step(keras.layers.MaxPooling2D(2)),
         keras.layers.Dropout(0.3),
         ks.SpikingActivation(NEURONS["srm"], name="one"),
         ks.Flatten(),

@@ -12,7 +12,7 @@ from keras_slayer.layers.spiking_layer import SpikingLayer
 class SpikingActivation(SpikingLayer):
     """Spikes of neurons whose synaptic input is the layer's input.
 
-    Put it after any standard layer: ``TimeDistributed(Conv2D(...))``,
+    Put it after any standard layer: ``PerStep(Conv2D(...))``,
     ``BatchNormalization()``, ``SpikingActivation("srm")``.
 
     Args:

@@ -45,8 +45,8 @@ def set_firing_rates(model, x, rate=0.05, *, tolerance: float = 0.05) -> dict[st
     layer of a deep network starts with spikes to learn from.
 
     Scaled are the kernels of ``SpikingDense``, ``SpikingConv2D`` and their kind; for a
-    ``SpikingActivation`` that of the layer before it, be it ``Dense``, ``Conv3D`` or a
-    ``TimeDistributed`` one, with layers between that keep the scale. Left alone are: pools, whose
+    ``SpikingActivation`` that of the layer before it, be it ``Dense``, ``Conv3D`` or one within
+    ``PerStep``, with layers between that keep the scale. Left alone are: pools, whose
     weight is fixed; biases; frozen layers (``trainable=False``); a ``SpikingActivation`` behind a
     normalisation, which would undo the factor in training, or behind several inputs; and, of a
     layer that is used twice, all uses but the first. For ``LoihiCUBA`` a factor is at most what

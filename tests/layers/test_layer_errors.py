@@ -189,12 +189,12 @@ def test_flattened_time_is_explained():
     assert "input_shape=(None, 11560)" in str(caught.value)
 
 
-def test_dense_on_images_needs_no_flatten_but_keras_2d_layers_need_time_distributed():
-    """Keras' own error for a 5-D input names the rank; through TimeDistributed it works."""
+def test_dense_on_images_needs_no_flatten_but_keras_2d_layers_need_per_step():
+    """Keras' own error for a 5-D input names the rank; through PerStep it works."""
     inputs = keras.Input((5, 8, 8, 2))
     with pytest.raises(ValueError, match="Kernel shape must have the same length as input"):
         keras.layers.Conv2D(4, 3)(inputs)
-    wrapped = keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))(inputs)
+    wrapped = ks.PerStep(keras.layers.Conv2D(4, 3))(inputs)
     assert ks.SpikingActivation()(wrapped).shape == (None, 5, 6, 6, 4)
     assert ks.SpikingDense(3)(inputs).shape == (None, 5, 8, 8, 3)
 
