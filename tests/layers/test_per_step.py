@@ -9,7 +9,7 @@ import tensorflow as tf
 from layer_cases import spikes
 
 import keras_slayer as ks
-from keras_slayer.export import export_loihi
+from keras_slayer.export import export_loihi, to_loihi
 
 BATCH, STEPS = 3, 7
 LAYERS = {
@@ -196,6 +196,10 @@ def test_is_exported_as_the_layer_itself(tmp_path):
         files.append((tmp_path / f"{wrapper.__name__}.net").read_bytes())
     assert [layer.type for layer in report.layers] == ["Conv2D", "Flatten", "Dense"]
     assert files[0] == files[1]
+    x = spikes((4, STEPS, 6, 6, 2))
+    converted = to_loihi(model, x)
+    kinds = [type(layer) for layer in converted.layers]
+    assert kinds == [type(layer) for layer in model.layers]
     model = keras.Sequential(
         [
             keras.Input((None, 6, 6, 2)),
