@@ -13,7 +13,7 @@ from callback_cases import CLASSES, compiled, data, dense, fit, sequential
 from keras_slayer.callbacks import FiringRateMonitor, SetFiringRates
 from keras_slayer.rates import firing_rates
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent / "layers"))
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "layers"))
 from layer_cases import subprocess_environment
 
 
