@@ -55,13 +55,19 @@ class FluctuationDriven(keras.initializers.Initializer):
         seed: integer, or None for the global random state.
     """
 
-    def __init__(self, neuron="srm", rate: float = 0.05, xi: float = 0.9, seed: int | None = None):
+    def __init__(
+        self,
+        neuron: str | neurons.Neuron = "srm",
+        rate: float = 0.05,
+        xi: float = 0.9,
+        seed: int | None = None,
+    ) -> None:
         self.neuron = neurons.get(neuron)
         self.rate = checks.number(rate, "rate", open_low=True, high=1.0)
         self.xi = checks.number(xi, "xi", open_low=True)
         self.seed = seed
-        # As Keras' initializers: a given seed repeats its values in each call,
-        # none draws new ones.
+        # As in Keras' initializers, a given seed repeats its values in each call;
+        # without one each call draws new values.
         self._source = keras.random.SeedGenerator() if seed is None else seed
 
     def deviation(self, fan_in: int) -> float:

@@ -17,13 +17,13 @@ MAX_DELAY_STEPS = 2**24
 class DelayRange(keras.constraints.Constraint):
     """Keeps delays within 0 and ``max_delay`` (ms)."""
 
-    def __init__(self, max_delay: float = 62.0):
+    def __init__(self, max_delay: float = 62.0) -> None:
         self.max_delay = checks.number(max_delay, "max_delay")
 
     def __call__(self, w):
         return keras.ops.clip(w, 0.0, self.max_delay)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"max_delay": self.max_delay}
 
 
@@ -57,13 +57,13 @@ class DelayLayer(keras.layers.Layer):
 
     def __init__(
         self,
-        max_delay=62.0,
-        per="channel",
-        dt=1.0,
+        max_delay: float = 62.0,
+        per: str = "channel",
+        dt: float = 1.0,
         delay_initializer=None,
         delay_regularizer=None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_jit = False
         self.dt = checks.number(dt, "dt", open_low=True)
@@ -102,7 +102,7 @@ class DelayLayer(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "max_delay": self.max_delay,

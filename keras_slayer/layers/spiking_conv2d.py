@@ -6,7 +6,7 @@ import functools
 
 import keras
 
-from keras_slayer import checks
+from keras_slayer import checks, neurons
 from keras_slayer.layers.spatial import MAX_UNITS, check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import spike_conv2d
@@ -48,15 +48,15 @@ class SpikingConv2D(WeightedSpikingLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        dilation_rate=1,
-        groups=1,
-        neuron="srm",
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | tuple[int, int] = 1,
+        groups: int = 1,
+        neuron: str | neurons.Neuron = "srm",
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(neuron=neuron, **kwargs)
         self.filters = checks.integer(filters, "filters", low=1, high=MAX_UNITS)
         self.kernel_size = pair(kernel_size, "kernel_size")
@@ -114,7 +114,7 @@ class SpikingConv2D(WeightedSpikingLayer):
         ]
         return (*input_shape[:2], *image, self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from keras_slayer import checks
+from keras_slayer import checks, neurons
 from keras_slayer.layers.spatial import MAX_UNITS, check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops import spike_matmul
@@ -45,7 +45,7 @@ class SpikingDense(WeightedSpikingLayer):
     TensorShape([2, 300, 10])
     """
 
-    def __init__(self, units, neuron="srm", **kwargs):
+    def __init__(self, units: int, neuron: str | neurons.Neuron = "srm", **kwargs) -> None:
         super().__init__(neuron=neuron, **kwargs)
         self.units = checks.integer(units, "units", low=1, high=MAX_UNITS)
 
@@ -67,5 +67,5 @@ class SpikingDense(WeightedSpikingLayer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "units": self.units}

@@ -18,7 +18,7 @@ class SpikingLayer(keras.layers.Layer):
     (``supports_jit``). State does not pass from batch to batch.
     """
 
-    def __init__(self, *, neuron="srm", **kwargs):
+    def __init__(self, *, neuron: str | neurons.Neuron = "srm", **kwargs) -> None:
         super().__init__(**kwargs)
         self.neuron = neurons.get(neuron)
         self.supports_jit = False
@@ -38,7 +38,7 @@ class SpikingLayer(keras.layers.Layer):
         spikes, _ = self.neuron.fire(synaptic_input)
         return tf.cast(spikes, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "neuron": keras.saving.serialize_keras_object(self.neuron),
@@ -51,8 +51,8 @@ class WeightedSpikingLayer(SpikingLayer):
     def __init__(
         self,
         *,
-        neuron="srm",
-        use_bias=False,
+        neuron: str | neurons.Neuron = "srm",
+        use_bias: bool = False,
         kernel_initializer=None,
         bias_initializer="zeros",
         kernel_regularizer=None,
@@ -60,7 +60,7 @@ class WeightedSpikingLayer(SpikingLayer):
         kernel_constraint=None,
         bias_constraint=None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(neuron=neuron, **kwargs)
         if use_bias and self.on_chip:
             raise ValueError(
@@ -115,7 +115,7 @@ class WeightedSpikingLayer(SpikingLayer):
         fired, _ = layer(spikes, kernel, bias, self.neuron.spec)
         return tf.cast(fired, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "use_bias": self.use_bias,

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer import checks
+from keras_slayer import checks, neurons
 from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
 from keras_slayer.layers.spiking_layer import SpikingLayer
@@ -43,8 +43,14 @@ class SpikingSumPooling2D(SpikingLayer):
     """
 
     def __init__(
-        self, pool_size=2, strides=None, padding="valid", neuron="srm", weight=1.1, **kwargs
-    ):
+        self,
+        pool_size: int | tuple[int, int] = 2,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        neuron: str | neurons.Neuron = "srm",
+        weight: float = 1.1,
+        **kwargs,
+    ) -> None:
         super().__init__(neuron=neuron, **kwargs)
         self.pool_size = pair(pool_size, "pool_size")
         self.strides = self.pool_size if strides is None else pair(strides, "strides")
@@ -106,7 +112,7 @@ class SpikingSumPooling2D(SpikingLayer):
         ]
         return (*input_shape[:2], *image, input_shape[4])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "pool_size": self.pool_size,

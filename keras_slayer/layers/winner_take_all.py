@@ -68,7 +68,14 @@ class WinnerTakeAll(keras.layers.Layer):
     TensorShape([1, 50, 34, 34, 12])
     """
 
-    def __init__(self, window=1, across_channels=True, duration=None, dt=1.0, **kwargs):
+    def __init__(
+        self,
+        window: int | tuple[int, int] | None = 1,
+        across_channels: bool = True,
+        duration: float | None = None,
+        dt: float = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.window = None if window is None else pair(window, "window")
         if self.window is not None and any(size % 2 == 0 for size in self.window):
@@ -145,7 +152,7 @@ class WinnerTakeAll(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "window": self.window,

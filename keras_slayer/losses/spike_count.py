@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.losses.base import CountLoss
+from keras_slayer.measures import Region
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -36,18 +37,24 @@ class SpikeCountLoss(CountLoss):
     """
 
     def __init__(
-        self, true_count, false_count, region=None, dt=1.0, name="spike_count_loss", **kwargs
-    ):
+        self,
+        true_count: float,
+        false_count: float,
+        region: Region | None = None,
+        dt: float = 1.0,
+        name: str = "spike_count_loss",
+        **kwargs,
+    ) -> None:
         super().__init__(region=region, dt=dt, name=name, **kwargs)
         self.false_count = checks.number(false_count, "false_count")
         self.true_count = checks.number(
             true_count, "true_count", low=self.false_count, open_low=True
         )
 
-    def count_loss(self, counts, targets, steps):
+    def count_loss(self, counts, targets, steps) -> tf.Tensor:
         wanted = self.false_count + (self.true_count - self.false_count) * targets
         return tf.reduce_sum((counts - wanted) ** 2, axis=1) / (2.0 * steps)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         counts = {"true_count": self.true_count, "false_count": self.false_count}
         return {**super().get_config(), **counts}

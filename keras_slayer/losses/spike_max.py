@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.losses.base import CountLoss
+from keras_slayer.measures import Region
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -36,13 +37,20 @@ class SpikeMaxLoss(CountLoss):
         ValueError: `scale` is not a positive number; on a bad region; at call, on shapes.
     """
 
-    def __init__(self, scale=0.1, region=None, dt=1.0, name="spike_max_loss", **kwargs):
+    def __init__(
+        self,
+        scale: float = 0.1,
+        region: Region | None = None,
+        dt: float = 1.0,
+        name: str = "spike_max_loss",
+        **kwargs,
+    ) -> None:
         super().__init__(region=region, dt=dt, name=name, **kwargs)
         self.scale = checks.number(scale, "scale", open_low=True)
 
-    def count_loss(self, counts, targets, steps):
+    def count_loss(self, counts, targets, steps) -> tf.Tensor:
         # Not softmax_cross_entropy_with_logits: its gradient is wrong for rows that sum to not 1.
         return -tf.reduce_sum(targets * tf.nn.log_softmax(self.scale * counts), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "scale": self.scale}

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.losses.base import CountLoss
+from keras_slayer.measures import Region
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -30,18 +31,24 @@ class SpikeRateLoss(CountLoss):
     """
 
     def __init__(
-        self, true_rate=0.2, false_rate=0.03, region=None, dt=1.0, name="spike_rate_loss", **kwargs
-    ):
+        self,
+        true_rate: float = 0.2,
+        false_rate: float = 0.03,
+        region: Region | None = None,
+        dt: float = 1.0,
+        name: str = "spike_rate_loss",
+        **kwargs,
+    ) -> None:
         super().__init__(region=region, dt=dt, name=name, **kwargs)
         self.false_rate = checks.number(false_rate, "false_rate", high=1.0)
         self.true_rate = checks.number(
             true_rate, "true_rate", low=self.false_rate, high=1.0, open_low=True
         )
 
-    def count_loss(self, counts, targets, steps):
+    def count_loss(self, counts, targets, steps) -> tf.Tensor:
         wanted = self.false_rate + (self.true_rate - self.false_rate) * targets
         return 0.5 * steps * tf.reduce_sum((counts / steps - wanted) ** 2, axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         rates = {"true_rate": self.true_rate, "false_rate": self.false_rate}
         return {**super().get_config(), **rates}

@@ -37,15 +37,17 @@ class SpikeTimeLoss(SpikeLoss):
     train under XLA; for a model without any, pass `jit_compile=False` to `compile`.
     """
 
-    def __init__(self, tau=10.0, dt=1.0, name="spike_time_loss", **kwargs):
+    def __init__(
+        self, tau: float = 10.0, dt: float = 1.0, name: str = "spike_time_loss", **kwargs
+    ) -> None:
         super().__init__(name=name, **kwargs)
         self.tau = checks.number(tau, "tau", open_low=True)
         self.dt = checks.number(dt, "dt", open_low=True)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true, y_pred) -> tf.Tensor:
         difference = spike_difference(y_true, y_pred, self.dtype)
         error = ops.alpha_filter(difference, self.tau / self.dt)
         return 0.5 * self.dt * tf.reduce_sum(error**2, axis=range(1, error.shape.rank))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "tau": self.tau, "dt": self.dt}

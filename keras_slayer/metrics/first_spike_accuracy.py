@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from keras_slayer.measures import Region
 from keras_slayer.metrics.base import SpikeAccuracy, first_steps
 
 
@@ -28,11 +29,17 @@ class FirstSpikeAccuracy(SpikeAccuracy):
         ValueError: bad `dt` or `region`; at call, on shapes, and on a single class.
     """
 
-    def __init__(self, region=None, dt=1.0, name="first_spike_accuracy", dtype=None):
+    def __init__(
+        self,
+        region: Region | None = None,
+        dt: float = 1.0,
+        name: str = "first_spike_accuracy",
+        dtype=None,
+    ) -> None:
         super().__init__(region=region, dt=dt, name=name, dtype=dtype)
 
-    def scores(self, spikes):
+    def scores(self, spikes) -> tf.Tensor:
         return -tf.cast(first_steps(spikes), spikes.dtype)
 
-    def decided(self, spikes):
+    def decided(self, spikes) -> tf.Tensor:
         return tf.reduce_any(spikes > 0, axis=[1, 2])

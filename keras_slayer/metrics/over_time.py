@@ -9,7 +9,7 @@ from keras_slayer.measures import class_targets, shape_text, spikes_within
 from keras_slayer.metrics.base import first_steps, winner
 
 
-def accuracy_over_time(spikes, labels, *, inputs=None, readout="first") -> np.ndarray:
+def accuracy_over_time(spikes, labels, *, inputs=None, readout: str = "first") -> np.ndarray:
     """Accuracy if the output is read after each step: how soon the network is right.
 
     Element k is the share of samples that are decided rightly by their output spikes up to and

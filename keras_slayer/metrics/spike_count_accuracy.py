@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
+from keras_slayer.measures import Region
 from keras_slayer.metrics.base import SpikeAccuracy
 
 
@@ -29,8 +30,14 @@ class SpikeCountAccuracy(SpikeAccuracy):
         ValueError: bad `dt` or `region`; at call, on shapes, and on a single class.
     """
 
-    def __init__(self, region=None, dt=1.0, name="spike_count_accuracy", dtype=None):
+    def __init__(
+        self,
+        region: Region | None = None,
+        dt: float = 1.0,
+        name: str = "spike_count_accuracy",
+        dtype=None,
+    ) -> None:
         super().__init__(region=region, dt=dt, name=name, dtype=dtype)
 
-    def scores(self, spikes):
+    def scores(self, spikes) -> tf.Tensor:
         return tf.reduce_sum(spikes, axis=1)

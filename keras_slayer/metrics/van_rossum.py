@@ -39,13 +39,15 @@ class VanRossumDistance(SpikeMetric):
         ValueError: `tau` or `dt` is not a positive number; at call, shapes differ.
     """
 
-    def __init__(self, tau=10.0, dt=1.0, name="van_rossum_distance", dtype=None):
+    def __init__(
+        self, tau: float = 10.0, dt: float = 1.0, name: str = "van_rossum_distance", dtype=None
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.tau = checks.number(tau, "tau", open_low=True)
         self.dt = checks.number(dt, "dt", open_low=True)
         self._direction = "down"  # what EarlyStopping(mode="auto") asks a metric for
 
-    def measure(self, y_true, y_pred):
+    def measure(self, y_true, y_pred) -> tf.Tensor:
         difference = spike_difference(y_true, y_pred, self.dtype)
         trace = ops.exponential_filter(difference, math.exp(-self.dt / self.tau))
         # The tail is a geometric series: (1 - d^2) / 2 times f[T-1]^2 d^2 / (1 - d^2).
@@ -53,5 +55,5 @@ class VanRossumDistance(SpikeMetric):
         within = -0.5 * math.expm1(-2 * self.dt / self.tau) * tf.reduce_sum(trace**2, axis=1)
         return tf.reduce_mean(rows(tf.sqrt(within + tail)[:, tf.newaxis]), axis=1)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "tau": self.tau, "dt": self.dt}

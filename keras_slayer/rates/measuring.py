@@ -27,7 +27,7 @@ class FiringRates(NamedTuple):
     saturated: float
 
 
-def firing_rates(model, x, *, saturation: float = 0.5) -> dict[str, FiringRates]:
+def firing_rates(model: keras.Model, x, *, saturation: float = 0.5) -> dict[str, FiringRates]:
     """Runs ``model`` on ``x`` in inference mode and measures each layer with spiking neurons.
 
     Args:
@@ -49,7 +49,7 @@ def firing_rates(model, x, *, saturation: float = 0.5) -> dict[str, FiringRates]
     return {names[layer]: rates for layer, rates in measured.items()}
 
 
-def measure(model, x, saturation: float = 0.5) -> dict[SpikingLayer, FiringRates]:
+def measure(model: keras.Model, x, saturation: float = 0.5) -> dict[SpikingLayer, FiringRates]:
     """``firing_rates`` by layer instead of by name, on the batch ``x``."""
     saturation = checks.number(saturation, "saturation", high=1.0)
     shares: dict[SpikingLayer, list[np.ndarray]] = {}

@@ -18,11 +18,11 @@ from keras_slayer.rates.advice import FiringRateWarning, advice
 from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure, wrapped
 
 MAX_FACTOR = 2.0**30
-"""A neuron that still does not reach its rate at such weights will not at any."""
+"""A neuron that does not reach its rate at such weights will not reach it at any."""
 CLIPPED = 0.01
 """Share of a layer's weights that may be clipped to the chip's range to reach a rate."""
 MISS = 0.25
-"""A rate this far off (relative) gets a warning; less comes of batches with few spikes."""
+"""A rate this far off (relative) gets a warning; batches with few spikes miss by less."""
 
 
 class SetRate(NamedTuple):
@@ -37,11 +37,13 @@ class SetRate(NamedTuple):
     factor: float | None
 
 
-def set_firing_rates(model, x, rate=0.05, *, tolerance: float = 0.05) -> dict[str, SetRate]:
+def set_firing_rates(
+    model: keras.Model, x, rate: float | dict[str, float] = 0.05, *, tolerance: float = 0.05
+) -> dict[str, SetRate]:
     """Scales the weights of each layer so that it fires at a given rate on ``x``.
 
     One pass through the model: each layer with spiking neurons gets one factor for its kernel
-    (bisection in log scale), and the next layer then sees the spikes that come of it. So every
+    (bisection in log scale), and the next layer then sees the spikes of the scaled one. So every
     layer of a deep network starts with spikes to learn from.
 
     Scaled are the kernels of ``SpikingDense``, ``SpikingConv2D`` and their kind; for a
