@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_slayer.events import Events, from_spikes, to_spikes
+from keras_slayer.events.binning import distinct_bins
 
 SHAPE = (3, 4, 2)
 
@@ -66,6 +67,16 @@ def test_numpy_and_tensors_agree_with_a_plain_loop(dt, steps):
         np.testing.assert_array_equal(result, spikes)
     for batch in (ragged(recordings), padded(recordings)):
         np.testing.assert_array_equal(to_spikes(batch, SHAPE, steps, dt), expected)
+
+
+@pytest.mark.parametrize("steps_back", [1, 2])
+def test_bins_ascend_where_time_runs_back(steps_back):
+    """A step back is not order, however small: shuffling and cutting rely on ascending bins."""
+    t = np.array([0, 1000, 2000, 2000 - 1000 * steps_back, 2000, 3000])
+    events = {"x": np.array([3, 2, 1, 0, 1, 2]), "t": t}
+    tensors = {name: tf.constant(value) for name, value in events.items()}
+    bins = distinct_bins(tensors, (4,), 5, 1.0, "drop", tf.int32).numpy().tolist()
+    assert bins == sorted(set((t // 1000 * 4 + events["x"]).tolist()))
 
 
 def test_graph_mode_with_unknown_sizes():

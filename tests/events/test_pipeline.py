@@ -78,7 +78,8 @@ def test_drop_remainder_fixes_the_batch():
     assert [s.shape[0] for s, _ in pipeline] == [4, 4]
 
 
-def test_cache_reads_the_source_once():
+@pytest.mark.parametrize(("cache", "expected"), [(True, 10), (False, 30)])
+def test_cache_reads_the_source_once(cache, expected):
     reads = []
     dataset, recordings = dataset_of()
 
@@ -86,11 +87,11 @@ def test_cache_reads_the_source_once():
         tf.py_function(lambda: reads.append(1), [], [])
         return events, label
 
-    pipeline = build(dataset.map(count), shuffle=True, seed=1)
+    pipeline = build(dataset.map(count), shuffle=True, seed=1, cache=cache)
     for _ in range(3):
         spikes, labels = collect(pipeline)
         np.testing.assert_array_equal(spikes, dense(recordings)[labels])
-    assert len(reads) == 10
+    assert len(reads) == expected
 
 
 def test_fields_of_unknown_rank_must_be_vectors():
