@@ -16,8 +16,10 @@ from keras_slayer.events.formats import (
 from keras_slayer.events.frame import fit_frame
 from keras_slayer.events.pipeline import spike_pipeline
 from keras_slayer.events.stream import Events
+from keras_slayer.events.times import EventTimeWarning
 
 __all__ = [
+    "EventTimeWarning",
     "Events",
     "decode_aedat",
     "decode_bs1",

@@ -58,15 +58,16 @@ def test_numpy_and_tensors_agree_with_a_plain_loop(dt, steps):
     recordings = [random_events(rng, size) for size in (200, 0, 1, 50)]
     expected = np.stack([plain(e, steps, dt) for e in recordings])
     assert expected.sum() > 0
+    options = {"steps": steps, "dt": dt, "origin": "zero", "late": "ignore"}
     for events, spikes in zip(recordings, expected, strict=True):
-        np.testing.assert_array_equal(to_spikes(events, SHAPE, steps, dt), spikes)
-        np.testing.assert_array_equal(to_spikes(events.to_dict(), SHAPE, steps, dt), spikes)
+        np.testing.assert_array_equal(to_spikes(events, SHAPE, **options), spikes)
+        np.testing.assert_array_equal(to_spikes(events.to_dict(), SHAPE, **options), spikes)
         tensors = {name: tf.constant(value) for name, value in events.to_dict().items()}
-        result = to_spikes(tensors, SHAPE, steps, dt)
+        result = to_spikes(tensors, SHAPE, **options)
         assert isinstance(result, tf.Tensor)
         np.testing.assert_array_equal(result, spikes)
     for batch in (ragged(recordings), padded(recordings)):
-        np.testing.assert_array_equal(to_spikes(batch, SHAPE, steps, dt), expected)
+        np.testing.assert_array_equal(to_spikes(batch, SHAPE, **options), expected)
 
 
 @pytest.mark.parametrize("steps_back", [1, 2])
@@ -191,7 +192,8 @@ def test_negative_time_is_refused():
         ({"steps": 2.5}, "Received: steps=2.5"),
         ({"dt": 0}, "`dt` must be at least 0.001 ms.*Received: dt=0"),
         ({"dt": float("inf")}, "Received: dt=inf"),
-        ({"late": "clip"}, '`late` must be "drop" or "error". Received: late=\'clip\''),
+        ({"late": "clip"}, '`late` must be "drop", "ignore" or "error". Received: late=\'clip\''),
+        ({"origin": 0}, '`origin` must be "auto", "zero" or "first". Received: origin=0'),
     ],
 )
 def test_wrong_arguments(arguments, message):
