@@ -45,7 +45,8 @@ def spike_pipeline(
             and `polarity`, a label one tensor or more, each of the same shape for all recordings.
         sensor_shape: `(height, width, channels)`, or `(neurons,)`. See `to_spikes`.
         steps: time steps of the result.
-        dt: milliseconds per step.
+        dt: milliseconds per step. Give the neurons the same: `SRM(dt=...)`. `check_time_step`
+            compares them.
         batch_size: samples per batch.
         fit: brings recordings of another size, or of different sizes, to `sensor_shape`: "crop" or
             "scale", see `fit_frame`. None: they have that size, and events outside are an error.
@@ -70,7 +71,8 @@ def spike_pipeline(
 
     Returns:
         A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`; its
-        length is known if the length of `dataset` is.
+        length is known if the length of `dataset` is. Its attribute `dt` is that of the arguments
+        (what `take`, `map` and the like make of the data set has none).
 
     Warns:
         EventTimeWarning: while it runs, of a recording most of whose events are past the last
@@ -145,7 +147,9 @@ def spike_pipeline(
         )
     else:
         dataset = dataset.map(densify, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.prefetch(_PREFETCH_BATCHES)
+    dataset = dataset.prefetch(_PREFETCH_BATCHES)
+    dataset.dt = float(dt)
+    return dataset
 
 
 def _single_value(label) -> list:
