@@ -7,6 +7,7 @@ tensor has 2.7 MB): binning is done once, and what is left per batch is one scat
 """
 
 import math
+import os
 
 import tensorflow as tf
 
@@ -79,7 +80,8 @@ def spike_pipeline(
             step: its number in `dataset`, and its label if that is one value.
 
     Raises:
-        ValueError: an argument that is not allowed, or elements that are not such pairs.
+        ValueError: an argument that is not allowed, elements that are not such pairs, or a batch
+            that is larger than the memory of this machine.
     """
     sensor_shape = binning.check_binning(sensor_shape, steps, dt, late)
     times.check_origin(origin)
@@ -98,6 +100,7 @@ def spike_pipeline(
         )
     dtype = _check_dtype(dtype)
     shape = (steps, *sensor_shape)
+    _check_memory(shape, batch_size, dtype)
     # Numbers of bins fit 4 bytes unless the tensor of one sample has 2^31 values.
     packed_dtype = tf.int32 if math.prod(shape) < 2**31 else tf.int64
     lost = times.LostEvents(steps, dt, origin)
@@ -176,6 +179,18 @@ def _check_dtype(dtype) -> tf.DType:
             f"'uint8'. Received: dtype={dtype!r}"
         )
     return found
+
+
+def _check_memory(shape, batch_size, dtype) -> None:
+    size = batch_size * math.prod(shape) * dtype.size
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise ValueError(
+            f"A batch of spikes must fit into memory ({memory / 1e9:,.1f} GB). Use fewer or longer "
+            "steps, a smaller frame (`fit`), a smaller `batch_size` or dtype='uint8'. Received: "
+            f"batch_size={batch_size}, steps={shape[0]}, sensor_shape={shape[1:]} and "
+            f"dtype={dtype.name!r}: {size / 1e9:,.1f} GB"
+        )
 
 
 def _check_elements(dataset, sensor_shape) -> None:
