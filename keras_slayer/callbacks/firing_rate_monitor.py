@@ -7,6 +7,7 @@ import warnings
 import keras
 
 from keras_slayer import checks
+from keras_slayer.callbacks.steps import check_step, step_of
 from keras_slayer.rates.advice import FiringRateWarning, advice
 from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure
 
@@ -28,6 +29,9 @@ class FiringRateMonitor(keras.callbacks.Callback):
     A ``FiringRateWarning`` (once per layer and condition, first before the first epoch) says what
     to change. Where a layer fires nothing at all, only the first such layer is named: what follows
     it has nothing to fire at. Where the batch itself holds no spikes, that is said instead.
+
+    A ``TimeStepWarning`` says before the first epoch which neurons have another ``dt`` than ``x``,
+    where ``x`` is what ``spike_pipeline`` returned (``keras_slayer.events.check_time_step``).
 
     Args:
         x: a batch as the model takes it, or a ``tf.data.Dataset``, whose first batch is taken
@@ -57,6 +61,7 @@ class FiringRateMonitor(keras.callbacks.Callback):
     ) -> None:
         super().__init__()
         self.x = first_batch(x)
+        self._dt = step_of(x)
         self.saturation = checks.number(saturation, "saturation", high=1.0)
         self.warn_silent = checks.number(warn_silent, "warn_silent", high=1.0)
         self.warn_saturated = checks.number(warn_saturated, "warn_saturated", high=1.0)
@@ -65,6 +70,7 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._starting = True
+        check_step(self.model, self._dt)
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not in on_train_begin, where other callbacks may yet set weights.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from keras_slayer.callbacks.steps import check_step, step_of
 from keras_slayer.rates.measuring import first_batch
 from keras_slayer.rates.setting import SetRate, set_firing_rates
 
@@ -17,7 +18,7 @@ class SetFiringRates(keras.callbacks.Callback):
     a step (a second ``fit``, a model that was loaded to go on with) it does nothing.
 
     Args:
-        x: as for ``FiringRateMonitor``.
+        x: as for ``FiringRateMonitor``; its time step is compared in the same way.
         rate, tolerance: as for ``set_firing_rates``.
 
     Attributes:
@@ -30,10 +31,12 @@ class SetFiringRates(keras.callbacks.Callback):
     def __init__(self, x, rate: float | dict[str, float] = 0.05, tolerance: float = 0.05) -> None:
         super().__init__()
         self.x = first_batch(x)
+        self._dt = step_of(x)
         self.rate, self.tolerance = rate, tolerance
         self.rates: dict[str, SetRate] | None = None
 
     def on_train_begin(self, logs=None):
+        check_step(self.model, self._dt)
         if self.rates is None and self._is_new():
             self.rates = set_firing_rates(self.model, self.x, self.rate, tolerance=self.tolerance)
 
