@@ -5,7 +5,7 @@
     python examples/depth.py --networks slayer exodus --optimizers sgd
 
 A deep spiking network fails in two ways. Spikes die out on their way up, or fill every step: each
-layer turns a little too few into fewer still. `RateInitializer` scales each layer's weights until
+layer turns a little too few into fewer still. `SetFiringRates` scales each layer's weights until
 it fires at a given rate on a batch. And gradients explode or vanish on their way down. SLAYER's
 gradient leaves out that a spike holds back the next ones, and so grows from layer to layer; its
 authors scale the surrogate to counter that, by hand. EXODUS (Bauer et al., Frontiers in
@@ -165,7 +165,7 @@ def train(network, optimizer, seed, arguments, train_data, test_data, first_batc
     )
     x, y = first_batch
     start, monitor = Start(x, y), ks.FiringRateMonitor(x)
-    initializer = [ks.RateInitializer(x, arguments.rate)] if network.set_rates else []
+    initializer = [ks.SetFiringRates(x, arguments.rate)] if network.set_rates else []
     began = time.monotonic()
     history = model.fit(
         train_data,

@@ -193,7 +193,7 @@ def train_model(arguments, train, few, test):
         validation_data=test,
         epochs=arguments.epochs,
         shuffle=False,  # the pipeline does; Keras would only warn that it cannot
-        callbacks=[ks.RateInitializer(few, RATE), ks.FiringRateMonitor(few), Progress()],
+        callbacks=[ks.SetFiringRates(few, RATE), ks.FiringRateMonitor(few), Progress()],
         verbose=0,
     )
     return model, history

@@ -36,7 +36,7 @@ from rich.table import Table
 
 import keras_slayer as ks
 from keras_slayer.events import spike_pipeline
-from keras_slayer.first_spike_loss import FirstSpikeLoss
+from keras_slayer.losses import FirstSpikeLoss
 from keras_slayer.visualization import plot_raster
 from keras_slayer.visualization.style import heading, new_figure, save, style_axes
 

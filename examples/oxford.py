@@ -26,7 +26,7 @@ from rich.table import Table
 
 import keras_slayer as ks
 from keras_slayer.events import from_spikes, read_events, to_spikes, write_events
-from keras_slayer.spike_matching import match_spikes
+from keras_slayer.metrics import match_spikes
 
 TOLERANCE = 2.0  # ms, within which a spike counts as in its place
 GAP = 12.0  # ms between the spikes of a black row

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 import keras_slayer as ks
-from keras_slayer.spike_matching import match_spikes
+from keras_slayer.metrics import match_spikes
 
 DT = 0.1  # ms per step
 TAU = 1.0  # ms, of the response and of the refractory response, as the authors have it

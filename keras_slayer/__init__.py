@@ -2,8 +2,12 @@
 
 Importing it registers every layer, neuron, loss and metric for loading saved
 models, and adds ``export_loihi`` to ``keras.Model``. The native ops are loaded on
-first use.
+first use, and so are the subpackages ``datasets``, ``events``, ``export`` and
+``visualization``.
 """
+
+import importlib
+import types
 
 import keras
 
@@ -13,13 +17,13 @@ if keras.backend.backend() != "tensorflow":
         f"before keras is imported. Received: backend={keras.backend.backend()!r}"
     )
 
-from keras_slayer.callbacks import FiringRateMonitor, RateInitializer
+from keras_slayer.callbacks import FiringRateMonitor, RateInitializer, SetFiringRates
 from keras_slayer.constraints import OwnChannel
-from keras_slayer.first_spike_loss import FirstSpikeLoss
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
     DelayLayer,
     Flatten,
+    PerStep,
     SpikingActivation,
     SpikingConv2D,
     SpikingDense,
@@ -27,18 +31,24 @@ from keras_slayer.layers import (
     TemporalFilter,
     WinnerTakeAll,
 )
-from keras_slayer.losses import SpikeCountLoss, SpikeMaxLoss, SpikeRateLoss, SpikeTimeLoss
+from keras_slayer.losses import (
+    FirstSpikeLoss,
+    SpikeCountLoss,
+    SpikeMaxLoss,
+    SpikeRateLoss,
+    SpikeTimeLoss,
+)
 from keras_slayer.metrics import (
     FirstSpikeAccuracy,
     SpikeCountAccuracy,
+    SpikeMatches,
     VanRossumDistance,
     accuracy_over_time,
+    match_spikes,
 )
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
-from keras_slayer.rate_setting import set_firing_rates
-from keras_slayer.rates import FiringRateWarning, firing_rates
-from keras_slayer.spike_matching import SpikeMatches, match_spikes
+from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 
 __version__ = "0.1.0"
 
@@ -54,8 +64,10 @@ __all__ = [
     "FluctuationDriven",
     "LoihiCUBA",
     "OwnChannel",
+    "PerStep",
     "RateInitializer",
     "ScaledAdam",
+    "SetFiringRates",
     "SpikeCountAccuracy",
     "SpikeCountLoss",
     "SpikeMatches",
@@ -74,6 +86,19 @@ __all__ = [
     "match_spikes",
     "set_firing_rates",
 ]
+
+# Imported when first used: they need h5py, tensorflow_datasets or matplotlib, or take time.
+_SUBPACKAGES = ("datasets", "events", "export", "visualization")
+
+
+def __getattr__(name: str) -> types.ModuleType:
+    if name in _SUBPACKAGES:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_SUBPACKAGES})
 
 
 def _export_loihi(self, path, **options):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -15,14 +16,14 @@ class OwnChannel(keras.constraints.Constraint):
 
         kernel[n, k] = 0 unless n mod units = k
 
-    With as many copies of an image as there are units, and a ``DelayLayer(per="neuron")`` on them,
-    each unit so has a delay of its own for each pixel, as the synapses of the chip have.
+    Give it as many copies of an image as there are units, with a ``DelayLayer(per="neuron")`` on
+    them: each unit then has its own delay for each pixel, like the synapses of the chip.
 
     Raises:
         ValueError: a kernel that is not (multiple of units, units).
     """
 
-    def __call__(self, w):
+    def __call__(self, w) -> tf.Tensor:
         if len(w.shape) != 2 or w.shape[0] % w.shape[1] != 0:
             raise ValueError(
                 "OwnChannel needs a dense kernel whose inputs are a multiple of its units. "

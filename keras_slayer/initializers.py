@@ -1,4 +1,4 @@
-"""Weight initialisation that makes a fresh network spike."""
+"""Weight initialisation on the scale of the firing threshold."""
 
 from __future__ import annotations
 
@@ -33,29 +33,41 @@ class FluctuationDriven(keras.initializers.Initializer):
 
         sigma = threshold / (xi sqrt(fan_in rate sum_k h[k]^2))
 
-    (Rossbroich, Gygax & Zenke 2022, with mean 0.) So layers start neither silent
-    nor saturated, whatever the threshold and time constants. For a neuron with
-    quantised weights the deviation holds after rounding; a threshold that the
-    chip's weights cannot reach gets a warning, and the layer may start silent.
+    (Rossbroich, Gygax & Zenke 2022, with mean 0.) So a layer that gets about
+    ``rate`` spikes starts neither silent nor saturated, whatever the threshold and
+    time constants. That is no promise for a whole network: recordings of few
+    steps, sparser input and deep stacks can leave layers silent. The callback
+    ``SetFiringRates`` sets each layer's rate on your data before training, and
+    ``FiringRateMonitor`` says which layers do not fire.
+
+    For a neuron with quantised weights the deviation holds after rounding; a
+    threshold that the chip's weights cannot reach gets a warning, and the layer
+    may start silent.
 
     Args:
         neuron: the neuron that the weights feed (name or instance).
         rate: assumed spikes per input and step.
         xi: distance of the threshold from rest, in standard deviations. At 0.9
-            every dense layer fires on events of half a percent density, even
-            with slow neurons; ``SpikingConv2D`` takes 2, since neighbouring
+            dense layers fire on events of half a percent density over some hundred
+            steps, even with slow neurons; ``SpikingConv2D`` takes 2, since neighbouring
             pixels fire together. Higher values start quieter, and often train
             better where each layer still fires.
         seed: integer, or None for the global random state.
     """
 
-    def __init__(self, neuron="srm", rate: float = 0.05, xi: float = 0.9, seed: int | None = None):
+    def __init__(
+        self,
+        neuron: str | neurons.Neuron = "srm",
+        rate: float = 0.05,
+        xi: float = 0.9,
+        seed: int | None = None,
+    ) -> None:
         self.neuron = neurons.get(neuron)
         self.rate = checks.number(rate, "rate", open_low=True, high=1.0)
         self.xi = checks.number(xi, "xi", open_low=True)
         self.seed = seed
-        # As Keras' initializers: a given seed repeats its values in each call,
-        # none draws new ones.
+        # As in Keras' initializers, a given seed repeats its values in each call;
+        # without one each call draws new values.
         self._source = keras.random.SeedGenerator() if seed is None else seed
 
     def deviation(self, fan_in: int) -> float:

@@ -5,14 +5,17 @@ import math
 import keras
 import tensorflow as tf
 
+Region = tuple[float, float]
+"""Start and stop in ms, stop excluded."""
+
 
 def at_least_float32(dtype) -> str:
-    """Name of the dtype to compute in: `dtype` (or `floatx`), float32 where that is narrower."""
+    """Name of the dtype to compute in: `dtype` (or `floatx`), float32 for 16-bit ones."""
     dtype = keras.dtype_policies.get(dtype or keras.config.floatx()).compute_dtype
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
-def checked_region(region, dt: float) -> tuple[float, float] | None:
+def checked_region(region, dt: float) -> Region | None:
     """`region` as (start, stop) in milliseconds, both on a step boundary; None stays None."""
     if region is None:
         return None
@@ -32,7 +35,7 @@ def checked_region(region, dt: float) -> tuple[float, float] | None:
     return start, stop
 
 
-def spikes_within(spikes, region: tuple[float, float] | None, dt: float):
+def spikes_within(spikes, region: Region | None, dt: float) -> tf.Tensor:
     """Spikes of a region of time.
 
     Args:
@@ -65,7 +68,7 @@ def spikes_within(spikes, region: tuple[float, float] | None, dt: float):
     return rows(spikes, 2)
 
 
-def spike_counts(spikes, region: tuple[float, float] | None, dt: float):
+def spike_counts(spikes, region: Region | None, dt: float) -> tuple[tf.Tensor, tf.Tensor]:
     """Spikes of each class within a region of time; arguments and errors of `spikes_within`.
 
     Returns:
@@ -76,7 +79,7 @@ def spike_counts(spikes, region: tuple[float, float] | None, dt: float):
     return tf.reduce_sum(spikes, axis=1), tf.cast(tf.shape(spikes)[1], spikes.dtype)
 
 
-def class_targets(labels, counts, class_shape: tf.TensorShape):
+def class_targets(labels, counts, class_shape: tf.TensorShape) -> tf.Tensor:
     """Labels as one row per sample: 1 for the true class, 0 for the others.
 
     Args:
@@ -119,7 +122,7 @@ def class_targets(labels, counts, class_shape: tf.TensorShape):
     return tf.ensure_shape(targets, counts.shape)
 
 
-def spike_difference(y_true, y_pred, dtype: str):
+def spike_difference(y_true, y_pred, dtype: str) -> tf.Tensor:
     """`y_pred - y_true` in `dtype`; a ValueError unless both are (batch, time, ...) and alike."""
     y_true, y_pred = tf.cast(y_true, dtype), tf.cast(y_pred, dtype)
     ranks = (y_true.shape.rank, y_pred.shape.rank)
@@ -134,7 +137,7 @@ def spike_difference(y_true, y_pred, dtype: str):
     return y_pred - y_true
 
 
-def rows(x, axis: int = 1):
+def rows(x, axis: int = 1) -> tf.Tensor:
     """`x` with all axes from `axis` on flattened into one; an empty batch is fine."""
     if x.shape.rank == axis + 1:
         return x

@@ -17,8 +17,8 @@ class ScaledAdam(keras.optimizers.Adam):
     """Adam in one pass over memory, with factors on the learning rate of weights by name.
 
     Keras' Adam is a dozen operations, each of which reads and writes all weights; this is one
-    (TensorFlow's ``ResourceApplyAdam``), with the same result to rounding. Only under a
-    distribution strategy, with ``amsgrad`` or for a sparse gradient it is Keras' own.
+    (TensorFlow's ``ResourceApplyAdam``), with the same result up to rounding. Under a distribution
+    strategy, with ``amsgrad`` and for sparse gradients, the step is Keras' own.
 
     A step of Adam is about as long as the learning rate, whatever the gradient. Kernels want steps
     of 0.001 to 0.01; a delay in ms that moves so little per step would take thousands of them to
@@ -40,7 +40,9 @@ class ScaledAdam(keras.optimizers.Adam):
     >>> model.compile(ScaledAdam(1e-3, factors={"delay": 1000.0}), loss=keras_slayer.SpikeMaxLoss())
     """
 
-    def __init__(self, learning_rate=0.001, *, factors=None, **kwargs):
+    def __init__(
+        self, learning_rate=0.001, *, factors: dict[str, float] | None = None, **kwargs
+    ) -> None:
         kwargs.setdefault("name", "scaled_adam")
         super().__init__(learning_rate, **kwargs)
         factors = {} if factors is None else factors
@@ -54,7 +56,7 @@ class ScaledAdam(keras.optimizers.Adam):
             for name, factor in factors.items()
         }
 
-    def build(self, variables):
+    def build(self, variables) -> None:
         there = {_weight_name(variable) for variable in variables}
         absent = sorted(set(self.factors) - there)
         if absent:
@@ -68,7 +70,7 @@ class ScaledAdam(keras.optimizers.Adam):
         """Factor on the learning rate of ``variable``."""
         return self.factors.get(_weight_name(variable), 1.0)
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(self, gradient, variable, learning_rate) -> None:
         learning_rate = learning_rate * self.factor(variable)
         dense = not isinstance(gradient, tf.IndexedSlices)
         if self.amsgrad or not dense or tf.distribute.has_strategy():
@@ -91,7 +93,7 @@ class ScaledAdam(keras.optimizers.Adam):
             grad=tf.cast(gradient, dtype),
         )
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "factors": self.factors}
 
 

@@ -1,5 +1,7 @@
 """Adam with a learning rate for each kind of weight."""
 
+import contextlib
+
 import keras
 import numpy as np
 import pytest
@@ -83,6 +85,29 @@ def test_sparse_gradients_touch_the_rows_that_they_name():
     optimizer.apply([tf.IndexedSlices(tf.ones((1, 2)), [2], (4, 2))], [weights])
     moved = np.abs(keras.ops.convert_to_numpy(weights) - 1).max(axis=1)
     np.testing.assert_allclose(moved, [0, 0, 0.1, 0], atol=1e-3)
+
+
+@pytest.mark.parametrize("path", ["fused", "amsgrad", "sparse", "strategy"])
+def test_factors_act_on_every_path(path):
+    """Also where the step is Keras' own: amsgrad, sparse gradients, distribution strategies."""
+    on = slice(2, 3) if path == "sparse" else slice(None)
+    gradient = (
+        tf.IndexedSlices(tf.ones((1, 2)), [2], (4, 2)) if path == "sparse" else tf.ones((4, 2))
+    )
+    strategy = tf.distribute.MirroredStrategy(["CPU:0"]) if path == "strategy" else None
+    with strategy.scope() if strategy else contextlib.nullcontext():
+        weights = [keras.Variable(np.ones((4, 2)), name=name) for name in ("kernel", "delay")]
+        optimizer = ScaledAdam(0.1, factors={"delay": 3.0}, amsgrad=path == "amsgrad")
+        optimizer.build(weights)
+
+    def step():
+        optimizer.apply([gradient, gradient], weights)
+
+    strategy.run(step) if strategy else step()
+    kernel, delay = (np.abs(keras.ops.convert_to_numpy(weight) - 1) for weight in weights)
+    np.testing.assert_allclose(kernel[on], 0.1, rtol=1e-5)
+    np.testing.assert_allclose(delay[on], 0.3, rtol=1e-5)
+    assert np.count_nonzero(delay) == delay[on].size
 
 
 def test_scales_a_schedule():

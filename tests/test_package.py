@@ -1,11 +1,13 @@
 """The package as a whole: its import, its names, the other backends, the reference ops."""
 
 import importlib
+import inspect
 import json
 import pathlib
 import re
 import subprocess
 import sys
+import typing
 
 import keras
 import numpy as np
@@ -19,10 +21,10 @@ from layer_cases import subprocess_environment
 PACKAGE = pathlib.Path(ks.__file__).parent
 
 
-def run(program, **environment):
+def run(program, *arguments, **environment):
     """What a fresh interpreter prints as JSON on its last line."""
     done = subprocess.run(
-        [sys.executable, "-c", program],
+        [sys.executable, "-c", program, *arguments],
         env={**subprocess_environment(), **environment},
         capture_output=True,
         text=True,
@@ -32,6 +34,7 @@ def run(program, **environment):
     return json.loads(done.stdout.splitlines()[-1])
 
 
+SUBPACKAGES = ["datasets", "events", "export", "ops", "visualization"]
 IMPORT = """
 import json, sys, time
 import keras
@@ -41,18 +44,27 @@ import keras_slayer
 seconds = time.perf_counter() - start
 added = sorted(set(sys.modules) - before)
 from keras_slayer.ops import library
-print(json.dumps({
+found = {
     "seconds": seconds,
     "added": added,
     "native": library._loaded is not None,
     "libraries": [line for line in open("/proc/self/maps") if "keras_slayer" in line],
-}))
+}
+names = sys.argv[1:]
+found["listed"] = [name for name in names if name in dir(keras_slayer)]
+found["resolved"] = [getattr(keras_slayer, name).__name__ for name in names]
+print(json.dumps(found))
 """
 
 
-def test_import_is_cheap():
+@pytest.fixture(scope="module")
+def fresh_import():
+    return run(IMPORT, *SUBPACKAGES)
+
+
+def test_import_is_cheap(fresh_import):
     """Measured 0.05 s; the limit leaves room for a busy machine."""
-    found = run(IMPORT)
+    found = fresh_import
     assert found["seconds"] < 1.0
     assert found["native"] is False and found["libraries"] == []
     foreign = {name.split(".")[0] for name in found["added"]} - {"keras_slayer"}
@@ -75,6 +87,7 @@ NOT_IN_MODELS = {
     "FiringRateMonitor",
     "FiringRateWarning",
     "RateInitializer",
+    "SetFiringRates",
     "SpikeMatches",
     "accuracy_over_time",
     "firing_rates",
@@ -97,6 +110,72 @@ def test_every_model_has_export_loihi(tmp_path):
     assert (tmp_path / "net.net").stat().st_size > 0
     with pytest.raises(TypeError, match="no_such_option"):
         model.export_loihi(tmp_path / "other.net", no_such_option=1)
+
+
+def test_subpackages_are_imported_when_used(fresh_import):
+    assert fresh_import["listed"] == SUBPACKAGES
+    assert fresh_import["resolved"] == [f"keras_slayer.{name}" for name in SUBPACKAGES]
+    assert set(ks.__all__) <= set(dir(ks))
+    with pytest.raises(AttributeError, match="'keras_slayer' has no attribute 'no_such_name'"):
+        _ = ks.no_such_name
+
+
+def test_names_of_before():
+    """The four modules of old are packages, and the callback's old name is the same class."""
+    assert ks.RateInitializer is ks.SetFiringRates
+    for name in ("losses", "metrics", "rates", "callbacks"):
+        package = importlib.import_module(f"keras_slayer.{name}")
+        for public in set(package.__all__) & set(ks.__all__):
+            assert getattr(package, public) is getattr(ks, public), public
+        assert len(package.__all__) >= 3
+
+
+def test_the_package_is_typed():
+    """The marker is there, and every annotation of a public name resolves."""
+    assert (PACKAGE / "py.typed").is_file()
+    for name in ks.__all__:
+        item = getattr(ks, name)
+        hints = typing.get_type_hints(item.__init__ if inspect.isclass(item) else item)
+        if inspect.isfunction(item):
+            assert "return" in hints, name
+
+
+def test_recorded_model_loads():
+    """Configs written when losses and metrics were one module each, by registered names."""
+    file = pathlib.Path(__file__).parent / "recorded" / "model_0_1_0.json"
+    recorded = json.loads(file.read_text())
+    model = keras.saving.deserialize_keras_object(recorded["model"])
+    model.build((None, 6, 6, 6, 2))
+    kinds = [type(layer) for layer in model.layers]
+    assert kinds == [
+        ks.WinnerTakeAll,
+        ks.SpikingConv2D,
+        ks.SpikingSumPooling2D,
+        ks.Flatten,
+        ks.DelayLayer,
+        ks.SpikingDense,
+        ks.SpikingActivation,
+        ks.TemporalFilter,
+    ]
+    assert model.get_layer("dense").neuron == ks.LoihiCUBA()
+    assert type(model.optimizer) is ks.ScaledAdam and model.optimizer.factors == {"delay": 10.0}
+    assert type(model.loss) is ks.SpikeMaxLoss and model.loss.scale == 0.2
+    x = (np.random.default_rng(0).random((4, 6, 6, 6, 2)) < 0.3).astype("float32")
+    results = model.evaluate(x, np.arange(4), verbose=0, return_dict=True)
+    assert set(results) == {"loss", "spike_count_accuracy", "first_spike_accuracy"}
+
+    objects = [keras.saving.deserialize_keras_object(config) for config in recorded["objects"]]
+    assert [type(item) for item in objects] == [
+        ks.FirstSpikeLoss,
+        ks.SpikeCountLoss,
+        ks.SpikeRateLoss,
+        ks.SpikeTimeLoss,
+        ks.VanRossumDistance,
+    ]
+    for item, config in zip(objects, recorded["objects"], strict=True):
+        assert item.get_config() == config["config"]
+        assert config["module"] in ("keras_slayer.first_spike_loss", "keras_slayer.losses",
+                                    "keras_slayer.metrics")  # fmt: skip
 
 
 def python_files():

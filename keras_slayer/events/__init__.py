@@ -16,9 +16,14 @@ from keras_slayer.events.formats import (
 from keras_slayer.events.frame import fit_frame
 from keras_slayer.events.pipeline import spike_pipeline
 from keras_slayer.events.stream import Events
+from keras_slayer.events.time_step import TimeStepWarning, check_time_step, time_step
+from keras_slayer.events.times import EventTimeWarning
 
 __all__ = [
+    "EventTimeWarning",
     "Events",
+    "TimeStepWarning",
+    "check_time_step",
     "decode_aedat",
     "decode_bs1",
     "decode_bs3",
@@ -33,6 +38,7 @@ __all__ = [
     "read_aedat",
     "read_events",
     "spike_pipeline",
+    "time_step",
     "to_spikes",
     "write_events",
 ]

@@ -1,7 +1,7 @@
 """Events to dense spike tensors and back.
 
-An event at time t (microseconds) falls into the step floor(t / (1000 dt)). A bin of the tensor
-holds 1.0 where one or more events fall into it, and 0.0 elsewhere.
+An event at time t (microseconds from the origin) falls into the step floor(t / (1000 dt)). A bin
+of the tensor holds 1.0 where one or more events fall into it, and 0.0 elsewhere.
 """
 
 import math
@@ -9,12 +9,13 @@ import math
 import numpy as np
 import tensorflow as tf
 
+from keras_slayer.events import times
 from keras_slayer.events.scatter import image_shape, scatter_bins
 from keras_slayer.events.stream import Events
+from keras_slayer.events.times import MICROSECONDS_PER_MS
 from keras_slayer.ops import library
 
-MICROSECONDS_PER_MS = 1000.0
-LATE_CHOICES = ("drop", "error")
+LATE_CHOICES = ("drop", "ignore", "error")
 
 
 def to_spikes(
@@ -23,6 +24,7 @@ def to_spikes(
     steps: int = 300,
     dt: float = 1.0,
     *,
+    origin: str = "auto",
     late: str = "drop",
     dtype="float32",
 ):
@@ -32,30 +34,41 @@ def to_spikes(
         events: one recording as `Events`, or as a mapping of NumPy arrays `x`, `y`, `t` and
             `polarity`: the result is a NumPy array. Or a mapping of tensors: vectors (one
             recording), RaggedTensors `(batch, None)`, or padded tensors `(batch, n)` whose
-            padding has t < 0: the result is a tensor, in eager and in graph mode.
+            padding has t < 0: the result is a tensor, in eager and in graph mode. Times are whole
+            microseconds, of an integer type.
         sensor_shape: `(height, width, channels)`, or `(neurons,)`: then `x` is the neuron, and
             `y` and `polarity` are not looked at. With one channel, all polarities share it.
         steps: time steps of the result.
         dt: milliseconds per step.
+        origin: the time at which the first step begins: "zero" is time 0, "first" each
+            recording's first event. "auto" is the first event where that lies past the last step
+            (times since 1970, or since the camera was switched on), and 0 elsewhere.
         late: what happens to events past the last step: "drop" (recordings differ in length by a
-            few milliseconds) or "error".
+            few milliseconds), "ignore" or "error". "drop" warns where most events of a recording
+            are lost. In a graph the warning is given once, and by a call into Python: use "ignore"
+            in a graph that is saved for another process.
         dtype: of the result.
 
     Returns:
         Array or tensor `(steps, *sensor_shape)`, with a leading batch dimension where `events`
         have one; 1 where there are events and 0 elsewhere.
 
+    Warns:
+        EventTimeWarning: most events of a recording are past the last step, and `late="drop"`.
+
     Raises:
-        ValueError: a wrong argument; and, for NumPy events, an event off the sensor, at a negative
-            time, or late while `late="error"`.
+        ValueError: a wrong argument, or times of a floating-point type; and, for NumPy events, an
+            event off the sensor, at a negative time, or late while `late="error"`.
         tf.errors.InvalidArgumentError: the same, for tensors.
     """
     sensor_shape = check_binning(sensor_shape, steps, dt, late)
+    times.check_origin(origin)
     if isinstance(events, Events):
-        return _to_spikes_numpy(events, sensor_shape, steps, dt, late, dtype)
+        return _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype)
     if not any(tf.is_tensor(value) for value in events.values()):
-        return _to_spikes_numpy(Events.from_dict(events), sensor_shape, steps, dt, late, dtype)
-    return _to_spikes_tensor(events, sensor_shape, steps, dt, late, dtype)
+        events = Events.from_dict(events)
+        return _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype)
+    return _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, dtype)
 
 
 def from_spikes(spikes, dt: float = 1.0) -> Events:
@@ -105,7 +118,7 @@ def check_binning(sensor_shape, steps, dt, late) -> tuple[int, ...]:
             f"`dt` must be at least 0.001 ms, the resolution of event times. Received: dt={dt}"
         )
     if late not in LATE_CHOICES:
-        raise ValueError(f'`late` must be "drop" or "error". Received: late={late!r}')
+        raise ValueError(f'`late` must be "drop", "ignore" or "error". Received: late={late!r}')
     return tuple(int(n) for n in sensor_shape)
 
 
@@ -135,7 +148,7 @@ def distinct_bins(events, sensor_shape, steps, dt, late, dtype) -> tf.Tensor:
         limits=limits,
         strides=strides,
         names=names,
-        late=late,
+        late="error" if late == "error" else "drop",
         Index=dtype,
     )
 
@@ -169,8 +182,7 @@ def flat_bins(events, sensor_shape, steps, dt, late):
         int64 numbers; -1 for events that have none: those late, and padding.
     """
     t = tf.convert_to_tensor(events["t"])
-    # In float64, as `_to_spikes_numpy` does it: both round the same way for any dt.
-    step = tf.cast(tf.floor(tf.cast(t, tf.float64) / (MICROSECONDS_PER_MS * dt)), tf.int64)
+    step = times.steps_of(t, dt)
     real, bins, checks = t >= 0, step * math.prod(sensor_shape), []
     for name, limit, stride in _places(sensor_shape):
         place = tf.cast(events[name], tf.int64)
@@ -198,7 +210,7 @@ def _is_count(value) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
 
 
-def _to_spikes_numpy(events, sensor_shape, steps, dt, late, dtype):
+def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype):
     if len(events) and events.t.min() < 0:
         raise ValueError(f"Event times must not be negative. Received: t={events.t.min()} us")
     height, width, channels = image_shape(sensor_shape)
@@ -213,8 +225,12 @@ def _to_spikes_numpy(events, sensor_shape, steps, dt, late, dtype):
                 f"An event is off the sensor: {name} must be 0..{limit - 1} for "
                 f"sensor_shape={sensor_shape}. Received: {name}={value.max()}"
             )
-    step = np.floor(events.t / (MICROSECONDS_PER_MS * dt)).astype(np.int64)
+    t = times.from_origin_numpy(events.t, steps, dt, origin)
+    step = np.floor(t / (MICROSECONDS_PER_MS * dt)).astype(np.int64)
     keep = step < steps
+    if late == "drop":
+        lost = times.LostEvents(steps, dt, origin)
+        lost.check("The recording", np.count_nonzero(~keep), len(events), stacklevel=3)
     if late == "error" and not keep.all():
         raise ValueError(
             f"An event is past the last of {steps} steps of {dt} ms. "
@@ -228,7 +244,7 @@ def _to_spikes_numpy(events, sensor_shape, steps, dt, late, dtype):
     return spikes
 
 
-def _to_spikes_tensor(events, sensor_shape, steps, dt, late, dtype):
+def _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, dtype):
     t = events["t"]
     shape = (steps, *sensor_shape)
     static_batch = t.shape[:-1]
@@ -238,6 +254,12 @@ def _to_spikes_tensor(events, sensor_shape, steps, dt, late, dtype):
             "Event tensors must be vectors, RaggedTensors or padded (batch, n). "
             f"Received: t.shape={t.shape}"
         )
+    times.check_unit(t.dtype)
+    t = times.from_origin(t, steps, dt, origin)
+    if late == "drop":
+        name = "The recording" if single else "Recording {} of the batch"
+        times.LostEvents(steps, dt, origin).watch(t, name.format)
+    events = {**events, "t": t}
     if isinstance(t, tf.RaggedTensor):
         values = {name: value.values for name, value in events.items()}
         bins = t.with_values(flat_bins(values, sensor_shape, steps, dt, late)).to_tensor(-1)

@@ -7,10 +7,11 @@ tensor has 2.7 MB): binning is done once, and what is left per batch is one scat
 """
 
 import math
+import os
 
 import tensorflow as tf
 
-from keras_slayer.events import augment, binning, scatter
+from keras_slayer.events import augment, binning, scatter, times
 from keras_slayer.events.frame import check_fit, fit_frame
 
 # Dense batches are large (22 MB for 8 samples of N-MNIST): two in advance keep training busy.
@@ -33,6 +34,7 @@ def spike_pipeline(
     cache: bool = True,
     seed: int | None = None,
     drop_remainder: bool = False,
+    origin: str = "auto",
     late: str = "drop",
     dtype="float32",
 ) -> tf.data.Dataset:
@@ -40,11 +42,12 @@ def spike_pipeline(
 
     Args:
         dataset: pairs `(events, label)`, as `tfds.load(name, as_supervised=True)` gives them;
-            events is a mapping of vectors `x`, `y`, `t` (microseconds) and `polarity`, a label
-            one tensor or more, each of the same shape for all recordings.
+            events is a mapping of vectors `x`, `y`, `t` (whole microseconds, of an integer type)
+            and `polarity`, a label one tensor or more, each of the same shape for all recordings.
         sensor_shape: `(height, width, channels)`, or `(neurons,)`. See `to_spikes`.
         steps: time steps of the result.
-        dt: milliseconds per step.
+        dt: milliseconds per step. Give the neurons the same: `SRM(dt=...)`. `check_time_step`
+            compares them.
         batch_size: samples per batch.
         fit: brings recordings of another size, or of different sizes, to `sensor_shape`: "crop" or
             "scale", see `fit_frame`. None: they have that size, and events outside are an error.
@@ -60,18 +63,28 @@ def spike_pipeline(
             first epoch, the same second epoch, and so on. None takes `tf.random.set_seed`'s,
             which `keras.utils.set_random_seed` sets.
         drop_remainder: drop the last batch where it is smaller.
-        late: what happens to events past the last step: "drop" or "error".
+        origin: the time at which the first step begins, "auto", "zero" or "first". See
+            `to_spikes`.
+        late: what happens to events past the last step: "drop", "ignore" or "error". "drop" warns
+            once, of the first recording found that loses most of its events.
         dtype: of the spikes; "uint8" takes a fourth of the memory, for a model whose
             `keras.Input` has that dtype too.
 
     Returns:
         A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`; its
-        length is known if the length of `dataset` is.
+        length is known if the length of `dataset` is. Its attribute `dt` is that of the arguments
+        (what `take`, `map` and the like make of the data set has none).
+
+    Warns:
+        EventTimeWarning: while it runs, of a recording most of whose events are past the last
+            step: its number in `dataset`, and its label if that is one value.
 
     Raises:
-        ValueError: an argument that is not allowed, or elements that are not such pairs.
+        ValueError: an argument that is not allowed, elements that are not such pairs, or a batch
+            that is larger than the memory of this machine.
     """
     sensor_shape = binning.check_binning(sensor_shape, steps, dt, late)
+    times.check_origin(origin)
     augment.check_max_shift(shift, "shift")
     augment.check_affine(rotate, zoom, sensor_shape)
     if fit is not None:
@@ -87,11 +100,18 @@ def spike_pipeline(
         )
     dtype = _check_dtype(dtype)
     shape = (steps, *sensor_shape)
+    _check_memory(shape, batch_size, dtype)
     # Numbers of bins fit 4 bytes unless the tensor of one sample has 2^31 values.
     packed_dtype = tf.int32 if math.prod(shape) < 2**31 else tf.int64
+    lost = times.LostEvents(steps, dt, origin)
 
-    def pack(events, label):
+    def pack(index, element):
+        events, label = element
         events = {name: tf.ensure_shape(field, [None]) for name, field in events.items()}
+        # Before events are cropped: the frame begins with the recording, whatever is cut off it.
+        events["t"] = times.from_origin(events["t"], steps, dt, origin)
+        if late == "drop":
+            lost.watch(events["t"], _describe, [index, *_single_value(label)])
         if fit is not None:
             events = fit_frame(events, sensor_shape, fit, source_shape=source_shape)
         return binning.distinct_bins(events, sensor_shape, steps, dt, late, packed_dtype), label
@@ -106,7 +126,7 @@ def spike_pipeline(
         spikes = scatter.scatter_bins(bins, shape, dtype, shifts)
         return tf.ensure_shape(spikes, (batch_size if drop_remainder else None, *shape)), labels
 
-    dataset = dataset.map(pack, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = dataset.enumerate().map(pack, num_parallel_calls=tf.data.AUTOTUNE)
     if cache:
         size = int(dataset.cardinality())
         if size >= 0:
@@ -116,9 +136,10 @@ def spike_pipeline(
         dataset = dataset.cache()
     if shuffle is not False:
         dataset = dataset.shuffle(_buffer_size(dataset, shuffle), seed=seed)
+    padding = tf.constant(-1, packed_dtype)
     nothing = tf.nest.map_structure(lambda _: None, dataset.element_spec[1])
     dataset = dataset.padded_batch(
-        batch_size, padding_values=(-1, nothing), drop_remainder=drop_remainder
+        batch_size, padding_values=(padding, nothing), drop_remainder=drop_remainder
     )
     if shift or rotate or zoom:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
@@ -129,7 +150,22 @@ def spike_pipeline(
         )
     else:
         dataset = dataset.map(densify, num_parallel_calls=tf.data.AUTOTUNE)
-    return dataset.prefetch(_PREFETCH_BATCHES)
+    dataset = dataset.prefetch(_PREFETCH_BATCHES)
+    dataset.dt = float(dt)
+    return dataset
+
+
+def _single_value(label) -> list:
+    """The label as a list of one scalar; empty where labels are more than that."""
+    values = tf.nest.flatten(label)
+    return values if len(values) == 1 and values[0].shape.rank == 0 else []
+
+
+def _describe(row, index, label=None) -> str:
+    if label is None:
+        return f"Recording {index} of the data set"
+    label = label.decode(errors="replace") if isinstance(label, bytes) else label
+    return f"Recording {index} of the data set (label {label})"
 
 
 def _check_dtype(dtype) -> tf.DType:
@@ -145,6 +181,18 @@ def _check_dtype(dtype) -> tf.DType:
     return found
 
 
+def _check_memory(shape, batch_size, dtype) -> None:
+    size = batch_size * math.prod(shape) * dtype.size
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    if size > memory:
+        raise ValueError(
+            f"A batch of spikes must fit into memory ({memory / 1e9:,.1f} GB). Use fewer or longer "
+            "steps, a smaller frame (`fit`), a smaller `batch_size` or dtype='uint8'. Received: "
+            f"batch_size={batch_size}, steps={shape[0]}, sensor_shape={shape[1:]} and "
+            f"dtype={dtype.name!r}: {size / 1e9:,.1f} GB"
+        )
+
+
 def _check_elements(dataset, sensor_shape) -> None:
     spec = dataset.element_spec
     needed = {"x", "t"} if len(sensor_shape) == 1 else {"x", "y", "t"}
@@ -156,6 +204,7 @@ def _check_elements(dataset, sensor_shape) -> None:
             f"`dataset` must give pairs (events, label), events a mapping with {sorted(needed)} "
             f"(tfds.load(..., as_supervised=True)). Received: dataset.element_spec={spec}"
         )
+    times.check_unit(spec[0]["t"].dtype)
     for label in tf.nest.flatten(spec[1]):
         if not isinstance(label, tf.TensorSpec) or not label.shape.is_fully_defined():
             raise ValueError(

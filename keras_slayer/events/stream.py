@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from keras_slayer.events.times import check_unit
+
 FIELDS = ("x", "y", "t", "polarity")
 _DTYPES = {"x": np.uint16, "y": np.uint16, "t": np.int64, "polarity": np.uint8}
 
@@ -16,12 +18,13 @@ class Events:
     Args:
         x: column of each event's pixel, or the neuron's number for a sensor without an image.
         y: row of each event's pixel; zeros where left out.
-        t: time of each event in microseconds, whole numbers.
+        t: time of each event in microseconds, of an integer type.
         polarity: 0 (OFF) or 1 (ON), or any channel number; zeros where left out.
 
-    The arrays are stored as uint16, uint16, int64 and uint8. Values that those types cannot hold,
-    fractions and arrays of unequal length raise a ValueError. The size of the sensor is not part
-    of the stream: files do not record it.
+    The arrays are stored as uint16, uint16, int64 and uint8. A ValueError is raised for values
+    that those types cannot hold, for fractions, for times of a floating-point type (they may be
+    seconds) and for arrays of unequal length. The size of the sensor is not part of the stream:
+    files do not record it.
     """
 
     x: np.ndarray
@@ -79,6 +82,8 @@ def _exact_cast(name: str, value: np.ndarray) -> np.ndarray:
         return value
     if value.dtype.kind not in "biuf":
         raise ValueError(f"Events.{name} must hold numbers. Received: dtype {value.dtype}")
+    if name == "t" and value.size:  # an empty list is an array of floats
+        check_unit(value.dtype)
     limits = np.iinfo(dtype)
     # Compared before casting: a cast of NaN or of a value out of range is undefined.
     good = (value >= limits.min) & (value <= limits.max)

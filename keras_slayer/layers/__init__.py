@@ -2,6 +2,7 @@
 
 from keras_slayer.layers.delay_layer import DelayLayer
 from keras_slayer.layers.flatten import Flatten
+from keras_slayer.layers.per_step import PerStep
 from keras_slayer.layers.spiking_activation import SpikingActivation
 from keras_slayer.layers.spiking_conv2d import SpikingConv2D
 from keras_slayer.layers.spiking_dense import SpikingDense
@@ -12,6 +13,7 @@ from keras_slayer.layers.winner_take_all import WinnerTakeAll
 __all__ = [
     "DelayLayer",
     "Flatten",
+    "PerStep",
     "SpikingActivation",
     "SpikingConv2D",
     "SpikingDense",

@@ -9,18 +9,21 @@ from keras_slayer import checks, ops
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
 
+MAX_DELAY_STEPS = 2**24
+"""Up to here float32, the dtype of the delays, holds every whole number of steps."""
+
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
 class DelayRange(keras.constraints.Constraint):
     """Keeps delays within 0 and ``max_delay`` (ms)."""
 
-    def __init__(self, max_delay: float = 62.0):
+    def __init__(self, max_delay: float = 62.0) -> None:
         self.max_delay = checks.number(max_delay, "max_delay")
 
     def __call__(self, w):
         return keras.ops.clip(w, 0.0, self.max_delay)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {"max_delay": self.max_delay}
 
 
@@ -34,7 +37,8 @@ class DelayLayer(keras.layers.Layer):
     clamped by hand.
 
     Args:
-        max_delay: upper bound in ms. 62 steps are the most that Loihi holds.
+        max_delay: upper bound in ms, at most 2^24 steps. 62 steps are the most
+            that Loihi holds.
         per: ``"channel"``: one delay per element of the last axis;
             ``"neuron"``: one per element of all axes after time.
         dt: length of a time step, ms.
@@ -53,17 +57,17 @@ class DelayLayer(keras.layers.Layer):
 
     def __init__(
         self,
-        max_delay=62.0,
-        per="channel",
-        dt=1.0,
+        max_delay: float = 62.0,
+        per: str = "channel",
+        dt: float = 1.0,
         delay_initializer=None,
         delay_regularizer=None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_jit = False
-        self.max_delay = checks.number(max_delay, "max_delay")
         self.dt = checks.number(dt, "dt", open_low=True)
+        self.max_delay = checks.number(max_delay, "max_delay", high=MAX_DELAY_STEPS * self.dt)
         if per not in ("channel", "neuron"):
             raise ValueError(f"per must be 'channel' or 'neuron'. Received: per={per!r}")
         self.per = per
@@ -98,7 +102,7 @@ class DelayLayer(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "max_delay": self.max_delay,

@@ -22,7 +22,7 @@ class Flatten(keras.layers.Layer):
         (batch, time, product of the rest).
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keras
 
+from keras_slayer import neurons
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
@@ -12,7 +13,7 @@ from keras_slayer.layers.spiking_layer import SpikingLayer
 class SpikingActivation(SpikingLayer):
     """Spikes of neurons whose synaptic input is the layer's input.
 
-    Put it after any standard layer: ``TimeDistributed(Conv2D(...))``,
+    Put it after any standard layer: ``PerStep(Conv2D(...))``,
     ``BatchNormalization()``, ``SpikingActivation("srm")``.
 
     Args:
@@ -26,7 +27,7 @@ class SpikingActivation(SpikingLayer):
         The same.
     """
 
-    def __init__(self, neuron="srm", **kwargs):
+    def __init__(self, neuron: str | neurons.Neuron = "srm", **kwargs) -> None:
         super().__init__(neuron=neuron, **kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 

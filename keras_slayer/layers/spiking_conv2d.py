@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_slayer import checks
-from keras_slayer.layers.spatial import check_axes, padding_name, pair
+from keras_slayer import checks, neurons
+from keras_slayer.layers.spatial import MAX_UNITS, check_axes, padding_name, pair
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops.synapses.conv2d import conv2d_synapse
 from keras_slayer.ops.synapses.geometry import Window2D
@@ -21,7 +21,8 @@ class SpikingConv2D(WeightedSpikingLayer):
     Args:
         filters: number of output channels.
         kernel_size, strides, dilation_rate: integers or pairs (vertical,
-            horizontal); strides and dilation cannot both differ from 1.
+            horizontal), 1 to 16384; strides and dilation cannot both differ
+            from 1.
         padding: ``"valid"`` or ``"same"``.
         groups: channel groups convolved apart; must divide input channels and
             ``filters``.
@@ -45,22 +46,22 @@ class SpikingConv2D(WeightedSpikingLayer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        padding="valid",
-        dilation_rate=1,
-        groups=1,
-        neuron="srm",
+        filters: int,
+        kernel_size: int | tuple[int, int],
+        strides: int | tuple[int, int] = 1,
+        padding: str = "valid",
+        dilation_rate: int | tuple[int, int] = 1,
+        groups: int = 1,
+        neuron: str | neurons.Neuron = "srm",
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(neuron=neuron, **kwargs)
-        self.filters = checks.integer(filters, "filters", low=1, high=2**31 - 1)
+        self.filters = checks.integer(filters, "filters", low=1, high=MAX_UNITS)
         self.kernel_size = pair(kernel_size, "kernel_size")
         self.strides = pair(strides, "strides")
         self.padding = padding_name(padding)
         self.dilation_rate = pair(dilation_rate, "dilation_rate")
-        self.groups = checks.integer(groups, "groups", low=1, high=2**31 - 1)
+        self.groups = checks.integer(groups, "groups", low=1, high=MAX_UNITS)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
                 "only one of strides and dilation_rate may differ from 1. "
@@ -108,7 +109,7 @@ class SpikingConv2D(WeightedSpikingLayer):
         window = Window2D(self.kernel_size, **self._options)
         return (*input_shape[:2], *window.output_size(input_shape[2:4]), self.filters)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "filters": self.filters,

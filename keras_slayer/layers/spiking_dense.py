@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import keras
 
-from keras_slayer import checks
-from keras_slayer.layers.spatial import check_axes
+from keras_slayer import checks, neurons
+from keras_slayer.layers.spatial import MAX_UNITS, check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.ops.synapses.matmul import matmul_synapse
 
@@ -22,8 +22,9 @@ class SpikingDense(WeightedSpikingLayer):
         neuron: ``"srm"``, ``"cuba"``, ``"loihi"`` or an ``SRM``, ``CUBA`` or
             ``LoihiCUBA`` instance.
         use_bias: adds a constant input per neuron; not with ``LoihiCUBA``.
-        kernel_initializer: default ``FluctuationDriven(neuron)``, with which a
-            fresh network spikes.
+        kernel_initializer: default ``FluctuationDriven(neuron)``: the membrane
+            fluctuates on the scale of the threshold. ``SetFiringRates`` sets the
+            rate at which each layer fires on your data.
         bias_initializer, kernel_regularizer, bias_regularizer,
         kernel_constraint, bias_constraint: as for ``keras.layers.Dense``.
 
@@ -43,9 +44,9 @@ class SpikingDense(WeightedSpikingLayer):
     TensorShape([2, 300, 10])
     """
 
-    def __init__(self, units, neuron="srm", **kwargs):
+    def __init__(self, units: int, neuron: str | neurons.Neuron = "srm", **kwargs) -> None:
         super().__init__(neuron=neuron, **kwargs)
-        self.units = checks.integer(units, "units", low=1, high=2**31 - 1)
+        self.units = checks.integer(units, "units", low=1, high=MAX_UNITS)
 
     def build(self, input_shape):
         check_axes(self, input_shape, "(batch, time, ..., inputs)", min_ndim=3)
@@ -67,5 +68,5 @@ class SpikingDense(WeightedSpikingLayer):
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "units": self.units}

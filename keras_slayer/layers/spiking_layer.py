@@ -20,7 +20,7 @@ class SpikingLayer(keras.layers.Layer):
     (``supports_jit``). State does not pass from batch to batch.
     """
 
-    def __init__(self, *, neuron="srm", **kwargs):
+    def __init__(self, *, neuron: str | neurons.Neuron = "srm", **kwargs) -> None:
         super().__init__(**kwargs)
         self.neuron = neurons.get(neuron)
         self.supports_jit = False
@@ -45,7 +45,7 @@ class SpikingLayer(keras.layers.Layer):
         spikes, _ = fire(z, self.neuron)
         return tf.cast(spikes, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "neuron": keras.saving.serialize_keras_object(self.neuron),
@@ -58,8 +58,8 @@ class WeightedSpikingLayer(SpikingLayer):
     def __init__(
         self,
         *,
-        neuron="srm",
-        use_bias=False,
+        neuron: str | neurons.Neuron = "srm",
+        use_bias: bool = False,
         kernel_initializer=None,
         bias_initializer="zeros",
         kernel_regularizer=None,
@@ -67,7 +67,7 @@ class WeightedSpikingLayer(SpikingLayer):
         kernel_constraint=None,
         bias_constraint=None,
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(neuron=neuron, **kwargs)
         if use_bias and self.on_chip:
             raise ValueError(
@@ -117,7 +117,7 @@ class WeightedSpikingLayer(SpikingLayer):
         bias = None if self.bias is None else tf.cast(self.bias, dtype)
         return as_spikes(inputs, dtype), tf.cast(self.quantized_kernel(), dtype), bias
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "use_bias": self.use_bias,

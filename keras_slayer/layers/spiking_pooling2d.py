@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 
-from keras_slayer import checks
+from keras_slayer import checks, neurons
 from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.layers.spatial import check_axes, padding_name, pair
 from keras_slayer.layers.spiking_layer import SpikingLayer
@@ -25,7 +25,7 @@ class SpikingSumPooling2D(SpikingLayer):
     rounded to the chip's weights.
 
     Args:
-        pool_size: integer or pair (vertical, horizontal).
+        pool_size: integer or pair (vertical, horizontal), 1 to 16384.
         strides: like ``pool_size``, which is the default.
         padding: ``"valid"`` (a remainder at the edge is dropped) or ``"same"``.
         neuron: as for ``SpikingDense``.
@@ -43,8 +43,14 @@ class SpikingSumPooling2D(SpikingLayer):
     """
 
     def __init__(
-        self, pool_size=2, strides=None, padding="valid", neuron="srm", weight=1.1, **kwargs
-    ):
+        self,
+        pool_size: int | tuple[int, int] = 2,
+        strides: int | tuple[int, int] | None = None,
+        padding: str = "valid",
+        neuron: str | neurons.Neuron = "srm",
+        weight: float = 1.1,
+        **kwargs,
+    ) -> None:
         super().__init__(neuron=neuron, **kwargs)
         self.pool_size = pair(pool_size, "pool_size")
         self.strides = self.pool_size if strides is None else pair(strides, "strides")
@@ -102,7 +108,7 @@ class SpikingSumPooling2D(SpikingLayer):
         window = Window2D(self.pool_size, self.strides, self.padding)
         return (*input_shape[:2], *window.output_size(input_shape[2:4]), input_shape[4])
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "pool_size": self.pool_size,

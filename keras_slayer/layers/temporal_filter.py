@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -14,9 +16,9 @@ from keras_slayer.layers.dtypes import as_floats
 class TemporalFilter(keras.layers.Layer):
     """The response of a neuron that never fires, or any causal FIR filter.
 
-    y[t] = sum_k kernel[k] x[t - k] for each series apart. After a last spiking
-    layer it reads out a smooth trace; after a ``Dense`` layer, the membrane
-    potential of neurons without threshold.
+    y[t] = sum_k kernel[k] x[t - k], for each neuron by itself. Behind the last
+    spiking layer it gives a smooth trace of the output; behind a ``Dense`` layer,
+    the membrane potential of neurons without a threshold.
 
     Args:
         kernel: a neuron (name or instance), whose response kernel is applied
@@ -30,7 +32,12 @@ class TemporalFilter(keras.layers.Layer):
         The same.
     """
 
-    def __init__(self, kernel="srm", learnable=False, **kwargs):
+    def __init__(
+        self,
+        kernel: str | neurons.Neuron | Sequence[float] = "srm",
+        learnable: bool = False,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.supports_jit = False
         self.neuron, self.taps = None, None
@@ -71,7 +78,7 @@ class TemporalFilter(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         kernel = self.taps
         if self.neuron is not None:
             kernel = keras.saving.serialize_keras_object(self.neuron)

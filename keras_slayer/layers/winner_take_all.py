@@ -9,9 +9,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.layers.dtypes import as_floats
-from keras_slayer.layers.spatial import check_axes, pair
-
-_FOREVER = 2**31 - 1  # steps
+from keras_slayer.layers.spatial import MAX_STEPS, check_axes, pair
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -44,8 +42,8 @@ class WinnerTakeAll(keras.layers.Layer):
 
     Args:
         window: size of the neighbourhood in pixels, around the neuron: an odd
-            integer or a pair (vertical, horizontal) of them; None for the whole
-            image. 1, the default, is the neuron's own pixel.
+            integer or a pair (vertical, horizontal) of them, up to 16383; None
+            for the whole image. 1, the default, is the neuron's own pixel.
         across_channels: whether the channels of a neighbourhood compete; else
             each channel is inhibited apart.
         duration: how long a spike silences the neighbours, ms: a positive
@@ -70,7 +68,14 @@ class WinnerTakeAll(keras.layers.Layer):
     TensorShape([1, 50, 34, 34, 12])
     """
 
-    def __init__(self, window=1, across_channels=True, duration=None, dt=1.0, **kwargs):
+    def __init__(
+        self,
+        window: int | tuple[int, int] | None = 1,
+        across_channels: bool = True,
+        duration: float | None = None,
+        dt: float = 1.0,
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.window = None if window is None else pair(window, "window")
         if self.window is not None and any(size % 2 == 0 for size in self.window):
@@ -84,9 +89,10 @@ class WinnerTakeAll(keras.layers.Layer):
                 f"window. Received: window={window!r}, across_channels={across_channels!r}"
             )
         self.dt = checks.number(dt, "dt", open_low=True)
-        self.duration, self._steps = None, _FOREVER
+        self.duration, self._steps = None, MAX_STEPS
         if duration is not None:
-            self.duration = checks.number(duration, "duration", open_low=True)
+            longest = MAX_STEPS * self.dt
+            self.duration = checks.number(duration, "duration", open_low=True, high=longest)
             self._steps = round(self.duration / self.dt)
             if not math.isclose(self._steps, self.duration / self.dt, rel_tol=1e-6):
                 raise ValueError(
@@ -146,7 +152,7 @@ class WinnerTakeAll(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {
             **super().get_config(),
             "window": self.window,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from keras_slayer.spike_matching import match_spikes
+from keras_slayer.metrics import match_spikes
 from keras_slayer.visualization.style import INK, WRONG, heading, new_figure, style_axes
 
 _MARKED_ROWS = 32  # up to here each spike is a line, beyond it a dot
@@ -23,7 +23,7 @@ def plot_spike_trains(
     """A target raster and an output raster side by side, with what differs in red.
 
     On the left the target, where spikes that the output misses are red; on the right the output,
-    where spikes that the target does not have are red (``keras_slayer.spike_matching``). The
+    where spikes that the target does not have are red (``keras_slayer.match_spikes``). The
     headings count them.
 
     Args:

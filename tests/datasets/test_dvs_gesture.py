@@ -130,6 +130,16 @@ def test_events_out_of_order_are_put_in_order(unpacked, prepare_by_hand):
     assert found == [([1, 5], [2, 1]), ([500_000], [3])]
 
 
+def test_a_trial_has_its_start_and_not_its_stop(unpacked, prepare_by_hand):
+    # user02_lab: 1,000,000 to 2,000,000 us, then 2,000,000 to 3,000,000 us.
+    t = [999_999, 1_000_000, 1_999_999, 2_000_000, 2_999_999, 3_000_000]
+    (unpacked / "user02_lab.aedat").write_bytes(encode_aedat(Events(x=range(6), y=[0] * 6, t=t)))
+    (unpacked / "trials_to_train.txt").write_text("user02_lab.aedat\n")
+    dataset = prepare_by_hand("dvs_gesture", unpacked).as_dataset(split="train", as_supervised=True)
+    found = sorted((e["x"].tolist(), e["t"].tolist()) for e, _ in tfds.as_numpy(dataset))
+    assert found == [([1, 2], [0, 999_999]), ([3, 4], [0, 999_999])]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -125,10 +125,30 @@ def test_drawn_maps_keep_the_centre_and_stay_in_range():
     np.testing.assert_allclose(
         maps[:, :, :2] @ centre + maps[:, :, 2], centre[None] + 0 * maps[:, :, 2], atol=1e-5
     )
-    scale = np.hypot(maps[:, 0, 0], maps[:, 0, 1])
+    linear = maps[:, :, :2]
+    scale = np.hypot(linear[:, 0, 0], linear[:, 0, 1])
+    # A rotation and a scale: L L' = scale^2 I, det L > 0. A shear has the same first row.
+    square = scale[:, None, None] ** 2 * np.eye(2)
+    np.testing.assert_allclose(linear @ linear.transpose(0, 2, 1), square, atol=1e-5)
+    assert (np.linalg.det(linear) > 0).all()
     angle = np.degrees(np.arctan2(maps[:, 0, 1], maps[:, 0, 0]))
     assert 0.8 <= scale.min() < 0.85 and 1.15 < scale.max() <= 1.2
     assert -10.01 <= angle.min() < -8 and 8 < angle.max() <= 10.01
+
+
+def test_shift_rotation_and_zoom_are_drawn_independently():
+    # With so many pixels a shift shows the random bits that it was made from.
+    maps = augment.draw_affine(2**22, 10.0, 0.2, 2000, (9, 9, 2), [1, 2]).numpy()
+    draws = np.stack(
+        [
+            maps[:, 0, 2],
+            maps[:, 1, 2],
+            np.arctan2(maps[:, 0, 1], maps[:, 0, 0]),
+            np.hypot(maps[:, 0, 0], maps[:, 0, 1]),
+        ]
+    )
+    correlation = np.corrcoef(draws) - np.eye(4)
+    assert np.abs(correlation).max() < 0.1, correlation
 
 
 @pytest.mark.parametrize(

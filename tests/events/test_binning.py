@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_slayer.events import Events, from_spikes, to_spikes
+from keras_slayer.events.binning import distinct_bins
 
 SHAPE = (3, 4, 2)
 
@@ -57,15 +58,26 @@ def test_numpy_and_tensors_agree_with_a_plain_loop(dt, steps):
     recordings = [random_events(rng, size) for size in (200, 0, 1, 50)]
     expected = np.stack([plain(e, steps, dt) for e in recordings])
     assert expected.sum() > 0
+    options = {"steps": steps, "dt": dt, "origin": "zero", "late": "ignore"}
     for events, spikes in zip(recordings, expected, strict=True):
-        np.testing.assert_array_equal(to_spikes(events, SHAPE, steps, dt), spikes)
-        np.testing.assert_array_equal(to_spikes(events.to_dict(), SHAPE, steps, dt), spikes)
+        np.testing.assert_array_equal(to_spikes(events, SHAPE, **options), spikes)
+        np.testing.assert_array_equal(to_spikes(events.to_dict(), SHAPE, **options), spikes)
         tensors = {name: tf.constant(value) for name, value in events.to_dict().items()}
-        result = to_spikes(tensors, SHAPE, steps, dt)
+        result = to_spikes(tensors, SHAPE, **options)
         assert isinstance(result, tf.Tensor)
         np.testing.assert_array_equal(result, spikes)
     for batch in (ragged(recordings), padded(recordings)):
-        np.testing.assert_array_equal(to_spikes(batch, SHAPE, steps, dt), expected)
+        np.testing.assert_array_equal(to_spikes(batch, SHAPE, **options), expected)
+
+
+@pytest.mark.parametrize("steps_back", [1, 2])
+def test_bins_ascend_where_time_runs_back(steps_back):
+    """A step back is not order, however small: shuffling and cutting rely on ascending bins."""
+    t = np.array([0, 1000, 2000, 2000 - 1000 * steps_back, 2000, 3000])
+    events = {"x": np.array([3, 2, 1, 0, 1, 2]), "t": t}
+    tensors = {name: tf.constant(value) for name, value in events.items()}
+    bins = distinct_bins(tensors, (4,), 5, 1.0, "drop", tf.int32).numpy().tolist()
+    assert bins == sorted(set((t // 1000 * 4 + events["x"]).tolist()))
 
 
 def test_graph_mode_with_unknown_sizes():
@@ -180,7 +192,8 @@ def test_negative_time_is_refused():
         ({"steps": 2.5}, "Received: steps=2.5"),
         ({"dt": 0}, "`dt` must be at least 0.001 ms.*Received: dt=0"),
         ({"dt": float("inf")}, "Received: dt=inf"),
-        ({"late": "clip"}, '`late` must be "drop" or "error". Received: late=\'clip\''),
+        ({"late": "clip"}, '`late` must be "drop", "ignore" or "error". Received: late=\'clip\''),
+        ({"origin": 0}, '`origin` must be "auto", "zero" or "first". Received: origin=0'),
     ],
 )
 def test_wrong_arguments(arguments, message):

@@ -2,56 +2,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-
-from keras_slayer.events import fit_frame, spike_pipeline, to_spikes
-
-SHAPE = (5, 6, 2)
-STEPS = 8
-
-
-def dataset_of(size=10, seed=0):
-    """A data set of recordings of different lengths, as tfds gives them."""
-    rng = np.random.default_rng(seed)
-    recordings = []
-    for _ in range(size):
-        count = rng.integers(0, 60)
-        recordings.append(
-            {
-                "x": rng.integers(0, 6, count).astype(np.uint8),
-                "y": rng.integers(0, 5, count).astype(np.uint8),
-                "t": np.sort(rng.integers(0, 9_000, count)).astype(np.int32),
-                "polarity": rng.integers(0, 2, count).astype(bool),
-            }
-        )
-
-    def generate():
-        yield from ((events, label) for label, events in enumerate(recordings))
-
-    spec = {
-        "x": tf.TensorSpec((None,), tf.uint8),
-        "y": tf.TensorSpec((None,), tf.uint8),
-        "t": tf.TensorSpec((None,), tf.int32),
-        "polarity": tf.TensorSpec((None,), tf.bool),
-    }
-    dataset = tf.data.Dataset.from_generator(
-        generate, output_signature=(spec, tf.TensorSpec((), tf.int64))
-    )
-    return dataset.apply(tf.data.experimental.assert_cardinality(size)), recordings
-
-
-def dense(recordings):
-    return np.stack([to_spikes(events, SHAPE, STEPS) for events in recordings])
-
-
-def build(dataset, **arguments):
-    return spike_pipeline(
-        dataset, **{"sensor_shape": SHAPE, "steps": STEPS, "batch_size": 4, **arguments}
-    )
-
-
-def collect(pipeline):
-    batches = list(pipeline.as_numpy_iterator())
-    return np.concatenate([s for s, _ in batches]), np.concatenate([y for _, y in batches])
+from pipelines import SHAPE, STEPS, build, collect, dataset_of, dense
 
 
 @pytest.mark.parametrize("cache", [True, False])
@@ -78,7 +29,8 @@ def test_drop_remainder_fixes_the_batch():
     assert [s.shape[0] for s, _ in pipeline] == [4, 4]
 
 
-def test_cache_reads_the_source_once():
+@pytest.mark.parametrize(("cache", "expected"), [(True, 10), (False, 30)])
+def test_cache_reads_the_source_once(cache, expected):
     reads = []
     dataset, recordings = dataset_of()
 
@@ -86,11 +38,11 @@ def test_cache_reads_the_source_once():
         tf.py_function(lambda: reads.append(1), [], [])
         return events, label
 
-    pipeline = build(dataset.map(count), shuffle=True, seed=1)
+    pipeline = build(dataset.map(count), shuffle=True, seed=1, cache=cache)
     for _ in range(3):
         spikes, labels = collect(pipeline)
         np.testing.assert_array_equal(spikes, dense(recordings)[labels])
-    assert len(reads) == 10
+    assert len(reads) == expected
 
 
 def test_fields_of_unknown_rank_must_be_vectors():
@@ -233,35 +185,6 @@ def test_population_of_neurons():
 def test_off_sensor_events_are_refused():
     with pytest.raises(tf.errors.InvalidArgumentError, match="off the sensor"):
         collect(build(dataset_of()[0], sensor_shape=(5, 4, 2)))
-
-
-@pytest.mark.parametrize("fit", ["crop", "scale"])
-def test_recordings_of_another_size_come_to_the_frame(fit):
-    dataset, recordings = dataset_of()
-    frame = (4, 3, 2)
-    for source_shape in ((5, 6), None):
-        pipeline = build(dataset, sensor_shape=frame, fit=fit, source_shape=source_shape)
-        assert pipeline.element_spec[0].shape == (None, STEPS, *frame)
-        spikes, labels = collect(pipeline)
-        expected = [
-            to_spikes(fit_frame(events, frame, fit, source_shape=source_shape), frame, STEPS)
-            for events in recordings
-        ]
-        np.testing.assert_array_equal(spikes, np.stack(expected)[labels])
-    assert spikes.sum() > 50
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"fit": "stretch"}, '`fit` must be "crop" or "scale". Received: fit=\'stretch\''),
-        ({"fit": "crop", "sensor_shape": (6,)}, r"needs an image: `sensor_shape` must .*\(6,\)"),
-        ({"source_shape": (5, 6)}, r"`source_shape` needs `fit`\. Received: source_shape=\(5, 6\)"),
-    ],
-)
-def test_wrong_fit(arguments, message):
-    with pytest.raises(ValueError, match=message):
-        build(dataset_of()[0], **arguments)
 
 
 def test_fit_sees_every_epoch():

@@ -55,10 +55,10 @@ def cnn(neuron):
 
 
 def around_dense():
-    td = keras.layers.TimeDistributed
+    step = ks.PerStep
     return sequential(
         VECTOR,
-        td(keras.layers.Dense(7)),
+        step(keras.layers.Dense(7)),
         keras.layers.BatchNormalization(),
         ks.SpikingActivation(SRM),
         keras.layers.Dropout(0.2),
@@ -66,24 +66,24 @@ def around_dense():
         keras.layers.Dense(6),
         keras.layers.BatchNormalization(),
         ks.SpikingActivation(CUBA),
-        td(keras.layers.Dense(CLASSES)),
+        step(keras.layers.Dense(CLASSES)),
         ks.TemporalFilter([0.5, 0.5], learnable=True),
     )
 
 
 def around_conv():
-    td = keras.layers.TimeDistributed
+    step = ks.PerStep
     return sequential(
         IMAGE,
-        td(keras.layers.Conv2D(4, 3, padding="same", use_bias=False)),
+        step(keras.layers.Conv2D(4, 3, padding="same", use_bias=False)),
         keras.layers.BatchNormalization(),
         ks.SpikingActivation(SRM),
         keras.layers.SpatialDropout3D(0.1),
         conv(4, 3, SRM, strides=2, padding="same"),
         keras.layers.Conv3D(3, (1, 2, 2)),
         ks.SpikingActivation(LOIHI),
-        td(keras.layers.MaxPooling2D(2)),
-        td(keras.layers.Flatten()),
+        step(keras.layers.MaxPooling2D(2)),
+        step(keras.layers.Flatten()),
         dense(CLASSES, SRM),
     )
 

@@ -33,6 +33,10 @@ def delay(**options):
     return lambda: ks.DelayLayer(**options)
 
 
+def winner(**options):
+    return lambda: ks.WinnerTakeAll(**options)
+
+
 def taps(**options):
     return lambda: ks.TemporalFilter(**options)
 
@@ -50,7 +54,11 @@ ARGUMENTS = [
     (dense(neuron="loihi", use_bias=True), "use_bias=True is not supported", "use_bias=True"),
     (conv(neuron=LOIHI, use_bias=True), "use_bias=True is not supported", "use_bias=True"),
     (conv(filters=-1), "filters must be an integer in [1,", "filters=-1"),
-    (conv(kernel_size=0), "kernel_size must be a positive integer or a pair", "kernel_size=0"),
+    (
+        conv(kernel_size=0),
+        "kernel_size must be an integer in [1, 16384] or a pair",
+        "kernel_size=0",
+    ),
     (conv(kernel_size=(3,)), "kernel_size must be", "kernel_size=(3,)"),
     (conv(kernel_size=(3, 0)), "kernel_size must be", "kernel_size=(3, 0)"),
     (conv(kernel_size=(1, True)), "kernel_size must be", "kernel_size=(1, True)"),
@@ -65,6 +73,29 @@ ARGUMENTS = [
         "only one of strides and dilation_rate may differ from 1",
         "strides=(2, 2), dilation_rate=(2, 2)",
     ),
+    (dense(units=2**31), "units must be an integer in [1, 2147483647]", "units=2147483648"),
+    (conv(filters=2**31), "filters must be an integer in [1, 2147483647]", "filters=2147483648"),
+    (conv(groups=2**31), "groups must be an integer in [1, 2147483647]", "groups=2147483648"),
+    # These ended the process, in TensorFlow's convolutions and pools.
+    (
+        conv(kernel_size=2**14 + 1),
+        "kernel_size must be an integer in [1, 16384]",
+        "kernel_size=16385",
+    ),
+    (conv(strides=2**31), "strides must be an integer in [1, 16384]", "strides=2147483648"),
+    (
+        conv(dilation_rate=(1, 2**64)),
+        "pair (vertical, horizontal) of them",
+        "dilation_rate=(1, 184467",
+    ),
+    (winner(window=2**31 + 1), "window must be an integer in [1, 16384]", "window=2147483649"),
+    (winner(window=3, duration=2.0**31), "number in (0, 2.14748e+09]", "duration=2147483648.0"),
+    (pool(pool_size=2**31), "pool_size must be an integer in [1, 16384]", "pool_size=2147483648"),
+    (
+        pool(strides=(1, 2**31)),
+        "strides must be an integer in [1, 16384]",
+        "strides=(1, 2147483648)",
+    ),
     (pool(pool_size=0), "pool_size must be", "pool_size=0"),
     (pool(strides=(2, -2)), "strides must be", "strides=(2, -2)"),
     (pool(padding="full"), "padding must be 'valid' or 'same'", "padding='full'"),
@@ -76,7 +107,8 @@ ARGUMENTS = [
         "weight=1.1, neuron=LoihiCUBA(threshold_mantissa=50000",
     ),
     (pool(neuron=ks.LoihiCUBA(weight_bits=1)), "The pool needs a weight of 0.445", "weight=1.1"),
-    (delay(max_delay=-1), "max_delay must be a number in [0, inf)", "max_delay=-1"),
+    (delay(max_delay=-1), "max_delay must be a number in [0, 1.67772e+07]", "max_delay=-1"),
+    (delay(max_delay=1e30, dt=0.5), "number in [0, 8.38861e+06]", "max_delay=1e+30"),
     (delay(max_delay="62"), "max_delay must be a number", "max_delay='62'"),
     (delay(dt=0), "dt must be a number in (0, inf)", "dt=0"),
     (delay(per="layer"), "per must be 'channel' or 'neuron'", "per='layer'"),
@@ -94,6 +126,28 @@ def test_argument(make, allowed, received):
     with pytest.raises(ValueError, match=re.escape(allowed)) as caught:
         make()
     assert f"Received: {received}" in str(caught.value).replace("\n", " ")
+
+
+LARGEST = {
+    "conv": (ks.SpikingConv2D(1, (2**14, 1), padding="same"), (1, 1, 2, 2, 1)),
+    "strides": (ks.SpikingConv2D(1, 1, strides=2**14), (1, 1, 2, 2, 1)),
+    "dilation": (
+        ks.SpikingConv2D(1, (2, 1), dilation_rate=(2**14, 1), padding="same"),
+        (1, 1, 2, 2, 1),
+    ),
+    "pool": (ks.SpikingSumPooling2D(2**14, padding="same"), (1, 1, 2, 2, 1)),
+    "window": (ks.WinnerTakeAll(2**14 - 1, duration=2.0**31 - 1), (1, 1, 2, 2, 1)),
+    "delay": (
+        ks.DelayLayer(2.0**24, delay_initializer=keras.initializers.Constant(2.0**24)),
+        (1, 1, 2),
+    ),
+}
+
+
+@pytest.mark.parametrize("layer, shape", LARGEST.values(), ids=LARGEST)
+def test_the_largest_sizes_work(layer, shape):
+    layer = type(layer).from_config(layer.get_config())
+    assert layer(spikes(shape)).shape == layer.compute_output_shape(shape)
 
 
 INPUTS = [
@@ -135,12 +189,12 @@ def test_flattened_time_is_explained():
     assert "input_shape=(None, 11560)" in str(caught.value)
 
 
-def test_dense_on_images_needs_no_flatten_but_keras_2d_layers_need_time_distributed():
-    """Keras' own error for a 5-D input names the rank; through TimeDistributed it works."""
+def test_dense_on_images_needs_no_flatten_but_keras_2d_layers_need_per_step():
+    """Keras' own error for a 5-D input names the rank; through PerStep it works."""
     inputs = keras.Input((5, 8, 8, 2))
     with pytest.raises(ValueError, match="Kernel shape must have the same length as input"):
         keras.layers.Conv2D(4, 3)(inputs)
-    wrapped = keras.layers.TimeDistributed(keras.layers.Conv2D(4, 3))(inputs)
+    wrapped = ks.PerStep(keras.layers.Conv2D(4, 3))(inputs)
     assert ks.SpikingActivation()(wrapped).shape == (None, 5, 6, 6, 4)
     assert ks.SpikingDense(3)(inputs).shape == (None, 5, 8, 8, 3)
 

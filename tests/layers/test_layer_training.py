@@ -242,10 +242,10 @@ def test_frozen_layers_do_not_move():
 
 
 def test_dense_takes_time_as_it_is():
-    """Keras' Dense acts on the last axis, with or without TimeDistributed."""
+    """Keras' Dense acts on the last axis, with or without PerStep."""
     dense = keras.layers.Dense(5)
     bare = sequential(VECTOR, dense, ks.SpikingActivation(SRM))
-    wrapped = sequential(VECTOR, keras.layers.TimeDistributed(dense), ks.SpikingActivation(SRM))
+    wrapped = sequential(VECTOR, ks.PerStep(dense), ks.SpikingActivation(SRM))
     x = spikes((3, *VECTOR))
     np.testing.assert_array_equal(bare(x), wrapped(x))
     assert 0 < np.mean(bare(x)) < 1

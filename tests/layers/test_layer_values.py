@@ -73,7 +73,7 @@ def test_conv_equals_keras_conv_and_neuron(options, density):
     layer = ks.SpikingConv2D(4, neuron=neuron, use_bias=True, kernel_initializer=LIVELY, **options)
     x = spikes((2, STEPS, 7, 8, 4), density)
     layer.build(x.shape)
-    standard = keras.layers.TimeDistributed(keras.layers.Conv2D(4, **options))
+    standard = ks.PerStep(keras.layers.Conv2D(4, **options))
     standard.build(x.shape)
     bias = np.full(4, 0.02, "float32")
     layer.bias.assign(bias)
@@ -228,7 +228,7 @@ def test_flatten_order():
     assert y.shape == (2, 3, 40)
     assert y[1, 2, (3 * 5 + 4) * 2 + 1] == x[1, 2, 3, 4, 1]
     np.testing.assert_array_equal(y, x.reshape(2, 3, 40))
-    standard = keras.layers.TimeDistributed(keras.layers.Flatten())
+    standard = ks.PerStep(keras.layers.Flatten())
     np.testing.assert_array_equal(y, output_of(standard, x))
     assert output_of(ks.Flatten(), x[:, :, 0, 0, 0]).shape == (2, 3, 1)
 

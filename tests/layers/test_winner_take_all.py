@@ -163,7 +163,7 @@ def test_saving(tmp_path):
 
 
 ARGUMENTS = [
-    ({"window": 0}, "window must be a positive integer or a pair", "window=0"),
+    ({"window": 0}, "window must be an integer in [1, 16384] or a pair", "window=0"),
     ({"window": 4}, "window must be odd", "window=4"),
     ({"window": (3, 2)}, "window must be odd", "window=(3, 2)"),
     (
@@ -171,7 +171,7 @@ ARGUMENTS = [
         "a neuron has no neighbours within its own pixel and channel",
         "window=1, across_channels=False",
     ),
-    ({"duration": 0}, "duration must be a number in (0, inf)", "duration=0"),
+    ({"duration": 0}, "duration must be a number in (0, 2.14748e+09]", "duration=0"),
     ({"duration": 3.0, "dt": 2.0}, "duration must be a multiple of dt=2 ms", "duration=3.0"),
     ({"duration": 0.2}, "duration must be a multiple of dt=1 ms", "duration=0.2"),
     ({"dt": 0}, "dt must be a number in (0, inf)", "dt=0"),

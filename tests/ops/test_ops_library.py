@@ -132,7 +132,9 @@ def test_a_library_cut_short_does_not_end_the_interpreter(fresh, tiny_sources, w
 
 
 def test_a_library_that_never_loads_is_compiled_once(fresh, tiny_sources, monkeypatch, capsys):
-    (tiny_sources / "instruction_set.cc").write_text("extern int absent; int chosen() { return absent; }")
+    (tiny_sources / "instruction_set.cc").write_text(
+        "extern int absent; int chosen() { return absent; }"
+    )
     for _ in range(2):
         with pytest.warns(RuntimeWarning, match=r"does not load: .*absent.* compiles it again"):
             assert ops.backend() == "reference"

@@ -1,11 +1,13 @@
 """A loss for networks that decide by their first spike."""
 
+from __future__ import annotations
+
 import keras
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.losses import SpikeMaxLoss
-from keras_slayer.measures import class_targets, spikes_within
+from keras_slayer.losses.spike_max import SpikeMaxLoss
+from keras_slayer.measures import Region, class_targets, spikes_within
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -16,14 +18,14 @@ class FirstSpikeLoss(SpikeMaxLoss):
         w[t] = (1 - earliness t / T) exp(-max(t - t_0, 0) / tau)
         p = softmax(scale sum_t w[t] s[t]),    loss = -sum_c label_c log p_c
 
-    The first spike makes the decision; what follows counts the less the later it comes. The error
-    signal is `scale w[t] (p_c - label_c)`: up to the decision every class learns whether it should
-    have fired by then, and long after it nothing does. With a short `tau` this is accuracy by first
-    spikes; with a long one, and no `earliness`, it is `SpikeMaxLoss`.
+    The first spike makes the decision; later spikes count less. The error signal is
+    `scale w[t] (p_c - label_c)`: up to the decision every class learns whether it should have fired
+    by then, and long after it no class learns anything. With a short `tau` this is accuracy by
+    first spikes; with a long one, and no `earliness`, it is `SpikeMaxLoss`.
 
-    `earliness` trades accuracy for time. At 0 the outputs wait until they are sure, but silent ones
-    learn alike from all steps, and what differs only in its order then teaches nothing. At 1 a
-    spike at the end counts nothing, and decisions come as soon as they are better than chance.
+    `earliness` trades accuracy for time. At 0 the outputs wait until they are sure. Outputs that
+    have not fired then learn equally from all steps, and so nothing from the order of events. At 1
+    a spike at the end counts nothing, and decisions come as soon as they are better than chance.
 
     Args:
         scale: logits per spike. Few spikes count, so more than in `SpikeMaxLoss`: at the default a
@@ -48,19 +50,19 @@ class FirstSpikeLoss(SpikeMaxLoss):
 
     def __init__(
         self,
-        scale=1.0,
-        tau=10.0,
-        earliness=0.5,
-        region=None,
-        dt=1.0,
-        name="first_spike_loss",
+        scale: float = 1.0,
+        tau: float = 10.0,
+        earliness: float = 0.5,
+        region: Region | None = None,
+        dt: float = 1.0,
+        name: str = "first_spike_loss",
         **kwargs,
-    ):
+    ) -> None:
         super().__init__(scale=scale, region=region, dt=dt, name=name, **kwargs)
         self.tau = checks.number(tau, "tau", open_low=True)
         self.earliness = checks.number(earliness, "earliness", high=1.0)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true, y_pred) -> tf.Tensor:
         spikes = spikes_within(tf.cast(y_pred, self.dtype), self.region, self.dt)
         counts = tf.reduce_sum(spikes * self._weights(spikes), axis=1)
         targets = class_targets(tf.convert_to_tensor(y_true), counts, y_pred.shape[2:])
@@ -76,5 +78,5 @@ class FirstSpikeLoss(SpikeMaxLoss):
         early = 1.0 - self.earliness * passed[:, tf.newaxis]
         return early * tf.exp(-tf.cast(since, spikes.dtype) * (self.dt / self.tau))
 
-    def get_config(self):
+    def get_config(self) -> dict:
         return {**super().get_config(), "tau": self.tau, "earliness": self.earliness}

@@ -6,8 +6,7 @@ import pytest
 import tensorflow as tf
 
 import keras_slayer as ks
-from keras_slayer.first_spike_loss import FirstSpikeLoss
-from keras_slayer.losses import SpikeMaxLoss
+from keras_slayer.losses import FirstSpikeLoss, SpikeMaxLoss
 
 
 def spikes_of(*events, steps=8, classes=3):

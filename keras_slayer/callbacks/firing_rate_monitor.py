@@ -1,4 +1,4 @@
-"""Callbacks that watch and set the firing rates of a model's layers."""
+"""A callback that watches the firing rates of a model's layers."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import warnings
 import keras
 
 from keras_slayer import checks
-from keras_slayer.rate_setting import set_firing_rates
-from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure
+from keras_slayer.callbacks.steps import check_step, step_of
+from keras_slayer.rates.advice import FiringRateWarning, advice
+from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure
 
 
 class FiringRateMonitor(keras.callbacks.Callback):
@@ -27,7 +28,10 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     A ``FiringRateWarning`` (once per layer and condition, first before the first epoch) says what
     to change. Where a layer fires nothing at all, only the first such layer is named: what follows
-    it has nothing to fire at.
+    it has nothing to fire at. Where the batch itself holds no spikes, that is said instead.
+
+    A ``TimeStepWarning`` says before the first epoch which neurons have another ``dt`` than ``x``,
+    where ``x`` is what ``spike_pipeline`` returned (``keras_slayer.events.check_time_step``).
 
     Args:
         x: a batch as the model takes it, or a ``tf.data.Dataset``, whose first batch is taken
@@ -48,9 +52,16 @@ class FiringRateMonitor(keras.callbacks.Callback):
     >>> history.history["rate/spiking_dense"]
     """
 
-    def __init__(self, x, saturation=0.5, warn_silent=0.9, warn_saturated=0.5):
+    def __init__(
+        self,
+        x,
+        saturation: float = 0.5,
+        warn_silent: float = 0.9,
+        warn_saturated: float = 0.5,
+    ) -> None:
         super().__init__()
         self.x = first_batch(x)
+        self._dt = step_of(x)
         self.saturation = checks.number(saturation, "saturation", high=1.0)
         self.warn_silent = checks.number(warn_silent, "warn_silent", high=1.0)
         self.warn_saturated = checks.number(warn_saturated, "warn_saturated", high=1.0)
@@ -59,6 +70,7 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._starting = True
+        check_step(self.model, self._dt)
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not in on_train_begin, where other callbacks may yet set weights.
@@ -79,7 +91,14 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     def _warn(self, measured) -> None:
         names = layer_names(measured)
-        dead = False
+        dead = is_empty(self.x)  # then a layer that fires nothing is not to blame
+        if dead:
+            self._once(
+                "x",
+                "empty",
+                "the monitored batch holds no spikes: it is all zeros. Check that the recordings "
+                "have events within the frame and the duration that were cut out of them.",
+            )
         for layer, rates in measured.items():
             if rates.rate == 0:
                 if not dead:
@@ -96,41 +115,13 @@ class FiringRateMonitor(keras.callbacks.Callback):
                 self._tell(layer, names[layer], "saturated", what)
 
     def _tell(self, layer, name: str, condition: str, what: str) -> None:
-        if (name, condition) in self._warned:
-            return
-        self._warned.add((name, condition))
         silent = condition == "silent"
         fell = "; if it fired before, a lower learning rate" if silent else ""
-        warnings.warn(
-            f"{name}: {what} on the monitored batch. {advice(layer, more=silent)}{fell}.",
-            FiringRateWarning,
-            stacklevel=2,
-        )
+        change = advice(layer, more=silent)
+        message = f"{name}: {what} on the monitored batch. {change}{fell}."
+        self._once(name, condition, message)
 
-
-class RateInitializer(keras.callbacks.Callback):
-    """Sets each layer's firing rate on a batch before the first epoch (``set_firing_rates``).
-
-    It acts once, and only on a model that has not been trained yet: where the optimizer has taken
-    a step (a second ``fit``, a model that was loaded to go on with) it does nothing.
-
-    Args:
-        x: as for ``FiringRateMonitor``.
-        rate, tolerance: as for ``set_firing_rates``.
-
-    Attributes:
-        rates: what ``set_firing_rates`` returned; None before, and where nothing was done.
-
-    Raises:
-        ValueError: at the start of training, as ``set_firing_rates``; an empty data set.
-    """
-
-    def __init__(self, x, rate=0.05, tolerance=0.05):
-        super().__init__()
-        self.x = first_batch(x)
-        self.rate, self.tolerance = rate, tolerance
-        self.rates = None
-
-    def on_train_begin(self, logs=None):
-        if self.rates is None and int(self.model.optimizer.iterations) == 0:
-            self.rates = set_firing_rates(self.model, self.x, self.rate, tolerance=self.tolerance)
+    def _once(self, name: str, condition: str, message: str) -> None:
+        if (name, condition) not in self._warned:
+            self._warned.add((name, condition))
+            warnings.warn(message, FiringRateWarning, stacklevel=2)

@@ -1,4 +1,4 @@
-"""Firing rates of a model's layers on a batch of data, and what to change about them."""
+"""Firing rates of a model's layers on a batch of data."""
 
 from __future__ import annotations
 
@@ -10,11 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
-
-
-class FiringRateWarning(UserWarning):
-    """A layer that fires too little or too much; the message says what to change."""
+from keras_slayer.layers.spiking_layer import SpikingLayer
 
 
 class FiringRates(NamedTuple):
@@ -31,7 +27,7 @@ class FiringRates(NamedTuple):
     saturated: float
 
 
-def firing_rates(model, x, *, saturation: float = 0.5) -> dict[str, FiringRates]:
+def firing_rates(model: keras.Model, x, *, saturation: float = 0.5) -> dict[str, FiringRates]:
     """Runs ``model`` on ``x`` in inference mode and measures each layer with spiking neurons.
 
     Args:
@@ -53,7 +49,7 @@ def firing_rates(model, x, *, saturation: float = 0.5) -> dict[str, FiringRates]
     return {names[layer]: rates for layer, rates in measured.items()}
 
 
-def measure(model, x, saturation: float = 0.5) -> dict[SpikingLayer, FiringRates]:
+def measure(model: keras.Model, x, saturation: float = 0.5) -> dict[SpikingLayer, FiringRates]:
     """``firing_rates`` by layer instead of by name, on the batch ``x``."""
     saturation = checks.number(saturation, "saturation", high=1.0)
     shares: dict[SpikingLayer, list[np.ndarray]] = {}
@@ -100,6 +96,11 @@ def first_batch(data):
     raise ValueError("the data set must hold a batch. Received: an empty tf.data.Dataset")
 
 
+def is_empty(x) -> bool:
+    """Whether a batch, of one input or several, is all zeros."""
+    return not any(np.any(part) for part in keras.tree.flatten(x))
+
+
 def spiking_layers(model) -> list[SpikingLayer]:
     """Every layer with spiking neurons that ``model`` holds, at any depth, each once."""
     found, seen, waiting = [], set(), [model]
@@ -134,26 +135,3 @@ def wrapped(layers, method: str, wrap):
                 del vars(layer)[method]
             else:
                 vars(layer)[method] = own
-
-
-def advice(layer: SpikingLayer, *, more: bool, weights: bool = True) -> str:
-    """What to change for ``more`` or for fewer spikes of a layer, its weights or the rest."""
-    neuron = layer.neuron
-    larger, smaller = ("larger", "smaller") if more else ("smaller", "larger")
-    changes = []
-    if weights and isinstance(layer, WeightedSpikingLayer):
-        changes.append(
-            f"{larger} weights (set_firing_rates, or FluctuationDriven with a {smaller} xi)"
-        )
-    elif weights and hasattr(layer, "weight"):
-        changes.append(f"a {larger} weight")
-    elif weights:
-        changes.append(f"{larger} weights in the layer before it")
-    threshold = "threshold_mantissa" if hasattr(neuron, "threshold_mantissa") else "threshold"
-    changes.append(f"a {'lower' if more else 'higher'} {threshold}")
-    if hasattr(neuron, "tau_response"):
-        changes.append(f"a {'longer' if more else 'shorter'} tau_response")
-    elif hasattr(neuron, "voltage_decay"):
-        changes.append(f"a {smaller} current_decay and voltage_decay")
-    *first, last = changes
-    return f"Try {', '.join(first)} or {last}" if first else f"Try {last}"

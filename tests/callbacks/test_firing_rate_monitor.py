@@ -1,4 +1,4 @@
-"""The firing-rate callbacks in model.fit: logs, warnings, and training left as it was."""
+"""FiringRateMonitor in model.fit: logs, warnings, and training left as it was."""
 
 import warnings
 
@@ -6,58 +6,23 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from callback_cases import (
+    CLASSES,
+    INPUTS,
+    STEPS,
+    compiled,
+    data,
+    dense,
+    fit,
+    functional,
+    sequential,
+)
 
 import keras_slayer as ks
-from keras_slayer.callbacks import FiringRateMonitor, RateInitializer
+from keras_slayer.callbacks import FiringRateMonitor
 from keras_slayer.rates import FiringRateWarning, firing_rates
 
-STEPS, INPUTS, CLASSES = 20, 12, 3
-SRM = ks.SRM(threshold=1.0, tau_response=3.0, surrogate_tau=1.0)
 QUANTITIES = ("rate", "silent", "saturated")
-
-
-def data(samples=12, density=0.2):
-    random = np.random.default_rng(0)
-    x = (random.random((samples, STEPS, INPUTS)) < density).astype("float32")
-    return x, np.arange(samples) % CLASSES
-
-
-def dense(units, scale=0.5, mean=0.0, **options):
-    kernel = keras.initializers.RandomNormal(mean, scale, seed=units)
-    return ks.SpikingDense(units, SRM, kernel_initializer=kernel, **options)
-
-
-def sequential(first=None):
-    layers = [
-        first or dense(8, name="hidden"),
-        keras.layers.Dropout(0.5, seed=2),
-        dense(CLASSES, name="out"),
-    ]
-    return keras.Sequential([keras.Input((STEPS, INPUTS)), *layers])
-
-
-def functional():
-    inputs = keras.Input((STEPS, INPUTS))
-    hidden = dense(8, name="hidden")(inputs)
-    hidden = keras.layers.ActivityRegularization(l2=1e-3)(hidden)
-    joined = keras.layers.Concatenate()([hidden, keras.layers.Dropout(0.5, seed=2)(inputs)])
-    joined = keras.layers.BatchNormalization()(joined)
-    return keras.Model(inputs, dense(CLASSES, name="out")(joined))
-
-
-def compiled(model, **options):
-    options = {"loss": ks.SpikeMaxLoss(), "optimizer": keras.optimizers.Adam(0.01), **options}
-    model.compile(**options)
-    return model
-
-
-def fit(model, *callbacks, epochs=2, **options):
-    x, y = data()
-    options = {"batch_size": 4, "shuffle": False, "verbose": 0, **options}
-    return model.fit(x, y, epochs=epochs, callbacks=list(callbacks), **options)
-
-
-# FiringRateMonitor
 
 
 @pytest.mark.parametrize("make", [sequential, functional])
@@ -229,55 +194,9 @@ def test_arguments_of_the_monitor():
         fit(compiled(plain), FiringRateMonitor(x))
 
 
-# RateInitializer
-
-
-@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
-def test_rates_are_set_before_the_first_epoch_and_only_then(policy):
-    keras.mixed_precision.set_dtype_policy(policy)
-    try:
-        model = compiled(sequential(dense(8, scale=0.01, name="hidden")))
-        x, _ = data()
-        initializer = RateInitializer(x, {"hidden": 0.1})
-        seen = []
-        first = keras.callbacks.LambdaCallback(
-            on_epoch_begin=lambda epoch, logs: seen.append(firing_rates(model, x)["hidden"].rate)
-        )
-        # The monitor looks after the initialiser, wherever it stands: no warning of silence.
-        fit(model, FiringRateMonitor(x), initializer, first)
-        assert seen[0] == pytest.approx(0.1, rel=0.0501) == initializer.rates["hidden"].rate
-        assert initializer.rates["out"].factor is None
-        assert seen[1] != seen[0]
-
-        before, again = model.get_weights(), RateInitializer(x, 0.3)
-        optimizer = model.optimizer
-        optimizer.learning_rate = 0.0
-        fit(model, again, epochs=1)
-        assert again.rates is None
-        for one, other in zip(before, model.get_weights(), strict=True):
-            np.testing.assert_array_equal(one, other)
-    finally:
-        keras.mixed_precision.set_dtype_policy("float32")
-
-
-def test_a_model_loaded_to_go_on_with_is_left_alone(tmp_path):
-    model = compiled(sequential())
-    fit(model, epochs=1)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.saving.load_model(tmp_path / "model.keras")
-    loaded.optimizer.learning_rate = 0.0
-    initializer = RateInitializer(data()[0], 0.3)
-    fit(loaded, initializer, epochs=1)
-    assert initializer.rates is None
-    for one, other in zip(model.layers, loaded.layers, strict=True):
-        for before, after in zip(one.weights, other.weights, strict=True):
-            if before.path.endswith("kernel"):
-                np.testing.assert_array_equal(before, after)
-
-
-def test_a_model_built_by_fit():
-    """Sequential without an input shape: the kernels exist when the initialiser acts."""
-    model = compiled(keras.Sequential([dense(8, scale=0.01, name="hidden"), dense(CLASSES)]))
-    initializer = RateInitializer(data()[0], 0.1)
-    fit(model, initializer, epochs=1)
-    assert initializer.rates["hidden"].rate == pytest.approx(0.1, rel=0.0501)
+def test_an_empty_batch_is_named_instead_of_a_layer():
+    x = np.zeros_like(data()[0])
+    assert warnings_of(sequential(), FiringRateMonitor(x), epochs=2) == [
+        "the monitored batch holds no spikes: it is all zeros. Check that the recordings have "
+        "events within the frame and the duration that were cut out of them."
+    ]

@@ -14,14 +14,15 @@ from keras_slayer import checks
 from keras_slayer.layers.spiking_activation import SpikingActivation
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
 from keras_slayer.quantization import weight_max
-from keras_slayer.rates import FiringRateWarning, advice, first_batch, layer_names, measure, wrapped
+from keras_slayer.rates.advice import FiringRateWarning, advice
+from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure, wrapped
 
 MAX_FACTOR = 2.0**30
-"""A neuron that still does not reach its rate at such weights will not at any."""
+"""A neuron that does not reach its rate at such weights will not reach it at any."""
 CLIPPED = 0.01
 """Share of a layer's weights that may be clipped to the chip's range to reach a rate."""
 MISS = 0.25
-"""A rate this far off (relative) gets a warning; less comes of batches with few spikes."""
+"""A rate this far off (relative) gets a warning; batches with few spikes miss by less."""
 
 
 class SetRate(NamedTuple):
@@ -36,16 +37,18 @@ class SetRate(NamedTuple):
     factor: float | None
 
 
-def set_firing_rates(model, x, rate=0.05, *, tolerance: float = 0.05) -> dict[str, SetRate]:
+def set_firing_rates(
+    model: keras.Model, x, rate: float | dict[str, float] = 0.05, *, tolerance: float = 0.05
+) -> dict[str, SetRate]:
     """Scales the weights of each layer so that it fires at a given rate on ``x``.
 
     One pass through the model: each layer with spiking neurons gets one factor for its kernel
-    (bisection in log scale), and the next layer then sees the spikes that come of it. So every
+    (bisection in log scale), and the next layer then sees the spikes of the scaled one. So every
     layer of a deep network starts with spikes to learn from.
 
     Scaled are the kernels of ``SpikingDense``, ``SpikingConv2D`` and their kind; for a
-    ``SpikingActivation`` that of the layer before it, be it ``Dense``, ``Conv3D`` or a
-    ``TimeDistributed`` one, with layers between that keep the scale. Left alone are: pools, whose
+    ``SpikingActivation`` that of the layer before it, be it ``Dense``, ``Conv3D`` or one within
+    ``PerStep``, with layers between that keep the scale. Left alone are: pools, whose
     weight is fixed; biases; frozen layers (``trainable=False``); a ``SpikingActivation`` behind a
     normalisation, which would undo the factor in training, or behind several inputs; and, of a
     layer that is used twice, all uses but the first. For ``LoihiCUBA`` a factor is at most what
@@ -70,7 +73,7 @@ def set_firing_rates(model, x, rate=0.05, *, tolerance: float = 0.05) -> dict[st
     """
     tolerance = checks.number(tolerance, "tolerance", open_low=True)
     x = first_batch(x)
-    if not any(np.any(part) for part in keras.tree.flatten(x)):
+    if is_empty(x):
         raise ValueError("x must hold spikes to set rates by. Received: all zeros")
     names = layer_names(measure(model, x))
     setter = _Setter(model, names, _targets(rate, names), tolerance)

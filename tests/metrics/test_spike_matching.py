@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from keras_slayer.spike_matching import match_spikes
+from keras_slayer.metrics import match_spikes
 
 
 def train(times, steps=20):

@@ -1,0 +1,150 @@
+"""Times of events: their unit, where a frame begins, and recordings that miss the frame."""
+
+import threading
+import warnings
+
+import numpy as np
+import tensorflow as tf
+
+MICROSECONDS_PER_MS = 1000.0
+ORIGINS = ("auto", "zero", "first")
+
+_UNIT_HELP = (
+    "Event times must be whole microseconds, of an integer type. From seconds: "
+    "np.round(t * 1e6).astype(np.int64); from milliseconds: np.round(t * 1e3).astype(np.int64)."
+)
+
+
+class EventTimeWarning(UserWarning):
+    """Most events of a recording fall outside the frame; the message says what to change."""
+
+
+def check_origin(origin) -> None:
+    """ValueError unless `origin` is one that exists."""
+    if origin not in ORIGINS:
+        raise ValueError(f'`origin` must be "auto", "zero" or "first". Received: origin={origin!r}')
+
+
+def check_unit(dtype) -> None:
+    """ValueError for times of a floating-point type: those are seconds or milliseconds."""
+    if tf.as_dtype(dtype).is_floating:
+        raise ValueError(f"{_UNIT_HELP} Received: t of dtype {tf.as_dtype(dtype).name}")
+
+
+def steps_of(t, dt: float) -> tf.Tensor:
+    """int64: the step, floor(t / (1000 dt)), of times in microseconds."""
+    # In float64, as NumPy does it: both round the same way for any dt.
+    return tf.cast(tf.floor(tf.cast(t, tf.float64) / (MICROSECONDS_PER_MS * dt)), tf.int64)
+
+
+def from_origin(t, steps: int, dt: float, origin: str):
+    """Times counted from where the frame begins.
+
+    Args:
+        t: integers, microseconds: a vector, a padded tensor `(batch, n)` whose padding is
+            negative, or a RaggedTensor `(batch, None)`.
+        origin: "zero" leaves the times as they are. "first" counts from the first event of each
+            recording. "auto" does so where the first event lies beyond the frame.
+
+    Returns:
+        Times of the same shape; padding stays negative.
+    """
+    if origin == "zero":
+        return t
+    flat = _integers(t.values if isinstance(t, tf.RaggedTensor) else t)
+    real = flat >= 0
+    known = tf.where(real, flat, flat.dtype.max)
+    if isinstance(t, tf.RaggedTensor):
+        rows = t.value_rowids()
+        first = tf.gather(tf.math.unsorted_segment_min(known, rows, t.nrows()), rows)
+    else:
+        first = tf.reduce_min(known, axis=-1, keepdims=True)
+    if origin == "auto":
+        first = tf.where(steps_of(first, dt) >= steps, first, tf.zeros([], first.dtype))
+    # Padding is left alone: a large negative number less the origin would wrap around.
+    flat = tf.where(real, flat - first, flat)
+    return t.with_values(flat) if isinstance(t, tf.RaggedTensor) else flat
+
+
+def from_origin_numpy(t: np.ndarray, steps: int, dt: float, origin: str) -> np.ndarray:
+    """As `from_origin`, for the times of one recording, none of them negative."""
+    if origin == "zero" or not t.size:
+        return t
+    first = t.min()
+    beyond = np.floor(first / (MICROSECONDS_PER_MS * dt)) >= steps
+    return t - first if origin == "first" or beyond else t
+
+
+def count_lost(t, steps: int, dt: float):
+    """`(lost, events)`: how many events of each recording are past the last step, and how many
+    there are; int64, `()` for a vector and `(batch,)` otherwise."""
+    flat = t.values if isinstance(t, tf.RaggedTensor) else t
+    real = flat >= 0
+    counts = (tf.cast(kept, tf.int64) for kept in (real & (steps_of(flat, dt) >= steps), real))
+    if isinstance(t, tf.RaggedTensor):
+        rows, size = t.value_rowids(), t.nrows()
+        return tuple(tf.math.unsorted_segment_sum(count, rows, size) for count in counts)
+    return tuple(tf.reduce_sum(count, axis=-1) for count in counts)
+
+
+class LostEvents:
+    """Warns, once, of a recording most of whose events fall outside the frame.
+
+    A pipeline has one such object, and so has a graph: a data set in the wrong unit gives one
+    warning and not one per recording.
+    """
+
+    def __init__(self, steps: int, dt: float, origin: str):
+        self._steps, self._dt, self._origin = steps, dt, origin
+        self._lock = threading.Lock()
+        self._warned = False
+
+    def check(self, name: str, lost: int, events: int, stacklevel: int = 2) -> None:
+        """Warns if more than half of the events are lost."""
+        if 2 * lost <= events:
+            return
+        with self._lock:  # tf.data calls from several threads
+            if self._warned:
+                return
+            self._warned = True
+        first = "" if self._origin == "first" else ', origin="first"'
+        warnings.warn(
+            f"{name}: {lost:,} of {events:,} events fall outside the frame of {self._steps} steps "
+            f"of {self._dt} ms and are dropped. Times must be whole microseconds: divide "
+            f"nanoseconds by 1000. If they are, use more steps, a larger dt{first}, or "
+            'late="ignore" to drop them without this warning.',
+            EventTimeWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+    def watch(self, t, describe, details=()) -> tf.Tensor:
+        """Checks the times of `from_origin`, in eager mode or as part of a graph.
+
+        Args:
+            t: as `from_origin` returns them.
+            describe: function that names a recording, of its row (0 for a vector) and the values
+                of `details`.
+            details: tensors that `describe` is given.
+
+        Returns:
+            A bool: whether there was something to warn of. In a graph, TensorFlow's automatic
+            control dependencies run the check.
+        """
+        lost, events = (tf.reshape(count, [-1]) for count in count_lost(t, self._steps, self._dt))
+
+        def tell(row, lost, events, *values):
+            self.check(describe(int(row), *values), int(lost), int(events))
+            return np.True_
+
+        def warn():
+            worst = tf.argmax(2 * lost - events)
+            arguments = [worst, lost[worst], events[worst], *details]
+            return tf.ensure_shape(tf.numpy_function(tell, arguments, tf.bool), [])
+
+        return tf.cond(tf.reduce_any(2 * lost > events), warn, lambda: tf.constant(False))
+
+
+def _integers(t) -> tf.Tensor:
+    """As int32 or int64, for which TensorFlow has all ops."""
+    t = tf.convert_to_tensor(t)
+    return t if t.dtype in (tf.int32, tf.int64) else tf.cast(t, tf.int64)

@@ -1,0 +1,14 @@
+"""Firing rates of a model's layers: measured on a batch of data, and set by scaling weights."""
+
+from keras_slayer.rates.advice import FiringRateWarning
+from keras_slayer.rates.measuring import FiringRates, firing_rates, spiking_layers
+from keras_slayer.rates.setting import SetRate, set_firing_rates
+
+__all__ = [
+    "FiringRateWarning",
+    "FiringRates",
+    "SetRate",
+    "firing_rates",
+    "set_firing_rates",
+    "spiking_layers",
+]
