@@ -133,7 +133,8 @@ def test_events_are_drawn_in_space_and_time_in_the_colour_of_their_polarity(kind
         (points,) = ax.collections
         np.testing.assert_allclose(points.get_offsets(), np.stack([[4, 12, 18], places], axis=1))
         np.testing.assert_allclose(points.get_facecolors(), [blue, blue, red])
-    assert y_time.yaxis_inverted() and space_time.zaxis_inverted()
+    assert (x_time.get_ylim(), y_time.get_ylim()) == ((-0.5, 4.5), (3.5, -0.5))
+    assert (space_time.get_ylim(), space_time.get_zlim()) == ((0, 5), (4, 0))
     assert (space_time.get_xlim(), space_time.get_ylim()) == ((0, x_time.get_xlim()[1]), (0, 5))
     assert len(space_time.collections[0].get_offsets()) == 3
     pixels = image.images[0].get_array()

@@ -127,6 +127,24 @@ def test_fewer_bits_are_compared_with_the_model_as_given():
     assert exact.calibration.variants[-1].differing == 0
 
 
+def test_accuracies_are_of_each_forms_own_decisions():
+    """Labels that the chip's decisions meet, and those of the model as given do not."""
+    model = build()
+    x, _ = data()
+    given = np.argmax(np.asarray(model(x)).sum(axis=1), axis=-1)
+    coarse = build(weight_bits=2)
+    for layer, fine in zip(coarse.layers[::2], model.layers[::2], strict=True):
+        layer.kernel.assign(fine.quantized_kernel())
+    labels = np.argmax(np.asarray(coarse(x)).sum(axis=1), axis=-1)
+    agreed = np.mean(given == labels)
+    assert agreed < 0.9
+    report = export_loihi(model, None, dry_run=True, calibration=(x, labels), weight_bits=2)
+    as_given, _, quantised, chip = report.calibration.variants
+    assert (as_given.accuracy, quantised.accuracy, chip.accuracy) == (agreed, 1.0, 1.0)
+    assert (as_given.same_decision, quantised.same_decision) == (1.0, agreed)
+    assert chip.same_decision == agreed
+
+
 def test_rasters_are_the_first_sample():
     model = build()
     x, _ = data()

@@ -167,6 +167,21 @@ def test_a_large_network_takes_several_chips():
     assert [core.index for core in mapping.cores] == list(range(320))
 
 
+@pytest.mark.parametrize(("cores", "chips"), [(127, 1), (128, 1), (129, 2), (256, 2), (257, 3)])
+def test_a_full_chip_needs_no_other(cores, chips):
+    mapping = place(mlp(1, 1024 * cores))
+    assert (len(mapping.cores), mapping.chips) == (cores, chips)
+
+
+def test_published_limits_of_the_chips():
+    """Davies et al. 2018, and Intel's technology brief of Loihi 2 (2021)."""
+    for chip, neurons in ((LOIHI1, 1024), (LOIHI2, 8192)):
+        assert (chip.cores, chip.compartments) == (128, neurons)
+        assert chip.synaptic_memory_bits == 8 * 128 * 1024
+        assert (chip.input_axons, chip.output_axons) == (4096, 4096)
+    assert LOIHI2.cores * LOIHI2.compartments == 2**20  # "up to 1 million neurons"
+
+
 # Formats of synapses
 
 

@@ -154,6 +154,20 @@ def test_delays_reach_the_file(tmp_path):
     assert read_network(tmp_path / "a.net").layers[0].delay is None
 
 
+@pytest.mark.parametrize("longest", [62, 63])
+def test_delays_add_up_to_62_steps_at_most(longest, tmp_path):
+    model = chain((2,), ks.DelayLayer(), ks.DelayLayer(), ks.SpikingDense(2, neuron=NEURON))
+    model.layers[0].delay.assign([31.0, 0.0])
+    model.layers[1].delay.assign([longest - 31.0, 5.0])
+    if longest == 62:
+        export_loihi(model, tmp_path / "a.net")
+        (layer,) = read_network(tmp_path / "a.net").layers
+        assert layer.delay[:, 0].tolist() == [62, 5]
+        return
+    with pytest.raises(ValueError, match="the delays before it add up to 63 steps; allowed: at"):
+        export_loihi(model, tmp_path / "a.net")
+
+
 def keras_synapses():
     return (7, 6, 2), [
         TimeDistributed(keras.layers.Conv2D(4, (2, 3), use_bias=False)),

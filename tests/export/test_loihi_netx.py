@@ -280,6 +280,22 @@ def test_bad_files_are_refused(edit, message, network, tmp_path):
     assert str(error.value).startswith(str(path))
 
 
+@pytest.mark.parametrize("weights", [(-128, 127), (-127, 127), (-1, 127), (-256, 254), (0, 255)])
+def test_weights_of_the_chip_are_read(weights, write_net):
+    """Odd ones of both signs have 7 bits and the sign."""
+    dense = IntegerDense(np.array([weights], np.int16), NEURON)
+    (layer,) = read_network(write_net(IntegerNetwork((1,), (dense,)))).layers
+    assert layer.weight.tolist() == [list(weights)]
+
+
+@pytest.mark.parametrize("weights", [(-1, 128), (-129, 2), (-129, 127), (-2, 255)])
+def test_odd_weights_of_both_signs_end_at_7_bits(weights, write_net):
+    path = write_net(IntegerNetwork((1,), (IntegerDense(np.array([weights], np.int16), NEURON),)))
+    message = f"'weight' of both signs from {weights[0]} to {weights[1]} must be even"
+    with pytest.raises(ValueError, match=message):
+        read_network(path)
+
+
 def test_files_that_are_not_hdf5(network, tmp_path):
     path = tmp_path / "bad.net"
     for content in (b"", b"not HDF5", netx.to_bytes(network)[:3000]):
