@@ -13,7 +13,7 @@ import numpy as np
 from keras_slayer import checks
 from keras_slayer.export.conversion.convert import to_loihi
 from keras_slayer.export.formats import netx
-from keras_slayer.export.formats.files import write_whole
+from keras_slayer.files import target_of, write_whole
 from keras_slayer.export.mapping.chips import get_chip
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.model.chain import Chain, read_chain
@@ -61,8 +61,8 @@ def export_loihi(
 
     Args:
         model: a built model, compiled or not, fresh or from ``keras.saving.load_model``.
-        path: file to write, replaced if it exists; it appears whole or not at all. May be None in
-            a dry run.
+        path: file to write, replaced if it exists; it appears whole or not at all. A link is
+            followed. May be None in a dry run.
         format: "net", the HDF5 description that lava-dl's netx loads, or "nir", the Neuromorphic
             Intermediate Representation. Default: from the suffix of ``path``.
         chip: "loihi2" or "loihi1", on whose cores the report places the layers.
@@ -147,10 +147,8 @@ def _target(
             raise ValueError("path must be given unless dry_run=True. Received: path=None")
         return None, format or "net"
     path = Path(path)
-    if not dry_run and not path.parent.is_dir():
-        raise ValueError(f"path must lie in an existing folder. Received: path={str(path)!r}")
-    if not dry_run and path.is_dir():
-        raise ValueError(f"path must be a file. Received: the folder path={str(path)!r}")
+    if not dry_run:
+        target_of(path)  # refuses early what could not be written at the end
     if format is not None:
         return path, format
     suffix = path.suffix.lstrip(".")

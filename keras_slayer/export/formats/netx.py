@@ -13,7 +13,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from keras_slayer.export.formats.files import write_whole
+from keras_slayer.files import write_whole
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,

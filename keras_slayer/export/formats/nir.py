@@ -26,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.export.formats.files import write_whole
+from keras_slayer.files import write_whole
 from keras_slayer.export.formats.netx import block_diagonal, channels_first, flatten_order
 from keras_slayer.export.network import (
     MAX_DECAY,
