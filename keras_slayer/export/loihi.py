@@ -13,7 +13,6 @@ import numpy as np
 from keras_slayer import checks
 from keras_slayer.export.conversion.convert import to_loihi
 from keras_slayer.export.formats import netx
-from keras_slayer.files import target_of, write_whole
 from keras_slayer.export.mapping.chips import get_chip
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.model.chain import Chain, read_chain
@@ -29,6 +28,7 @@ from keras_slayer.export.quantize import (
 )
 from keras_slayer.export.report.calibration import calibrate
 from keras_slayer.export.report.report import LayerReport, LoihiReport
+from keras_slayer.files import target_of, write_whole
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 WRITERS = {"net": "netx", "nir": "nir"}

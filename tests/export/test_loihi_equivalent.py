@@ -62,6 +62,33 @@ def test_decays_and_gain_by_hand():
     assert gain == pytest.approx(1.0, rel=2e-3)
 
 
+OTHER_GRADIENT = {
+    "surrogate": "triangle",
+    "surrogate_tau": 0.7,
+    "surrogate_scale": 0.2,
+    "gradient": "exodus",
+}
+
+
+def test_every_field_of_the_gradient_is_tried():
+    fields = {field.name: field.default for field in dataclasses.fields(ks.LoihiCUBA)}
+    of_gradient = {n for n in fields if n.startswith("surrogate") or n == "gradient"}
+    assert of_gradient == OTHER_GRADIENT.keys()
+    assert all(fields[name] != value for name, value in OTHER_GRADIENT.items())
+
+
+@pytest.mark.parametrize("field", OTHER_GRADIENT)
+@pytest.mark.parametrize("kind", [ks.SRM, ks.CUBA])
+def test_a_conversion_keeps_the_gradient(kind, field):
+    """In a layer as well: what is fine-tuned trains with the surrogate of the given model."""
+    neuron = kind(**{field: OTHER_GRADIENT[field]})
+    model = keras.Sequential([keras.Input((5, 6)), ks.SpikingDense(5, neuron=neuron)])
+    for found in (equivalent_neuron(neuron, 8)[0], to_loihi(model).layers[0].neuron):
+        assert isinstance(found, ks.LoihiCUBA)
+        for name in OTHER_GRADIENT:
+            assert getattr(found, name) == getattr(neuron, name)
+
+
 def test_an_srm_network_that_fires_once_per_spike_keeps_every_spike():
     """Where neurons do not fire again before they are at rest, refractoriness does not matter."""
     neuron = ks.SRM(threshold=1.0, tau_response=2.0)

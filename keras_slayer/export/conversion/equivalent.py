@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -54,9 +55,7 @@ def equivalent_neuron(neuron: SRM | CUBA, weight_bits: int) -> tuple[LoihiCUBA, 
         current_decay=decays[0],
         voltage_decay=decays[1],
         weight_bits=weight_bits,
-        surrogate_tau=neuron.surrogate_tau,
-        surrogate_scale=neuron.surrogate_scale,
-        gradient=neuron.gradient,
+        **_gradient(neuron),
     )
     chip = found.response_kernel()
     gain = float(response @ chip / (chip @ chip))
@@ -67,6 +66,16 @@ def equivalent_neuron(neuron: SRM | CUBA, weight_bits: int) -> tuple[LoihiCUBA, 
             "train it with a longer one",
         )
     return found, gain
+
+
+def _gradient(neuron: SRM | CUBA) -> dict:
+    """The fields that say how a neuron learns. They hold whatever its dynamics are."""
+    names = (field.name for field in dataclasses.fields(LoihiCUBA))
+    return {
+        name: getattr(neuron, name)
+        for name in names
+        if name.startswith("surrogate") or name == "gradient"
+    }
 
 
 def threshold_mantissa(threshold: float) -> int:

@@ -13,7 +13,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from keras_slayer.files import write_whole
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -22,6 +21,7 @@ from keras_slayer.export.network import (
     IntegerNeuron,
 )
 from keras_slayer.export.problems import Problem
+from keras_slayer.files import write_whole
 
 MAX_SMALL = 127
 """The loader keeps kernel sides, strides, padding, dilation and groups in int8."""

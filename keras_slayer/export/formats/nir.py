@@ -26,7 +26,6 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.files import write_whole
 from keras_slayer.export.formats.netx import block_diagonal, channels_first, flatten_order
 from keras_slayer.export.network import (
     MAX_DECAY,
@@ -39,6 +38,7 @@ from keras_slayer.export.network import (
     IntegerNeuron,
 )
 from keras_slayer.export.problems import Problem, refuse
+from keras_slayer.files import write_whole
 
 try:
     import nir

@@ -6,10 +6,10 @@ import json
 import os
 from dataclasses import asdict, dataclass
 
-from keras_slayer.files import write_whole
 from keras_slayer.export.mapping.mapping import Mapping
 from keras_slayer.export.quantize import WeightDamage
 from keras_slayer.export.report.calibration import Calibration
+from keras_slayer.files import write_whole
 
 
 @dataclass(frozen=True)
