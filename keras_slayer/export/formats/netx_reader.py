@@ -110,9 +110,7 @@ class _Reader:
             raise group.fail("'weight' has no inputs")
         if np.any(weight < 0) and not np.any(weight > 0):
             raise group.fail("'weight' has no positive value: lava-dl's loader would change it")
-        delay = None
-        if "delay" in group:
-            delay = group.integers("delay", 0, MAX_DELAY, shape=weight.shape).T.astype(np.uint8)
+        delay = _delay(group, weight.shape)
         weight = weight.T
         if self.image:
             back = np.argsort(flatten_order(self.image))
@@ -168,6 +166,23 @@ def _weights(group: CheckedGroup, shape: tuple[int | None, ...]) -> np.ndarray:
     if low < 0 < high and (low < -128 or high > 127) and np.any(weight % 2):
         raise group.fail(f"'weight' of both signs from {low} to {high} must be even")
     return weight.astype(np.int16)
+
+
+def _delay(group: CheckedGroup, shape: tuple[int, ...]) -> np.ndarray | None:
+    """(inputs, outputs), of the (outputs, inputs) that a file may also give in short."""
+    if "delay" not in group:
+        return None
+    outputs, inputs = shape
+    delay = group.integers("delay", 0, MAX_DELAY, ndims=[0, 1, 2])
+    # In the order in which lava-dl's loader tries them.
+    if delay.shape == (outputs,):
+        delay = delay[:, None]
+    elif delay.shape not in ((), (inputs,), shape):
+        raise group.fail(
+            f"'delay' has shape {delay.shape}, expected {shape}, one for each of the {outputs} "
+            f"outputs or {inputs} inputs, or one for all"
+        )
+    return np.broadcast_to(delay, shape).T.astype(np.uint8)
 
 
 def _bias(group: CheckedGroup, outputs: int) -> np.ndarray | None:
