@@ -23,8 +23,12 @@ ODD = IntegerNeuron(613, 1211, 150)
 
 
 def cuba(network):
-    """The network in Keras layers of ``CUBA`` neurons. They spike at the threshold, the chip and
-    the readers above it: the next float32."""
+    """The network in Keras layers of ``CUBA`` neurons, which spike where the readers do.
+
+    ``float_twin`` spikes at the next float32 above the chip's threshold, which is the threshold
+    in the file. Readers that spike above that begin one float32 later. Voltages are hardly ever
+    there, so that readers that spike at the threshold agree as well.
+    """
     with warnings.catch_warnings():  # of initial weights, which are replaced
         warnings.filterwarnings("ignore", "The chip's weights end at 4", UserWarning)
         layers = float_twin(integer_twin(network))

@@ -4,17 +4,20 @@ Written is what snnTorch and Norse read as it is meant: Linear, Conv2d, SumPool2
 and CubaLIF neurons with
 
     tau_syn = dt 4096 / current_decay     w_in = tau_syn / dt     v_leak = v_reset = 0
-    tau_mem = dt 4096 / voltage_decay     r    = tau_mem / dt     v_threshold = mantissa / 64
+    tau_mem = dt 4096 / voltage_decay     r    = tau_mem / dt
+    v_threshold = the next float32 above mantissa / 64
 
 so that a forward Euler step of dt seconds is one of the float CUBA neuron (``keras_slayer.CUBA``):
 
     i[t] = (1 - current_decay / 4096) i[t-1] + z[t]
-    v[t] = (1 - voltage_decay / 4096) v[t-1] + i[t],    a spike and v = 0 where v > v_threshold
+    v[t] = (1 - voltage_decay / 4096) v[t-1] + i[t],    a spike and v = 0 where v > mantissa / 64
 
-The readers spike strictly above the threshold, as the chip does, compute in floating point what the
-chip rounds, and take no step from layer to layer. A file does not say how long a step is: snnTorch
-takes 1e-4 s, ``norse.torch.from_nir(graph, dt=1e-4)`` what it is told (1e-3 s if nothing). We keep
-it in the graph's metadata.
+The chip spikes strictly above its threshold. So do snnTorch and Norse; spikingjelly spikes at the
+threshold as well. With the next float32 both do what the chip does where a voltage meets the
+threshold exactly. The readers compute in floating point what the chip rounds, and take no step from
+layer to layer. A file does not say how long a step is: snnTorch takes 1e-4 s,
+``norse.torch.from_nir(graph, dt=1e-4)`` what it is told (1e-3 s if nothing). We keep it in the
+graph's metadata.
 
 Images are (channels, height, width) there and (height, width, channels) in Keras.
 """
@@ -154,7 +157,7 @@ def _neurons(layer: IntegerDense | IntegerConv, shape: np.ndarray, dt: float) ->
         "tau_mem": dt * membrane,
         "r": _gain(membrane, dt),
         "v_leak": 0.0,
-        "v_threshold": _float32_below(neuron.threshold_mantissa / unit),
+        "v_threshold": _float32_above(neuron.threshold_mantissa / unit),
         "w_in": _gain(synapse, dt),
         "v_reset": 0.0,
     }
@@ -174,11 +177,16 @@ def _gain(tau: float, dt: float) -> float:
 
 
 def _float32_below(value: float) -> float:
-    """The largest float32 up to ``value``: for a float32, to be above one is to be above both."""
+    """The largest float32 up to ``value``."""
     nearest = np.float32(value)
     if float(nearest) > value:  # as float: NumPy would round ``value`` for the comparison
         nearest = np.nextafter(nearest, np.float32(-np.inf))
     return float(nearest)
+
+
+def _float32_above(value: float) -> float:
+    """The smallest float32 above ``value``: to reach it is to be above ``value``."""
+    return float(np.nextafter(np.float32(_float32_below(value)), np.float32(np.inf)))
 
 
 def _is_pool(layer: IntegerDense | IntegerConv) -> bool:
