@@ -7,9 +7,9 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from keras_slayer.export.mapping.chips import LOIHI1
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeuron
+from keras_slayer.export.targets.loihi1 import CHIP as LOIHI1
 from keras_slayer.visualization.core_map import plot_core_map
 
 mpl = pytest.importorskip("matplotlib")

@@ -9,17 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-WEIGHT_SCALE = 64
-"""Integer weight on the chip = WEIGHT_SCALE * float weight."""
-
-MIN_WEIGHT = -256
-MAX_DECAY = 4096
-MAX_THRESHOLD = 131071
-MAX_BIAS = 4095
-MAX_DELAY = 62
-SYNAPTIC_SUM_LIMIT = 32768
-"""Largest synaptic sum of one neuron in one step that the chip's 16 bits hold."""
-
 
 @dataclass(frozen=True)
 class IntegerNeuron:

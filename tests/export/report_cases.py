@@ -5,9 +5,9 @@ from dataclasses import replace
 from keras_slayer.export import LoihiReport
 from keras_slayer.export.mapping.mapping import Core, LayerMapping, Mapping
 from keras_slayer.export.mapping.placement import Utilisation
-from keras_slayer.export.quantize import WeightDamage
 from keras_slayer.export.report.calibration import Calibration, LayerActivity, Raster, Variant
-from keras_slayer.export.report.report import LayerReport
+from keras_slayer.export.report.data import LayerReport
+from keras_slayer.export.weight_grid import WeightDamage
 
 HOSTILE = "</script><b onclick=alert(1)>\"'&amp;<!--<script>"
 NAMES = ("conv", HOSTILE, "output")
@@ -69,6 +69,7 @@ def by_hand(**changes):
         chip="Loihi 2",
         input_shape=(34, 34, 2),
         output_shape=(10,),
+        synaptic_sum_limit=32768,
         latency_steps=3,
         exact=False,
         converted=False,

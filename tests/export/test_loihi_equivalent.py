@@ -10,13 +10,14 @@ import pytest
 import keras_slayer as ks
 from keras_slayer.export.conversion.convert import to_loihi
 from keras_slayer.export.conversion.equivalent import (
+    GRID,
     NoEquivalentError,
     choose_pool_scale,
     choose_scale,
     equivalent_neuron,
     threshold_mantissa,
 )
-from keras_slayer.export.quantize import largest_synaptic_sum, to_grid
+from keras_slayer.export.quantize import largest_synaptic_sum
 
 NEURONS = {
     "srm": ks.SRM(threshold=3.0),
@@ -141,7 +142,7 @@ def test_scale_of_least_rounding_error(bits):
     kernel = np.random.default_rng(0).normal(0, 0.1, (60, 40))
 
     def error(scale):
-        return np.linalg.norm(to_grid(kernel * scale, bits) / 64 / scale - kernel)
+        return np.linalg.norm(GRID.nearest(kernel * scale, bits) / 64 / scale - kernel)
 
     scale = choose_scale(kernel, 1.0, bits)
     largest = np.abs(kernel).max()
@@ -153,7 +154,7 @@ def test_scale_of_least_rounding_error(bits):
 
 def test_scale_leaves_room_for_the_synaptic_sum():
     kernel = np.abs(np.random.default_rng(0).normal(0, 1, (2000, 3)))
-    eight, two = (to_grid(kernel * choose_scale(kernel, 1.0, bits), bits) for bits in (8, 2))
+    eight, two = (GRID.nearest(kernel * choose_scale(kernel, 1.0, bits), bits) for bits in (8, 2))
     assert 20_000 < largest_synaptic_sum(eight) <= 32768
     # With two bits such small weights would all be zero.
     assert largest_synaptic_sum(two) > 32768

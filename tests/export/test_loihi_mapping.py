@@ -9,7 +9,6 @@ import time
 import numpy as np
 import pytest
 
-from keras_slayer.export.mapping.chips import LOIHI1, LOIHI2, get_chip
 from keras_slayer.export.mapping.conv_tiling import ConvTiling
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.mapping.placement import Cuts
@@ -21,6 +20,9 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
+from keras_slayer.export.targets import get_target
+from keras_slayer.export.targets.loihi1 import CHIP as LOIHI1
+from keras_slayer.export.targets.loihi2 import CHIP as LOIHI2
 
 NEURON = IntegerNeuron(1024, 128, 80)
 TINY = dataclasses.replace(
@@ -514,6 +516,6 @@ def test_bad_arguments_are_named():
 
 
 def test_chips_by_name():
-    assert get_chip("loihi1") is LOIHI1 and get_chip("loihi2") is LOIHI2
+    assert get_target("loihi1").chip is LOIHI1 and get_target("loihi2").chip is LOIHI2
     with pytest.raises(ValueError, match=r"one of \('loihi1', 'loihi2'\). Received: chip='loihi3'"):
-        get_chip("loihi3")
+        get_target("loihi3")

@@ -11,17 +11,20 @@ import numpy as np
 from keras_slayer.export.formats.hdf5 import CheckedGroup, open_checked
 from keras_slayer.export.formats.netx import MAX_SMALL, channels_first, flatten_order
 from keras_slayer.export.network import (
-    MAX_BIAS,
-    MAX_DECAY,
-    MAX_DELAY,
-    MAX_THRESHOLD,
-    MIN_WEIGHT,
     IntegerConv,
     IntegerDense,
     IntegerFlatten,
     IntegerLayer,
     IntegerNetwork,
     IntegerNeuron,
+)
+from keras_slayer.loihi import (
+    DECAY_UNIT,
+    MAX_BIAS,
+    MAX_DELAY,
+    MAX_THRESHOLD,
+    MIN_BIAS,
+    MIN_WEIGHT,
 )
 
 MAX_LAYERS = 1000
@@ -188,7 +191,7 @@ def _delay(group: CheckedGroup, shape: tuple[int, ...]) -> np.ndarray | None:
 def _bias(group: CheckedGroup, outputs: int) -> np.ndarray | None:
     if "bias" not in group:
         return None
-    return group.integers("bias", -MAX_BIAS - 1, MAX_BIAS, shape=(outputs,)).astype(np.int32)
+    return group.integers("bias", MIN_BIAS, MAX_BIAS, shape=(outputs,)).astype(np.int32)
 
 
 def _pair(group: CheckedGroup, name: str, low: int) -> tuple[int, int]:
@@ -207,7 +210,7 @@ def _neuron(group: CheckedGroup) -> IntegerNeuron:
     if "gradedSpike" in group and group.flag("gradedSpike"):
         raise group.fail("'gradedSpike' must be false: spikes are 0 or 1")
     return IntegerNeuron(
-        group.integer("iDecay", 0, MAX_DECAY),
-        group.integer("vDecay", 0, MAX_DECAY),
+        group.integer("iDecay", 0, DECAY_UNIT),
+        group.integer("vDecay", 0, DECAY_UNIT),
         group.integer("vThMant", 0, MAX_THRESHOLD),
     )

@@ -31,8 +31,6 @@ import numpy as np
 
 from keras_slayer.export.formats.netx import block_diagonal, channels_first, flatten_order
 from keras_slayer.export.network import (
-    MAX_DECAY,
-    WEIGHT_SCALE,
     IntegerConv,
     IntegerDense,
     IntegerFlatten,
@@ -42,6 +40,7 @@ from keras_slayer.export.network import (
 )
 from keras_slayer.export.problems import Problem, refuse
 from keras_slayer.files import write_whole
+from keras_slayer.loihi import DECAY_UNIT, WEIGHT_SCALE
 
 try:
     import nir
@@ -147,7 +146,7 @@ def _weight(integers: np.ndarray) -> np.ndarray:
 def _neurons(layer: IntegerDense | IntegerConv, shape: np.ndarray, dt: float) -> nir.CubaLIF:
     neuron: IntegerNeuron = layer.neuron
     synapse, membrane = (
-        MAX_DECAY / decay if decay else NO_DECAY
+        DECAY_UNIT / decay if decay else NO_DECAY
         for decay in (neuron.current_decay, neuron.voltage_decay)
     )
     # SumPool2d leaves out the weight: a factor on all inputs of a layer is one on its voltages.
