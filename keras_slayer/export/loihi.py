@@ -89,9 +89,9 @@ def export_loihi(
     float_network, problems = read_network(chain, target)
     network, done, more = quantize(float_network, target, weight_bits)
     problems += more
-    ill = {problem.layer for problem in problems}  # their integers are not what they should be
+    broken = {problem.layer for problem in problems}  # nothing can be said of their integers
     names = tuple(layer.name for layer in float_network.layers)
-    problems += [p for p in format.problems(network, names) if p.layer not in ill]
+    problems += [p for p in format.problems(network, names) if p.layer not in broken]
     refuse(problems)
     firing = [layer.source.name for layer in done]
     mapping, problems = map_network(network, target.chip, firing, [layer.bits for layer in done])

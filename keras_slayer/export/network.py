@@ -1,7 +1,6 @@
 """The chip's network in integers: the quantiser makes it, writers write it, the simulator runs it.
 
-Arrays stay in Keras' order (channels last); what order a file format wants is its writer's
-business.
+Arrays stay in Keras' order (channels last). Each writer brings them into the order of its format.
 """
 
 from collections.abc import Iterator

@@ -133,11 +133,13 @@ def _integer_layer(layer: FloatLayer, target: Target, weight: np.ndarray) -> Int
 
 
 def symmetric(weight: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
-    """The same convolution with as many zeros before the image as behind it, all that the chip
-    knows: where Keras puts one more behind, the kernel gets a first tap of zeros."""
+    """The same convolution with as many zeros before the image as after it: the chip has no other.
+
+    Where Keras pads one zero more after the image, the kernel gets a first tap of zeros.
+    """
     padding, dilation = list(window.padding), list(window.dilation)
-    for axis, (before, behind) in enumerate(window.padding):
-        if before == behind:
+    for axis, (before, after) in enumerate(window.padding):
+        if before == after:
             continue
         if dilation[axis] > 1:  # as a kernel without dilation, zeros between its taps
             size = (weight.shape[axis] - 1) * dilation[axis] + 1
@@ -145,9 +147,9 @@ def symmetric(weight: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
             wide[(slice(None),) * axis + (slice(None, None, dilation[axis]),)] = weight
             weight, dilation[axis] = wide, 1
         more = [(0, 0)] * weight.ndim
-        more[axis] = (behind - before, 0)
+        more[axis] = (after - before, 0)
         weight = np.pad(weight, more)
-        padding[axis] = (behind, behind)
+        padding[axis] = (after, after)
     return weight, Window(window.strides, tuple(padding), tuple(dilation), window.groups)
 
 

@@ -27,7 +27,7 @@ def plot_delay_maps(
     """The delays of each channel as an image, all on one scale: dark is early, bright is late.
 
     Args:
-        delays: a `DelayLayer(per="neuron")` behind an image, or its delays in ms, `(height, width,
+        delays: a `DelayLayer(per="neuron")` after an image, or its delays in ms, `(height, width,
             channels)`.
         path: file to write as well, in a format of its suffix (.png, .svg, .pdf).
         dt: ms per step: delays are drawn as the layer applies them, in whole steps. A layer has a
@@ -51,7 +51,7 @@ def plot_delay_maps(
     delays = np.asarray(delays, dtype=float)
     if delays.ndim != 3 or delays.size == 0 or not (np.isfinite(delays) & (delays >= 0)).all():
         raise ValueError(
-            "`delays` must be a DelayLayer(per='neuron') behind an image, or finite delays >= 0 of "
+            "`delays` must be a DelayLayer(per='neuron') after an image, or finite delays >= 0 of "
             f"shape (height, width, channels). Received: an array of shape {delays.shape}"
         )
     maps = np.moveaxis(np.floor(delays / dt) * dt, -1, 0)

@@ -11,7 +11,7 @@ _DPI = 200
 
 
 def new_figure(width: float, height: float):
-    """An empty white figure, `width` x `height` inches, that no global state knows of."""
+    """An empty white figure, `width` x `height` inches, of which pyplot knows nothing."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:

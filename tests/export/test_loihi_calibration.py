@@ -89,7 +89,7 @@ def test_float_form_is_the_cuba_network():
     found = export_loihi(model, None, dry_run=True, calibration=(x, y)).calibration.variants[1]
     above = float(np.nextafter(np.float32(200 / 64), np.float32(9)))
     neuron = ks.CUBA(above, current_decay=1024 / 4096, voltage_decay=300 / 4096)
-    twin = keras.Sequential(
+    reference = keras.Sequential(
         [
             keras.Input((STEPS, 6, 5, 2)),
             ks.SpikingConv2D(3, 2, neuron=neuron),
@@ -97,8 +97,8 @@ def test_float_form_is_the_cuba_network():
             ks.SpikingDense(4, neuron=neuron),
         ]
     )
-    twin.set_weights([np.asarray(weight) for weight in model.weights])
-    out = np.asarray(twin(x))[:, :-2]  # two layers, two steps earlier than the chip
+    reference.set_weights([np.asarray(weight) for weight in model.weights])
+    out = np.asarray(reference(x))[:, :-2]  # two layers, two steps earlier than the chip
     assert found.spikes == out.sum() / 21
     expected = np.asarray(model(x))
     late = np.concatenate([np.zeros_like(out[:, :2]), out], axis=1)

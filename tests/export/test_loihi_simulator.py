@@ -41,9 +41,9 @@ def test_native_equals_numpy(seed, random_networks, write_net):
     network = source.network()
     spikes = source.spikes(network, batch=5, steps=80)
     path = write_net(network)
-    native, twin = (LoihiSimulator(path, engine=engine).record(spikes, ALL) for engine in ENGINES)
-    np.testing.assert_array_equal(native.spikes, twin.spikes)
-    for mine, other in zip(native.layers, twin.layers, strict=True):
+    native, numpy = (LoihiSimulator(path, engine=engine).record(spikes, ALL) for engine in ENGINES)
+    np.testing.assert_array_equal(native.spikes, numpy.spikes)
+    for mine, other in zip(native.layers, numpy.layers, strict=True):
         assert (mine.index, mine.type) == (other.index, other.type)
         for name in ("spike_counts", "synaptic_operations", *ALL):
             np.testing.assert_array_equal(getattr(mine, name), getattr(other, name), err_msg=name)

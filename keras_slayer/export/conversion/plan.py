@@ -103,7 +103,7 @@ def plan_conversion(chain: Chain, weight_bits: int) -> tuple[list[LayerPlan], li
     walk = _AnyNeuron(chain.input_shape, TARGET, HANDLERS)
     plan: list[LayerPlan] = []
     problems: list[Problem] = []
-    begin = 0  # behind the last neurons
+    begin = 0  # after the last neurons
     for given in chain.layers:
         layer = LayerPlan(given, (None, chain.input_shape[1], *walk.shape))
         plan.append(layer)
@@ -123,7 +123,7 @@ def _convert(layers: Sequence[LayerPlan], kernel: np.ndarray, weight_bits: int) 
     """Decides on neuron and scale.
 
     Args:
-        layers: from behind the last neurons to the next ones.
+        layers: from after the last neurons to the next ones.
         kernel: the weights with which spikes reach these.
         weight_bits: of the chip's weights.
     """

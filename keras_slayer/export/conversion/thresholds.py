@@ -43,17 +43,17 @@ def calibrate_thresholds(plan: Sequence[LayerPlan], data: list[np.ndarray]) -> l
     """The converted layers, each firing as often on ``data`` as the given layer."""
     counts = _spike_counts([layer.given for layer in plan], data)
     result: list[keras.Layer] = []
-    behind: list[keras.Layer] = []  # the converted neurons that made ``data``
+    pending: list[keras.Layer] = []  # converted layers since the last neurons
     for layer, count in zip(plan, counts, strict=True):
         threshold = None
         if layer.neuron is not None and count > 0:
-            threshold = _fit_threshold(layer, behind, data, count)
+            threshold = _fit_threshold(layer, pending, data, count)
         converted = layer.converted(threshold)
         result.append(converted)
-        behind.append(converted)
+        pending.append(converted)
         if isinstance(converted, SpikingLayer):
-            data = [_as_bytes(np.asarray(_run(behind, x))) for x in data]
-            behind = []
+            data = [_as_bytes(np.asarray(_run(pending, x))) for x in data]
+            pending = []
     return result
 
 

@@ -4,7 +4,7 @@ Groups /layer/0, /layer/1, ... of data sets. Images are (channels, height, width
 (height, width, channels) in Keras; only this module and its reader (netx_reader.py) know both
 orders.
 
-A flatten in the file counts over (C, H, W). The weights of the dense layer behind it are permuted
+A flatten in the file counts over (C, H, W). The weights of the dense layer after it are permuted
 on the way out and back on the way in.
 """
 
@@ -74,7 +74,7 @@ def to_bytes(network: IntegerNetwork) -> bytes:
     with h5py.File("network.net", "w", driver="core", backing_store=False) as file:
         layers = file.create_group("layer")
         _write_input(layers.create_group("0"), network.input_shape)
-        flattened = None  # the image shape that a flatten hides from the dense behind it
+        flattened = None  # the image shape that a flatten hides from the dense after it
         shapes = list(network.shapes())
         for i, layer in enumerate(network.layers):
             group = layers.create_group(str(i + 1))

@@ -108,7 +108,7 @@ def to_nir(network: IntegerNetwork, dt: float = DT) -> nir.NIRGraph:
     refuse(problems(network, tuple(f"layer {i}" for i in range(len(network.layers)))))
     shapes = list(network.shapes())
     nodes: list[nir.NIRNode] = [nir.Input(_shape(network.input_shape))]
-    flattened = None  # the image shape that a flatten hides from the dense behind it
+    flattened = None  # the image shape that a flatten hides from the dense after it
     for layer, before, after in zip(network.layers, shapes, shapes[1:], strict=False):
         if isinstance(layer, IntegerFlatten):
             nodes.append(nir.Flatten(_shape(before), start_dim=0, end_dim=-1))

@@ -102,7 +102,7 @@ def map_network(
     """Places every neuron of ``network`` on a core, with as few cores as the limits allow.
 
     Dense layers are cut by neurons, convolutions by rows, columns and channels. What is counted,
-    and how, stands in ``Mapping.assumptions`` and in tiling.py.
+    and how, is said in ``Mapping.assumptions`` and in tiling.py.
 
     Args:
         network: the network in the chip's integers.
@@ -169,7 +169,7 @@ def map_network(
 
 
 def _next(i: int, tilings: list[Tiling], grids: list[Grid]):
-    """Tiling and grid of the layer behind layer ``i``."""
+    """Tiling and grid of the layer after layer ``i``."""
     return (tilings[i + 1], grids[i + 1]) if i + 1 < len(grids) else (None, None)
 
 

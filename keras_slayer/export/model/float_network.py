@@ -11,7 +11,7 @@ from keras_slayer.neurons import Neuron
 
 @dataclass(frozen=True)
 class Window:
-    """Geometry of a convolution, (vertical, horizontal); padding is (before, behind) per axis."""
+    """Geometry of a convolution, (vertical, horizontal); padding is (before, after) per axis."""
 
     strides: tuple[int, int] = (1, 1)
     padding: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0))
@@ -63,8 +63,9 @@ class FloatLayer:
     Attributes:
         weight_bits: bits (without sign) of the grid on which the forward pass holds its weights;
             None: it computes with float weights.
-        early: steps by which each of its neurons spikes earlier on the chip than in the model,
-            because a delay before it is made up for behind it; an array of output_shape, or None.
+        early: steps by which each of its neurons spikes earlier on the chip than in the model: the
+            chip applies a delay before this layer only in the next dense layer. An array of
+            output_shape, or None.
     """
 
     synapses: Synapses

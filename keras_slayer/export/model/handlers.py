@@ -141,7 +141,7 @@ def _time_distributed(layer: keras.layers.TimeDistributed, walk: Walk) -> None:
         walk.notes.add(
             f"a TimeDistributed {kind.__name__} has no counterpart on the chip",
             "Dense, Conv2D, DepthwiseConv2D, Flatten, Reshape, Dropout within TimeDistributed",
-            "replace the layer, or move it behind the last spiking layer, where the host runs it",
+            "replace the layer, or move it after the last spiking layer, where the host runs it",
         )
 
 
@@ -194,7 +194,7 @@ def _after_neurons(walk: Walk) -> bool:
     walk.notes.add(
         f"it stands between the synapses of {walk.synapses.name} and their neurons",
         "BatchNormalization and Dropout there",
-        "move it behind the neurons",
+        "move it after the neurons",
     )
     return False
 
@@ -256,7 +256,7 @@ def _connect_conv(
 
 
 def _padding(padding: str, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Zeros before and behind one axis; "same" puts an odd one behind."""
+    """Zeros before and after one axis; "same" puts an odd one after."""
     if padding == "valid":
         return 0, 0
     reach = dilation * (kernel - 1) + 1

@@ -18,7 +18,9 @@ Handler = Callable[[keras.Layer, "Walk"], None]
 
 
 class Walk:
-    """Passes through the layers of a chain with what has been met and not yet been used.
+    """Goes through the layers of a chain, and keeps what later layers need.
+
+    That is: synapses until their neurons come, and delays until a dense layer takes them.
 
     Attributes:
         name: of the current layer.
@@ -62,7 +64,7 @@ class Walk:
         self.notes.add(
             f"{type(layer).__name__} has no counterpart on the chip",
             ", ".join(sorted(known.__name__ for known in self._handlers)),
-            "replace the layer, or move it behind the last spiking layer, where the host runs it",
+            "replace the layer, or move it after the last spiking layer, where the host runs it",
         )
 
     def finish(self, layer: keras.Layer) -> Notes:
@@ -72,7 +74,7 @@ class Walk:
             self.notes.add(
                 "a delay comes before it, and no dense layer follows",
                 "delays that a dense layer takes up",
-                "move the DelayLayer behind the last spiking layer, where the host runs it",
+                "move the DelayLayer after the last spiking layer, where the host runs it",
             )
         return self.notes
 
@@ -80,7 +82,7 @@ class Walk:
         size = int(np.prod(self.shape))
         if self._late is not None:
             self._late = self._late.reshape(size)
-        # A vector is flat already, and lava's loader fails on a flatten behind one.
+        # A vector is flat already, and lava's loader fails on a flatten after one.
         if len(self.shape) == 3:
             self.layers.append(Flatten(self.name, (size,)))
 
@@ -125,7 +127,7 @@ class Walk:
             self.notes.add(
                 "a delay comes before it that differs from input to input",
                 "such delays before dense layers: the chip's convolutions have none",
-                "move the DelayLayer behind the convolution",
+                "move the DelayLayer after the convolution",
             )
             return None
         filters = synapses.output_shape[-1]
@@ -151,7 +153,7 @@ class Walk:
         elif self._synapses is None:
             self.notes.add(
                 "there are no synapses before its neurons",
-                "neurons behind a Dense, Conv2D or their TimeDistributed",
+                "neurons after a Dense, Conv2D or their TimeDistributed",
                 "use SpikingDense or SpikingConv2D, or put such a layer before it",
             )
         else:

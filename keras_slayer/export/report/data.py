@@ -1,4 +1,4 @@
-"""The figures of a report. What makes text and pages of them needs no more than this."""
+"""The figures of a report, for the modules that turn them into text and pages."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class ReportData:
         converted: whether the neurons were another kind and had to be converted.
         layers: one report per layer.
         widths: what 1 to 8 bits do to the weights of the forward pass, all layers together.
-        host_layers: layers behind the last spiking one, which run on the host.
+        host_layers: layers after the last spiking one, which run on the host.
         mapping: where the layers lie on the chip (:class:`Mapping`).
         calibration: what was measured on calibration data (:class:`Calibration`).
         warnings: what may differ on a chip.

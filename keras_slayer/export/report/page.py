@@ -155,7 +155,7 @@ def _host(report: ReportData) -> str:
     if not report.host_layers:
         return ""
     names = ", ".join(escape(name) for name in report.host_layers)
-    return f'<p class="note">On the host, behind the chip: {names}.</p>'
+    return f'<p class="note">On the host, after the chip: {names}.</p>'
 
 
 def _calibration(report: ReportData) -> str:

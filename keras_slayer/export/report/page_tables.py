@@ -50,7 +50,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Differing:
-    """A count that had better be 0."""
+    """A count that should be 0."""
 
     count: int
     of: int
