@@ -51,14 +51,14 @@ def target_of(path: str | os.PathLike) -> Path:
 def writing(path: str | os.PathLike) -> Iterator[Path]:
     """Gives a temporary name beside the target; what is there at the end becomes ``path``.
 
-    The temporary name ends like ``path``, and no two writers get the same. If the block fails, the
-    temporary file is removed and ``path`` is what it was.
+    The temporary name has the suffix of ``path``, and no two writers get the same. If the block
+    fails, the temporary file is removed and ``path`` is what it was.
 
     Raises:
         ValueError: see ``target_of``.
     """
     target = target_of(path)
-    temporary = target.with_name(f".{secrets.token_hex(8)}.{Path(path).name}")
+    temporary = target.with_name(f".{secrets.token_hex(8)}{Path(path).suffix}")
     try:
         yield temporary
         if target.exists():  # its permissions are the user's choice

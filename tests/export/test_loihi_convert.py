@@ -1,5 +1,7 @@
 """Models of SRM and CUBA neurons as models of Loihi's: what changes, stays, is refused."""
 
+import dataclasses
+
 import keras
 import numpy as np
 import pytest
@@ -247,6 +249,30 @@ def test_all_problems_in_one_error():
     ):
         assert line.startswith(f"  - {start}"), line
         assert "; to do: " in line
+
+
+@dataclasses.dataclass(frozen=True)
+class Other(ks.CUBA.__base__):
+    """A neuron that is neither; it never fires."""
+
+    firing_threshold = 1.0
+    spec = None
+
+    def fire(self, synaptic_input):
+        return 0 * synaptic_input, synaptic_input
+
+    def response(self, synaptic_input):
+        return synaptic_input
+
+    def response_kernel(self, steps=300):
+        return np.eye(1, steps)[0]
+
+
+def test_other_neurons_have_no_counterpart():
+    model = sequential(ks.SpikingDense(3, neuron=Other(), name="other"), shape=(4,))
+    message = r"other: its neuron is Other; allowed: SRM and CUBA, .*; to do: build it with one of"
+    with pytest.raises(ValueError, match=message):
+        to_loihi(model)
 
 
 def test_what_is_no_model_for_the_chip():

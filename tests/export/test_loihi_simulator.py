@@ -60,6 +60,20 @@ def test_random_networks_are_lively(random_networks):
     assert np.mean([0 < rate < 1 for rate in rates]) > 0.7
 
 
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_that_is_in_no_file(engine, random_networks, write_net):
+    source = random_networks(3)
+    network = source.network()
+    spikes = source.spikes(network)
+    simulator = LoihiSimulator.from_network(network, engine=engine)
+    assert (simulator.path, simulator.engine) == (None, engine)
+    expected = LoihiSimulator(write_net(network)).run(spikes)
+    assert expected.sum() > 0
+    np.testing.assert_array_equal(simulator.run(spikes), expected)
+    with pytest.raises(ValueError, match="Received: engine='fast'"):
+        LoihiSimulator.from_network(network, engine="fast")
+
+
 def test_threads_do_not_change_a_bit(random_networks, write_net):
     source = random_networks(7)
     network = IntegerNetwork((30,), (source.dense(30, 20), source.dense(20, 10)))

@@ -95,6 +95,13 @@ class _AnyNeuron(Walk):
     def fire(self, neuron: Neuron, weight_bits: int | None) -> None:
         if isinstance(neuron, SRM | CUBA):
             neuron = LoihiCUBA()
+        elif not isinstance(neuron, LoihiCUBA):
+            self.notes.add(
+                f"its neuron is {type(neuron).__name__}",
+                "SRM and CUBA, whose linear response the chip's neuron has; LoihiCUBA is copied",
+                "build it with one of these",
+            )
+            neuron = LoihiCUBA()  # to see what else is wrong
         super().fire(neuron, weight_bits)
 
 
@@ -109,7 +116,7 @@ def plan_conversion(chain: Chain, weight_bits: int) -> tuple[list[LayerPlan], li
         plan.append(layer)
         notes = walk.visit(given)
         if isinstance(given, SpikingLayer):
-            if not notes and not isinstance(given.neuron, LoihiCUBA):
+            if not notes and isinstance(given.neuron, SRM | CUBA):
                 try:
                     _convert(plan[begin:], walk.layers[-1].synapses.kernel, weight_bits)
                 except NoEquivalentError as error:

@@ -139,8 +139,8 @@ def _time_distributed(layer: keras.layers.TimeDistributed, walk: Walk) -> None:
         _connect_conv(inner, walk, kernel, kernel, channels)
     else:
         walk.notes.add(
-            f"a TimeDistributed {kind.__name__} has no counterpart on the chip",
-            "Dense, Conv2D, DepthwiseConv2D, Flatten, Reshape, Dropout within TimeDistributed",
+            f"a {type(layer).__name__} {kind.__name__} has no counterpart on the chip",
+            "Dense, Conv2D, DepthwiseConv2D, Flatten, Reshape, Dropout within PerStep",
             "replace the layer, or move it after the last spiking layer, where the host runs it",
         )
 
@@ -158,7 +158,7 @@ def _batch_normalization(layer: keras.layers.BatchNormalization, walk: Walk) -> 
         walk.notes.add(
             f"it normalises axis {axis} of {'spikes' if walk.synapses is None else 'currents'}",
             "the last axis, between synapses and the neurons they end in",
-            "put it between a TimeDistributed Dense or Conv2D and a SpikingActivation",
+            "put it between a PerStep Dense or Conv2D and a SpikingActivation",
         )
         return
     mean, variance = (

@@ -153,7 +153,7 @@ class Walk:
         elif self._synapses is None:
             self.notes.add(
                 "there are no synapses before its neurons",
-                "neurons after a Dense, Conv2D or their TimeDistributed",
+                "neurons after a Dense, or a PerStep Dense or Conv2D",
                 "use SpikingDense or SpikingConv2D, or put such a layer before it",
             )
         else:
