@@ -17,6 +17,7 @@ from keras_slayer.export.quantize import compare, quantize
 from keras_slayer.export.report.layers import layer_reports, warnings_of
 from keras_slayer.export.report.measure import calibrate
 from keras_slayer.export.report.report import LoihiReport
+from keras_slayer.export.samples import Recordings
 from keras_slayer.export.target import Format, Target
 from keras_slayer.export.targets import get_target
 from keras_slayer.files import target_of, write_whole
@@ -30,7 +31,7 @@ def export_loihi(
     format: str | None = None,
     chip: str = "loihi2",
     weight_bits: int = 8,
-    calibration=None,
+    calibration: Recordings | None = None,
     convert: bool = False,
     dry_run: bool = False,
 ) -> LoihiReport:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import math
+import os
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_slayer.visualization.style import INK, heading, new_figure, save
 
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
+    from numpy.typing import ArrayLike
+
+    from keras_slayer.layers import DelayLayer
+
 _COLOURS = "cividis"  # even steps of lightness, also for colour-blind readers
 
 
 def plot_delay_maps(
-    delays,
-    path=None,
+    delays: DelayLayer | ArrayLike,
+    path: str | os.PathLike | None = None,
     *,
     dt: float = 1.0,
     names: Sequence[str] | None = None,
     columns: int | None = None,
     longest: float | None = None,
     title: str | None = None,
-    figure=None,
-):
+    figure: FigureBase | None = None,
+) -> FigureBase:
     """The delays of each channel as an image, all on one scale: dark is early, bright is late.
 
     Args:

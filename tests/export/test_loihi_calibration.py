@@ -11,7 +11,7 @@ import keras_slayer as ks
 from keras_slayer.export import export_loihi
 from keras_slayer.export.report.calibration import RASTER_SPIKES
 from keras_slayer.export.report.measure import _raster
-from keras_slayer.export.report.samples import BATCH, batches
+from keras_slayer.export.samples import BATCH, batches
 from keras_slayer.export.simulation import energy
 
 STEPS = 25

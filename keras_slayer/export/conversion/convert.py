@@ -12,10 +12,13 @@ from keras_slayer.export.conversion.thresholds import calibrate_thresholds, firs
 from keras_slayer.export.model.chain import read_chain
 from keras_slayer.export.model.graph import read_network
 from keras_slayer.export.problems import refuse
+from keras_slayer.export.samples import Recordings
 from keras_slayer.export.targets.loihi1 import TARGET
 
 
-def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> keras.Model:
+def to_loihi(
+    model: keras.Model, calibration: Recordings | None = None, *, weight_bits: int = 8
+) -> keras.Model:
     """A copy of ``model`` whose ``SRM`` and ``CUBA`` neurons have become ``LoihiCUBA``.
 
     The copy is a start: fine-tune it with ``fit`` for a few epochs, then export it. What it

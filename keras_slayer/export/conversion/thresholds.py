@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from keras_slayer import loihi
 from keras_slayer.export.conversion.plan import LayerPlan
-from keras_slayer.export.report.samples import batches
+from keras_slayer.export.samples import Recordings, batches
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 CALIBRATION_SAMPLES = 128
@@ -21,7 +21,7 @@ COUNT_TOLERANCE = 0.002
 """A threshold is good enough when the layer's spike count is off by this fraction."""
 
 
-def first_samples(calibration, shape: tuple[int, ...]) -> list[np.ndarray]:
+def first_samples(calibration: Recordings, shape: tuple[int, ...]) -> list[np.ndarray]:
     """Batches of the first CALIBRATION_SAMPLES samples; see ``samples.batches``."""
     result: list[np.ndarray] = []
     left = CALIBRATION_SAMPLES

@@ -20,7 +20,7 @@ from keras_slayer.export.report.calibration import (
     Variant,
 )
 from keras_slayer.export.report.keras_reference import float_reference, integer_reference
-from keras_slayer.export.report.samples import batches
+from keras_slayer.export.samples import Recordings, batches
 from keras_slayer.export.simulation import energy
 from keras_slayer.export.target import Target
 from keras_slayer.layers.spiking_layer import SpikingLayer
@@ -28,7 +28,7 @@ from keras_slayer.neurons import CUBA
 
 
 def calibrate(
-    data,
+    data: Recordings,
     given: Chain,
     exported: Chain,
     network: IntegerNetwork,

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
 
 from keras_slayer.export.report import page, text
 from keras_slayer.export.report.data import ReportData
 from keras_slayer.files import write_whole
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class LoihiReport(ReportData):
         """Writes the report as one self-contained page, which needs no network."""
         write_whole(path, page.render(self).encode())
 
-    def plot_cores(self, path: str | os.PathLike | None = None):
+    def plot_cores(self, path: str | os.PathLike | None = None) -> Figure:
         """Draws the cores of each chip, see :func:`keras_slayer.visualization.plot_core_map`."""
         from keras_slayer.visualization import plot_core_map
 
