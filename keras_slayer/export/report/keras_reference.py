@@ -1,4 +1,4 @@
-"""Networks of the chip as Keras layers, and Keras layers of the chip in floating point."""
+"""What a network on the chip is compared with: Keras layers with its weights, and in float."""
 
 from __future__ import annotations
 
@@ -8,19 +8,12 @@ import keras
 import numpy as np
 
 from keras_slayer import layers as spiking
-from keras_slayer.export.network import (
-    MAX_DECAY,
-    WEIGHT_SCALE,
-    IntegerConv,
-    IntegerDense,
-    IntegerNetwork,
-    IntegerNeuron,
-)
+from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerNetwork
+from keras_slayer.export.target import Target
 from keras_slayer.layers.spiking_layer import SpikingLayer
-from keras_slayer.neurons import CUBA, LoihiCUBA
 
 
-def integer_twin(network: IntegerNetwork) -> list[keras.Layer]:
+def integer_reference(network: IntegerNetwork, target: Target) -> list[keras.Layer]:
     """Keras layers that compute what ``network`` computes, spike for spike.
 
     Raises:
@@ -31,20 +24,20 @@ def integer_twin(network: IntegerNetwork) -> list[keras.Layer]:
         if isinstance(layer, IntegerDense | IntegerConv) and layer.bias is not None:
             raise ValueError("no Keras layer of the chip's neurons has a bias")
         if isinstance(layer, IntegerDense):
-            result += _dense(layer, shape)
+            result += _dense(layer, shape, target)
         elif isinstance(layer, IntegerConv):
-            result += _conv(layer, shape)
+            result += _conv(layer, shape, target)
         else:
             result.append(spiking.Flatten())
     return result
 
 
-def _dense(layer: IntegerDense, shape: tuple[int, ...]) -> list[keras.Layer]:
+def _dense(layer: IntegerDense, shape: tuple[int, ...], target: Target) -> list[keras.Layer]:
     dense = spiking.SpikingDense(
-        layer.weight.shape[1], neuron=_neuron(layer.neuron), kernel_initializer="zeros"
+        layer.weight.shape[1], neuron=target.to_neuron(layer.neuron), kernel_initializer="zeros"
     )
     dense.build((None, None, *shape))
-    dense.kernel.assign(layer.weight / WEIGHT_SCALE)
+    dense.kernel.assign(layer.weight / target.grid.scale)
     if layer.delay is None:
         return [dense]
     if (layer.delay != layer.delay[:, :1]).any():
@@ -55,7 +48,7 @@ def _dense(layer: IntegerDense, shape: tuple[int, ...]) -> list[keras.Layer]:
     return [delay, dense]
 
 
-def _conv(layer: IntegerConv, shape: tuple[int, ...]) -> list[keras.Layer]:
+def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[keras.Layer]:
     height, width, channels = shape
     padded = (height + 2 * layer.padding[0], width + 2 * layer.padding[1], channels)
     conv = spiking.SpikingConv2D(
@@ -64,39 +57,29 @@ def _conv(layer: IntegerConv, shape: tuple[int, ...]) -> list[keras.Layer]:
         strides=layer.strides,
         dilation_rate=layer.dilation,
         groups=layer.groups,
-        neuron=_neuron(layer.neuron),
+        neuron=target.to_neuron(layer.neuron),
         kernel_initializer="zeros",
     )
     conv.build((None, None, *padded))
-    conv.kernel.assign(layer.weight / WEIGHT_SCALE)
+    conv.kernel.assign(layer.weight / target.grid.scale)
     if not any(layer.padding):
         return [conv]
     return [keras.layers.TimeDistributed(keras.layers.ZeroPadding2D(layer.padding)), conv]
 
 
-def _neuron(neuron: IntegerNeuron) -> LoihiCUBA:
-    return LoihiCUBA(neuron.threshold_mantissa, neuron.current_decay, neuron.voltage_decay)
+def float_reference(layers: Sequence[keras.Layer], target: Target) -> list[keras.Layer]:
+    """The same layers with neurons in floating point, and weights that are not rounded."""
+    return [_in_float(layer, target) for layer in layers]
 
 
-def float_twin(layers: Sequence[keras.Layer]) -> list[keras.Layer]:
-    """The same layers where ``LoihiCUBA`` neurons became ``CUBA``, and weights are not rounded."""
-    return [_in_float(layer) for layer in layers]
-
-
-def _in_float(layer: keras.Layer) -> keras.Layer:
-    if not (isinstance(layer, SpikingLayer) and layer.on_chip):
+def _in_float(layer: keras.Layer, target: Target) -> keras.Layer:
+    if not (isinstance(layer, SpikingLayer) and isinstance(layer.neuron, target.neuron)):
         return layer
-    chip = layer.neuron
-    neuron = CUBA(
-        # The chip fires above its threshold, CUBA at it.
-        float(np.nextafter(np.float32(chip.firing_threshold), np.float32(np.inf))),
-        current_decay=chip.current_decay / MAX_DECAY,
-        voltage_decay=chip.voltage_decay / MAX_DECAY,
-    )
+    neuron = target.to_float(layer.neuron)
     config = {**layer.get_config(), "neuron": keras.saving.serialize_keras_object(neuron)}
-    twin = type(layer).from_config(config)
+    result = type(layer).from_config(config)
     weights = [np.asarray(weight) for weight in layer.weights]
     if weights:
-        twin.build(layer.get_build_config()["input_shape"])
-        twin.set_weights(weights)
-    return twin
+        result.build(layer.get_build_config()["input_shape"])
+        result.set_weights(weights)
+    return result

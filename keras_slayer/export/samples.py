@@ -6,11 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import ArrayLike
+
+Recordings = ArrayLike | tuple[ArrayLike, ArrayLike] | tf.data.Dataset
+"""Spikes (samples, time, ...), a pair (spikes, labels), or a dataset of batches of either."""
 
 BATCH = 16
 
 
-def batches(data, shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+def batches(
+    data: Recordings, shape: tuple[int, ...]
+) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """(spikes, labels or None) of each batch in ``data``.
 
     Args:
@@ -45,7 +51,7 @@ def batches(data, shape: tuple[int, ...]) -> Iterator[tuple[np.ndarray, np.ndarr
         raise ValueError("calibration must hold at least one sample. Received: none")
 
 
-def _raw(data) -> Iterator[tuple]:
+def _raw(data: Recordings) -> Iterator[tuple]:
     if isinstance(data, tf.data.Dataset):
         for item in data:
             yield item[:2] if isinstance(item, tuple) and len(item) > 1 else (_only(item), None)
