@@ -119,13 +119,29 @@ def test_neither_download_nor_archive(tmp_path, no_network, prepare_by_hand):
             r"ant/image_0001\.bin: event at byte 0 is off the sensor: y=180, x=0",
         ),
         ("Faces/image_0001.bin", b"", r"Faces/image_0001\.bin: Faces is no class of N-Caltech101"),
+        ("ant/image_0001.bin", b"", r"ant/image_0001\.bin: a recording must have events"),
+        (
+            "ant/image_0001.bin",
+            bytes(20_000_001),
+            r"ant/image_0001\.bin: a recording may have 20,000,000 bytes",
+        ),
         ("ant/readme.txt", b"", r"no recordings of the form <class>/image_NNNN\.bin"),
     ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else value[:30],
 )
 def test_broken_recordings_name_file_and_byte(name, data, message, tmp_path, prepare_by_hand):
     path = tmp_path / "Caltech101" / name
     path.parent.mkdir(parents=True)
     path.write_bytes(data)
+    with pytest.raises(ValueError, match=message):
+        prepare_by_hand("n_caltech101", tmp_path)
+
+
+def test_a_recording_that_is_there_twice_is_named(tmp_path, prepare_by_hand):
+    with zipfile.ZipFile(tmp_path / "Caltech101.zip", "w") as archive:
+        for folder in ("Caltech101", "copy"):
+            archive.writestr(f"{folder}/ant/image_0001.bin", bytes(5))
+    message = r"Caltech101\.zip/copy/ant/image_0001\.bin: the recording ant/0001 is in .* twice"
     with pytest.raises(ValueError, match=message):
         prepare_by_hand("n_caltech101", tmp_path)
 
