@@ -61,6 +61,11 @@ def test_timer_overflows_move_later_events():
     assert ev.decode_bs1(data).x.tolist() == [257, 2544, 514, 2544, 771]
 
 
+@pytest.mark.parametrize("chosen", [settings(), settings(max_examples=50)])
+def test_generated_examples_depend_on_neither_time_nor_chance(chosen):
+    assert chosen.deadline is None and chosen.derandomize
+
+
 @given(data=st.binary(max_size=400))
 def test_any_bytes_decode_as_a_plain_reader_does(data):
     data = data[: len(data) // 5 * 5]
