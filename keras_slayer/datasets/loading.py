@@ -64,7 +64,7 @@ def load_dvs_gesture(archives=None, *, split=("train", "test"), data_dir=None):
     Args:
         archives: folder with DvsGesture.tar.gz, or with its contents. None takes what
             `tfds.load("dvs_gesture", data_dir=data_dir)` has prepared before, or tfds' own folder
-            for files downloaded by hand: IBM gives it to people, not to programs.
+            for files downloaded by hand: IBM's page does not let programs download it.
         split, data_dir: as in `load_nmnist`.
 
     Returns, Raises:

@@ -11,14 +11,14 @@ import zlib
 import tensorflow_datasets as tfds
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
-_CHUNK = 1 << 20
+_READ_BYTES = 1 << 20
 
 
 def manual_dir(dl_manager):
     """The folder for files downloaded by hand; None where it is absent or empty."""
     try:
         return dl_manager.manual_dir
-    except AssertionError:  # tfds' way to say so
+    except AssertionError:  # what tfds raises then
         return None
 
 
@@ -62,7 +62,7 @@ def iter_files(dl_manager, source):
                 for member in archive:
                     if member.isfile():
                         yield member.name, archive.extractfile(member)
-            while unzipped.read(_CHUNK):
+            while unzipped.read(_READ_BYTES):
                 pass
     elif isinstance(source, pathlib.Path):
         with zipfile.ZipFile(source) as archive:

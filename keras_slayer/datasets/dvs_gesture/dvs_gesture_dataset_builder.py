@@ -25,15 +25,15 @@ _MANUAL = f"""\
 Download {ARCHIVE} (about 3 GB, md5 8a5c71fb11e24e5ca5b11866ca6c00a1) from IBM,
 https://research.ibm.com/interactive/dvsgesture/ (which leads to
 https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8), into the folder. Unpacked, as the
-folder {FOLDER} with {LISTS["train"]} in it, it does too."""
+folder {FOLDER} with {LISTS["train"]} in it, it works too."""
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
     """DVS128 Gesture: 1,176 + 288 trials of 11 gestures, 128 x 128 pixels (Amir et al. 2017).
 
-    The archive or folder is taken from tfds' `manual_dir`. Those of the same layout with fewer
-    recordings do too: the lists say which recordings there are. The archive is read from start to
-    end for the labels and once per split, and never unpacked; one recording is in memory at a time.
+    The archive or folder is taken from tfds' `manual_dir`. Others of the same layout with fewer
+    recordings work too: the lists in it name the recordings. The archive is read from start to end
+    for the labels and once per split, and never unpacked; one recording is in memory at a time.
     """
 
     VERSION = tfds.core.Version("1.0.0")

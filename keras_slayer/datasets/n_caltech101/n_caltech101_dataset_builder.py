@@ -31,9 +31,9 @@ in it."""
 class Builder(tfds.core.GeneratorBasedBuilder):
     """N-Caltech101: 101 classes, up to 240 x 180 pixels, about 300 ms (Orchard et al. 2015).
 
-    Caltech101.zip, or the folder Caltech101, is taken from tfds' `manual_dir` where it is there,
-    and downloaded otherwise. Those of the same layout (`<class>/image_NNNN.bin`) with fewer
-    recordings do too. Every fifth recording of a class tests: NNNN is a multiple of 5.
+    Caltech101.zip, or the folder Caltech101, is taken from tfds' `manual_dir` if it is there, and
+    downloaded otherwise. Others of the same layout (`<class>/image_NNNN.bin`) with fewer recordings
+    work too. Every fifth recording of a class, where NNNN is a multiple of 5, is for testing.
     """
 
     VERSION = tfds.core.Version("1.0.0")

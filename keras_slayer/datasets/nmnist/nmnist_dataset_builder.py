@@ -28,8 +28,9 @@ Test.zip (md5 69ca8762b2fe404d9b9bad1103e97832) into the folder."""
 class Builder(tfds.core.GeneratorBasedBuilder):
     """N-MNIST: 60,000 + 10,000 recordings of 34 x 34 pixels, about 300 ms (Orchard et al. 2015).
 
-    Train.zip and Test.zip are taken from tfds' `manual_dir` where they are there, and downloaded
-    otherwise. Archives of the same layout (`Train/<label>/<id>.bin`) with fewer recordings do too.
+    Train.zip and Test.zip are taken from tfds' `manual_dir` if they are there, and downloaded
+    otherwise. Archives of the same layout (`Train/<label>/<id>.bin`) with fewer recordings work,
+    too.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -92,7 +93,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def _manual_archives(dl_manager):
-    """The two archives in `manual_dir`; None where neither is there."""
+    """The two archives in `manual_dir`; None if it has neither."""
     folder = sources.manual_dir(dl_manager)
     if folder is None:
         return None
