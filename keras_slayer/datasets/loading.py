@@ -59,7 +59,7 @@ def load_dvs_gesture(archives=None, *, split=("train", "test"), data_dir=None):
     """Loads DVS128 Gesture, as 1,176 + 288 trials of about 6 s on 128 x 128 pixels.
 
         train, test = load_dvs_gesture("folder/with/DvsGesture.tar.gz")
-        spike_pipeline(train, sensor_shape=(128, 128, 2), steps=300, dt=5.0, batch_size=8)
+        spike_pipeline(train, sensor_shape=(128, 128, 2), steps=300, dt=20.0, batch_size=8)
 
     Args:
         archives: folder with DvsGesture.tar.gz, or with its contents. None takes what
