@@ -19,8 +19,8 @@ class SpikingDense(WeightedSpikingLayer):
 
     Args:
         units: number of neurons.
-        neuron: ``"srm"``, ``"cuba"``, ``"loihi"`` or an ``SRM``, ``CUBA`` or
-            ``LoihiCUBA`` instance.
+        neuron: a name (``"srm"``, ``"cuba"``, ``"loihi"``, ...) or an instance of one of the
+            neurons (``keras_slayer.neurons``).
         use_bias: adds a constant input per neuron; not with ``LoihiCUBA``.
         kernel_initializer: default ``FluctuationDriven(neuron)``: the membrane
             fluctuates on the scale of the threshold. ``SetFiringRates`` sets the
