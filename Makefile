@@ -1,5 +1,5 @@
 # make demo   train on event data, export to Loihi, draw a picture
-# make test   the tests
+# make test   the tests, on all cores (one file: make test ARGS='tests/test_losses.py' WORKERS=0)
 # make test-interop   exported files in the tools that read them (lava, snnTorch, Norse, nengo-loihi),
 #             each in an environment of its own: 1.5 GB; Python 3.11
 # make lint   style
@@ -15,7 +15,10 @@ INTEROP := .interop
 BENCH := .bench
 REQUIREMENTS := tests/interop/requirements
 OUT ?= out
-SOURCES := pyproject.toml setup.py $(wildcard keras_slayer/ops/csrc/* keras_slayer/export/csrc/*) keras_slayer/ops/build.py
+SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/record.py \
+	$(shell find keras_slayer/ops/csrc keras_slayer/export/csrc -type f)
+# How many processes run the tests: one per core. Each takes about 1 GB.
+WORKERS ?= auto
 
 .PHONY: demo test test-interop lint bench bench-peers clean
 export TF_CPP_MIN_LOG_LEVEL ?= 3
@@ -24,7 +27,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/nmnist.py --neuron loihi --output $(OUT)/demo $(ARGS)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
 
 test-interop: $(VENV)/.installed $(INTEROP)/peers/.installed $(INTEROP)/nengo/.installed
 	KERAS_SLAYER_INTEROP=$(INTEROP) $(BIN)/python -m pytest tests/interop $(ARGS)
@@ -83,4 +86,4 @@ $(BENCH)/jax/.installed: benchmarks/requirements-jax.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) $(BENCH) build *.egg-info keras_slayer/ops/_native-*.so keras_slayer/export/_simulator*.so
+	rm -rf $(VENV) $(INTEROP) $(BENCH) build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so

@@ -16,10 +16,10 @@ from setuptools.command.build_ext import build_ext
 ROOT = pathlib.Path(__file__).parent
 
 
-def load_builder():
-    """keras_slayer/ops/build.py by its path: the package itself imports Keras."""
-    path = ROOT / "keras_slayer" / "ops" / "build.py"
-    spec = importlib.util.spec_from_file_location("keras_slayer_ops_build", path)
+def load(name: str):
+    """keras_slayer/ops/NAME.py by its path: the package itself imports Keras."""
+    path = ROOT / "keras_slayer" / "ops" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"keras_slayer_ops_{name}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
@@ -31,21 +31,23 @@ class BuildNative(build_ext):
 
     def run(self):
         super().run()
-        builder = load_builder()
-        tensorflow = builder.installed_tensorflow()
+        build, record = load("build"), load("record")
+        tensorflow = build.installed_tensorflow()
         if tensorflow is None:
             self.announce("No TensorFlow in this environment: the ops compile on first use.", 3)
             return
         package = (
             ROOT / "keras_slayer" if self.inplace else pathlib.Path(self.build_lib, "keras_slayer")
         )
-        target = package / "ops" / builder.library_name(tensorflow.version)
-        for old in target.parent.glob("_native-*.so"):
-            if old != target:
+        target = package / "ops" / build.library_name(tensorflow.version)
+        build.remove_leftovers(target.parent)
+        for old in target.parent.glob("_native-*"):
+            if old not in (target, record.path_of(target)):
                 old.unlink()  # built for another TensorFlow or from older sources
-        if not target.exists():
+        if record.fault(target):
             self.announce(f"Compiling the ops for TensorFlow {tensorflow.version}", 3)
-            builder.build_library(target, tensorflow)
+            build.build_library(target, tensorflow)
+            record.write(target)
 
 
 simulator = Pybind11Extension(

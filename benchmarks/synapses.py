@@ -10,20 +10,22 @@ which is event-driven where few neurons are near threshold, the triangle's width
 is varied, from next to none to all of them.
 """
 
+import contextlib
 import dataclasses
 import functools
 import math
-import sys
 import unittest.mock
 
 import common
 import tensorflow as tf
 from rich.table import Table
-from training_step import dense_conv2d_layer, dense_matmul_layer
+from training_step import dense_synapses
 
 import keras_slayer as ks
-from keras_slayer.ops.conv2d_layer import conv2d_layer
-from keras_slayer.ops.matmul_layer import matmul_layer
+from keras_slayer.ops import selection
+from keras_slayer.ops.synapses.conv2d import conv2d_synapse
+from keras_slayer.ops.synapses.matmul import matmul_synapse
+from keras_slayer.ops.synapses.synaptic_input import fire
 
 DENSITIES = (0.003, 0.01, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3, 0.45)
 WIDTHS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)  # surrogate_tau
@@ -45,21 +47,19 @@ class Synapse:
         return len(self.weights) == 4
 
     @property
-    def module(self):
-        """Where its limit lies; as an attribute of the package, the function hides it."""
-        name = "spike_conv2d" if self.is_conv else "spike_matmul"
-        return sys.modules[f"keras_slayer.ops.{name}"]
-
-    @property
     def limit(self) -> float:
-        return self.module.max_density(self.weights if self.is_conv else self.weights[1])
+        if self.is_conv:
+            return selection.conv2d_max_density(self.weights)
+        return selection.matmul_max_density(self.weights[1])
 
-    def layer(self, dense: bool):
-        """(spikes, weights, bias, spec) -> (spikes, membrane)"""
-        if not self.is_conv:
-            return dense_matmul_layer if dense else matmul_layer
-        geometry = {"strides": (1, 1), "padding": self.padding, "dilations": (1, 1)}
-        return functools.partial(dense_conv2d_layer if dense else conv2d_layer, **geometry)
+    def layer(self, spikes, weights, spec, dense: bool):
+        """(spikes, membrane)"""
+        synapse = matmul_synapse
+        if self.is_conv:
+            geometry = {"strides": (1, 1), "padding": self.padding, "dilations": (1, 1)}
+            synapse = functools.partial(conv2d_synapse, **geometry)
+        with dense_synapses() if dense else contextlib.nullcontext():
+            return fire(synapse(spikes, weights), spec)
 
 
 SYNAPSES = (
@@ -85,22 +85,22 @@ def weights_of(synapse, density, neuron):
 def prepare(synapse, density, mode, dense, surrogate_tau=0.3):
     neuron = ks.SRM(tau_response=2.0, surrogate="triangle", surrogate_tau=surrogate_tau)
     spikes, weights = spikes_of(synapse, density), weights_of(synapse, density, neuron)
-    plain, layer = synapse.layer(dense=True), synapse.layer(dense)
-    fired, _ = plain(spikes, weights, None, neuron.spec)
+    fired, _ = synapse.layer(spikes, weights, neuron.spec, dense=True)
     grad_out = tf.random.stateless_normal(fired.shape, [3, 0])
 
     @tf.function
     def run(spikes, weights):
         if mode == "forward":
-            return layer(spikes, weights, None, neuron.spec)[0]
+            return synapse.layer(spikes, weights, neuron.spec, dense)[0]
         with tf.GradientTape() as tape:
             tape.watch([spikes, weights])
-            out, _ = layer(spikes, weights, None, neuron.spec)
+            out, _ = synapse.layer(spikes, weights, neuron.spec, dense)
         source = spikes if mode == "input gradient" else weights
         return out, tape.gradient(out, source, output_gradients=grad_out)
 
     # Read when a function is traced: events whatever the density.
-    with unittest.mock.patch.object(synapse.module, "max_density", lambda _: 1.0):
+    name = "conv2d_max_density" if synapse.is_conv else "matmul_max_density"
+    with unittest.mock.patch.object(selection, name, lambda _: 1.0):
         traced = run.get_concrete_function(spikes, weights)
 
     def facts():
@@ -110,7 +110,7 @@ def prepare(synapse, density, mode, dense, surrogate_tau=0.3):
         changed = float(tf.reduce_mean(tf.abs(out - fired)))
         if changed > 1e-4:
             raise RuntimeError(f"{synapse.title}: {changed:.1e} of the spikes differ")
-        _, membrane = plain(spikes, weights, None, neuron.spec)
+        _, membrane = synapse.layer(spikes, weights, neuron.spec, dense=True)
         threshold, width, *_ = neuron.spec.params
         near = tf.abs(membrane - threshold) < 2 * width
         return {"near": float(tf.reduce_mean(tf.cast(near, tf.float32)))}

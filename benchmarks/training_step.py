@@ -21,8 +21,7 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.neurons import decay_from_tau
-from keras_slayer.ops.neuron_spec import fire
-from keras_slayer.ops.sum_pool2d import SumPool2D
+from keras_slayer.ops import selection
 
 CLASSES = 10  # of the labels
 # Fixed here, so that better default weights do not change what is timed: layers
@@ -109,39 +108,16 @@ WORKLOADS = {
 }
 
 
-def dense_matmul(spikes, weights):
-    return tf.tensordot(spikes, weights, axes=1)
+# TensorFlow's dense products instead of the events', and neurons in an op of their own.
+DENSE = {
+    **{f"{op} and neuron": (selection.IN_TURN,) for op in ("matmul", "conv2d", "sum_pool2d")},
+    **{op: (selection.DENSE,) for op in ("matmul", "conv2d")},
+}
 
 
-def dense_conv2d(spikes, weights, *, strides, padding, dilations):
-    frames = tf.reshape(spikes, [-1, *spikes.shape[2:]])
-    out = tf.nn.conv2d(frames, weights, strides, padding.upper(), dilations=dilations)
-    return tf.reshape(out, tf.concat([tf.shape(spikes)[:2], tf.shape(out)[1:]], axis=0))
-
-
-def dense_matmul_layer(spikes, weights, bias, spec):
-    return fire(dense_matmul(spikes, weights), spec)
-
-
-def dense_conv2d_layer(spikes, weights, bias, spec, **geometry):
-    return fire(dense_conv2d(spikes, weights, **geometry), spec)
-
-
-def plain_pool_layer(spikes, weight, spec, pool_size, strides, padding, dtype):
-    pool = SumPool2D.of(spikes, weight, pool_size, strides, padding)
-    return fire(pool.product(tf.cast(spikes, dtype)), spec)
-
-
-@contextlib.contextmanager
 def dense_synapses():
-    """Layers that are traced within have TensorFlow's dense products instead of the events'."""
-    layers = "keras_slayer.layers"
-    with (
-        unittest.mock.patch(f"{layers}.spiking_dense.matmul_layer", dense_matmul_layer),
-        unittest.mock.patch(f"{layers}.spiking_conv2d.conv2d_layer", dense_conv2d_layer),
-        unittest.mock.patch(f"{layers}.spiking_pooling2d.sum_pool2d_layer", plain_pool_layer),
-    ):
-        yield
+    """Layers that are traced within have TensorFlow's dense products."""
+    return unittest.mock.patch.dict(selection.CANDIDATES, DENSE)
 
 
 def build(workload, shape, density, neuron, surrogate, optimizer=ks.ScaledAdam, dtype=tf.float32):

@@ -127,6 +127,7 @@ def load_data(arguments):
         "source_shape": SENSOR,
         "steps": arguments.steps,
         "dt": arguments.dt,
+        "late": "ignore",  # the network sees the first 1.5 s of each trial
     }
     batch_size = arguments.batch_size
     # No mirroring: left and right, clockwise and counter-clockwise are classes of their own.

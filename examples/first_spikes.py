@@ -233,6 +233,7 @@ def main(argv=None):
     name, train_events, test_events = nmnist.load_data(arguments)
     dt = arguments.dt
     binning = {"sensor_shape": nmnist.SENSOR, "steps": int(DURATION / dt), "dt": dt}
+    binning["late"] = "ignore"  # the other two saccades
     test_data = spike_pipeline(test_events, batch_size=50, **binning)
     monitored = spike_pipeline(test_events.take(50), batch_size=50, cache=False, **binning)
     monitored = next(iter(monitored))[0]

@@ -6,15 +6,16 @@ A float weight is the chip's integer over 64. With a sign the integers are even,
 
 from __future__ import annotations
 
-from keras_slayer import checks
+from keras_slayer import checks, loihi
 from keras_slayer.ops.quantize import quantize
 
-WEIGHT_MIN = -4.0  # -256 / 64
+WEIGHT_MIN = loihi.MIN_WEIGHT / loihi.WEIGHT_SCALE  # -4
 
 
 def weight_step(bits: int) -> float:
     """Distance of neighbouring float weights, 2^(9 - bits) / 64."""
-    return 2.0 ** (9 - checks.integer(bits, "bits", low=1, high=8)) / 64
+    bits = checks.integer(bits, "bits", low=1, high=loihi.WEIGHT_BITS)
+    return loihi.weight_step(bits) / loihi.WEIGHT_SCALE
 
 
 def weight_max(bits: int) -> float:

@@ -5,11 +5,18 @@ import pathlib
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
+import hypothesis
 import keras
 import pytest
 
 # They need environments of their own, which `make test-interop` makes.
 collect_ignore = [] if "KERAS_SLAYER_INTEROP" in os.environ else ["interop"]
+
+# The same examples in every run, and no limit of time, which a busy machine would not keep.
+hypothesis.settings.register_profile(
+    "keras_slayer", deadline=None, derandomize=True, print_blob=True
+)
+hypothesis.settings.load_profile("keras_slayer")
 
 SAMPLE_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "nmnist"
 

@@ -14,7 +14,8 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.report.keras_twin import float_twin, integer_twin
+from keras_slayer.export.report.keras_reference import float_reference, integer_reference
+from keras_slayer.export.targets.loihi2 import TARGET
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 LEAKY = IntegerNeuron(1024, 128, 80)
@@ -23,11 +24,15 @@ ODD = IntegerNeuron(613, 1211, 150)
 
 
 def cuba(network):
-    """The network in Keras layers of ``CUBA`` neurons. They spike at the threshold, the chip and
-    the readers above it: the next float32."""
+    """The network in Keras layers of ``CUBA`` neurons, which spike where the readers do.
+
+    ``float_reference`` spikes at the next float32 above the chip's threshold, which is what the
+    file says. Readers that spike above that begin one float32 later. Voltages are hardly ever
+    there, so that readers that spike at the threshold agree as well.
+    """
     with warnings.catch_warnings():  # of initial weights, which are replaced
         warnings.filterwarnings("ignore", "The chip's weights end at 4", UserWarning)
-        layers = float_twin(integer_twin(network))
+        layers = float_reference(integer_reference(network, TARGET), TARGET)
     for layer in layers:
         if isinstance(layer, SpikingLayer):
             above = np.nextafter(np.float32(layer.neuron.threshold), np.float32(np.inf))

@@ -7,9 +7,9 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
-from keras_slayer.export.mapping.chips import LOIHI1
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeuron
+from keras_slayer.export.targets.loihi1 import CHIP as LOIHI1
 from keras_slayer.visualization.core_map import plot_core_map
 
 mpl = pytest.importorskip("matplotlib")
@@ -89,6 +89,20 @@ def test_each_chip_has_a_grid_of_its_own():
     assert figure.get_suptitle() == "Loihi 1: 14 of 15 cores, 3 chips"
     last = list(squares(grids[2]).values())
     assert len(set(last)) == 4  # two layers, one of them on two cores alike, and a free core
+
+
+def test_cores_have_the_colour_of_their_layer_in_the_table():
+    mapping = mapping_of(*[1024] * 5)
+    chip, table = plot_core_map(mapping).axes
+    drawn, legend = squares(chip), squares(table)
+    seen = set()
+    for core in mapping.cores:
+        ink = 1 - np.array(drawn[(core.core_on_chip % 16, core.core_on_chip // 16)])
+        full = 1 - np.array(legend[(0, core.layer + 1)])
+        share = 0.18 + 0.82 * core.utilisation.tightest[1]
+        np.testing.assert_allclose(ink, share * full)
+        seen.add(tuple(full))
+    assert len(seen) == len(mapping.layers) == 4
 
 
 def test_more_layers_than_colours():

@@ -3,38 +3,12 @@
 import subprocess
 import sys
 import types
-import xml.etree.ElementTree
 
 import numpy as np
 import pytest
+from visualization_cases import HISTORY, mpl, output, recording, texts, to_rgba
 
-from keras_slayer.visualization import figures as figures_module
-from keras_slayer.visualization import plot_events, plot_history, plot_raster, style, summary_figure
-
-mpl = pytest.importorskip("matplotlib")
-to_rgba = mpl.colors.to_rgba
-
-
-def recording():
-    """Three events in 10 steps of a sensor 5 wide and 4 high: ON, ON, OFF."""
-    spikes = np.zeros((10, 4, 5, 2), "float32")
-    spikes[2, 3, 1, 1] = spikes[6, 0, 4, 1] = spikes[9, 2, 2, 0] = 1
-    return spikes
-
-
-def output(winner=2, classes=4, steps=10):
-    spikes = np.zeros((steps, classes), "float32")
-    spikes[1, :] = 1
-    spikes[::2, winner] = 1
-    return spikes
-
-
-HISTORY = {
-    "accuracy": [0.5, 0.7, 0.9],
-    "loss": [3.0, 2.0, 1.0],
-    "val_accuracy": [0.4, 0.6, 0.8],
-    "val_loss": [3.5, 2.5, 1.5],
-}
+from keras_slayer.visualization import plot_events, plot_history, plot_raster, style
 
 
 def rows_of(ax):
@@ -43,10 +17,6 @@ def rows_of(ax):
     ends = np.array(ticks.get_segments())
     assert np.array_equal(ends[:, 0, 0], ends[:, 1, 0])
     return ends[:, 0, 0], ends[:, :, 1].mean(axis=1), ticks.get_colors()
-
-
-def texts(target):
-    return [text.get_text() for text in target.findobj(mpl.text.Text)]
 
 
 # Raster
@@ -133,7 +103,8 @@ def test_events_are_drawn_in_space_and_time_in_the_colour_of_their_polarity(kind
         (points,) = ax.collections
         np.testing.assert_allclose(points.get_offsets(), np.stack([[4, 12, 18], places], axis=1))
         np.testing.assert_allclose(points.get_facecolors(), [blue, blue, red])
-    assert y_time.yaxis_inverted() and space_time.zaxis_inverted()
+    assert (x_time.get_ylim(), y_time.get_ylim()) == ((-0.5, 4.5), (3.5, -0.5))
+    assert (space_time.get_ylim(), space_time.get_zlim()) == ((0, 5), (4, 0))
     assert (space_time.get_xlim(), space_time.get_ylim()) == ((0, x_time.get_xlim()[1]), (0, 5))
     assert len(space_time.collections[0].get_offsets()) == 3
     pixels = image.images[0].get_array()
@@ -231,102 +202,6 @@ def test_history_without_a_loss_is_refused(history):
 def test_history_names_a_metric_it_lacks():
     with pytest.raises(ValueError, match=r"one of \['accuracy'\]. Received: metric='far'"):
         plot_history(HISTORY, metric="far")
-
-
-# Summary
-
-
-def summary(path, **changes):
-    arguments = {
-        "input_spikes": recording(),
-        "output_spikes": output(),
-        "label": np.int64(2),
-        "history": HISTORY,
-    }
-    return summary_figure(path, **{**arguments, **changes})
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """The figures that get saved, while they still can be asked what is in them."""
-    figures = []
-    save = style.save
-    monkeypatch.setattr(figures_module, "save", lambda f, path: (figures.append(f), save(f, path)))
-    return figures
-
-
-def test_summary_writes_a_picture_of_input_output_and_learning(tmp_path, drawn):
-    path = summary(tmp_path / "new" / "figure.png", dt=30.0)
-    assert path == tmp_path / "new" / "figure.png"
-    assert [file.name for file in path.parent.iterdir()] == ["figure.png"]
-    from PIL import Image
-
-    with Image.open(path) as image:
-        assert image.size == (2000, 800)
-        assert len(image.convert("RGB").getcolors(1 << 20)) > 100
-    shown = texts(drawn[0])
-    assert {"Input: 3 events", "Output: 2, correct", "Learning"} <= set(shown)
-    assert {"0 to 100 ms", "100 to 200 ms", "200 to 300 ms", "class"} <= set(shown)
-    thirds = [ax.images[0].get_array() for ax in drawn[0].axes if ax.images]
-    # The events are at 60, 180 and 270 ms.
-    assert [int((third.sum(axis=-1) < 3).sum()) for third in thirds] == [1, 1, 1]
-
-
-def test_summary_says_what_a_wrong_answer_should_have_been(tmp_path, drawn):
-    summary(tmp_path / "figure.png", label=0, names=["up", "down", "left", "right"])
-    assert "Output: left, should be up" in texts(drawn[0])
-
-
-def test_summary_of_a_sensor_without_an_image_is_a_raster(tmp_path, drawn):
-    summary(tmp_path / "figure.pdf", input_spikes=output(classes=3), history={"loss": [1.0]})
-    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
-    assert "Input spikes" in texts(drawn[0])
-    rasters = [ax for ax in drawn[0].axes if ax.get_xlabel() == "time (ms)"]
-    assert [ax.get_ylim() for ax in rasters] == [(2.5, -0.5), (3.5, -0.5)]
-
-
-def test_summary_as_svg(tmp_path):
-    path = summary(str(tmp_path / "figure.SVG"))
-    assert xml.etree.ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-
-
-@pytest.mark.parametrize("name", ["figure.jpeg", "figure"])
-def test_summary_refuses_other_formats(tmp_path, name):
-    with pytest.raises(ValueError, match=r"must end in .png, .svg, .pdf. Received: path="):
-        summary(tmp_path / name)
-
-
-def test_summary_refuses_a_label_that_is_no_class(tmp_path):
-    with pytest.raises(ValueError, match="Received: label=4"):
-        summary(tmp_path / "figure.png", label=4)
-    assert not list(tmp_path.iterdir())
-
-
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    path = summary(tmp_path / "figure.png")
-    before = path.read_bytes()
-
-    def fail(self, target, **kwargs):
-        target.write_bytes(b"half")
-        raise OSError("disk full")
-
-    monkeypatch.setattr(mpl.figure.Figure, "savefig", fail)
-    with pytest.raises(OSError, match="disk full"):
-        summary(path, label=0)
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_drawing_leaves_pyplot_as_it_was(tmp_path):
-    from matplotlib import pyplot
-
-    def state():
-        return mpl.get_backend(), pyplot.get_fignums(), dict(mpl.rcParams)
-
-    before = state()
-    summary(tmp_path / "figure.png")
-    plot_events(recording())
-    assert state() == before
 
 
 def test_without_matplotlib_only_drawing_fails_and_says_what_to_install():

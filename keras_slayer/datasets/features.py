@@ -20,6 +20,18 @@ def event_features() -> tfds.features.FeaturesDict:
     )
 
 
-def encode(events: Events) -> dict[str, np.ndarray]:
-    """The value of `event_features()` for one recording."""
+def encode(events: Events, source: str = "<events>") -> dict[str, np.ndarray]:
+    """The value of `event_features()` for one recording; `source` names it in errors.
+
+    Raises:
+        ValueError: a value that its type cannot hold.
+    """
+    for name, dtype in _DTYPES.items():
+        value, most = getattr(events, name), 1 if dtype is np.bool_ else np.iinfo(dtype).max
+        if len(events) and value.max() > most:
+            first = int(np.argmax(value > most))
+            raise ValueError(
+                f"{source}: a data set holds {name} up to {most}. "
+                f"Received: {name}={value[first]} in event {first}"
+            )
     return {name: getattr(events, name).astype(dtype) for name, dtype in _DTYPES.items()}

@@ -59,12 +59,12 @@ def load_dvs_gesture(archives=None, *, split=("train", "test"), data_dir=None):
     """Loads DVS128 Gesture, as 1,176 + 288 trials of about 6 s on 128 x 128 pixels.
 
         train, test = load_dvs_gesture("folder/with/DvsGesture.tar.gz")
-        spike_pipeline(train, sensor_shape=(128, 128, 2), steps=300, dt=5.0, batch_size=8)
+        spike_pipeline(train, sensor_shape=(128, 128, 2), steps=300, dt=20.0, batch_size=8)
 
     Args:
         archives: folder with DvsGesture.tar.gz, or with its contents. None takes what
             `tfds.load("dvs_gesture", data_dir=data_dir)` has prepared before, or tfds' own folder
-            for files downloaded by hand: IBM gives it to people, not to programs.
+            for files downloaded by hand: IBM's page does not let programs download it.
         split, data_dir: as in `load_nmnist`.
 
     Returns, Raises:

@@ -11,14 +11,14 @@ import zlib
 import tensorflow_datasets as tfds
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
-_CHUNK = 1 << 20
+_READ_BYTES = 1 << 20
 
 
 def manual_dir(dl_manager):
     """The folder for files downloaded by hand; None where it is absent or empty."""
     try:
         return dl_manager.manual_dir
-    except AssertionError:  # tfds' way to say so
+    except AssertionError:  # what tfds raises then
         return None
 
 
@@ -49,7 +49,7 @@ def iter_files(dl_manager, source):
     Paths are relative and have forward slashes. An archive is not unpacked, and a file must be
     read before the next one is asked for.
     """
-    source = pathlib.Path(source)
+    source = _local(source)
     if source.is_dir():
         for path in sorted(source.rglob("*")):
             if path.is_file():
@@ -62,10 +62,52 @@ def iter_files(dl_manager, source):
                 for member in archive:
                     if member.isfile():
                         yield member.name, archive.extractfile(member)
-            while unzipped.read(_CHUNK):
+            while unzipped.read(_READ_BYTES):
                 pass
+    elif isinstance(source, pathlib.Path):
+        with zipfile.ZipFile(source) as archive:
+            for member in archive.infolist():
+                if not member.is_dir():
+                    with archive.open(member) as file:
+                        yield member.filename, file
     else:
         yield from dl_manager.iter_archive(source)
+
+
+def _local(source):
+    """A plain path to what is on this machine: TensorFlow's files fail on an empty zip."""
+    path = pathlib.Path(source)
+    return path if path.exists() else source
+
+
+def read_file(file, source: str, most_bytes: int) -> bytes:
+    """All of a file of an archive; ValueError with its name where it is longer than `most_bytes`.
+
+    A few kilobytes of a zip may unpack to gigabytes. No more than `most_bytes` are unpacked here.
+    """
+    data = file.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ValueError(
+            f"{source}: a recording may have {most_bytes:,} bytes. Received: a longer file, which "
+            f"goes on at byte {most_bytes}"
+        )
+    return data
+
+
+def check_recording(key: str, events, source: str, seen: set[str]) -> None:
+    """ValueError for a recording without events, or one that is there twice.
+
+    Args:
+        key: names a recording in its split.
+        events: its events.
+        source: archive and path, for the error.
+        seen: the keys so far; `key` is added.
+    """
+    if not len(events):
+        raise ValueError(f"{source}: a recording must have events. Received: none, at byte 0")
+    if key in seen:
+        raise ValueError(f"{source}: the recording {key} is in the archive twice")
+    seen.add(key)
 
 
 @contextlib.contextmanager
@@ -84,7 +126,7 @@ def fingerprint(*sources) -> str:
     last bytes (gzip ends with a CRC of the whole); of a folder, names and sizes.
     """
     digest = hashlib.sha256()
-    for source in map(pathlib.Path, sources):
+    for source in map(_local, sources):
         for line in _contents(source):
             digest.update(f"{line}\n".encode())
     return digest.hexdigest()[:16]
@@ -96,7 +138,7 @@ def _contents(source: pathlib.Path):
             if path.is_file():
                 yield f"{path.relative_to(source).as_posix()} {path.stat().st_size}"
     elif source.suffix == ".zip":
-        with naming_damage(source), zipfile.ZipFile(source) as archive:
+        with naming_damage(source), source.open("rb") as file, zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 yield f"{entry.filename} {entry.file_size} {entry.CRC}"
     else:

@@ -10,8 +10,8 @@ A text header, then packets of events of one type; everything is little-endian a
     polarity event (type 1), 8 bytes:              bit 0 validity, bit 1 polarity, bits 2-16 y,
                                                    bits 17-31 x; then int32 microseconds
 
-The time of an event is eventTSOverflow * 2^31 + its own 31 bits. Events that are marked as not
-valid (a filter has struck them out) and packets of other types are skipped.
+The time of an event is eventTSOverflow * 2^31 + its own 31 bits. Events that a filter has marked as
+not valid are skipped, and so are packets of other types.
 
 Source: iniVation, "AEDAT 3.1" (docs.inivation.com, file formats).
 """

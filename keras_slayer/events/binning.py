@@ -37,7 +37,7 @@ def to_spikes(
             padding has t < 0: the result is a tensor, in eager and in graph mode. Times are whole
             microseconds, of an integer type.
         sensor_shape: `(height, width, channels)`, or `(neurons,)`: then `x` is the neuron, and
-            `y` and `polarity` are not looked at. With one channel, all polarities share it.
+            `y` and `polarity` are ignored. With one channel, all polarities share it.
         steps: time steps of the result.
         dt: milliseconds per step.
         origin: the time at which the first step begins: "zero" is time 0, "first" each

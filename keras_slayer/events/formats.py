@@ -14,10 +14,11 @@ the camera's 13-bit timer overflowed: 2^13 is added to the times after it (Orcha
 
 import os
 import pathlib
+import uuid
 
 import numpy as np
 
-from keras_slayer.events.stream import Events
+from keras_slayer.events.stream import DTYPES, Events
 
 _BIN = (("x", 8), ("y", 8), ("polarity", 1), ("t", 23))
 _BS1 = (("x", 16), ("polarity", 1), ("t", 23))
@@ -54,18 +55,22 @@ def write_events(path, events: Events) -> None:
     """Writes an event file; the suffix says the format.
 
     The file is complete or absent: it is written under another name in the same folder, and then
-    renamed.
+    renamed. Of several threads or processes that write to one path, the last one wins. A link is
+    followed.
 
     Raises:
-        ValueError: a value that does not fit its field (nothing is written then), or an unknown
-            suffix.
+        ValueError: a value that does not fit its field, an unknown suffix, or a path that is a
+            folder, a device or the like; nothing is written then.
     """
     path = pathlib.Path(path)
     data = _encode(events, _layout(path), path.suffix.lower())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    target = pathlib.Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        raise ValueError(f"Events can only be written to a file. Received: path={path}")
+    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     try:
         temporary.write_bytes(data)
-        os.replace(temporary, path)
+        os.replace(temporary, target)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -127,28 +132,29 @@ def _decode(data, layout, source, sensor_shape, ordered) -> Events:
             f"{source}: truncated at byte {count * size}: an event has {size} bytes, "
             f"the last one {rest}"
         )
-    word = np.zeros((count, 8), np.uint8)
-    word[:, 8 - size :] = np.frombuffer(data, np.uint8).reshape(count, size)
-    word = word.view(">u8").ravel().astype(np.uint64)
+    bytes_ = np.zeros((count, 8), np.uint8)
+    bytes_[:, 8 - size :] = np.frombuffer(data, np.uint8).reshape(count, size)
+    word = bytes_.view(">u8").ravel().astype(np.uint64)
 
     fields, shift = {}, 8 * size
     for name, bits in layout:
         shift -= bits
-        fields[name] = (word >> np.uint64(shift) & np.uint64((1 << bits) - 1)).astype(np.int64)
+        value = word >> np.uint64(shift) & np.uint64((1 << bits) - 1)
+        fields[name] = value.astype(DTYPES[name])  # at once: large files fill the memory else
 
-    index = np.arange(count)
+    offsets = size * np.arange(count)
     if layout is _BIN:
         overflow = fields["y"] == OVERFLOW_ROW
         if overflow.any():
             fields["t"] += OVERFLOW_MICROSECONDS * np.cumsum(overflow)
-            index = np.flatnonzero(~overflow)
-            fields = {name: value[index] for name, value in fields.items()}
+            offsets = offsets[~overflow]
+            fields = {name: value[~overflow] for name, value in fields.items()}
 
     events = Events(**fields)
     if sensor_shape is not None:
-        check_on_sensor(events, sensor_shape, source, index * size)
+        check_on_sensor(events, sensor_shape, source, offsets)
     if ordered:
-        check_ordered(events, source, index * size)
+        check_ordered(events, source, offsets)
     return events
 
 

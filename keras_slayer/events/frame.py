@@ -37,7 +37,7 @@ def fit_frame(events, sensor_shape, fit: str = "scale", *, source_shape=None):
     fields = {name: tf.convert_to_tensor(value) for name, value in events.items()}
     x, y = (tf.cast(fields[name], tf.int64) for name in ("x", "y"))
     if source_shape is None:
-        # An empty recording has a maximum too: the lowest int64.
+        # The maximum of no events is the lowest int64.
         source_height, source_width = (1 + tf.maximum(tf.reduce_max(v), 0) for v in (y, x))
     else:
         source_height, source_width = (tf.constant(n, tf.int64) for n in source_shape[:2])
@@ -51,7 +51,7 @@ def fit_frame(events, sensor_shape, fit: str = "scale", *, source_shape=None):
         fields["x"] = x + (width - source_width) // 2
         fields["y"] = y + (height - source_height) // 2
     else:
-        # The scale as a fraction: whole numbers have no rounding.
+        # The scale is a fraction of integers, so that nothing is rounded but the result.
         by_width = width * source_height <= height * source_width
         above = tf.where(by_width, tf.constant(width, tf.int64), height)
         below = tf.where(by_width, source_width, source_height)

@@ -2,8 +2,8 @@
 
     events --fit, bin--> numbers --cache--> shuffle --> batch --> scatter, shifted --> prefetch
 
-The cache holds one 4-byte number per occupied bin (N-MNIST: 16 kB per sample, where the dense
-tensor has 2.7 MB): binning is done once, and what is left per batch is one scatter.
+The cache holds the number of each occupied bin, 4 bytes each (N-MNIST: 16 kB per recording, where
+the dense tensor has 2.7 MB). Recordings are binned once; each batch costs one scatter.
 """
 
 import math
@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_slayer.events import augment, binning, scatter, times
 from keras_slayer.events.frame import check_fit, fit_frame
 
-# Dense batches are large (22 MB for 8 samples of N-MNIST): two in advance keep training busy.
+# Dense batches are large (22 MB for 8 recordings of N-MNIST). Two in advance keep training busy.
 _PREFETCH_BATCHES = 2
 
 
@@ -53,9 +53,9 @@ def spike_pipeline(
             "scale", see `fit_frame`. None: they have that size, and events outside are an error.
         source_shape: `(height, width)` of the recordings; None takes each recording's own extent.
         shuffle: True shuffles over the whole data set, a number over a buffer of that many
-            samples; in another order every epoch.
+            samples. The order differs from epoch to epoch.
         shift: each sample is moved by up to this many pixels in x and in y (see `random_shift`),
-            by other numbers every epoch.
+            differently in every epoch.
         rotate, zoom: each sample is turned about the centre by up to this many degrees, and
             scaled by 1 - zoom .. 1 + zoom; pixels are rounded to the nearest.
         cache: keep the binned events in memory after the first epoch.
@@ -130,8 +130,8 @@ def spike_pipeline(
     if cache:
         size = int(dataset.cardinality())
         if size >= 0:
-            # An iterator that is left early may end the series early too, in its own time; the
-            # cache would then be complete, and short. This makes it an error that nobody sees.
+            # An iterator that is abandoned may end its input early. The cache would take that
+            # for the end of the data; with the number asserted, it is not completed.
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
         dataset = dataset.cache()
     if shuffle is not False:
@@ -208,8 +208,8 @@ def _check_elements(dataset, sensor_shape) -> None:
     for label in tf.nest.flatten(spec[1]):
         if not isinstance(label, tf.TensorSpec) or not label.shape.is_fully_defined():
             raise ValueError(
-                "Labels must be tensors of one shape that is known, for they are batched as they "
-                "are (tf.ensure_shape tells it). Received: "
+                "Labels must be tensors of one known shape, because they are batched as they are; "
+                "tf.ensure_shape sets it. Received: "
                 f"dataset.element_spec[1]={spec[1]}"
             )
 
@@ -225,7 +225,7 @@ def _buffer_size(dataset, shuffle) -> int:
     size = int(dataset.cardinality())
     if size < 0:
         raise ValueError(
-            "`shuffle=True` needs a data set of known length; give the number of samples to "
-            f"shuffle over instead. Received: dataset.cardinality()={size}"
+            "`shuffle=True` needs a data set of known length; otherwise give the number of samples "
+            f"to shuffle over. Received: dataset.cardinality()={size}"
         )
     return max(size, 1)

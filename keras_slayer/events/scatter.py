@@ -1,4 +1,4 @@
-"""Numbers of bins to dense spikes: what is left to do for each batch once events are binned."""
+"""Numbers of bins to dense spikes: the work per batch, once events are binned."""
 
 import math
 
@@ -40,7 +40,7 @@ def scatter_bins(bins, shape, dtype, shift=None) -> tf.Tensor:
             frame=image_shape(shape[1:]),
         )
     else:
-        # Else one too large would lie in the next sample.
+        # A number that is too large would be a bin of the next sample.
         inside = tf.debugging.Assert(
             tf.reduce_all(bins < size), [f"bins must be below {size}; max:", tf.reduce_max(bins)]
         )
@@ -49,7 +49,7 @@ def scatter_bins(bins, shape, dtype, shift=None) -> tf.Tensor:
         if shift is not None:
             bins = shift_bins(bins, shift, shape[1:])
         place = tf.cast(bins, tf.int64) + size * tf.range(batch)[:, tf.newaxis]
-        # This op and not scatter_nd: it assigns where scatter_nd adds, and takes half the time.
+        # scatter_nd adds where this op assigns, and takes twice the time.
         spikes = tf.raw_ops.SparseToDense(
             sparse_indices=tf.boolean_mask(place, bins >= 0),
             output_shape=batch[tf.newaxis] * size,
@@ -70,7 +70,7 @@ def shift_bins(bins, shift, sensor_shape) -> tf.Tensor:
 def split_bins(bins, sensor_shape):
     """`(step, y, x, channel)` of each bin."""
     height, width, channels = image_shape(sensor_shape)
-    # // and not %: a division of integers is most of the cost, and % of two is one more each.
+    # Remainders by subtraction: % would divide once more, and divisions are most of the cost.
     pixel = bins // channels
     line = pixel // width
     step = line // height

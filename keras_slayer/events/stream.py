@@ -8,7 +8,7 @@ import numpy as np
 from keras_slayer.events.times import check_unit
 
 FIELDS = ("x", "y", "t", "polarity")
-_DTYPES = {"x": np.uint16, "y": np.uint16, "t": np.int64, "polarity": np.uint8}
+DTYPES = {"x": np.uint16, "y": np.uint16, "t": np.int64, "polarity": np.uint8}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +77,7 @@ class Events:
 
 
 def _exact_cast(name: str, value: np.ndarray) -> np.ndarray:
-    dtype = np.dtype(_DTYPES[name])
+    dtype = np.dtype(DTYPES[name])
     if value.dtype == dtype:
         return value
     if value.dtype.kind not in "biuf":

@@ -1,5 +1,6 @@
 """Times of events: their unit, where a frame begins, and recordings that miss the frame."""
 
+import math
 import threading
 import warnings
 
@@ -37,6 +38,23 @@ def steps_of(t, dt: float) -> tf.Tensor:
     return tf.cast(tf.floor(tf.cast(t, tf.float64) / (MICROSECONDS_PER_MS * dt)), tf.int64)
 
 
+def frame_end(steps: int, dt: float) -> int:
+    """The first whole microsecond that is past the last step."""
+    end = math.ceil(steps * MICROSECONDS_PER_MS * dt)
+    # The step of a time is rounded in `steps_of`: at most the neighbours are concerned.
+    while (end - 1) / (MICROSECONDS_PER_MS * dt) >= steps:
+        end -= 1
+    while end / (MICROSECONDS_PER_MS * dt) < steps:
+        end += 1
+    return end
+
+
+def _past_the_frame(t, steps: int, dt: float) -> tf.Tensor:
+    """Where `steps_of(t) >= steps`, in fewer ops."""
+    end = frame_end(steps, dt)
+    return t >= tf.constant(end, t.dtype) if end <= t.dtype.max else tf.zeros_like(t, tf.bool)
+
+
 def from_origin(t, steps: int, dt: float, origin: str):
     """Times counted from where the frame begins.
 
@@ -59,10 +77,13 @@ def from_origin(t, steps: int, dt: float, origin: str):
         first = tf.gather(tf.math.unsorted_segment_min(known, rows, t.nrows()), rows)
     else:
         first = tf.reduce_min(known, axis=-1, keepdims=True)
-    if origin == "auto":
-        first = tf.where(steps_of(first, dt) >= steps, first, tf.zeros([], first.dtype))
-    # Padding is left alone: a large negative number less the origin would wrap around.
-    flat = tf.where(real, flat - first, flat)
+    beyond = _past_the_frame(first, steps, dt) if origin == "auto" else tf.ones_like(first, tf.bool)
+
+    def counted():
+        # Padding is left alone: a large negative number less the origin would wrap around.
+        return tf.where(real & beyond, flat - first, flat)
+
+    flat = tf.cond(tf.reduce_any(beyond), counted, lambda: flat)
     return t.with_values(flat) if isinstance(t, tf.RaggedTensor) else flat
 
 
@@ -71,16 +92,14 @@ def from_origin_numpy(t: np.ndarray, steps: int, dt: float, origin: str) -> np.n
     if origin == "zero" or not t.size:
         return t
     first = t.min()
-    beyond = np.floor(first / (MICROSECONDS_PER_MS * dt)) >= steps
-    return t - first if origin == "first" or beyond else t
+    return t - first if origin == "first" or first >= frame_end(steps, dt) else t
 
 
 def count_lost(t, steps: int, dt: float):
     """`(lost, events)`: how many events of each recording are past the last step, and how many
-    there are; int64, `()` for a vector and `(batch,)` otherwise."""
+    there are; int32, `()` for a vector and `(batch,)` otherwise."""
     flat = t.values if isinstance(t, tf.RaggedTensor) else t
-    real = flat >= 0
-    counts = (tf.cast(kept, tf.int64) for kept in (real & (steps_of(flat, dt) >= steps), real))
+    counts = (tf.cast(of, tf.int32) for of in (_past_the_frame(flat, steps, dt), flat >= 0))
     if isinstance(t, tf.RaggedTensor):
         rows, size = t.value_rowids(), t.nrows()
         return tuple(tf.math.unsorted_segment_sum(count, rows, size) for count in counts)

@@ -9,7 +9,7 @@ import importlib
 _HOME = {
     "Calibration": "report.calibration",
     "LayerRecord": "simulation.simulator",
-    "LayerReport": "report.report",
+    "LayerReport": "report.data",
     "LoihiReport": "report.report",
     "LoihiSimulator": "simulation.simulator",
     "SimulationRecord": "simulation.simulator",

@@ -1,24 +1,12 @@
 """The chip's network in integers: the quantiser makes it, writers write it, the simulator runs it.
 
-Arrays stay in Keras' order (channels last); what order a file format wants is its writer's
-business.
+Arrays stay in Keras' order (channels last). Each writer brings them into the order of its format.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-
-WEIGHT_SCALE = 64
-"""Integer weight on the chip = WEIGHT_SCALE * float weight."""
-
-MIN_WEIGHT = -256
-MAX_DECAY = 4096
-MAX_THRESHOLD = 131071
-MAX_BIAS = 4095
-MAX_DELAY = 62
-SYNAPTIC_SUM_LIMIT = 32768
-"""Largest synaptic sum of one neuron in one step that the chip's 16 bits hold."""
 
 
 @dataclass(frozen=True)

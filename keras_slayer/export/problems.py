@@ -1,4 +1,4 @@
-"""What stands in the way of an export: collected over the whole model, raised once."""
+"""The problems that prevent an export: collected over the whole model, raised once."""
 
 from __future__ import annotations
 

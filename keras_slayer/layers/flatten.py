@@ -6,7 +6,7 @@ import math
 
 import keras
 
-from keras_slayer.ops import compact
+from keras_slayer.ops import handoff
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -35,8 +35,9 @@ class Flatten(keras.layers.Layer):
         self.built = True
 
     def call(self, inputs):
-        shape = keras.ops.shape(compact.narrowest(inputs))
-        return compact.reshape(inputs, (shape[0], shape[1], math.prod(inputs.shape[2:])))
+        # Of the bytes, so that nobody reads the floats for their sizes alone.
+        batch, steps, *_ = keras.ops.shape(handoff.bytes_of(inputs))
+        return keras.ops.reshape(inputs, (batch, steps, math.prod(inputs.shape[2:])))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:2], math.prod(input_shape[2:]))

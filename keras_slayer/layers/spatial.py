@@ -1,4 +1,4 @@
-"""Checks of arguments and input shapes that layers share; sizes of windows over images."""
+"""Checks of arguments and input shapes that layers share."""
 
 from __future__ import annotations
 
@@ -50,12 +50,3 @@ def padding_name(value: str) -> str:
     if not isinstance(value, str) or value.lower() not in ("valid", "same"):
         raise ValueError(f"padding must be 'valid' or 'same'. Received: padding={value!r}")
     return value.lower()
-
-
-def window_size(size: int | None, window: int, stride: int, padding: str) -> int | None:
-    """Positions of a window along an axis of ``size``."""
-    if size is None:
-        return None
-    if padding == "valid":
-        size = size - window + 1
-    return -(-size // stride)

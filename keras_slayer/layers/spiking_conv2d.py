@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import functools
-
 import keras
 
 from keras_slayer import checks, neurons
-from keras_slayer.layers.spatial import MAX_UNITS, check_axes, padding_name, pair, window_size
+from keras_slayer.layers.spatial import MAX_UNITS, check_axes, padding_name, pair
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
-from keras_slayer.ops import spike_conv2d
-from keras_slayer.ops.conv2d_layer import conv2d_layer
+from keras_slayer.ops.synapses.conv2d import conv2d_synapse
+from keras_slayer.ops.synapses.geometry import Window2D
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -95,24 +93,21 @@ class SpikingConv2D(WeightedSpikingLayer):
         self.built = True
 
     def call(self, inputs):
-        geometry = {
+        spikes, kernel, bias = self._operands(inputs)
+        z = conv2d_synapse(spikes, kernel, **self._options) + bias
+        return self._fire(z)
+
+    @property
+    def _options(self) -> dict:
+        return {
             "strides": self.strides,
             "padding": self.padding,
             "dilations": self.dilation_rate,
         }
-        return self._weigh_and_fire(
-            functools.partial(spike_conv2d, **geometry),
-            functools.partial(conv2d_layer, **geometry),
-            inputs,
-        )
 
     def compute_output_shape(self, input_shape):
-        reach = [(k - 1) * d + 1 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
-        image = [
-            window_size(size, window, stride, self.padding)
-            for size, window, stride in zip(input_shape[2:4], reach, self.strides, strict=True)
-        ]
-        return (*input_shape[:2], *image, self.filters)
+        window = Window2D(self.kernel_size, **self._options)
+        return (*input_shape[:2], *window.output_size(input_shape[2:4]), self.filters)
 
     def get_config(self) -> dict:
         return {

@@ -7,8 +7,7 @@ import keras
 from keras_slayer import checks, neurons
 from keras_slayer.layers.spatial import MAX_UNITS, check_axes
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
-from keras_slayer.ops import spike_matmul
-from keras_slayer.ops.matmul_layer import matmul_layer
+from keras_slayer.ops.synapses.matmul import matmul_synapse
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -62,7 +61,9 @@ class SpikingDense(WeightedSpikingLayer):
         self.built = True
 
     def call(self, inputs):
-        return self._weigh_and_fire(spike_matmul, matmul_layer, inputs)
+        spikes, kernel, bias = self._operands(inputs)
+        z = matmul_synapse(spikes, kernel) + bias
+        return self._fire(z)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

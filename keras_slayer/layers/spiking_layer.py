@@ -8,6 +8,8 @@ import tensorflow as tf
 from keras_slayer import neurons
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers.dtypes import as_spikes
+from keras_slayer.ops import explanation
+from keras_slayer.ops.synapses.synaptic_input import fire
 from keras_slayer.quantization import quantize_weights
 
 
@@ -34,8 +36,13 @@ class SpikingLayer(keras.layers.Layer):
             return "float32"
         return self.compute_dtype
 
-    def _fire(self, synaptic_input):
-        spikes, _ = self.neuron.fire(synaptic_input)
+    def __call__(self, *args, **kwargs):
+        with explanation.layer(self.name):
+            return super().__call__(*args, **kwargs)
+
+    def _fire(self, z):
+        """Spikes of neurons with the synaptic input ``z``: a tensor, or what a synapse returns."""
+        spikes, _ = fire(z, self.neuron)
         return tf.cast(spikes, self.compute_dtype)
 
     def get_config(self) -> dict:
@@ -104,16 +111,11 @@ class WeightedSpikingLayer(SpikingLayer):
             return kernel
         return quantize_weights(kernel, self.neuron.weight_bits)
 
-    def _weigh_and_fire(self, synapse, layer, spikes):
-        """Spikes of ``synapse(spikes, kernel)`` plus bias, in one pass by ``layer`` if it can."""
+    def _operands(self, inputs):
+        """Spikes, kernel and bias (or None) in the dtype of the synapse."""
         dtype = self._synapse_dtype()
-        spikes, kernel = as_spikes(spikes, dtype), tf.cast(self.quantized_kernel(), dtype)
         bias = None if self.bias is None else tf.cast(self.bias, dtype)
-        if self.neuron.spec is None:
-            z = synapse(spikes, kernel)
-            return self._fire(z if bias is None else z + bias)
-        fired, _ = layer(spikes, kernel, bias, self.neuron.spec)
-        return tf.cast(fired, self.compute_dtype)
+        return as_spikes(inputs, dtype), tf.cast(self.quantized_kernel(), dtype), bias
 
     def get_config(self) -> dict:
         return {

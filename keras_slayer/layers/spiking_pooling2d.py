@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_slayer import checks, neurons
 from keras_slayer.layers.dtypes import as_spikes
-from keras_slayer.layers.spatial import check_axes, padding_name, pair, window_size
+from keras_slayer.layers.spatial import check_axes, padding_name, pair
 from keras_slayer.layers.spiking_layer import SpikingLayer
-from keras_slayer.ops.sum_pool2d import SumPool2D, sum_pool2d_layer
+from keras_slayer.ops.synapses.geometry import Window2D
+from keras_slayer.ops.synapses.sum_pool2d import sum_pool2d_synapse
 from keras_slayer.quantization import weight_max, weight_step
 
 
@@ -93,24 +93,20 @@ class SpikingSumPooling2D(SpikingLayer):
         self.built = True
 
     def call(self, inputs):
-        dtype, geometry = self._synapse_dtype(), (self.pool_size, self.strides, self.padding)
-        if self.neuron.spec is None:
-            spikes = tf.cast(inputs, dtype)
-            fired = self._fire(SumPool2D.of(spikes, self._tap, *geometry).product(spikes))
-        else:
-            spikes = as_spikes(inputs, dtype)
-            fired, _ = sum_pool2d_layer(spikes, self._tap, self.neuron.spec, *geometry, dtype)
-        fired.set_shape(self.compute_output_shape(inputs.shape))
-        return tf.cast(fired, self.compute_dtype)
+        dtype = self._synapse_dtype()
+        z = sum_pool2d_synapse(
+            as_spikes(inputs, dtype),
+            self.pool_size,
+            strides=self.strides,
+            padding=self.padding,
+            weight=self._tap,
+            dtype=dtype,
+        )
+        return self._fire(z)
 
     def compute_output_shape(self, input_shape):
-        image = [
-            window_size(size, window, stride, self.padding)
-            for size, window, stride in zip(
-                input_shape[2:4], self.pool_size, self.strides, strict=True
-            )
-        ]
-        return (*input_shape[:2], *image, input_shape[4])
+        window = Window2D(self.pool_size, self.strides, self.padding)
+        return (*input_shape[:2], *window.output_size(input_shape[2:4]), input_shape[4])
 
     def get_config(self) -> dict:
         return {

@@ -5,18 +5,17 @@ a native C++ op where the library is available (``backend()`` says) and the same
 mathematics in plain TensorFlow otherwise.
 """
 
-from keras_slayer.ops.cuba import cuba, loihi_cuba
+from keras_slayer.neurons.kernels import alpha_kernel
 from keras_slayer.ops.delay import delay
-from keras_slayer.ops.library import backend
-from keras_slayer.ops.spike_conv2d import spike_conv2d
-from keras_slayer.ops.spike_matmul import spike_matmul
-from keras_slayer.ops.srm import srm, srm_fir
-from keras_slayer.ops.temporal_filter import (
-    alpha_filter,
-    alpha_kernel,
-    exponential_filter,
-    temporal_filter,
-)
+from keras_slayer.ops.explanation import explain
+from keras_slayer.ops.filters import alpha_filter, exponential_filter, temporal_filter
+from keras_slayer.ops.library import backend, library_path, load
+from keras_slayer.ops.neurons import cuba, loihi_cuba, response, srm
+from keras_slayer.ops.srm_fir import srm_fir
+from keras_slayer.ops.synapses.conv2d import spike_conv2d
+from keras_slayer.ops.synapses.matmul import spike_matmul
+from keras_slayer.ops.synapses.sum_pool2d import sum_pool2d
+from keras_slayer.ops.synapses.synaptic_input import fire
 
 __all__ = [
     "alpha_filter",
@@ -24,11 +23,17 @@ __all__ = [
     "backend",
     "cuba",
     "delay",
+    "explain",
     "exponential_filter",
+    "fire",
+    "library_path",
+    "load",
     "loihi_cuba",
+    "response",
     "spike_conv2d",
     "spike_matmul",
     "srm",
     "srm_fir",
+    "sum_pool2d",
     "temporal_filter",
 ]

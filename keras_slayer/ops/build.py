@@ -8,7 +8,7 @@ process.
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -19,10 +19,14 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 
 SOURCES = pathlib.Path(__file__).parent / "csrc"
 
-# The kernels are compiled once per instruction set and chosen at run time.
+# The kernels of an installed library are compiled once per instruction set and chosen at run
+# time. A library in the user's cache has the one set that it was compiled for, and its name says
+# which: a home folder may be shared by machines with different processors.
 INSTRUCTION_SETS = {
     "x86_64": {
         "baseline": ["-msse4.2"],
@@ -40,6 +44,13 @@ INSTRUCTION_SETS = {
 KERNEL_FLAGS = ["-O3", "-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"]
 COMMON_FLAGS = ["-std=c++17", "-fPIC", "-fvisibility=hidden", "-fvisibility-inlines-hidden"]
 
+TEMPORARY = ".building-"  # how the name of a folder that is compiled in begins
+# The last two are of version 0.1.
+LEFTOVERS = [f"{TEMPORARY}*", "._native-*.so.*", "_native-*.lock"]
+
+_OTHER_COMPILER = (
+    "Another compiler may help (CXX=clang++); 'python -m keras_slayer.ops build' tries again"
+)
 _FLAGS_PROGRAM = """
 import json, tensorflow as tf
 print(json.dumps({"version": tf.__version__, "compile": tf.sysconfig.get_compile_flags(),
@@ -48,7 +59,11 @@ print(json.dumps({"version": tf.__version__, "compile": tf.sysconfig.get_compile
 
 
 class BuildError(RuntimeError):
-    """The native library could not be compiled; the message says why."""
+    """The native library could not be compiled; the message says why, ``remedy`` what helps."""
+
+    def __init__(self, message: str, remedy: str):
+        super().__init__(message)
+        self.remedy = remedy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,76 +94,178 @@ def installed_tensorflow() -> TensorFlowFlags | None:
     return TensorFlowFlags(**json.loads(result.stdout.splitlines()[-1]))
 
 
+def instruction_sets() -> dict[str, list[str]]:
+    """The instruction sets of this kind of machine, from the least to the most, with flags."""
+    return INSTRUCTION_SETS.get(platform.machine(), {"baseline": []})
+
+
+def processor_flags() -> set[str]:
+    """What Linux says of this processor; nothing where it does not."""
+    try:
+        lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return set()
+    return set(next((line for line in lines if line.startswith("flags")), "").split())
+
+
+def processor_set(limit: str = "") -> str:
+    """The most that this processor has of the instruction sets, at most ``limit``."""
+    has, best = processor_flags(), "baseline"
+    for name, flags in list(instruction_sets().items())[1:]:
+        needs = {flag.removeprefix("-m") for flag in flags if "=" not in flag}
+        if best == limit or not needs <= has:
+            break
+        best = name
+    return best
+
+
 def sources_digest() -> str:
     """Eight hex digits that change whenever the C++ sources or flags do."""
-    digest = hashlib.sha256()
-    for path in [*sorted(SOURCES.iterdir()), pathlib.Path(__file__)]:
-        digest.update(path.name.encode())
+    digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())
+    for path in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(SOURCES).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 
 
-def library_name(tensorflow_version: str) -> str:
-    """File name of the library: one per TensorFlow and state of the sources."""
-    return f"_native-tf{tensorflow_version}-{sources_digest()}.so"
+def library_name(tensorflow_version: str, instruction_set: str | None = None) -> str:
+    """File name of the library: one per TensorFlow, kind of machine and state of the sources.
+
+    With ``instruction_set``, of the library that has this one alone.
+    """
+    words = ["_native", f"tf{tensorflow_version}", platform.machine(), instruction_set]
+    return "-".join([*filter(None, words), sources_digest()]) + ".so"
 
 
-def _compiler() -> str:
+def compiler() -> str:
+    """The path of the C++ compiler.
+
+    Raises:
+        BuildError: there is none.
+    """
     wish = os.environ.get("CXX", "g++")
     found = shutil.which(wish)
     if found is None:
-        raise BuildError(f"no C++ compiler: {wish!r} is not on the PATH")
+        raise BuildError(
+            f"no C++ compiler: {wish!r} is not on the PATH",
+            "Install g++ (for example: apt install g++) and run 'python -m keras_slayer.ops build'",
+        )
     return found
 
 
-def _run(command: list[str]) -> None:
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode != 0:
-        errors = [line for line in result.stderr.splitlines() if "error" in line.lower()]
-        shown = "\n".join(errors[:5]) or result.stderr[-2000:]
-        raise BuildError(f"{' '.join(command[:1] + command[-3:])} failed:\n{shown}")
-
-
-def _commands(flags: TensorFlowFlags, folder: pathlib.Path) -> list[list[str]]:
-    """The compile commands, each ending in ``-c source -o object``."""
-    compiler = _compiler()
+def _commands(
+    flags: TensorFlowFlags, folder: pathlib.Path, sets: list[str], single: bool
+) -> list[list[str]]:
+    """The compile commands, each ending in ``-c source -o object``; the slow ones first."""
+    start = [compiler(), *COMMON_FLAGS, f"-iquote{SOURCES}"]
     # As system headers TensorFlow's do not warn.
     tensorflow = [f.replace("-I", "-isystem", 1) for f in flags.compile if "std=" not in f]
-    sets = INSTRUCTION_SETS.get(platform.machine(), {"baseline": []})
-    commands = []
-    for source in sorted(SOURCES.glob("*_op.cc")):  # the slow ones first
-        target = str(folder / f"{source.stem}.o")
-        commands.append(
-            [compiler, *COMMON_FLAGS, "-O2", *tensorflow, "-c", str(source), "-o", target]
-        )
-    for source in sorted(SOURCES.glob("*_cpu.cc")):
-        for name, isa_flags in sets.items():
-            target = str(folder / f"{source.stem}_{name}.o")
-            options = [*COMMON_FLAGS, *KERNEL_FLAGS, *isa_flags, f"-DKS_ISA={name}"]
-            commands.append([compiler, *options, "-c", str(source), "-o", target])
-    target = str(folder / "dispatch.o")
-    commands.append(
-        [compiler, *COMMON_FLAGS, "-O2", "-c", str(SOURCES / "dispatch.cc"), "-o", target]
+    sources = sorted(SOURCES.rglob("*.cc"), key=lambda path: (-path.stat().st_size, path))
+    ops = [path for path in sources if path.name.endswith("_op.cc")]
+    kernels = [path for path in sources if path.name.endswith("_cpu.cc")]
+    rest = [path for path in sources if path not in ops and path not in kernels]
+    # All ops as one source: TensorFlow's headers take 5 s to read, each of the ops under 1 s.
+    together = folder / "ops.cc"
+    together.write_text("".join(f'#include "{p.relative_to(SOURCES)}"\n' for p in sorted(ops)))
+    only = [f"-DKS_ONLY_ISA={sets[0]}"] if single else []
+    commands = [[*start, "-O2", *only, *tensorflow, "-c", str(together)]]
+    for source in kernels:
+        for name in sets:
+            options = [*KERNEL_FLAGS, *instruction_sets()[name], f"-DKS_ISA={name}"]
+            commands.append([*start, *options, "-c", str(source)])
+    commands += [[*start, "-O2", *only, "-c", str(source)] for source in rest]
+    return [[*command, "-o", str(folder / f"{i}.o")] for i, command in enumerate(commands)]
+
+
+def _run(
+    commands: list[list[str]], folder: pathlib.Path, progress: Callable[[int, int], None]
+) -> None:
+    """Runs commands, as many at once as there are cores; stops all at the first that fails."""
+    waiting, running, done = list(enumerate(commands)), {}, 0
+    try:
+        while waiting or running:
+            while waiting and len(running) < cores():
+                index, command = waiting.pop(0)
+                # A file: the messages of TensorFlow's headers are more than a pipe holds.
+                with open(folder / f"{index}.log", "wb") as log:
+                    running[index] = _start(command, log)
+            for index in [
+                index for index, process in running.items() if process.poll() is not None
+            ]:
+                if running.pop(index).returncode != 0:
+                    raise _failure(commands[index], folder / f"{index}.log")
+                done += 1
+            progress(done, len(commands))
+            time.sleep(0.05)
+    finally:
+        for process in running.values():
+            process.kill()
+            process.wait()
+
+
+def _start(command: list[str], log) -> subprocess.Popen:
+    try:
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    except OSError as error:
+        raise BuildError(f"{command[0]} does not run: {error.strerror}", _OTHER_COMPILER) from error
+
+
+def cores() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def _failure(command: list[str], log: pathlib.Path) -> BuildError:
+    text = log.read_text(errors="replace")
+    errors = [line for line in text.splitlines() if "error" in line.lower()]
+    shown = "\n".join(errors[:5]) or text[-2000:]
+    return BuildError(
+        f"{' '.join(command[:1] + command[-3:])} failed:\n{shown}",
+        _OTHER_COMPILER,
     )
-    return commands
 
 
-def build_library(output: pathlib.Path, flags: TensorFlowFlags) -> None:
+def build_library(
+    output: pathlib.Path,
+    flags: TensorFlowFlags,
+    instruction_set: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> None:
     """Compiles and links the library to ``output``, which appears whole or not at all.
+
+    Args:
+        output: the file. Its record is the caller's to write (``record.py``).
+        flags: of the TensorFlow that it is for.
+        instruction_set: the only one to compile for; default: all, chosen at run time.
+        progress: is called many times a second with the number of commands done and of all.
 
     Raises:
         BuildError: no compiler, or it failed; names the command and its errors.
     """
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="keras_slayer_build_") as temporary:
+    single = instruction_set is not None
+    with tempfile.TemporaryDirectory(
+        prefix=TEMPORARY, dir=output.parent, ignore_cleanup_errors=True
+    ) as temporary:
         folder = pathlib.Path(temporary)
-        commands = _commands(flags, folder)
-        with concurrent.futures.ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-            list(pool.map(_run, commands))
+        sets = [instruction_set] if single else list(instruction_sets())
+        commands = _commands(flags, folder, sets, single)
+        _run(commands, folder, progress)
+        linked = folder / output.name
         objects = [command[-1] for command in commands]
-        linked = output.with_name(f".{output.name}.{os.getpid()}")
-        try:
-            _run([commands[0][0], *objects, *flags.link, "-shared", "-o", str(linked)])
-            os.replace(linked, output)
-        finally:
-            linked.unlink(missing_ok=True)
+        _run(
+            [[compiler(), "-shared", *objects, *flags.link, "-o", str(linked)]],
+            folder,
+            lambda done, total: None,
+        )
+        os.replace(linked, output)
+
+
+def remove_leftovers(folder: pathlib.Path) -> None:
+    """Removes what killed builds left in a folder. No other build may run there meanwhile."""
+    for path in [path for pattern in LEFTOVERS for path in folder.glob(pattern)]:
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                path.unlink()

@@ -1,9 +1,10 @@
 """Finds, builds where needed, and loads the native op library, on first use.
 
 The library is tied to one TensorFlow. It is looked for beside this file (built
-by the install) and in the user's cache; where neither has one for the
-TensorFlow in use, it is compiled into the cache, once per version. Where that
-fails, the reference ops serve, with one warning that says why.
+by the install) and in the user's cache; where neither has a whole one for the
+TensorFlow in use, it is compiled into the cache, once, for the instruction set of
+this processor. Where that fails, the reference ops serve, with one warning that
+says why.
 
 Environment:
     KERAS_SLAYER_OPS: ``native`` or ``reference`` forces one; ``native`` turns
@@ -15,123 +16,156 @@ Environment:
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import pathlib
-import sys
 import threading
-import time
 import warnings
 
 import tensorflow as tf
 
-from keras_slayer.ops import build
+from keras_slayer.ops import build, cache, record
 
 _lock = threading.Lock()
 _loaded = None  # the module of native ops, False for the reference, None if unasked
+_path = None  # the file it is from
 
 
-def cache_folder() -> pathlib.Path:
-    """Where libraries built on first use are kept."""
-    default = os.path.join(os.path.expanduser("~"), ".cache", "keras_slayer")
-    return pathlib.Path(os.environ.get("KERAS_SLAYER_CACHE", default))
-
-
-def tensorflow_flags() -> build.TensorFlowFlags:
-    """The flags of the TensorFlow that is imported here."""
-    return build.TensorFlowFlags(
-        tf.__version__, tf.sysconfig.get_compile_flags(), tf.sysconfig.get_link_flags()
-    )
+def packaged_library() -> pathlib.Path:
+    """Where the install puts the library for this TensorFlow: it has all instruction sets."""
+    return pathlib.Path(__file__).parent / build.library_name(tf.__version__)
 
 
 def find_library() -> pathlib.Path | None:
-    """The library for this TensorFlow and these sources, if there is one."""
-    name = build.library_name(tf.__version__)
-    for folder in (pathlib.Path(__file__).parent, cache_folder()):
-        if (folder / name).is_file():
-            return folder / name
+    """The first library for this TensorFlow and these sources that is whole, if there is one."""
+    for path in (packaged_library(), cache.cached_library()):
+        if not record.fault(path):
+            return path
     return None
 
 
-@contextlib.contextmanager
-def _exclusive(path: pathlib.Path):
-    """One process at a time; the others wait."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+def damaged_libraries() -> dict[pathlib.Path, str]:
+    """Libraries that are there but are not used, and what is wrong with each."""
+    paths = [path for path in (packaged_library(), cache.cached_library()) if path.exists()]
+    faults = {path: record.fault(path) or record.read(path).get("failure") for path in paths}
+    return {path: found for path, found in faults.items() if found}
 
 
-def build_into_cache() -> pathlib.Path:
-    """Compiles the library for this TensorFlow into the cache, if it is not there yet.
-
-    Raises:
-        keras_slayer.ops.build.BuildError: it cannot be compiled here.
-    """
-    target = cache_folder() / build.library_name(tf.__version__)
+def _open(path: pathlib.Path):
+    """The ops of a library that is whole."""
     try:
-        with _exclusive(target.with_suffix(".lock")):
-            if not target.is_file():
-                start = time.monotonic()
-                print(
-                    f"keras_slayer: compiling the native ops for TensorFlow {tf.__version__} "
-                    f"(once, about 40 s) ...",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                build.build_library(target, tensorflow_flags())
-                print(
-                    f"keras_slayer: compiled in {time.monotonic() - start:.0f} s: {target}",
-                    file=sys.stderr,
-                )
-    except OSError as error:
-        raise build.BuildError(f"cannot write to the cache: {error}") from error
-    return target
+        return tf.load_op_library(str(path))
+    except tf.errors.NotFoundError as error:
+        raise build.BuildError(
+            f"{path} does not load: {error.message}",
+            "'python -m keras_slayer.ops build' compiles it again",
+        ) from error
 
 
-def _choice(variable: str, *allowed: str) -> str:
-    """The value of an environment variable; empty where it is unset."""
-    wish = os.environ.get(variable, "")
-    if wish not in ("", *allowed):
-        raise ValueError(
-            f"{variable} must be {', '.join(map(repr, allowed))} or unset. "
-            f"Received: {variable}={wish!r}"
-        )
-    return wish
+def _load_native(again: bool):
+    """The module of native ops and its file: the first that loads, or one compiled for it.
+
+    A library that is whole but does not load (compiled against another TensorFlow of the same
+    version, say) is compiled again, once: if the new one does not load either, its record says
+    so, and later processes do not try again, but for ``again``.
+    """
+    unusable, cached = None, cache.cached_library()
+    for path in (packaged_library(), cached):
+        if record.fault(path):
+            continue
+        before = cache.identity(path)
+        try:
+            return _open(path), path
+        except build.BuildError:
+            if path == cached:
+                unusable = before
+                if record.read(path).get("failure") and not again:
+                    raise
+    cache.build_into_cache(unusable)
+    try:
+        return _open(cached), cached
+    except build.BuildError as error:
+        record.write(cached, failure=str(error))
+        raise
 
 
 def _load():
-    wish = _choice("KERAS_SLAYER_OPS", "native", "reference")
-    _choice("KERAS_SLAYER_ISA", "baseline", "avx2", "avx512")  # read by dispatch.cc
+    wish = cache.choice("KERAS_SLAYER_OPS", "native", "reference")
+    cache.instruction_set()  # a typing error is one for the reference, too
     if wish == "reference":
-        return False
+        return False, None
     try:
-        return tf.load_op_library(str(find_library() or build_into_cache()))
-    except (build.BuildError, tf.errors.NotFoundError) as error:
+        return _load_native(again=False)
+    except build.BuildError as error:
         if wish == "native":
-            raise RuntimeError(f"The native ops are not available: {error}") from error
+            raise RuntimeError(
+                f"The native ops are not available: {error}. {error.remedy}."
+            ) from error
         warnings.warn(
-            f"keras_slayer runs on its reference ops, many times slower: {error}. Install g++ "
-            "(for example: apt install g++) and run 'python -m keras_slayer.ops build'; "
+            f"keras_slayer runs on its reference ops, many times slower: {error}. {error.remedy}. "
             "KERAS_SLAYER_OPS=reference silences this.",
             RuntimeWarning,
             stacklevel=2,
         )
-        return False
+        return False, None
 
 
 @tf.autograph.experimental.do_not_convert
 def native():
     """The module of native ops, or None where the reference ops are in use."""
-    global _loaded
+    global _loaded, _path
     if _loaded is None:
         with _lock:
             if _loaded is None:
-                _loaded = _load()
+                _loaded, _path = _load()
     return _loaded or None
 
 
 def backend() -> str:
     """Which ops are in use: ``"native"`` or ``"reference"``."""
     return "reference" if native() is None else "native"
+
+
+def load() -> str:
+    """Loads the native ops now; without it, the first layer or op that runs does.
+
+    A SavedModel (``model.export(folder)``) holds the native ops by name, and
+    TensorFlow must know them before it reads the file. ``import keras_slayer`` does
+    not load them, so that it stays cheap and never compiles::
+
+        import keras_slayer as ks
+        import tensorflow as tf
+
+        ks.ops.load()
+        network = tf.saved_model.load(folder)
+
+    Without ``load`` this fails with ``Op type not registered 'KerasSlayer>...'``.
+    A ``.keras`` file needs none: after ``import keras_slayer``,
+    ``keras.models.load_model`` makes the layers, and they load the ops.
+
+    Where there is no library for this TensorFlow yet, it is compiled (see
+    ``python -m keras_slayer.ops``).
+
+    Returns:
+        ``"native"``, or ``"reference"`` where the library cannot be had or
+        ``KERAS_SLAYER_OPS=reference`` forbids it. A SavedModel that was saved with
+        native ops cannot be loaded then.
+
+    Raises:
+        RuntimeError: no library although ``KERAS_SLAYER_OPS=native``; says why.
+    """
+    return backend()
+
+
+def load_or_compile() -> None:
+    """Loads the native ops whatever the environment asks; compiles anew what does not load.
+
+    Raises:
+        keras_slayer.ops.build.BuildError: there are none to be had; says why.
+    """
+    global _loaded, _path
+    with _lock:
+        _loaded, _path = _load_native(again=True)
+
+
+def library_path() -> pathlib.Path | None:
+    """The file of the native ops in use (for TensorFlow Serving, say); None for the reference."""
+    return None if native() is None else _path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.ops import library, reference
+from keras_slayer.ops import library, selection
 
 
 @tf.autograph.experimental.do_not_convert
@@ -27,9 +27,9 @@ def quantize(weights, step: float, low: float, high: float):
         ValueError: weights of another dtype.
     """
     weights = checks.tensor(weights, "weights")
+    if selection.choose("quantize", weights=weights.shape).is_reference:
+        return reference_quantize(weights, step, low, high)
     native = library.native()
-    if native is None:
-        return reference.quantize(weights, step, low, high)
     grid = {"step": step, "low": low, "high": high}
 
     @tf.custom_gradient
@@ -41,5 +41,18 @@ def quantize(weights, step: float, low: float, high: float):
             return native.keras_slayer_quantize_grad(weights=fixed, grad=grad, **grid)
 
         return native.keras_slayer_quantize(weights=fixed, **grid), gradient
+
+    return straight_through(weights)
+
+
+def reference_quantize(weights, step: float, low: float, high: float):
+    """The same in plain TensorFlow."""
+
+    @tf.custom_gradient
+    def straight_through(w):
+        rounded = tf.round(w / step) * step
+        inside = tf.logical_and(rounded >= low, rounded <= high)
+        clipped = tf.clip_by_value(rounded, low, high)
+        return clipped, lambda grad: tf.where(inside, grad, tf.zeros_like(grad))
 
     return straight_through(weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import numpy as np
 from keras_slayer.visualization.style import FAINT, INK, OTHER, PANE, heading, new_figure, save
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from keras_slayer.export.mapping.mapping import LayerMapping, Mapping
 
 _COLOURS = ("#0077BB", "#EE7733", "#009988", "#AA4499", "#33BBEE", "#999933", "#EE3377", "#8A9097")
@@ -22,7 +25,9 @@ _LINE = 0.21  # inches from line to line of the table
 _NUMBERED_CHIPS = 2  # with more, the cores are too small for the number of their layer
 
 
-def plot_core_map(mapping: Mapping, path=None, *, title: str | None = None):
+def plot_core_map(
+    mapping: Mapping, path: str | os.PathLike | None = None, *, title: str | None = None
+) -> Figure:
     """The cores of each chip, in the colour of their layer, the fuller the darker.
 
     "Full" is by the tightest resource of a core: compartments, input axons, output axons or

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import math
+import os
 import pathlib
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_slayer.visualization.style import INK, heading, new_figure, save
 
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
+    from numpy.typing import ArrayLike
+
+    from keras_slayer.layers import DelayLayer
+
 _COLOURS = "cividis"  # even steps of lightness, also for colour-blind readers
 
 
 def plot_delay_maps(
-    delays,
-    path=None,
+    delays: DelayLayer | ArrayLike,
+    path: str | os.PathLike | None = None,
     *,
     dt: float = 1.0,
     names: Sequence[str] | None = None,
     columns: int | None = None,
     longest: float | None = None,
     title: str | None = None,
-    figure=None,
-):
+    figure: FigureBase | None = None,
+) -> FigureBase:
     """The delays of each channel as an image, all on one scale: dark is early, bright is late.
 
     Args:
-        delays: a `DelayLayer(per="neuron")` behind an image, or its delays in ms, `(height, width,
+        delays: a `DelayLayer(per="neuron")` after an image, or its delays in ms, `(height, width,
             channels)`.
         path: file to write as well, in a format of its suffix (.png, .svg, .pdf).
         dt: ms per step: delays are drawn as the layer applies them, in whole steps. A layer has a
@@ -51,7 +59,7 @@ def plot_delay_maps(
     delays = np.asarray(delays, dtype=float)
     if delays.ndim != 3 or delays.size == 0 or not (np.isfinite(delays) & (delays >= 0)).all():
         raise ValueError(
-            "`delays` must be a DelayLayer(per='neuron') behind an image, or finite delays >= 0 of "
+            "`delays` must be a DelayLayer(per='neuron') after an image, or finite delays >= 0 of "
             f"shape (height, width, channels). Received: an array of shape {delays.shape}"
         )
     maps = np.moveaxis(np.floor(delays / dt) * dt, -1, 0)

@@ -1,7 +1,11 @@
 """The pictures."""
 
+from __future__ import annotations
+
+import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,11 +27,25 @@ from keras_slayer.visualization.style import (
     style_axes,
 )
 
+if TYPE_CHECKING:
+    from keras.callbacks import History
+    from matplotlib.axes import Axes
+    from matplotlib.figure import FigureBase
+    from numpy.typing import ArrayLike
+
+    from keras_slayer.events import Events
+
 _SUFFIXES = (".png", ".svg", ".pdf")
 _NAMED_ROWS = 32  # a raster with more rows has no room for a name and a count on each
 
 
-def plot_events(events_or_spikes, *, dt: float = 1.0, title: str | None = None, figure=None):
+def plot_events(
+    events_or_spikes: Events | Mapping[str, ArrayLike] | ArrayLike,
+    *,
+    dt: float = 1.0,
+    title: str | None = None,
+    figure: FigureBase | None = None,
+) -> FigureBase:
     """One recording of an event camera: in space and time, and as the image it adds up to.
 
     Args:
@@ -65,15 +83,15 @@ def plot_events(events_or_spikes, *, dt: float = 1.0, title: str | None = None, 
 
 
 def plot_raster(
-    spikes,
+    spikes: ArrayLike,
     *,
     dt: float = 1.0,
     names: Sequence[str] | None = None,
     winner: int | None = None,
     label: int | None = None,
     title: str | None = None,
-    ax=None,
-):
+    ax: Axes | None = None,
+) -> FigureBase:
     """Spike trains, one row per neuron, time in milliseconds from left to right.
 
     Args:
@@ -132,7 +150,13 @@ def plot_raster(
     return ax.figure
 
 
-def plot_history(history, *, metric: str | None = None, title: str | None = None, figure=None):
+def plot_history(
+    history: History | Mapping[str, Sequence[float]],
+    *,
+    metric: str | None = None,
+    title: str | None = None,
+    figure: FigureBase | None = None,
+) -> FigureBase:
     """Learning curves: loss, and below it a metric, of training and validation.
 
     Args:
@@ -168,7 +192,14 @@ def plot_history(history, *, metric: str | None = None, title: str | None = None
 
 
 def summary_figure(
-    path, *, input_spikes, output_spikes, label: int, history, dt: float = 1.0, names=None
+    path: str | os.PathLike,
+    *,
+    input_spikes: Events | Mapping[str, ArrayLike] | ArrayLike,
+    output_spikes: ArrayLike,
+    label: int,
+    history: History | Mapping[str, Sequence[float]],
+    dt: float = 1.0,
+    names: Sequence[str] | None = None,
 ) -> pathlib.Path:
     """Draw a network at work, what goes in, what comes out and how it learned, to a file.
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from keras_slayer.metrics import match_spikes
 from keras_slayer.visualization.style import INK, WRONG, heading, new_figure, style_axes
 
+if TYPE_CHECKING:
+    from matplotlib.figure import FigureBase
+    from numpy.typing import ArrayLike
+
 _MARKED_ROWS = 32  # up to here each spike is a line, beyond it a dot
 
 
 def plot_spike_trains(
-    target,
-    output,
+    target: ArrayLike,
+    output: ArrayLike,
     *,
     tolerance: float = 2.0,
     dt: float = 1.0,
     origin: str = "upper",
     title: str | None = None,
-    figure=None,
-):
+    figure: FigureBase | None = None,
+) -> FigureBase:
     """A target raster and an output raster side by side, with what differs in red.
 
     On the left the target, where spikes that the output misses are red; on the right the output,

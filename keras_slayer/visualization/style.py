@@ -1,8 +1,8 @@
 """The look that all pictures share, and how they reach a file."""
 
-import os
 import pathlib
-import tempfile
+
+from keras_slayer.files import writing
 
 ON, OFF = "#0077BB", "#CC3311"
 RIGHT, WRONG = ON, OFF
@@ -11,7 +11,7 @@ _DPI = 200
 
 
 def new_figure(width: float, height: float):
-    """An empty white figure, `width` x `height` inches, that no global state knows of."""
+    """An empty white figure, `width` x `height` inches, of which pyplot knows nothing."""
     try:
         from matplotlib.figure import Figure
     except ImportError as error:
@@ -38,9 +38,7 @@ def style_axes(ax):
 
 
 def save(figure, path: pathlib.Path):
-    """Write to a temporary name in the same folder, then rename: no reader sees half a file."""
+    """Write the figure to `path`, whole or not at all, in the format of its suffix."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".", dir=path.parent) as folder:
-        temporary = pathlib.Path(folder, path.name)
+    with writing(path) as temporary:
         figure.savefig(temporary, dpi=_DPI)
-        os.replace(temporary, path)

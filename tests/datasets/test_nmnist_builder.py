@@ -1,7 +1,9 @@
 """The tfds builder of N-MNIST: dummy archives of 5 + 3 recordings, and the real sample."""
 
+import io
 import pathlib
 import shutil
+import warnings
 import zipfile
 
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 import keras_slayer.datasets
+from keras_slayer.datasets import sources
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
 from keras_slayer.events import Events, decode_nmnist, spike_pipeline
 
@@ -146,11 +149,87 @@ def archives_with(folder, name, data):
             r"Train\.zip/Train/3/00001\.bin: event at byte 5 is off the sensor: y=34, x=0",
         ),
         ("readme.txt", b"", r"Train\.zip: no recordings of the form <label>/<id>\.bin"),
+        ("3/00001.bin", b"", r"Train/3/00001\.bin: a recording must have events.*none, at byte 0"),
+        (
+            "3/00001.bin",
+            bytes([0, 0, 0, 0, 9]) + bytes(5),
+            r"Train/3/00001\.bin: time runs backwards at byte 5: 0 us after 9 us",
+        ),
+        (
+            "3/00001.bin",
+            bytes(100_000_000),
+            r"Train/3/00001\.bin: a recording may have 5,000,000 bytes.*at byte 5000000",
+        ),
+        (
+            "3/00001.bin",
+            bytes([0, 240, 0, 0, 0]) * 300_000 + bytes(5),
+            r"Train/3/00001\.bin: a data set holds t up to 2147483647. Received: t=2457600000 in ",
+        ),
+        ("11/00001.bin", bytes(5), r"Train/11/00001\.bin: .* with a label from 0 to 9"),
+        ("00001.bin", bytes(5), r"Train/00001\.bin: a recording must be <label>/<id>\.bin"),
     ],
+    ids=lambda value: f"{len(value)} bytes" if isinstance(value, bytes) else value[:30],
 )
 def test_corrupt_archives_name_file_and_byte(tmp_path, name, data, message):
     with pytest.raises(ValueError, match=message):
         prepare(tmp_path, manual_dir=archives_with(tmp_path, name, data))
+
+
+def test_empty_archives_are_named(tmp_path):
+    for split in ("Train", "Test"):
+        zipfile.ZipFile(tmp_path / f"{split}.zip", "w").close()
+    shutil.copy(DUMMY / "Test.zip", tmp_path)
+    with pytest.raises(ValueError, match=r"Train\.zip: no recordings of the form"):
+        prepare(tmp_path, manual_dir=tmp_path)
+    (tmp_path / "Train.zip").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"Train\.zip is damaged or incomplete"):
+        prepare(tmp_path, manual_dir=tmp_path)
+
+
+@pytest.mark.parametrize("second", ["Train/3/00001.bin", "Copy/3/00001.bin"])
+def test_a_recording_that_is_there_twice_is_named(second, tmp_path):
+    archives_with(tmp_path, "3/00001.bin", bytes(5))
+    with (
+        zipfile.ZipFile(tmp_path / "Train.zip", "a") as archive,
+        warnings.catch_warnings(action="ignore"),  # zipfile's own
+    ):
+        archive.writestr(second, bytes(10))
+    with pytest.raises(
+        ValueError, match=rf"Train\.zip/{second}: the recording 3/00001 is in the archive twice"
+    ):
+        prepare(tmp_path, manual_dir=tmp_path)
+
+
+def test_one_archive_for_training_and_testing_is_refused(tmp_path):
+    for name in ("Train.zip", "Test.zip"):
+        shutil.copy(DUMMY / "Train.zip", tmp_path / name)
+    with pytest.raises(ValueError, match=r"Train\.zip and .*Test\.zip are the same archive"):
+        prepare(tmp_path, manual_dir=tmp_path)
+
+
+def test_files_that_begin_with_a_dot_are_no_recordings(tmp_path):
+    """An archive made on macOS has one such file beside each recording."""
+    archives_with(tmp_path, "3/00001.bin", bytes(5))
+    for split in ("Train", "Test"):
+        with zipfile.ZipFile(tmp_path / f"{split}.zip", "a") as archive:
+            archive.writestr(f"__MACOSX/{split}/3/._00001.bin", b"Mac OS X")
+    assert prepare(tmp_path, manual_dir=tmp_path).info.splits["train"].num_examples == 1
+
+
+def test_no_more_than_the_limit_is_unpacked():
+    class Endless:
+        asked = 0
+
+        def read(self, size=-1):
+            assert 0 <= size <= 1001
+            self.asked += size
+            return bytes(size)
+
+    file = Endless()
+    with pytest.raises(ValueError, match="it: a recording may have 1,000 bytes"):
+        sources.read_file(file, "it", 1000)
+    assert file.asked <= 1001
+    assert sources.read_file(io.BytesIO(bytes(1000)), "it", 1000) == bytes(1000)
 
 
 def test_damaged_archives_are_named(tmp_path, no_network):

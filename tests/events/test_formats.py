@@ -1,3 +1,7 @@
+import concurrent.futures
+import os
+import pathlib
+import threading
 import zipfile
 
 import numpy as np
@@ -55,6 +59,11 @@ def test_timer_overflows_move_later_events():
     assert ev.decode_nmnist(data) == Events(x=[1, 2, 3], y=[1, 2, 3], t=[100, 8199, 16392])
     # .bs1 has no rows, so no overflow events: neuron 9 * 256 + 240 is a neuron.
     assert ev.decode_bs1(data).x.tolist() == [257, 2544, 514, 2544, 771]
+
+
+@pytest.mark.parametrize("chosen", [settings(), settings(max_examples=50)])
+def test_generated_examples_depend_on_neither_time_nor_chance(chosen):
+    assert chosen.deadline is None and chosen.derandomize
 
 
 @given(data=st.binary(max_size=400))
@@ -118,6 +127,43 @@ def test_writers_refuse_what_does_not_fit_and_leave_the_file_alone(
         ev.write_events(path, events)
     assert path.read_bytes() == b"older"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_threads_may_write_to_one_path(tmp_path, monkeypatch):
+    """Each has a temporary file of its own: both are open at the same time here."""
+    path = tmp_path / "recording.bin"
+    both, write, open_now = threading.Barrier(2, timeout=30), pathlib.Path.write_bytes, []
+
+    def write_bytes(self, data):
+        open_now.append(self)
+        both.wait()
+        write(self, data)
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", write_bytes)
+    streams = [Events(x=[1] * size, t=range(size)) for size in (5, 7000)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        list(pool.map(ev.write_events, [path, path], streams))
+    assert len(set(open_now)) == 2
+    assert ev.read_events(path) in streams
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_links_are_followed_and_what_is_no_file_is_refused(tmp_path):
+    events = Events(x=[1], t=[2])
+    (tmp_path / "folder").mkdir()
+    target, link = tmp_path / "folder" / "recording.bin", tmp_path / "link.bin"
+    link.symlink_to(target)
+    for _ in range(2):  # a link to nothing, and to a file
+        ev.write_events(link, events)
+        assert link.is_symlink() and ev.read_events(target) == events
+    pipe = tmp_path / "pipe.bin"
+    os.mkfifo(pipe)
+    (tmp_path / "folder.bin").mkdir()
+    for path in (pipe, tmp_path / "folder.bin"):
+        with pytest.raises(ValueError, match=r"written to a file\. Received: path=.*r\.bin|pipe"):
+            ev.write_events(path, events)
+    assert pipe.is_fifo()
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_unknown_suffix(tmp_path):

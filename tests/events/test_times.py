@@ -16,6 +16,7 @@ from recordings import (
 )
 
 from keras_slayer.events import Events, spike_pipeline, to_spikes
+from keras_slayer.events.times import frame_end, steps_of
 
 
 def all_ways(events, **options):
@@ -82,6 +83,13 @@ def test_each_recording_of_a_batch_has_its_own_origin():
         assert to_spikes(empty, SHAPE, STEPS).shape == (0, STEPS, *SHAPE)
     pipeline = spike_pipeline(dataset_of(recordings), sensor_shape=SHAPE, steps=STEPS, batch_size=3)
     np.testing.assert_array_equal(spikes_of(pipeline), expected)
+
+
+@pytest.mark.parametrize("dt", [1.0, 0.001, 0.3, 0.1, 1 / 3, 1 / 7, 2.7, 20.0, 1e9])
+def test_the_end_of_a_frame_is_where_the_steps_end(dt):
+    for steps in (1, 3, 7, 10, 299, 300, 10**6 + 1):
+        end = frame_end(steps, dt)
+        assert steps_of([end - 1, end], dt).numpy().tolist() == [steps - 1, steps]
 
 
 @pytest.mark.parametrize("time", ["int16", "uint16", "int32", "uint32", "uint64"])

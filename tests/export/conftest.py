@@ -1,6 +1,7 @@
 """What the tests of the export share."""
 
 import pytest
+from netx_cases import image_network
 from random_networks import RandomNetworks
 
 from keras_slayer.export.formats import netx
@@ -23,3 +24,9 @@ def write_net(tmp_path):
 def random_networks():
     """random_networks(seed) -> a source of random networks and spikes."""
     return RandomNetworks
+
+
+@pytest.fixture
+def network():
+    """Conv, pool with groups, flatten, dense with delay and bias, on an image of H != W."""
+    return image_network()

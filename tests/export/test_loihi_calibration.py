@@ -9,8 +9,9 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.export import export_loihi
-from keras_slayer.export.report.calibration import RASTER_SPIKES, _raster
-from keras_slayer.export.report.samples import BATCH, batches
+from keras_slayer.export.report.calibration import RASTER_SPIKES
+from keras_slayer.export.report.measure import _raster
+from keras_slayer.export.samples import BATCH, batches
 from keras_slayer.export.simulation import energy
 
 STEPS = 25
@@ -88,7 +89,7 @@ def test_float_form_is_the_cuba_network():
     found = export_loihi(model, None, dry_run=True, calibration=(x, y)).calibration.variants[1]
     above = float(np.nextafter(np.float32(200 / 64), np.float32(9)))
     neuron = ks.CUBA(above, current_decay=1024 / 4096, voltage_decay=300 / 4096)
-    twin = keras.Sequential(
+    reference = keras.Sequential(
         [
             keras.Input((STEPS, 6, 5, 2)),
             ks.SpikingConv2D(3, 2, neuron=neuron),
@@ -96,8 +97,8 @@ def test_float_form_is_the_cuba_network():
             ks.SpikingDense(4, neuron=neuron),
         ]
     )
-    twin.set_weights([np.asarray(weight) for weight in model.weights])
-    out = np.asarray(twin(x))[:, :-2]  # two layers, two steps earlier than the chip
+    reference.set_weights([np.asarray(weight) for weight in model.weights])
+    out = np.asarray(reference(x))[:, :-2]  # two layers, two steps earlier than the chip
     assert found.spikes == out.sum() / 21
     expected = np.asarray(model(x))
     late = np.concatenate([np.zeros_like(out[:, :2]), out], axis=1)
@@ -125,6 +126,24 @@ def test_fewer_bits_are_compared_with_the_model_as_given():
     exact = export_loihi(coarse, None, dry_run=True, calibration=(x, y))
     assert exact.exact
     assert exact.calibration.variants[-1].differing == 0
+
+
+def test_accuracies_are_of_each_forms_own_decisions():
+    """Labels that the chip's decisions meet, and those of the model as given do not."""
+    model = build()
+    x, _ = data()
+    given = np.argmax(np.asarray(model(x)).sum(axis=1), axis=-1)
+    coarse = build(weight_bits=2)
+    for layer, fine in zip(coarse.layers[::2], model.layers[::2], strict=True):
+        layer.kernel.assign(fine.quantized_kernel())
+    labels = np.argmax(np.asarray(coarse(x)).sum(axis=1), axis=-1)
+    agreed = np.mean(given == labels)
+    assert agreed < 0.9
+    report = export_loihi(model, None, dry_run=True, calibration=(x, labels), weight_bits=2)
+    as_given, _, quantised, chip = report.calibration.variants
+    assert (as_given.accuracy, quantised.accuracy, chip.accuracy) == (agreed, 1.0, 1.0)
+    assert (as_given.same_decision, quantised.same_decision) == (1.0, agreed)
+    assert chip.same_decision == agreed
 
 
 def test_rasters_are_the_first_sample():

@@ -10,13 +10,14 @@ import pytest
 import keras_slayer as ks
 from keras_slayer.export.conversion.convert import to_loihi
 from keras_slayer.export.conversion.equivalent import (
+    GRID,
     NoEquivalentError,
     choose_pool_scale,
     choose_scale,
     equivalent_neuron,
     threshold_mantissa,
 )
-from keras_slayer.export.quantize import largest_synaptic_sum, to_grid
+from keras_slayer.export.quantize import largest_synaptic_sum
 
 NEURONS = {
     "srm": ks.SRM(threshold=3.0),
@@ -60,6 +61,33 @@ def test_decays_and_gain_by_hand():
     found, gain = equivalent_neuron(ks.CUBA(current_decay=0.25, voltage_decay=0.03), 8)
     assert (found.current_decay, found.voltage_decay) == (1024, 123)
     assert gain == pytest.approx(1.0, rel=2e-3)
+
+
+OTHER_GRADIENT = {
+    "surrogate": "triangle",
+    "surrogate_tau": 0.7,
+    "surrogate_scale": 0.2,
+    "gradient": "exodus",
+}
+
+
+def test_every_field_of_the_gradient_is_tried():
+    fields = {field.name: field.default for field in dataclasses.fields(ks.LoihiCUBA)}
+    of_gradient = {n for n in fields if n.startswith("surrogate") or n == "gradient"}
+    assert of_gradient == OTHER_GRADIENT.keys()
+    assert all(fields[name] != value for name, value in OTHER_GRADIENT.items())
+
+
+@pytest.mark.parametrize("field", OTHER_GRADIENT)
+@pytest.mark.parametrize("kind", [ks.SRM, ks.CUBA])
+def test_a_conversion_keeps_the_gradient(kind, field):
+    """In a layer as well: what is fine-tuned trains with the surrogate of the given model."""
+    neuron = kind(**{field: OTHER_GRADIENT[field]})
+    model = keras.Sequential([keras.Input((5, 6)), ks.SpikingDense(5, neuron=neuron)])
+    for found in (equivalent_neuron(neuron, 8)[0], to_loihi(model).layers[0].neuron):
+        assert isinstance(found, ks.LoihiCUBA)
+        for name in OTHER_GRADIENT:
+            assert getattr(found, name) == getattr(neuron, name)
 
 
 def test_an_srm_network_that_fires_once_per_spike_keeps_every_spike():
@@ -114,7 +142,7 @@ def test_scale_of_least_rounding_error(bits):
     kernel = np.random.default_rng(0).normal(0, 0.1, (60, 40))
 
     def error(scale):
-        return np.linalg.norm(to_grid(kernel * scale, bits) / 64 / scale - kernel)
+        return np.linalg.norm(GRID.nearest(kernel * scale, bits) / 64 / scale - kernel)
 
     scale = choose_scale(kernel, 1.0, bits)
     largest = np.abs(kernel).max()
@@ -126,7 +154,7 @@ def test_scale_of_least_rounding_error(bits):
 
 def test_scale_leaves_room_for_the_synaptic_sum():
     kernel = np.abs(np.random.default_rng(0).normal(0, 1, (2000, 3)))
-    eight, two = (to_grid(kernel * choose_scale(kernel, 1.0, bits), bits) for bits in (8, 2))
+    eight, two = (GRID.nearest(kernel * choose_scale(kernel, 1.0, bits), bits) for bits in (8, 2))
     assert 20_000 < largest_synaptic_sum(eight) <= 32768
     # With two bits such small weights would all be zero.
     assert largest_synaptic_sum(two) > 32768

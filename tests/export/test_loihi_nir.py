@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import time
+from fractions import Fraction
 
 import h5py
 import nir
@@ -12,6 +13,7 @@ import nir_cases
 import numpy as np
 import plain_loihi
 import pytest
+from nir_runner import DT, FIRES, in_order, linear, read, run, to_nir
 
 from keras_slayer.export.formats import nir as writer
 from keras_slayer.export.network import (
@@ -22,97 +24,11 @@ from keras_slayer.export.network import (
     IntegerNeuron,
 )
 
-DT = 1e-4
 NEURON = IntegerNeuron(1024, 128, 80)
-
-
-def read(network):
-    return nir.read(io.BytesIO(writer.to_bytes(network)))
-
-
-def in_order(graph):
-    """The nodes of a chain, from the input on."""
-    following = dict(graph.edges)
-    names = ["input"]
-    while names[-1] in following:
-        names.append(following[names[-1]])
-    assert len(names) == len(graph.nodes)
-    return [graph.nodes[name] for name in names]
 
 
 def kinds(network):
     return [type(node).__name__ for node in in_order(read(network))[1:-1]]
-
-
-def windows(x, size, stride, dilation=(1, 1)):
-    """(tap, view of x) for each tap of a window that moves over the last two axes."""
-    spans = [d * (k - 1) + 1 for k, d in zip(size, dilation, strict=True)]
-    outputs = [(n - s) // t + 1 for n, s, t in zip(x.shape[-2:], spans, stride, strict=True)]
-    for tap in np.ndindex(*size):
-        starts = [t * d for t, d in zip(tap, dilation, strict=True)]
-        axes = zip(starts, outputs, stride, strict=True)
-        yield tap, x[(..., *(slice(a, a + (n - 1) * t + 1, t) for a, n, t in axes))]
-
-
-def linear(node, x):
-    """What a node without state does to x (batch, ...)."""
-    if isinstance(node, nir.Linear):
-        return x @ node.weight.T
-    if isinstance(node, nir.Flatten):
-        return x.reshape(len(x), -1)
-    padded = np.pad(x, [(0, 0), (0, 0), *((p, p) for p in node.padding)])
-    if isinstance(node, nir.SumPool2d):
-        return sum(view for _, view in windows(padded, node.kernel_size, node.stride))
-    assert isinstance(node, nir.Conv2d)
-    assert node.groups == 1
-    size = node.weight.shape[2:]
-    return node.bias[:, None, None] + sum(
-        np.einsum("bchw,oc->bohw", view, node.weight[:, :, *tap])
-        for tap, view in windows(padded, size, node.stride, node.dilation)
-    )
-
-
-class Neurons:
-    """CubaLIF by forward Euler in float32, arranged as snnTorch has it."""
-
-    def __init__(self, node):
-        assert not node.v_leak.any()
-        assert not node.v_reset.any()
-        for gain, tau in ((node.w_in, node.tau_syn), (node.r, node.tau_mem)):
-            np.testing.assert_allclose(gain * DT / tau, 1, rtol=1e-6)
-        self.keep_i = np.float32(1 - DT / node.tau_syn)
-        self.keep_v = np.float32(1 - DT / node.tau_mem)
-        self.threshold = np.float32(node.v_threshold)
-        self.i = self.v = np.float32(0)
-
-    def __call__(self, z):
-        self.i = self.keep_i * self.i + z.astype(np.float32)
-        v = self.keep_v * self.v + self.i
-        spikes = v > self.threshold
-        self.v = np.where(spikes, np.float32(0), v)
-        return spikes.astype(np.float32)
-
-
-def to_nir(x):
-    return np.moveaxis(x, -1, -3) if x.ndim >= 4 else x
-
-
-def run(graph, spikes):
-    """Output of a graph for spikes (batch, time, ...), both in Keras' order."""
-    first, *nodes, last = in_order(graph)
-    steps = [
-        Neurons(node) if isinstance(node, nir.CubaLIF) else lambda x, node=node: linear(node, x)
-        for node in nodes
-    ]
-    outputs = []
-    for x in to_nir(spikes).swapaxes(0, 1):
-        assert x.shape[1:] == tuple(first.input_type["input"])
-        for step in steps:
-            x = step(x)
-        outputs.append(x)
-    assert x.shape[1:] == tuple(last.output_type["output"])
-    found = np.stack(outputs, axis=1)
-    return np.moveaxis(found, 2, -1) if found.ndim == 5 else found
 
 
 def test_file_contents_by_hand():
@@ -142,11 +58,12 @@ def test_file_contents_by_hand():
     assert [nodes[4].stride.tolist(), nodes[4].padding.tolist()] == [[1, 1], [0, 0]]
     assert nodes[4].input_shape.tolist() == [1, 2]
     assert nodes[5].v_threshold.shape == (2, 1, 2)
-    assert {np.unique(nodes[5].v_threshold).item()} == {80 / 64}
+    above = {theta: np.nextafter(np.float32(theta / 64), np.float32(9e9)) for theta in (80, 131071)}
+    assert np.unique(nodes[5].v_threshold).tolist() == [above[80]]
     assert (nodes[6].start_dim, nodes[6].end_dim) == (0, -1)
     # Keras counts pixel, channel: p0c0 p0c1 p1c0 p1c1; the file p0c0 p1c0 p0c1 p1c1.
     np.testing.assert_array_equal(nodes[7].weight * 64, [[2, 10, 6, 14], [4, 12, 8, 16]])
-    assert {np.unique(nodes[8].v_threshold).item()} == {131071 / 64}
+    assert np.unique(nodes[8].v_threshold).tolist() == [above[131071]]
     assert nodes[9].output_type["output"].tolist() == [2]
 
 
@@ -162,7 +79,7 @@ def test_neuron_parameters(decay, dt):
     assert neuron.tau_mem[0] == pytest.approx(dt * 32, rel=1e-15)
     assert tau * (1 - 1e-6) < neuron.w_in[0] <= tau
     assert neuron.r[0] == pytest.approx(32, rel=1e-6)
-    assert (neuron.v_threshold[0], neuron.v_leak[0], neuron.v_reset[0]) == (97 / 64, 0, 0)
+    assert (neuron.v_leak[0], neuron.v_reset[0]) == (0, 0)
     # A reader's float32: a sum of weights never comes out larger than it went in.
     step = np.float32(dt) * (np.float32(1) / np.float32(neuron.tau_syn[0]))
     sums = np.arange(1, 1 << 15, dtype=np.float32) / 64
@@ -176,13 +93,14 @@ def test_default_decays_have_the_exact_gains():
     assert (neuron.w_in[0], neuron.r[0]) == (4, 32)
 
 
+@pytest.mark.parametrize("fires", FIRES)
 @pytest.mark.parametrize("name", nir_cases.NETWORKS)
-def test_networks_spike_as_the_float_cuba(name):
+def test_networks_spike_as_the_float_cuba(name, fires):
     network = nir_cases.NETWORKS[name]
     spikes = nir_cases.spikes(network)
     expected = nir_cases.expected(network, spikes)
     assert expected.sum() > 10
-    np.testing.assert_array_equal(run(read(network), spikes), expected)
+    np.testing.assert_array_equal(run(read(network), spikes, fires), expected)
 
 
 @pytest.mark.parametrize("seed", range(100, 115))
@@ -191,13 +109,27 @@ def test_random_networks_spike_as_the_float_cuba(seed):
     network = draw.network()
     spikes = draw.spikes(network)
     expected = nir_cases.expected(network, spikes)
-    np.testing.assert_array_equal(run(read(network), spikes), expected)
+    for fires in FIRES:
+        np.testing.assert_array_equal(run(read(network), spikes, fires), expected)
 
 
-def test_a_voltage_at_the_threshold_is_no_spike():
+@pytest.mark.parametrize("fires", FIRES)
+def test_a_voltage_at_the_threshold_is_no_spike(fires):
     for network in nir_cases.TIES.values():
-        first = run(read(network), nir_cases.tie_spikes())[0, 0]
+        first = run(read(network), nir_cases.tie_spikes(), fires)[0, 0]
         assert first.tolist() == [0, 1, 0]
+
+
+def float32_below(value):
+    return float(np.nextafter(np.float32(value), np.float32(-np.inf)))
+
+
+@pytest.mark.parametrize("theta", [1, 80, 97, 65535, 131071])
+def test_a_threshold_is_the_next_float32_above_the_chips(theta):
+    network = IntegerNetwork((1,), (IntegerDense(np.array([[64]]), IntegerNeuron(9, 9, theta)),))
+    threshold = read(network).nodes["cubalif"].v_threshold[0]
+    assert threshold == np.float32(threshold)
+    assert float32_below(threshold) == theta / 64
 
 
 @pytest.mark.parametrize("kernel", [(1, 1), (1, 2), (2, 1), (2, 3), (3, 1), (4, 2), (5, 2)])
@@ -239,14 +171,23 @@ def test_pools(layer, kind):
     assert kinds(IntegerNetwork((7, 8, 3), (layer,))) == [kind, "CubaLIF"]
 
 
-@pytest.mark.parametrize(("weight", "theta"), [(40, 80), (26, 97), (254, 300), (6, 131071)])
+@pytest.mark.parametrize(
+    ("weight", "theta"), [(40, 80), (26, 97), (254, 300), (6, 131071), (6, 131068), (254, 301)]
+)
 def test_the_weight_of_a_pool_is_in_the_threshold(weight, theta):
+    """The smallest float32 above the quotient, whether the nearest one lies above it or below."""
     layer = nir_cases.pool((2, 2), 3, (2, 2), weight, IntegerNeuron(4096, 4096, theta))
     graph = read(IntegerNetwork((4, 4, 3), (layer,)))
     threshold = np.unique(graph.nodes["cubalif"].v_threshold).item()
     assert threshold == np.float32(threshold)
-    assert threshold * weight <= theta
-    assert float(np.nextafter(np.float32(threshold), np.float32(np.inf))) * weight > theta
+    assert Fraction(threshold) * weight > theta
+    assert Fraction(float32_below(threshold)) * weight <= theta
+
+
+def test_pools_whose_threshold_rounds_up_and_down_are_tried():
+    quotients = [Fraction(theta, weight) for weight, theta in ((26, 97), (254, 300), (254, 301))]
+    nearest = [Fraction(float(np.float32(float(quotient)))) for quotient in quotients]
+    assert len({n > q for n, q in zip(nearest, quotients, strict=True)}) == 2
 
 
 def test_same_network_same_bytes():

@@ -3,16 +3,11 @@
 import numpy as np
 import pytest
 
-from keras_slayer.export.model.graph import FloatLayer, FloatNetwork, Synapses, Window
+from keras_slayer.export.model.float_network import FloatLayer, FloatNetwork, Synapses, Window
 from keras_slayer.export.network import IntegerConv, IntegerNeuron
-from keras_slayer.export.quantize import (
-    compare,
-    largest_synaptic_sum,
-    quantize,
-    symmetric,
-    to_grid,
-    weight_damage,
-)
+from keras_slayer.export.quantize import compare, largest_synaptic_sum, quantize, symmetric
+from keras_slayer.export.targets.loihi2 import TARGET
+from keras_slayer.export.weight_grid import weight_damage
 from keras_slayer.neurons import LoihiCUBA
 
 
@@ -28,7 +23,7 @@ def network(used, trained_bits):
     [(8, [-256, -2, 0, 2, 254]), (4, [-256, -32, 0, 32, 224]), (1, [-256, 0])],
 )
 def test_weights_on_the_grid_are_exact(trained_bits, integers):
-    found, (done,), problems = quantize(network([np.array(integers) / 64], trained_bits))
+    found, (done,), problems = quantize(network([np.array(integers) / 64], trained_bits), TARGET, 8)
     assert problems == []
     assert found.layers[0].weight.dtype == np.int16
     assert found.layers[0].weight.tolist() == [integers]
@@ -41,32 +36,32 @@ def test_weights_on_the_grid_are_exact(trained_bits, integers):
     [(8, 1 / 64), (8, 4.0), (8, -258 / 64), (4, 16 / 64), (4, 4.0), (8, np.nan), (8, np.inf)],
 )
 def test_trained_weights_off_the_grid_are_a_problem(trained_bits, value):
-    _, _, (problem,) = quantize(network([[0.0, value, value]], trained_bits))
+    _, _, (problem,) = quantize(network([[0.0, value, value]], trained_bits), TARGET, 8)
     assert problem.layer == "dense"
     assert problem.what.startswith("2 of 3 weights are not what the chip can hold")
 
 
 def test_float_weights_are_rounded_and_only_bad_numbers_are_a_problem():
-    found, (done,), problems = quantize(network([[1 / 64, 3.1 / 64, 9.0, -9.0]], None))
+    found, (done,), problems = quantize(network([[1 / 64, 3.1 / 64, 9.0, -9.0]], None), TARGET, 8)
     assert problems == []
     assert found.layers[0].weight.tolist() == [[0, 4, 254, -256]]
     assert not done.exact
-    _, _, (problem,) = quantize(network([[np.nan, 1.0]], None))
+    _, _, (problem,) = quantize(network([[np.nan, 1.0]], None), TARGET, 8)
     assert problem.what.startswith("1 of 2 weights are not what the chip can hold")
 
 
 def test_fewer_bits_than_trained_round_and_more_do_nothing():
     weights = [[-256 / 64, 34 / 64, 14 / 64, 250 / 64]]
-    found, (done,), _ = quantize(network(weights, 8), weight_bits=4)
+    found, (done,), _ = quantize(network(weights, 8), TARGET, 4)
     assert found.layers[0].weight.tolist() == [[-256, 32, 0, 224]]
     assert (done.exact, done.bits) == (False, 4)
-    _, (done,), _ = quantize(network([[32 / 64]], 4), weight_bits=8)
+    _, (done,), _ = quantize(network([[32 / 64]], 4), TARGET, 8)
     assert (done.exact, done.bits) == (True, 4)
 
 
 def test_grid_has_every_multiple_of_the_step_and_nothing_else():
     for bits in range(1, 9):
-        grid = to_grid(np.linspace(-5, 5, 4001), bits)
+        grid = TARGET.grid.nearest(np.linspace(-5, 5, 4001), bits)
         step = 2 ** (9 - bits)
         np.testing.assert_array_equal(np.unique(grid), np.arange(-256, 256, step))
 
@@ -74,14 +69,14 @@ def test_grid_has_every_multiple_of_the_step_and_nothing_else():
 def test_weight_damage_by_hand():
     #                  exact  rounded  to zero  clamped  just in   clamped
     weights = np.array([0.5, 0.51, 0.01, 3.99, 3.98, -4.02])
-    damage = weight_damage(weights, 8)
+    damage = weight_damage(weights, TARGET.grid, 8)
     # 3.99 * 64 = 255.4 rounds to 256, one step too far; 3.98 * 64 = 254.7 rounds to 254;
     # -4.02 * 64 = -257.3 rounds to -258.
     assert (damage.total, damage.zero, damage.changed, damage.out_of_range) == (6, 1, 5, 2)
 
 
 def test_damage_for_every_width():
-    _, done, _ = quantize(network([[0.25, 0.5, -4.0, 3.96875]], 8))
+    _, done, _ = quantize(network([[0.25, 0.5, -4.0, 3.96875]], 8), TARGET, 8)
     widths = compare(done)
     assert [width.bits for width in widths] == list(range(1, 9))
     # In integers 16, 32, -256, 254. Half a step rounds to even.

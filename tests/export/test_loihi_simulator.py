@@ -1,11 +1,11 @@
 """The simulator's engines against each other and against plain Python integers."""
 
-import itertools
 import sys
 
 import numpy as np
 import plain_loihi
 import pytest
+from simulator_cases import ALL, ENGINES, single
 
 from keras_slayer.export import LoihiSimulator
 from keras_slayer.export.network import (
@@ -16,88 +16,6 @@ from keras_slayer.export.network import (
     IntegerNeuron,
 )
 from keras_slayer.export.simulation import reference
-
-ENGINES = ("native", "numpy")
-ALL = ("spikes", "current", "voltage")
-
-
-def single(weights, neuron, bias=None):
-    """A network of one neuron."""
-    weight = np.array(weights, np.int16).reshape(-1, 1)
-    bias = None if bias is None else np.array([bias], np.int32)
-    return IntegerNetwork((len(weight),), (IntegerDense(weight, neuron, bias),))
-
-
-def test_step_of_the_neuron_by_hand(write_net):
-    # z = 100 arrives one step after the spike: u = 6400, v = 6400 > 80 << 6 = 5120: spike, v = 0.
-    # Next u = 6400 * 3072 / 4096 = 4800, v = 4800: no spike; then u = 3600,
-    # v = 4800 * 3968 / 4096 + 3600 = 4650 + 3600 = 8250: spike.
-    path = write_net(single([100], IntegerNeuron(1024, 128, 80)))
-    spikes = np.array([1, 0, 0, 0, 0]).reshape(1, 5, 1)
-    for engine in ENGINES:
-        record = LoihiSimulator(path, engine=engine).record(spikes, ALL)
-        (layer,) = record.layers
-        assert layer.current.ravel().tolist() == [0, 6400, 4800, 3600, 2700]
-        assert layer.voltage.ravel().tolist() == [0, 0, 4800, 0, 2700]
-        assert record.spikes.ravel().tolist() == [0, 1, 0, 1, 0]
-        assert record.spikes.dtype == np.float32
-        assert layer.spike_counts.tolist() == [2]
-        assert layer.synaptic_operations.tolist() == [1]
-
-
-def test_threshold_is_strict(write_net):
-    spikes = np.array([1, 0, 0]).reshape(1, 3, 1)
-    for weight, fires in ((80, 0), (82, 1)):
-        path = write_net(single([weight], IntegerNeuron(4096, 4096, 80)))
-        for engine in ENGINES:
-            assert LoihiSimulator(path, engine=engine).run(spikes).sum() == fires
-
-
-def extreme_networks():
-    """Single neurons whose u wraps and whose v clips, at the limits of every parameter."""
-    for current_decay in (0, 1, 2048, 4096):
-        for voltage_decay in (0, 1, 4096):
-            for threshold in (0, 1, 131070, 131071):
-                neuron = IntegerNeuron(current_decay, voltage_decay, threshold)
-                yield neuron, [254] * 500, None
-                yield neuron, [254] + [-256] * 500, None
-                yield neuron, [254, -256], 4095
-                yield neuron, [254, -256], -4096
-
-
-def test_extreme_parameters_against_plain_integers(write_net):
-    wrapped = clipped = fired = 0
-    rng = np.random.default_rng(0)
-    for neuron, weights, bias in extreme_networks():
-        network = single(weights, neuron, bias)
-        spikes = (rng.random((1, 150, len(weights))) < 0.7).astype(np.float32)
-        sums = [0] + [int(s @ weights) for s in spikes[0, :-1].astype(int)]
-        u, v, s = plain_loihi.run_neuron(sums, neuron, bias or 0)
-        path = write_net(network)
-        for engine in ENGINES:
-            record = LoihiSimulator(path, engine=engine).record(spikes, ALL)
-            assert record.layers[0].current.ravel().tolist() == u
-            assert record.layers[0].voltage.ravel().tolist() == v
-            assert record.spikes.ravel().tolist() == s
-        wrapped += any(a * b < 0 and abs(a - b) > 2**23 for a, b in itertools.pairwise(u))
-        clipped += any(abs(x) == 2**23 - 1 for x in v)
-        fired += any(s)
-    # The cases are worth their name only if all of this happened.
-    assert min(wrapped, clipped, fired) > 10
-
-
-def test_sums_beyond_the_chip_wrap_once_as_specified(write_net):
-    # 3000 weights of 254: z = 762000, z << 6 = 2.9 * 2^24. One wrap leaves u far out of 24 bits.
-    neuron = IntegerNeuron(0, 4096, 131071)
-    spikes = np.ones((1, 6, 3000), np.float32)
-    path = write_net(single([254] * 3000, neuron))
-    u, v, s = plain_loihi.run_neuron([0] + [762000] * 5, neuron)
-    assert u[-1] == 5 * (762000 * 64 - 2**24) > 2**26
-    for engine in ENGINES:
-        (layer,) = LoihiSimulator(path, engine=engine).record(spikes, ALL).layers
-        assert layer.current.ravel().tolist() == u
-        assert layer.voltage.ravel().tolist() == v
-        assert layer.spikes.ravel().tolist() == s
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -123,9 +41,9 @@ def test_native_equals_numpy(seed, random_networks, write_net):
     network = source.network()
     spikes = source.spikes(network, batch=5, steps=80)
     path = write_net(network)
-    native, twin = (LoihiSimulator(path, engine=engine).record(spikes, ALL) for engine in ENGINES)
-    np.testing.assert_array_equal(native.spikes, twin.spikes)
-    for mine, other in zip(native.layers, twin.layers, strict=True):
+    native, numpy = (LoihiSimulator(path, engine=engine).record(spikes, ALL) for engine in ENGINES)
+    np.testing.assert_array_equal(native.spikes, numpy.spikes)
+    for mine, other in zip(native.layers, numpy.layers, strict=True):
         assert (mine.index, mine.type) == (other.index, other.type)
         for name in ("spike_counts", "synaptic_operations", *ALL):
             np.testing.assert_array_equal(getattr(mine, name), getattr(other, name), err_msg=name)
@@ -140,6 +58,20 @@ def test_random_networks_are_lively(random_networks):
         runs = list(reference.simulate(network, source.spikes(network).astype(np.uint8)))
         rates.append(runs[-1].spikes.mean())
     assert np.mean([0 < rate < 1 for rate in rates]) > 0.7
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_network_that_is_in_no_file(engine, random_networks, write_net):
+    source = random_networks(3)
+    network = source.network()
+    spikes = source.spikes(network)
+    simulator = LoihiSimulator.from_network(network, engine=engine)
+    assert (simulator.path, simulator.engine) == (None, engine)
+    expected = LoihiSimulator(write_net(network)).run(spikes)
+    assert expected.sum() > 0
+    np.testing.assert_array_equal(simulator.run(spikes), expected)
+    with pytest.raises(ValueError, match="Received: engine='fast'"):
+        LoihiSimulator.from_network(network, engine="fast")
 
 
 def test_threads_do_not_change_a_bit(random_networks, write_net):

@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pytest
 
-from keras_slayer.export.mapping.chips import LOIHI1
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.network import (
     IntegerConv,
@@ -15,6 +14,7 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
+from keras_slayer.export.targets.loihi1 import CHIP as LOIHI1
 
 NEURON = IntegerNeuron(1024, 128, 80)
 

@@ -15,7 +15,7 @@ from keras_slayer import ops
 from keras_slayer.ops import build, library
 
 # Neurons that a kernel steps through time at once: more of them make a second block.
-BLOCK = int(re.search(r"kBlock = (\d+);", (build.SOURCES / "kernels.h").read_text())[1])
+BLOCK = int(re.search(r"kBlock = (\d+);", (build.SOURCES / "base" / "shape.h").read_text())[1])
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 # (batch, time, ...): plain, one step, one neuron, no sample, two blocks of
 # neurons, and ranks 2, 4 and 5.
@@ -85,11 +85,22 @@ NEURON_OPTIONS = {
         ops.srm,
         {"threshold": 1.0, "tau_response": 2.5, "kernel_cutoff": 0.05, "surrogate_tau": 0.7},
     ),
-    "srm_fir": (ops.srm_fir, {"threshold": 0.8, "refractory_kernel": REFRACTORY}),
-    "cuba": (ops.cuba, {"threshold": 1.0, "current_decay": 0.3, "voltage_decay": 0.1}),
+    "srm_fir": (
+        ops.srm_fir,
+        {"threshold": 0.8, "refractory_kernel": REFRACTORY, "surrogate_tau": 1.0},
+    ),
+    "cuba": (
+        ops.cuba,
+        {"threshold": 1.0, "current_decay": 0.3, "voltage_decay": 0.1, "surrogate_tau": 1.0},
+    ),
     "loihi_cuba": (
         ops.loihi_cuba,
-        {"threshold_mantissa": 64, "current_decay": 1200, "voltage_decay": 400},
+        {
+            "threshold_mantissa": 64,
+            "current_decay": 1200,
+            "voltage_decay": 400,
+            "surrogate_tau": 1.0,
+        },
     ),
 }
 FILTERS = (

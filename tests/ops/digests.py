@@ -17,7 +17,7 @@ SYNAPSES = (
             f"spike_matmul, few units, {dtype}, density {density}",
             lambda x, w, dtype=dtype: (
                 tf.stop_gradient(
-                    cases.native_ops().keras_slayer_narrow_matmul(
+                    cases.native_ops().keras_slayer_few_units_matmul(
                         x=tf.cast(tf.reshape(x, [200, 1200]), dtype), weights=tf.cast(w, dtype)
                     )
                 ),
@@ -34,7 +34,7 @@ SYNAPSES = (
         "gradient of spike_matmul, few units",
         lambda x, grad: (
             tf.stop_gradient(
-                cases.native_ops().keras_slayer_narrow_matmul_weights_grad(
+                cases.native_ops().keras_slayer_few_units_matmul_weights_grad(
                     x=tf.reshape(x, [200, 1200]), grad=grad
                 )
             ),
@@ -116,13 +116,13 @@ def main() -> None:
     )
     for name in names:
         for kind in ("srm-triangle-exodus", "cuba-exponential-slayer", "loihi-triangle-slayer"):
-            layer, spec = layer_ops.LAYERS[name], layer_ops.NEURONS[kind].spec
+            layer, neuron = layer_ops.LAYERS[name], layer_ops.NEURONS[kind]
             inputs = layer.arrays(batch=5, steps=40)
-            outputs, gradients = layer_ops.evaluate(layer, inputs, spec, "native")
+            outputs, gradients = layer_ops.evaluate(layer, inputs, neuron, "native")
             result[f"{name} {kind}"] = {"outputs": digest(outputs), "gradients": digest(gradients)}
             if "conv" in name:
                 pool = ((2, 2), (2, 2), "valid")
-                pooled = layer_ops.evaluate_pooled(layer, pool, inputs, spec, "native")
+                pooled = layer_ops.evaluate_pooled(layer, pool, inputs, neuron, "native")
                 result[f"{name} {kind}, pooled"] = {"gradients": digest(pooled[:2])}
     print(json.dumps(result))
 

@@ -13,9 +13,10 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.ops import library
-from keras_slayer.ops.conv2d_layer import conv2d_layer
-from keras_slayer.ops.matmul_layer import matmul_layer
-from keras_slayer.ops.sum_pool2d import sum_pool2d_layer
+from keras_slayer.ops.synapses.conv2d import conv2d_synapse
+from keras_slayer.ops.synapses.matmul import matmul_synapse
+from keras_slayer.ops.synapses.sum_pool2d import sum_pool2d_synapse
+from keras_slayer.ops.synapses.synaptic_input import fire
 
 STEPS = 19  # more than one tile of the kernels, and no multiple of it
 
@@ -38,12 +39,27 @@ NEURONS = {
 }
 
 
+def matmul_layer(spikes, weights, bias, neuron):
+    return fire(matmul_synapse(spikes, weights) + bias, neuron)
+
+
+def conv2d_layer(spikes, weights, bias, neuron, **geometry):
+    return fire(conv2d_synapse(spikes, weights, **geometry) + bias, neuron)
+
+
+def sum_pool2d_layer(spikes, weight, neuron, pool_size, strides, padding, dtype="float32"):
+    z = sum_pool2d_synapse(
+        spikes, pool_size, strides=strides, padding=padding, weight=weight, dtype=dtype
+    )
+    return fire(z, neuron)
+
+
 @dataclasses.dataclass(frozen=True)
 class Layer:
     """A layer with everything bound but spikes, weights (none for a pool), bias and neuron.
 
     Attributes:
-        run: (spikes, weights, bias, spec) -> (spikes, membrane).
+        run: (spikes, weights, bias, neuron) -> (spikes, membrane).
         shape: of one step of the input.
         weights: their shape; None for a pool.
     """
@@ -74,9 +90,9 @@ def _conv(shape, weights, strides=(1, 1), padding="valid", dilations=(1, 1)):
 
 
 def _pool(shape, pool_size, strides, padding):
-    def run(spikes, weights, bias, spec):
+    def run(spikes, weights, bias, neuron):
         # 1 / 2: exact in the chip's units too.
-        return sum_pool2d_layer(spikes, 0.5, spec, pool_size, strides, padding, "float32")
+        return sum_pool2d_layer(spikes, 0.5, neuron, pool_size, strides, padding, "float32")
 
     return Layer(run, shape, None)
 
@@ -109,12 +125,12 @@ LAYERS = {
 }
 
 
-def evaluate(layer: Layer, inputs, spec, backend: str, upstream=None):
+def evaluate(layer: Layer, inputs, neuron, backend: str, upstream=None):
     """[spikes, membrane] and the gradients of all inputs there are, and the upstream gradient."""
     given = [x for x in inputs if x is not None]
     with cases.backend(backend), tf.GradientTape() as tape:
         tape.watch(given)
-        outputs = layer.run(*inputs, spec)
+        outputs = layer.run(*inputs, neuron)
         if upstream is None:
             noise = np.random.default_rng(99).normal(size=outputs[0].shape)
             upstream = tf.cast(noise, outputs[0].dtype)
@@ -124,20 +140,20 @@ def evaluate(layer: Layer, inputs, spec, backend: str, upstream=None):
     return list(outputs), gradients
 
 
-# The neuron of pools below: gradients far and wide.
-POOL = NEURONS["cuba-exponential-exodus"].spec
+# Neurons of a pool: gradients far and wide.
+POOL = NEURONS["cuba-exponential-exodus"]
 
 
-def evaluate_pooled(layer: Layer, geometry, inputs, spec, backend: str, graph=True):
-    """The gradients of a layer's inputs under a pool (pool_size, strides, padding)."""
+def evaluate_pooled(layer: Layer, geometry, inputs, neuron, backend: str, graph=True, pool=POOL):
+    """The gradients of a layer's inputs under a pool (pool_size, strides, padding) of ``pool``."""
     given = [x for x in inputs if x is not None]
 
     def gradients(*given):
         inputs = [*given, *[None] * (3 - len(given))]
         with tf.GradientTape() as tape:
             tape.watch(given)
-            spikes, _ = layer.run(*inputs, spec)
-            pooled, _ = sum_pool2d_layer(spikes, 0.75, POOL, *geometry)
+            spikes, _ = layer.run(*inputs, neuron)
+            pooled, _ = sum_pool2d_layer(spikes, 0.75, pool, *geometry)
         noise = tf.random.stateless_normal(tf.shape(pooled), [9, 9], dtype=tf.float64)
         return tape.gradient(pooled, given, output_gradients=tf.cast(noise, pooled.dtype))
 

@@ -10,10 +10,11 @@ import keras_slayer
 ROOT = pathlib.Path(keras_slayer.__file__).parents[1]
 
 
-def start(*arguments: str, **variables: str) -> subprocess.Popen:
+def start(*arguments: str, folder=None, **variables: str) -> subprocess.Popen:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3", **variables}
     return subprocess.Popen(
         [sys.executable, *arguments],
+        cwd=folder,
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

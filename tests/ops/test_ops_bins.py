@@ -61,16 +61,16 @@ def test_types(place, time):
 @pytest.mark.parametrize("dt", [0.001, 1 / 3, 1.0, 7.5])
 @pytest.mark.parametrize("ordered", [True, False])
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
-def test_twins(shape, dt, ordered, dtype):
+def test_native_equals_reference(shape, dt, ordered, dtype):
     rng = np.random.default_rng(2)
     for count in (0, 1, 513, 1800):
         latest = int(1000 * dt * 45) + 1
         events = random_events(rng, count, shape, latest, time="int64", ordered=ordered)
         events["t"] = tf.where(rng.random(count) < 0.1, tf.constant(-1, tf.int64), events["t"])
         actual = bins_of("native", events, shape, 40, dt, dtype=tf.as_dtype(dtype))
-        twin = bins_of("reference", events, shape, 40, dt, dtype=tf.as_dtype(dtype))
-        assert actual.dtype == twin.dtype == dtype
-        assert actual.numpy().tolist() == twin.numpy().tolist()
+        expected = bins_of("reference", events, shape, 40, dt, dtype=tf.as_dtype(dtype))
+        assert actual.dtype == expected.dtype == dtype
+        assert actual.numpy().tolist() == expected.numpy().tolist()
         assert actual.numpy().tolist() == by_hand(events, shape, 40, dt)
 
 

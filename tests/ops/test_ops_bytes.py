@@ -7,7 +7,7 @@ import tensorflow as tf
 from layer_ops import LAYERS, NEURONS
 
 from keras_slayer import ops
-from keras_slayer.ops.events import find_events
+from keras_slayer.ops.synapses.events import find_events
 
 BACKENDS = pytest.mark.parametrize("backend", ["native", "reference"])
 BYTES = pytest.mark.parametrize("byte", ["uint8", "bool"])
@@ -82,12 +82,12 @@ def test_dtypes(density, dtype, backend):
 @pytest.mark.parametrize("name", ["srm-exponential-slayer", "loihi-triangle-exodus"])
 @pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 def test_layers(layer, name, density, byte, backend):
-    spec = NEURONS[name].spec
+    neuron = NEURONS[name]
     spikes, weights, _ = layer.arrays(density)
     ones = tf.zeros([1]) if weights is None else weights  # what a pool has none of
 
     def run(spikes, ones):
-        spikes, membrane = layer.run(spikes, weights if weights is None else ones, None, spec)
+        spikes, membrane = layer.run(spikes, weights if weights is None else ones, None, neuron)
         return spikes + 0 * ones[0] if weights is None else spikes, membrane
 
     with cases.backend(backend):
@@ -116,7 +116,7 @@ def test_no_copy_in_floats_is_made():
         spikes, weights, _ = layer.arrays(SPARSE)
         with cases.backend("native"):
             traced = tf.function(lambda s, layer=layer, w=weights: layer.run(
-                s, w, None, NEURONS["srm-exponential-slayer"].spec
+                s, w, None, NEURONS["srm-exponential-slayer"]
             )).get_concrete_function(tf.cast(spikes, "uint8"))  # fmt: skip
         casts = [op for op in traced.graph.get_operations() if op.type == "Cast"]
         widened = [op.outputs[0].shape for op in casts if op.inputs[0].dtype == tf.uint8]

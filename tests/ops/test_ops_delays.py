@@ -162,3 +162,77 @@ def test_delays_of_a_shape_unknown_until_run_must_fit():
         assert function(np.ones((1, 2, 3, 4)), np.zeros(4)).shape == (1, 2, 3, 4)
         with pytest.raises(tf.errors.InvalidArgumentError, match="per channel or per neuron"):
             function(np.ones((1, 2, 3, 4)), np.zeros(3))
+
+
+@BACKENDS
+def test_second_derivative_by_hand(name):
+    """Of the squared gradient of the sum of squares: the last step is pushed past the end."""
+    z = tf.constant([1.0, 2.0, 3.0, 4.0], shape=[1, 4, 1])
+    with cases.backend(name), tf.GradientTape() as outer:
+        outer.watch(z)
+        with tf.GradientTape() as inner:
+            inner.watch(z)
+            loss = tf.reduce_sum(ops.delay(z, 1.0) ** 2)
+        squares = tf.reduce_sum(inner.gradient(loss, z) ** 2)
+        gradient = outer.gradient(squares, z)
+    assert gradient.numpy().ravel().tolist() == [8, 16, 24, 0]
+
+
+@BACKENDS
+def test_second_derivative_of_the_delay_by_hand(name):
+    """sum_t u[t] (y[t+2] - 2 y[t] + y[t-2]) / 4: the slope of the slope."""
+    x = tf.constant([1.0, 2.0, 3.0, 4.0], shape=[1, 4, 1])
+    upstream = tf.constant([2.0, 3.0, 5.0, 7.0], shape=[1, 4, 1])
+    delay = tf.constant([1.0])
+    with cases.backend(name), tf.GradientTape() as outer:
+        outer.watch(delay)
+        with tf.GradientTape() as inner:
+            inner.watch(delay)
+            total = tf.reduce_sum(upstream * ops.delay(x, delay))
+        gradient = outer.gradient(inner.gradient(total, delay), delay)
+    by_hand = (2 * (2 - 0 + 0) + 3 * (3 - 2 + 0) + 5 * (4 - 4 + 0) + 7 * (0 - 6 + 1)) / 4
+    assert gradient.numpy().tolist() == [by_hand] == [-7.0]
+
+
+def derivatives(x, delays, upstream, order):
+    """Of sum(upstream y^2), then of the sum of the sines of the gradients so far."""
+    inputs = [x, delays, upstream]
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        total = tf.reduce_sum(upstream * ops.delay(x, delays) ** 2)
+        for _ in range(order - 1):
+            gradients = tape.gradient(total, inputs)
+            total = tf.add_n([tf.reduce_sum(tf.sin(g)) for g in gradients])
+    return total, tape.gradient(total, inputs)
+
+
+@pytest.mark.parametrize("order", [2, 3])
+@pytest.mark.parametrize("graph", [False, True], ids=["eager", "graph"])
+@pytest.mark.parametrize("trailing", [(), (4,), (3, 4)], ids=str)
+def test_higher_derivatives_equal_the_reference(trailing, graph, order):
+    rng = np.random.default_rng(6)
+    x, upstream = (tf.constant(rng.normal(size=(2, 6, 3, 4))) for _ in range(2))
+    delays = tf.constant(rng.uniform(0, 8, size=trailing))
+    results = {}
+    for name in ("native", "reference"):
+        with cases.backend(name):
+            run = tf.function(derivatives) if graph else derivatives
+            results[name] = run(x, delays, upstream, order)[1]
+    for actual, expected in zip(results["native"], results["reference"], strict=True):
+        assert np.any(expected)
+        cases.assert_close(actual, expected, 1e-12)
+
+
+@BACKENDS
+def test_second_derivative_against_differences(name):
+    rng = np.random.default_rng(6)
+    x, upstream = (rng.normal(size=(2, 6, 3)) for _ in range(2))
+    delays, direction = rng.uniform(0, 7, size=3), rng.normal(size=x.shape)
+
+    def evaluate(x):
+        return derivatives(tf.constant(x), tf.constant(delays), tf.constant(upstream), 2)
+
+    with cases.backend(name):
+        _, (gradient, _, _) = evaluate(x)
+        above, below = (evaluate(x + h * direction)[0] for h in (1e-6, -1e-6))
+    np.testing.assert_allclose(np.sum(gradient * direction), (above - below) / 2e-6, rtol=1e-6)

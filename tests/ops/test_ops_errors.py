@@ -4,12 +4,10 @@ import cases
 import numpy as np
 import pytest
 import tensorflow as tf
+from layer_ops import conv2d_layer, matmul_layer, sum_pool2d_layer
 
 import keras_slayer as ks
 from keras_slayer import ops
-from keras_slayer.ops.conv2d_layer import conv2d_layer
-from keras_slayer.ops.matmul_layer import matmul_layer
-from keras_slayer.ops.sum_pool2d import sum_pool2d_layer
 
 Z = np.zeros((2, 5, 6), np.float32)
 FRAMES = np.zeros((2, 5, 6, 7, 4), np.float32)
@@ -74,11 +72,14 @@ PARAMETERS = [
     (call(ops.cuba, Z, current_decay=1.5), r"current_decay must be a number in \[0, 1\]"),
     (call(ops.cuba, Z, voltage_decay=-0.1), r"voltage_decay must be a number in \[0, 1\]"),
     *(
-        (call(ops.loihi_cuba, Z, **{name: value}), rf"{name} must be an integer in \[0, {top}\]")
-        for name, top in (
-            ("threshold_mantissa", 131071),
-            ("current_decay", 4096),
-            ("voltage_decay", 4096),
+        (
+            call(ops.loihi_cuba, Z, **{name: value}),
+            rf"{name} must be an integer in \[{low}, {top}\]",
+        )
+        for name, low, top in (
+            ("threshold_mantissa", 1, 131071),
+            ("current_decay", 0, 4096),
+            ("voltage_decay", 0, 4096),
         )
         for value in (-1, top + 1, 0.5, True)
     ),
@@ -120,18 +121,18 @@ def test_bad_parameters_are_value_errors(function, message, backend):
 
 
 def test_layers_refuse_what_their_synapses_refuse():
-    spec = ks.SRM().spec
+    neuron = ks.SRM()
     geometry = {"strides": (1, 1), "padding": "valid", "dilations": (1, 1)}
     pool = ((2, 2), (2, 2), "valid")
     bad = [
-        (call(matmul_layer, Z, np.zeros((5, 2), np.float32), None, spec), "as many rows"),
-        (call(matmul_layer, Z, np.zeros((6, 2)), None, spec), "float64 weights and float32"),
-        (call(conv2d_layer, FRAMES, KERNEL[0], None, spec, **geometry), "weights must have"),
-        (call(conv2d_layer, Z, KERNEL, None, spec, **geometry), "spikes must have the axes"),
-        (call(sum_pool2d_layer, Z, 1.0, spec, *pool), "spikes must have the axes"),
-        (call(sum_pool2d_layer, FRAMES, 1.0, spec, 2, *pool[1:]), "pool_size must be a pair"),
-        (call(sum_pool2d_layer, FRAMES, 1.0, spec, (9, 2), *pool[1:]), "does not fit"),
-        (call(sum_pool2d_layer, FRAMES, 1.0, spec, *pool[:2], "full"), "padding must be"),
+        (call(matmul_layer, Z, np.zeros((5, 2), np.float32), None, neuron), "as many rows"),
+        (call(matmul_layer, Z, np.zeros((6, 2)), None, neuron), "float64 weights and float32"),
+        (call(conv2d_layer, FRAMES, KERNEL[0], None, neuron, **geometry), "weights must have"),
+        (call(conv2d_layer, Z, KERNEL, None, neuron, **geometry), "spikes must have the axes"),
+        (call(sum_pool2d_layer, Z, 1.0, neuron, *pool), "spikes must have the axes"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, neuron, 2, *pool[1:]), "pool_size must be a pair"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, neuron, (9, 2), *pool[1:]), "does not fit"),
+        (call(sum_pool2d_layer, FRAMES, 1.0, neuron, *pool[:2], "full"), "padding must be"),
     ]
     for backend in ("native", "reference"):
         for function, message in bad:
@@ -146,18 +147,38 @@ def test_refractory_kernel_must_start_at_zero(backend):
 
 
 def test_sizes_unknown_until_run_are_checked_there():
-    spec = [tf.TensorSpec([None] * 3), tf.TensorSpec([None, None])]
-    function = tf.function(ops.spike_matmul, input_signature=spec)
+    neuron = [tf.TensorSpec([None] * 3), tf.TensorSpec([None, None])]
+    function = tf.function(ops.spike_matmul, input_signature=neuron)
     with cases.backend("native"):
         assert function(Z, np.zeros((6, 2))).shape == (2, 5, 2)
         with pytest.raises(tf.errors.InvalidArgumentError):
             function(Z, np.zeros((3, 2)))
 
 
+def neuron(name, **params):
+    """Arguments of a raw op that say which neuron."""
+    params = {"surrogate_width": 0.7, "surrogate_height": 1.4, **params}
+    return {"neuron": name, "names": list(params), "params": list(params.values())}
+
+
+def spoiled(options, **bad):
+    """The same with other parameters, of these names."""
+    named = dict(zip(options["names"], options["params"], strict=True)) | bad
+    return {"params": list(named.values()), "names": list(named)}
+
+
 # What each raw op takes when all is well; the cases below spoil one thing each.
-SRM = [1.0, 0.7, 1.4, 0.67, 1.1, 0.37, -5.4]
-CUBA = [1.0, 1.0, 1.0, 0.3, 0.1]
-LOIHI = [64.0, 1.0, 1.0, 1200.0, 400.0]
+SRM = neuron(
+    "srm",
+    threshold=1.0,
+    response_decay=0.67,
+    response_gain=1.1,
+    refractory_decay=0.37,
+    refractory_gain=-5.4,
+)
+CUBA = neuron("cuba", threshold=1.0, current_decay=0.3, voltage_decay=0.1)
+LOIHI = neuron("loihi_cuba", threshold_mantissa=64.0, current_decay=1200.0, voltage_decay=400.0)
+SURROGATE = [1.0, 0.7, 1.4]  # threshold, width, height
 I64 = {"dtype": tf.int64}
 EVENTS = {
     "offsets": tf.constant([0, 1, 1, 3], **I64),
@@ -174,18 +195,13 @@ CONV = {
 GOOD = {
     "temporal_filter": {"x": Z, "kernel": [1.0]},
     "temporal_filter_kernel_grad": {"x": Z, "grad": Z, "kernel": [1.0]},
-    "alpha_filter": {"x": Z, "params": [0.9, 1.0]},
-    "exponential_filter": {"x": Z, "params": [0.9]},
-    "srm": {"synaptic_input": Z, "params": SRM},
-    "srm_grad": {"grad_spikes": Z, "membrane": Z, "params": SRM},
-    "srm_fir": {"response": Z, "params": SRM[:3], "refractory": [0.0, -1.0]},
+    "recursive_filter": {"x": Z, "decay": 0.9, "gain": 1.0, "filter": "alpha"},
+    "neuron": {"synaptic_input": Z, **SRM},
+    "neuron_grad": {"grad_spikes": Z, "membrane": Z, **SRM},
+    "srm_fir": {"response": Z, "params": SURROGATE, "refractory": [0.0, -1.0]},
     "srm_fir_grad": {
-        "grad_spikes": Z, "membrane": Z, "params": SRM[:3], "refractory": [0.0, -1.0],
+        "grad_spikes": Z, "membrane": Z, "params": SURROGATE, "refractory": [0.0, -1.0],
     },
-    "cuba": {"synaptic_input": Z, "params": CUBA},
-    "cuba_grad": {"grad_spikes": Z, "membrane": Z, "params": CUBA},
-    "loihi_cuba": {"synaptic_input": Z, "params": LOIHI},
-    "loihi_cuba_grad": {"grad_spikes": Z, "membrane": Z, "params": LOIHI},
     "delay": {"x": Z, "delay": [1.0] * 6},
     "delay_grad": {"x": Z, "delay": [1.0] * 6, "grad": Z},
     "find_events": {"x": Z[0], "T": tf.float32},
@@ -200,47 +216,48 @@ GOOD = {
     },
 }  # fmt: skip
 OUTPUT = np.zeros((1, 3, 2, 3, 8), np.float32)
-NEURON = {"neuron": "srm", "params": SRM}
 POOL = {"pool_size": [2, 2], "strides": [2, 2], "padding_before": [0, 0], "weight": 1.0}
-NO_POOL = {
-    "pool_size": [], "pool_strides": [], "pool_padding_before": [],
-    "pool_membrane": tf.zeros([0]), "pool_params": [],
-    "pool_neuron": "srm", "pool_exodus": False, "pool_surrogate": "triangle",
-}  # fmt: skip
 POOLED = {
-    "pool_size": [2, 2], "pool_strides": [2, 2], "pool_padding_before": [0, 0],
-    "grad": OUTPUT[:, :, :1, :1], "pool_membrane": OUTPUT[:, :, :1, :1],
-    "pool_params": NEURON["params"],
+    "pool_size": [2, 2], "pool_strides": [2, 2], "pool_padding_before": [0, 0], "pool_weight": 1.0,
+    "grad": OUTPUT[:, :, :1, :1], "pool_membrane": OUTPUT[:, :, :1, :1], "pool_exodus": False,
+    "pool_surrogate": "triangle", **{f"pool_{name}": value for name, value in CUBA.items()},
 }  # fmt: skip
-LAYER = {**NEURON, "bias": tf.zeros([0]), "batch_and_steps": tf.constant([1, 3], **I64)}
+LAYER = {**SRM, "bias": tf.zeros([0]), "batch_and_steps": tf.constant([1, 3], **I64)}
 GOOD |= {
     "matmul_layer": {**EVENTS, "weights": Z[0], **LAYER},
     "conv2d_layer": {**EVENTS, "weights": KERNEL[:, :, :2], **CONV, **LAYER},
     "sum_pool2d_layer": {
         "frames": FRAMES, "output_size": tf.constant([3, 3], **I64), "T": tf.float32,
-        **POOL, **NEURON,
+        **POOL, **SRM,
     },
     "conv2d_layer_grad": {
-        **EVENTS,
         "grad": OUTPUT,
         "membrane": OUTPUT,
         "weights": KERNEL[:, :, :2],
-        "pool_weight": 1.0,
-        **NO_POOL,
+        **EVENTS,
         **CONV,
-        **NEURON,
+        **SRM,
+    },
+    "conv2d_layer_pooled_grad": {
+        "membrane": OUTPUT,
+        "weights": KERNEL[:, :, :2],
+        **POOLED,
+        **EVENTS,
+        **CONV,
+        **SRM,
     },
     "sum_pool2d_layer_input_grad": {
         "grad": FRAMES[:, :, :3, :3],
         "membrane": FRAMES[:, :, :3, :3],
         "input_size": tf.constant([6, 7], **I64),
         **POOL,
-        **NEURON,
+        **SRM,
     },
 }  # fmt: skip
 LAYER_OPS = [name for name in GOOD if "layer" in name]
 EVENT_OPS = [name for name in GOOD if "offsets" in GOOD[name]]
 CONV_OPS = [name for name in GOOD if "dilations" in GOOD[name]]
+CONV_GRADS = ["conv2d_layer_grad", "conv2d_layer_pooled_grad"]
 POOL_OPS = ["sum_pool2d_layer", "sum_pool2d_layer_input_grad"]
 
 
@@ -262,20 +279,28 @@ BAD = [
       for n in GOOD if "params" in GOOD[n]),
     *((n, {"params": [GOOD[n]["params"]]}, "params must be a vector of")
       for n in GOOD if "params" in GOOD[n]),
-    *spoil(["srm", "srm_grad"], "response_decay must lie", params=[*SRM[:3], 1.1, *SRM[4:]]),
-    *spoil(["srm", "srm_grad"], "refractory_decay must lie", params=[*SRM[:5], -1.0, 0.0]),
-    *spoil(["srm_grad"], "surrogate_width must be positive", params=[1.0, 0.0, *SRM[2:]]),
+    *((n, bad, message) for n in GOOD if "names" in GOOD[n] for bad, message in (
+        (spoiled(SRM, response_decay=1.1), "response_decay must lie"),
+        (spoiled(SRM, refractory_decay=-1.0), "refractory_decay must lie"),
+        (spoiled(SRM, surrogate_width=0.0), "surrogate_width must be positive"),
+        (spoiled(SRM, tau=1.0), "params must not have tau"),
+        ({"names": [*SRM["names"][:-1], "tau"]}, "params must have refractory_gain. .* tau"),
+        ({"neuron": "cuba"}, r"params must have current_decay. Received: names=\[surrogate_width,"),
+        ({**CUBA, **spoiled(CUBA, current_decay=2.0)}, "current_decay must lie"),
+        ({**LOIHI, **spoiled(LOIHI, threshold_mantissa=0.5)}, "mantissa must be an integer in"),
+        ({**LOIHI, **spoiled(LOIHI, voltage_decay=4097.0)}, "voltage_decay must be an integer in"),
+        ({"neuron": "lif"}, "not in the list of allowed values"))),
     *spoil(["srm_fir_grad"], "surrogate_width must be positive", params=[1.0, 0.0, 1.0]),
-    *spoil(["cuba", "cuba_grad"], "current_decay must lie", params=[*CUBA[:3], 2.0, 0.1]),
-    *spoil(["loihi_cuba"], "threshold_mantissa must be an integer", params=[0.5, *LOIHI[1:]]),
-    *spoil(["loihi_cuba"], "voltage_decay must be an integer", params=[*LOIHI[:4], 4097.0]),
-    *spoil(["alpha_filter"], "decay must lie", params=[-0.1, 1.0]),
+    *spoil(["recursive_filter"], "decay must lie", decay=-0.1),
+    *spoil(["recursive_filter"], "decay must be finite", decay=float("nan")),
+    *spoil(["recursive_filter"], "gain must be one number", gain=[1.0, 2.0]),
+    *spoil(["find_events"], "max_density must lie", max_density=float("inf")),
+    *spoil(["find_events"], "max_density must lie", max_density=-0.5),
     *spoil(["temporal_filter"], "at least one tap", kernel=tf.zeros([0])),
     *spoil(["temporal_filter"], "at least one tap", kernel=[[1.0]]),
     *spoil(["srm_fir", "srm_fir_grad"], "at least one tap", refractory=tf.zeros([0], tf.float64)),
     *spoil(["srm_fir", "srm_fir_grad"], "must be 0", refractory=[1.0]),
-    *spoil(["srm_grad", "srm_fir_grad", "cuba_grad", "loihi_cuba_grad"], "same shape",
-           membrane=Z[:, :3]),
+    *spoil(["neuron_grad", "srm_fir_grad"], "same shape", membrane=Z[:, :3]),
     *spoil(["temporal_filter_kernel_grad", "delay_grad"], "same shape", grad=Z[:1]),
     *spoil(["delay", "delay_grad"], "per channel or per neuron", delay=[1.0] * 3),
     *spoil(["delay", "delay_grad"], "per channel or per neuron", delay=tf.zeros([0])),
@@ -335,23 +360,21 @@ BAD = [
     *spoil(["conv2d_layer_grad"], "as many frames", grad=OUTPUT[:, :2], membrane=OUTPUT[:, :2]),
     *spoil(["conv2d_layer_grad"], "same shape", grad=OUTPUT[..., :7]),
     *spoil(["conv2d_layer_grad"], "same shape", grad=OUTPUT[:, :, :1, :1]),
-    *((*bad[:1], {**POOLED, **bad[1]}, bad[2])
-      for bad in (
-          *spoil(["conv2d_layer_grad"], "batch, time and channels", grad=Z),
-          *spoil(["conv2d_layer_grad"], "batch, time and channels", grad=OUTPUT[:, :2, :1, :1]),
-          *spoil(["conv2d_layer_grad"], "batch, time and channels", grad=OUTPUT[:, :, :1, :1, :7]),
-          *spoil(["conv2d_layer_grad"], "heights and widths", grad=OUTPUT[:, :, :0, :1]),
-          *spoil(["conv2d_layer_grad"], "weight one number", pool_weight=[1.0, 2.0]),
-          *spoil(["conv2d_layer_grad"], "grad and pool_membrane must have the same shape",
-                 pool_membrane=OUTPUT[:, :, :1, :2]),
-          *spoil(["conv2d_layer_grad"], "params must be a vector of 7", pool_params=[1.0]),
-          *spoil(["conv2d_layer_grad"], "response_decay must lie in",
-                 pool_params=[1.0, 1.0, 1.0, 2.0, 1.0, 0.5, 1.0]),
-          *spoil(["conv2d_layer_grad"], "pool_size must be two numbers", pool_size=[2]),
-          *spoil(["conv2d_layer_grad"], "pool_strides must be two numbers", pool_strides=[]),
-          *spoil(["conv2d_layer_grad"], "pool_size must lie in", pool_size=[0, 2]),
-          *spoil(["conv2d_layer_grad"], "pool_padding_before must lie in",
-                 pool_padding_before=[0, HUGE]))),
+    *spoil(["conv2d_layer_grad"], "E must be 0 or 1",
+           **{name: [EVENTS[name]] * 2 for name in EVENTS}),
+    *((("conv2d_layer_pooled_grad"), *bad) for bad in (
+        ({"grad": Z}, "batch, time and channels"),
+        ({"grad": OUTPUT[:, :2, :1, :1]}, "batch, time and channels"),
+        ({"grad": OUTPUT[:, :, :1, :1, :7]}, "batch, time and channels"),
+        ({"grad": OUTPUT[:, :, :0, :1]}, "heights and widths"),
+        ({"pool_weight": [1.0, 2.0]}, "weight one number"),
+        ({"pool_membrane": OUTPUT[:, :, :1, :2]}, "grad and pool_membrane must have the same"),
+        ({"pool_params": [1.0]}, "params must be a vector of 5"),
+        ({"pool_params": spoiled(CUBA, voltage_decay=2.0)["params"]}, "voltage_decay must lie in"),
+        ({"pool_size": [2]}, "pool_size must be two numbers"),
+        ({"pool_strides": []}, "pool_strides must be two numbers"),
+        ({"pool_size": [0, 2]}, "pool_size must lie in"),
+        ({"pool_padding_before": [0, HUGE]}, "pool_padding_before must lie in"))),
     *spoil(["sum_pool2d_layer_input_grad"], "same shape", membrane=FRAMES[:, :, :3, :2]),
     *spoil(["matmul_layer"], "must be a matrix", weights=Z),
     *spoil(["matmul_layer", "conv2d_layer"], "bias must be empty or have", bias=tf.zeros([5])),
@@ -359,11 +382,6 @@ BAD = [
     *((n, {"batch_and_steps": tf.constant(value, **I64)}, "the number of frames, 3")
       for n in ("matmul_layer", "conv2d_layer")
       for value in ([2, 2], [-1, -3], [3, HUGE], [0, 3], [3], [1, 3, 1])),
-    *spoil(LAYER_OPS, "response_decay must lie", params=[*SRM[:3], 1.1, *SRM[4:]]),
-    *spoil(LAYER_OPS, "surrogate_width must be positive", params=[1.0, 0.0, *SRM[2:]]),
-    *spoil(LAYER_OPS, "vector of 5 numbers", neuron="cuba"),
-    *spoil(LAYER_OPS, "must be an integer", neuron="loihi_cuba", params=[0.5, *LOIHI[1:]]),
-    *spoil(LAYER_OPS, "not in the list of allowed values", neuron="lif"),
     *spoil(POOL_OPS, "pool_size must be two numbers", pool_size=[2]),
     *spoil(POOL_OPS, "pool_size must lie in", pool_size=[0, 2]),
     *spoil(POOL_OPS, "strides must lie in", strides=[2, HUGE]),
@@ -382,9 +400,13 @@ BAD = [
 
 def raw(name, inputs):
     inputs = dict(inputs)
-    for key in ("params", "refractory", "weight", "pool_weight"):
+    for key in ("params", "refractory", "weight", "pool_weight", "pool_params", "decay", "gain"):
         if key in inputs:
             inputs[key] = tf.constant(inputs[key], tf.float64)
+    if name in CONV_GRADS:  # a list of at most one
+        for key in EVENTS:
+            if not isinstance(inputs[key], list):
+                inputs[key] = [inputs[key]]
     return getattr(cases.native_ops(), f"keras_slayer_{name}")(**inputs)
 
 

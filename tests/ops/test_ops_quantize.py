@@ -1,4 +1,4 @@
-"""Rounding of weights in one pass against its plain twin, to the bit."""
+"""Rounding of weights in one pass against its reference, to the bit."""
 
 import cases
 import numpy as np

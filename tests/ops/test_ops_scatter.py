@@ -33,7 +33,7 @@ def by_hand(bins, shape, shift):
 
 @pytest.mark.parametrize("index", ["int32", "int64"])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_twins(dtype, index):
+def test_native_equals_reference(dtype, index):
     """In no order, more than once, some left out, in memory that held others before; and none."""
     rng = np.random.default_rng(1)
     for batch, shape, events in (
@@ -49,11 +49,11 @@ def test_twins(dtype, index):
             shift = shift * moves * [len(shape) == 4, True]
             given = tf.constant(shift, tf.int32) if moves else None
             actual = scatter("native", bins, shape, dtype, given)
-            twin = scatter("reference", bins, shape, dtype, given)
-            assert actual.dtype == twin.dtype == dtype
+            reference = scatter("reference", bins, shape, dtype, given)
+            assert actual.dtype == reference.dtype == dtype
             expected = by_hand(bins, shape, shift)
             np.testing.assert_array_equal(tf.cast(actual, tf.float64), expected)
-            np.testing.assert_array_equal(tf.cast(twin, tf.float64), expected)
+            np.testing.assert_array_equal(tf.cast(reference, tf.float64), expected)
 
 
 @pytest.mark.parametrize("far", [2**31 - 1, -(2**31)])

@@ -15,6 +15,9 @@ SENSOR_SHAPE = (128, 128, 2)
 ARCHIVE = "DvsGesture.tar.gz"
 FOLDER = "DvsGesture"
 LISTS = {"train": "trials_to_train.txt", "test": "trials_to_test.txt"}
+# The archive has about 3 GB, of 122 recordings; labels and lists have a few kB each.
+MOST_BYTES = 1_000_000_000
+MOST_TEXT_BYTES = 1_000_000
 
 _RECORDING = ".aedat"
 _LABELS = "_labels.csv"
@@ -22,15 +25,15 @@ _MANUAL = f"""\
 Download {ARCHIVE} (about 3 GB, md5 8a5c71fb11e24e5ca5b11866ca6c00a1) from IBM,
 https://research.ibm.com/interactive/dvsgesture/ (which leads to
 https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8), into the folder. Unpacked, as the
-folder {FOLDER} with {LISTS["train"]} in it, it does too."""
+folder {FOLDER} with {LISTS["train"]} in it, it works too."""
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
     """DVS128 Gesture: 1,176 + 288 trials of 11 gestures, 128 x 128 pixels (Amir et al. 2017).
 
-    The archive or folder is taken from tfds' `manual_dir`. Those of the same layout with fewer
-    recordings do too: the lists say which recordings there are. The archive is read from start to
-    end for the labels and once per split, and never unpacked; one recording is in memory at a time.
+    The archive or folder is taken from tfds' `manual_dir`. Others of the same layout with fewer
+    recordings work too: the lists in it name the recordings. The archive is read from start to end
+    for the labels and once per split, and never unpacked; one recording is in memory at a time.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -72,11 +75,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                     continue
                 missing.remove(name)
                 where = f"{source}/{path}"
-                events = decode_aedat(file.read(), source=where, sensor_shape=SENSOR_SHAPE)
+                data = sources.read_file(file, where, MOST_BYTES)
+                events = decode_aedat(data, source=where, sensor_shape=SENSOR_SHAPE)
                 for number, (trial, part) in enumerate(_cut(events, trials[name], where)):
                     yield (
                         f"{name.removesuffix(_RECORDING)}/{number}",
-                        {"events": encode(part), "label": trial.label},
+                        {"events": encode(part, where), "label": trial.label},
                     )
         if missing:
             raise ValueError(f"{source} lacks {', '.join(sorted(missing))}, which its lists name")
@@ -114,7 +118,7 @@ def _read_labels(dl_manager, source) -> dict:
         for path, file in sources.iter_files(dl_manager, source):
             name = pathlib.PurePosixPath(path).name
             if name in LISTS.values() or name.endswith(_LABELS):
-                texts[name] = file.read()
+                texts[name] = sources.read_file(file, f"{source}/{path}", MOST_TEXT_BYTES)
 
     def text(name, needed_by):
         if name not in texts:

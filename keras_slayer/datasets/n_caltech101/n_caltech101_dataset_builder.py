@@ -14,6 +14,8 @@ SENSOR_SHAPE = (180, 240, 2)
 URL = "https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/cy6cvx3ryv-1.zip"
 ARCHIVE = "Caltech101.zip"
 FOLDER = "Caltech101"
+# Those of 300 ms have some 100,000 events of 5 bytes; longer files are damaged or something else.
+MOST_BYTES = 20_000_000
 
 _RECORDING = re.compile(r"(?:^|/)(?P<label>[^/]+)/image_(?P<number>[0-9]+)\.bin$")
 _LABELS = {name.lower(): label for label, name in enumerate(CLASSES)}
@@ -29,9 +31,9 @@ in it."""
 class Builder(tfds.core.GeneratorBasedBuilder):
     """N-Caltech101: 101 classes, up to 240 x 180 pixels, about 300 ms (Orchard et al. 2015).
 
-    Caltech101.zip, or the folder Caltech101, is taken from tfds' `manual_dir` where it is there,
-    and downloaded otherwise. Those of the same layout (`<class>/image_NNNN.bin`) with fewer
-    recordings do too. Every fifth recording of a class tests: NNNN is a multiple of 5.
+    Caltech101.zip, or the folder Caltech101, is taken from tfds' `manual_dir` if it is there, and
+    downloaded otherwise. Others of the same layout (`<class>/image_NNNN.bin`) with fewer recordings
+    work too. Every fifth recording of a class, where NNNN is a multiple of 5, is for testing.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -68,7 +70,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, dl_manager, source, split):
-        count = 0
+        count, seen = 0, set()
         with sources.naming_damage(source):
             for path, file in sources.iter_files(dl_manager, source):
                 match = _RECORDING.search(path)
@@ -81,11 +83,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 count += 1
                 if (int(match["number"]) % _TEST_EVERY == 0) != (split == "test"):
                     continue
-                events = decode_nmnist(file.read(), source=where, sensor_shape=SENSOR_SHAPE)
-                yield (
-                    f"{match['label']}/{match['number']}",
-                    {"events": encode(events), "label": label},
-                )
+                data = sources.read_file(file, where, MOST_BYTES)
+                events = decode_nmnist(data, source=where, sensor_shape=SENSOR_SHAPE)
+                key = f"{match['label']}/{match['number']}"
+                sources.check_recording(key, events, where, seen)
+                yield key, {"events": encode(events, where), "label": label}
         if not count:
             raise ValueError(f"{source}: no recordings of the form <class>/image_NNNN.bin in it")
 

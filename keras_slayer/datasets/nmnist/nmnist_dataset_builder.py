@@ -12,7 +12,10 @@ SENSOR_SHAPE = (34, 34, 2)
 URL = "https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/468j46mzdv-1.zip"
 ARCHIVES = {"train": "Train.zip", "test": "Test.zip"}
 
-_RECORDING = re.compile(r"(?:^|/)(?P<label>[0-9])/(?P<name>[^/]+)\.bin$")
+# Those of 300 ms have up to 8,000 events of 5 bytes; longer files are damaged or something else.
+MOST_BYTES = 5_000_000
+
+_RECORDING = re.compile(r"(?:^|/)(?P<key>(?P<label>[0-9])/[^/]+)\.bin$")
 
 _MANUAL = f"""\
 Download {URL}
@@ -25,8 +28,9 @@ Test.zip (md5 69ca8762b2fe404d9b9bad1103e97832) into the folder."""
 class Builder(tfds.core.GeneratorBasedBuilder):
     """N-MNIST: 60,000 + 10,000 recordings of 34 x 34 pixels, about 300 ms (Orchard et al. 2015).
 
-    Train.zip and Test.zip are taken from tfds' `manual_dir` where they are there, and downloaded
-    otherwise. Archives of the same layout (`Train/<label>/<id>.bin`) with fewer recordings do too.
+    Train.zip and Test.zip are taken from tfds' `manual_dir` if they are there, and downloaded
+    otherwise. Archives of the same layout (`Train/<label>/<id>.bin`) with fewer recordings work,
+    too.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -45,28 +49,40 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         archives = _manual_archives(dl_manager) or self._download_archives(dl_manager)
+        if sources.fingerprint(archives["train"]) == sources.fingerprint(archives["test"]):
+            raise ValueError(
+                f"{archives['train']} and {archives['test']} are the same archive: a network would "
+                "be tested on what it was trained on"
+            )
         return {
             split: self._generate_examples(dl_manager, path) for split, path in archives.items()
         }
 
     def _generate_examples(self, dl_manager, archive):
-        count = 0
+        seen = set()
         with sources.naming_damage(archive):
-            for path, file in dl_manager.iter_archive(archive):
+            for path, file in sources.iter_files(dl_manager, archive):
+                # What macOS and editors put beside the files has names that begin with a dot.
+                if not path.endswith(".bin") or path.split("/")[-1].startswith("."):
+                    continue
+                source = f"{archive}/{path}"
                 match = _RECORDING.search(path)
                 if match is None:
-                    continue
-                count += 1
-                source = f"{archive}/{path}"
-                events = decode_nmnist(file.read(), source=source, sensor_shape=SENSOR_SHAPE)
-                yield (
-                    f"{match['label']}/{match['name']}",
-                    {
-                        "events": encode(events),
-                        "label": int(match["label"]),
-                    },
+                    raise ValueError(
+                        f"{source}: a recording must be <label>/<id>.bin with a label from 0 to 9"
+                    )
+                events = decode_nmnist(
+                    sources.read_file(file, source, MOST_BYTES),
+                    source=source,
+                    sensor_shape=SENSOR_SHAPE,
+                    ordered=True,
                 )
-        if not count:
+                sources.check_recording(match["key"], events, source, seen)
+                yield (
+                    match["key"],
+                    {"events": encode(events, source), "label": int(match["label"])},
+                )
+        if not seen:
             raise ValueError(f"{archive}: no recordings of the form <label>/<id>.bin in it")
 
     def _download_archives(self, dl_manager):
@@ -77,7 +93,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 
 def _manual_archives(dl_manager):
-    """The two archives in `manual_dir`; None where neither is there."""
+    """The two archives in `manual_dir`; None if it has neither."""
     folder = sources.manual_dir(dl_manager)
     if folder is None:
         return None

@@ -10,9 +10,9 @@ through the blur of the optics, and compares it once a millisecond with a stored
     after an event           ->  blind for `refractory` ms; then R = L
 
 which is how the pixels of a DVS or ATIS work (Lichtsteiner, Posch, Delbruck 2008). Thresholds
-differ from pixel to pixel and from recording to recording; events are early or late by a random
-time; and leakage makes pixels fire ON now and then, wherever they are. The figures were
-chosen so that the events have the statistics of N-MNIST's (`calibration.py` prints both).
+differ from pixel to pixel and from recording to recording, the times of events have jitter, and
+leakage makes every pixel fire ON now and then. The parameters were chosen so that the events have
+the statistics of N-MNIST's (`calibration.py` prints both).
 """
 
 import dataclasses
@@ -39,13 +39,13 @@ _SPEED = (
 )  # fmt: skip
 
 _MARGIN = 3  # (34 - 28) / 2: the digit at rest is in the middle
-_PAD = 6  # pixels around the frame from which the movement draws the ground
-_CHUNK = 64  # recordings at a time: the arrays of one step stay in the cache
+_PAD = 6  # pixels of ground around the frame, which come into view as the digit moves
+_BATCH = 64  # recordings at a time, so that the arrays of one step stay in the cache
 
 
 @dataclasses.dataclass(frozen=True)
 class Sensor:
-    """The figures of the simulated camera.
+    """The parameters of the simulated camera.
 
     Args:
         threshold: change of L that makes an OFF event; L is 0 for black and 1 for white.
@@ -110,9 +110,9 @@ def simulate(images, seeds, sensor: Sensor | None = None) -> list[Events]:
         )
     sensor = sensor or Sensor()
     recordings = []
-    for start in range(0, len(images), _CHUNK):
-        stop = start + _CHUNK
-        recordings += _simulate_chunk(images[start:stop], seeds[start:stop], sensor)
+    for start in range(0, len(images), _BATCH):
+        stop = start + _BATCH
+        recordings += _simulate_batch(images[start:stop], seeds[start:stop], sensor)
     return recordings
 
 
@@ -126,7 +126,7 @@ def trajectory(t) -> np.ndarray:
     return np.stack([np.interp(done, ends, axis) for axis in zip(*TRAJECTORY_XY, strict=True)], 1)
 
 
-def _simulate_chunk(images, seeds, sensor):
+def _simulate_batch(images, seeds, sensor):
     height, width, _ = SENSOR_SHAPE
     generators = [np.random.default_rng([20150, seed]) for seed in seeds]
     scene = _scene(images, generators, sensor)
@@ -161,7 +161,7 @@ def _simulate_chunk(images, seeds, sensor):
 
 
 def _scene(images, generators, sensor) -> np.ndarray:
-    """What there is to see, in L, on a frame with a border of `_PAD` pixels."""
+    """The brightness L of the scene, on a frame with a border of `_PAD` pixels."""
     border = _PAD + _MARGIN
     light = 1 - np.pad(images / 255.0, ((0, 0), (border, border), (border, border)))
     radius = 3
@@ -180,7 +180,7 @@ def _scene(images, generators, sensor) -> np.ndarray:
 
 
 def _move(image, dx, dy):
-    """Moves by less than a pixel, bilinear; the border is all ground, so that rolling is right."""
+    """Moves by less than a pixel, bilinear. The border is ground, so pixels may wrap around."""
     for axis, d in ((-1, dx), (-2, dy)):
         image = (1 - abs(d)) * image + abs(d) * np.roll(image, 1 if d > 0 else -1, axis)
     return image

@@ -12,9 +12,13 @@ from keras_slayer.export.conversion.thresholds import calibrate_thresholds, firs
 from keras_slayer.export.model.chain import read_chain
 from keras_slayer.export.model.graph import read_network
 from keras_slayer.export.problems import refuse
+from keras_slayer.export.samples import Recordings
+from keras_slayer.export.targets.loihi1 import TARGET
 
 
-def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> keras.Model:
+def to_loihi(
+    model: keras.Model, calibration: Recordings | None = None, *, weight_bits: int = 8
+) -> keras.Model:
     """A copy of ``model`` whose ``SRM`` and ``CUBA`` neurons have become ``LoihiCUBA``.
 
     The copy is a start: fine-tune it with ``fit`` for a few epochs, then export it. What it
@@ -74,23 +78,23 @@ def to_loihi(model: keras.Model, calibration=None, *, weight_bits: int = 8) -> k
     plan, problems = plan_conversion(chain, weight_bits)
     refuse(problems, "converted to Loihi")
     if calibration is None:
-        twins = [layer.twin() for layer in plan]
+        layers = [layer.converted() for layer in plan]
     else:
         samples = first_samples(calibration, chain.input_shape[2:])
-        twins = calibrate_thresholds(plan, samples)
+        layers = calibrate_thresholds(plan, samples)
     # What was small enough to be no problem may not be so after scaling.
-    _, problems = read_network(replace(chain, layers=tuple(twins)))
+    _, problems = read_network(replace(chain, layers=tuple(layers)), TARGET)
     refuse(problems, "converted to Loihi")
-    return _assemble(model, dict(zip(map(id, chain.layers), twins, strict=True)))
+    return _assemble(model, dict(zip(map(id, chain.layers), layers, strict=True)))
 
 
-def _assemble(model: keras.Model, twins: dict[int, keras.Layer]) -> keras.Model:
-    """``model`` with ``twins`` (by the identity of the given layer) and copies of other layers."""
+def _assemble(model: keras.Model, converted: dict[int, keras.Layer]) -> keras.Model:
+    """``model`` with ``converted`` (by the identity of the given layer), other layers copied."""
     copies = []
 
     def clone(layer):
-        if id(layer) in twins:
-            return twins[id(layer)]
+        if id(layer) in converted:
+            return converted[id(layer)]
         copies.append((layer, type(layer).from_config(layer.get_config())))
         return copies[-1][1]
 

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 
-from keras_slayer.export.network import (
-    MAX_DECAY,
-    MAX_THRESHOLD,
-    MIN_WEIGHT,
-    SYNAPTIC_SUM_LIMIT,
-    WEIGHT_SCALE,
-)
-from keras_slayer.export.quantize import largest_synaptic_sum, to_grid, weight_step
+from keras_slayer import loihi
+from keras_slayer.export.quantize import largest_synaptic_sum
+from keras_slayer.export.targets.loihi1 import TARGET
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA
+
+GRID = TARGET.grid
+"""Of the weights of every Loihi."""
 
 TOLERATED_ERROR = 0.05
 """Relative rounding error of a layer's weights (rms) up to which their scale is lowered until the
@@ -43,7 +42,7 @@ def equivalent_neuron(neuron: SRM | CUBA, weight_bits: int) -> tuple[LoihiCUBA, 
     else:
         lost = [neuron.current_decay, neuron.voltage_decay]
         response = np.concatenate([[0.0], response[:-1]])  # the chip's step from layer to layer
-    decays = [round(MAX_DECAY * fraction) for fraction in lost]
+    decays = [round(loihi.DECAY_UNIT * fraction) for fraction in lost]
     if any(fraction > 0 and decay == 0 for fraction, decay in zip(lost, decays, strict=True)):
         raise NoEquivalentError(
             f"a time constant of {neuron} rounds to a decay of 0",
@@ -54,9 +53,7 @@ def equivalent_neuron(neuron: SRM | CUBA, weight_bits: int) -> tuple[LoihiCUBA, 
         current_decay=decays[0],
         voltage_decay=decays[1],
         weight_bits=weight_bits,
-        surrogate_tau=neuron.surrogate_tau,
-        surrogate_scale=neuron.surrogate_scale,
-        gradient=neuron.gradient,
+        **_gradient(neuron),
     )
     chip = found.response_kernel()
     gain = float(response @ chip / (chip @ chip))
@@ -69,9 +66,19 @@ def equivalent_neuron(neuron: SRM | CUBA, weight_bits: int) -> tuple[LoihiCUBA, 
     return found, gain
 
 
+def _gradient(neuron: SRM | CUBA) -> dict:
+    """The fields that say how a neuron learns. They hold whatever its dynamics are."""
+    names = (field.name for field in dataclasses.fields(LoihiCUBA))
+    return {
+        name: getattr(neuron, name)
+        for name in names
+        if name.startswith("surrogate") or name == "gradient"
+    }
+
+
 def threshold_mantissa(threshold: float) -> int:
     """The nearest of the chip's thresholds."""
-    return int(np.clip(round(threshold * WEIGHT_SCALE), 1, MAX_THRESHOLD))
+    return int(np.clip(round(threshold * GRID.scale), 1, loihi.MAX_THRESHOLD))
 
 
 def choose_scale(kernel: np.ndarray, threshold: float, bits: int) -> float:
@@ -95,15 +102,15 @@ def choose_scale(kernel: np.ndarray, threshold: float, bits: int) -> float:
             f"{infinite} of {kernel.size} weights are not finite", "numbers", "look at the training"
         )
     largest = float(np.abs(kernel).max(initial=0.0))
-    most = MAX_THRESHOLD / WEIGHT_SCALE / threshold
+    most = loihi.MAX_THRESHOLD / GRID.scale / threshold
     if largest == 0:
         return min(1.0, most)
-    scales = np.unique(np.minimum(SCALES * -MIN_WEIGHT / WEIGHT_SCALE / largest, most))
+    scales = np.unique(np.minimum(SCALES * -GRID.low / GRID.scale / largest, most))
     tried = []
     for scale in scales.tolist():
-        integers = to_grid(kernel * scale, bits)
-        error = np.linalg.norm(integers / (WEIGHT_SCALE * scale) - kernel) / np.linalg.norm(kernel)
-        fits = largest_synaptic_sum(integers) <= SYNAPTIC_SUM_LIMIT
+        integers = GRID.nearest(kernel * scale, bits)
+        error = np.linalg.norm(integers / (GRID.scale * scale) - kernel) / np.linalg.norm(kernel)
+        fits = largest_synaptic_sum(integers) <= TARGET.synaptic_sum_limit
         tried.append((fits and error <= TOLERATED_ERROR, -error, scale))
     return max(tried)[2]
 
@@ -119,14 +126,15 @@ def choose_pool_scale(weight: float, window: int, threshold: float, bits: int) -
     Raises:
         NoEquivalentError: the threshold would be off the chip's range.
     """
-    step = weight_step(bits)
-    most = min(-MIN_WEIGHT - step, SYNAPTIC_SUM_LIMIT / window, MAX_THRESHOLD * weight / threshold)
+    step, high = GRID.step(bits), GRID.high(bits)
+    in_range = loihi.MAX_THRESHOLD * weight / threshold
+    most = min(high, TARGET.synaptic_sum_limit / window, in_range)
     tap = most // step * step
     if tap == 0:
         raise NoEquivalentError(
             f"its taps are {weight / threshold:.2g} of its neuron's threshold (once converted)",
-            f"taps of {step}/64 to {-MIN_WEIGHT - step}/64 with {bits} bits, thresholds up to "
-            f"{MAX_THRESHOLD:,}/64",
+            f"taps of {step}/{GRID.scale} to {high}/{GRID.scale} with {bits} bits, thresholds up "
+            f"to {loihi.MAX_THRESHOLD:,}/{GRID.scale}",
             "build it with a larger weight, or convert to more weight_bits",
         )
-    return tap / WEIGHT_SCALE / weight
+    return tap / GRID.scale / weight

@@ -17,10 +17,10 @@ from keras_slayer.export.conversion.equivalent import (
     threshold_mantissa,
 )
 from keras_slayer.export.model.chain import Chain
-from keras_slayer.export.model.graph import Walk
-from keras_slayer.export.network import WEIGHT_SCALE
+from keras_slayer.export.model.handlers import HANDLERS
+from keras_slayer.export.model.walk import Walk
 from keras_slayer.export.problems import Problem
-from keras_slayer.export.quantize import to_grid
+from keras_slayer.export.targets.loihi1 import TARGET
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import SpikingActivation, SpikingSumPooling2D
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
@@ -47,7 +47,7 @@ class LayerPlan:
     scale: float = 1.0
     rounded_to: int | None = None
 
-    def twin(self, threshold: int | None = None) -> keras.Layer:
+    def converted(self, threshold: int | None = None) -> keras.Layer:
         """The converted layer; ``threshold`` (mantissa) instead of that of ``neuron``."""
         config = self.given.get_config()
         if self.neuron is not None:
@@ -55,11 +55,11 @@ class LayerPlan:
             if threshold is not None:
                 neuron = replace(neuron, threshold_mantissa=threshold)
             config.update(self._neuron_config(neuron))
-        twin = type(self.given).from_config(config)
-        twin.build(self.input_shape)
-        twin.set_weights(self.given.get_weights())
-        self._scale(twin)
-        return twin
+        layer = type(self.given).from_config(config)
+        layer.build(self.input_shape)
+        layer.set_weights(self.given.get_weights())
+        self._scale(layer)
+        return layer
 
     def _neuron_config(self, neuron: LoihiCUBA) -> dict:
         config = {"neuron": keras.saving.serialize_keras_object(neuron)}
@@ -73,20 +73,20 @@ class LayerPlan:
             config["kernel_initializer"] = keras.initializers.serialize(initializer)
         return config
 
-    def _scale(self, twin: keras.Layer) -> None:
-        if isinstance(twin, keras.layers.TimeDistributed):
-            twin = twin.layer
-        if isinstance(twin, keras.layers.BatchNormalization) and self.scale != 1:
-            twin.gamma.assign(twin.gamma * self.scale)
-            if twin.center:
-                twin.beta.assign(twin.beta * self.scale)
+    def _scale(self, layer: keras.Layer) -> None:
+        if isinstance(layer, keras.layers.TimeDistributed):
+            layer = layer.layer
+        if isinstance(layer, keras.layers.BatchNormalization) and self.scale != 1:
+            layer.gamma.assign(layer.gamma * self.scale)
+            if layer.center:
+                layer.beta.assign(layer.beta * self.scale)
         elif self.rounded_to is not None:
-            kernel = np.asarray(twin.kernel) * self.scale
-            twin.kernel.assign(to_grid(kernel, self.rounded_to) / WEIGHT_SCALE)
-        elif isinstance(twin, WeightedSpikingLayer) and self.neuron is not None:
+            kernel = np.asarray(layer.kernel) * self.scale
+            layer.kernel.assign(TARGET.grid.nearest(kernel, self.rounded_to) / TARGET.grid.scale)
+        elif isinstance(layer, WeightedSpikingLayer) and self.neuron is not None:
             # Weights beyond the range would get no gradient, and stay there.
-            kernel, top = np.asarray(twin.kernel) * self.scale, weight_max(self.neuron.weight_bits)
-            twin.kernel.assign(np.clip(kernel, WEIGHT_MIN, top))
+            kernel, top = np.asarray(layer.kernel) * self.scale, weight_max(self.neuron.weight_bits)
+            layer.kernel.assign(np.clip(kernel, WEIGHT_MIN, top))
 
 
 class _AnyNeuron(Walk):
@@ -95,23 +95,28 @@ class _AnyNeuron(Walk):
     def fire(self, neuron: Neuron, weight_bits: int | None) -> None:
         if isinstance(neuron, SRM | CUBA):
             neuron = LoihiCUBA()
+        elif not isinstance(neuron, LoihiCUBA):
+            self.notes.add(
+                f"its neuron is {type(neuron).__name__}",
+                "SRM and CUBA, whose linear response the chip's neuron has; LoihiCUBA is copied",
+                "build it with one of these",
+            )
+            neuron = LoihiCUBA()  # to see what else is wrong
         super().fire(neuron, weight_bits)
 
 
 def plan_conversion(chain: Chain, weight_bits: int) -> tuple[list[LayerPlan], list[Problem]]:
     """How each layer of the chain is converted, and what keeps the chain from the chip."""
-    from keras_slayer.export.model import handlers  # noqa: F401  (tells the walk about layers)
-
-    walk = _AnyNeuron(chain.input_shape)
+    walk = _AnyNeuron(chain.input_shape, TARGET, HANDLERS)
     plan: list[LayerPlan] = []
     problems: list[Problem] = []
-    begin = 0  # behind the last neurons
+    begin = 0  # after the last neurons
     for given in chain.layers:
         layer = LayerPlan(given, (None, chain.input_shape[1], *walk.shape))
         plan.append(layer)
         notes = walk.visit(given)
         if isinstance(given, SpikingLayer):
-            if not notes and not isinstance(given.neuron, LoihiCUBA):
+            if not notes and isinstance(given.neuron, SRM | CUBA):
                 try:
                     _convert(plan[begin:], walk.layers[-1].synapses.kernel, weight_bits)
                 except NoEquivalentError as error:
@@ -125,7 +130,7 @@ def _convert(layers: Sequence[LayerPlan], kernel: np.ndarray, weight_bits: int) 
     """Decides on neuron and scale.
 
     Args:
-        layers: from behind the last neurons to the next ones.
+        layers: from after the last neurons to the next ones.
         kernel: the weights with which spikes reach these.
         weight_bits: of the chip's weights.
     """

@@ -20,23 +20,23 @@ struct NeuronParameters {
 };
 
 // x * kept / 4096 toward zero. In 32 bits by way of double: x has at most 31
-// bits and kept 13, so the product is exact, the division by a power of two
-// too, and the conversion back truncates; unlike a 64-bit integer product it
+// bits and kept 13, so the product is exact. So is the division by a power of
+// two, and the conversion back truncates. Unlike a 64-bit integer product this
 // vectorises on every x86-64.
 inline int32_t decay(int32_t x, int32_t kept) {
   return static_cast<int32_t>(static_cast<double>(x) * (kept / static_cast<double>(kDecayUnity)));
 }
 inline int64_t decay(int64_t x, int32_t kept) { return x * kept / kDecayUnity; }
 
-constexpr int64_t kNarrowSum = 1 << 18;
-constexpr int64_t kWidestSum = 1 << 25;
-constexpr int64_t kMostSteps = 1 << 20;
+constexpr int64_t kMaxSumIn32Bits = 1 << 18;
+constexpr int64_t kMaxSum = 1 << 25;
+constexpr int64_t kMaxSteps = 1 << 20;
 
 // Advances `count` neurons by one step and returns whether any of them passed
 // the threshold. The caller resets those: they are few.
-// State is int32_t where |z| <= kNarrowSum: one wrap then always brings u back
-// into 24 bits. Beyond (sums the chip itself cannot hold) it is int64_t and u
-// may grow by kWidestSum << 6 a step: u * 4096 fits for kMostSteps.
+// State is int32_t where |z| <= kMaxSumIn32Bits: one wrap then always brings u
+// back into 24 bits. Larger sums, which the chip itself cannot hold, need
+// int64_t: u may grow by kMaxSum << 6 a step, and u * 4096 fits for kMaxSteps.
 template <class State>
 inline bool advance(const NeuronParameters& p, const int32_t* __restrict z,
                     const int32_t* __restrict bias, State* __restrict u, State* __restrict v,

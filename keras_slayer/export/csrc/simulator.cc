@@ -117,7 +117,7 @@ void parallel_for(int64_t count, int64_t threads, const Work& work) {
     try {
       pool.emplace_back(loop);
     } catch (const std::system_error&) {
-      break;  // no more threads to be had: fewer do the same work
+      break;  // the system has no more threads: fewer do the same work
     }
   }
   loop();
@@ -161,7 +161,7 @@ class Network {
       throw std::invalid_argument("spikes must be (batch, time, " + std::to_string(inputs_) + ")");
     }
     const int64_t batch = spikes.shape(0), steps = spikes.shape(1);
-    if (steps > kMostSteps) throw std::invalid_argument("at most 2^20 time steps at once");
+    if (steps > kMaxSteps) throw std::invalid_argument("at most 2^20 time steps at once");
     const int64_t depth = static_cast<int64_t>(layers_.size());
     Array<int64_t> counts({batch, depth}), operations({batch, depth});
     std::vector<Array<uint8_t>> rasters;
@@ -196,7 +196,7 @@ class Network {
           if (probes.current) probes.current += skip;
           if (probes.voltage) probes.voltage += skip;
           const auto run_layer =
-              layer.largest_sum <= kNarrowSum ? simulate<int32_t> : simulate<int64_t>;
+              layer.largest_sum <= kMaxSumIn32Bits ? simulate<int32_t> : simulate<int64_t>;
           operations_at[sample * depth + l] = run_layer(layer, raster, next, probes);
           count_at[sample * depth + l] = static_cast<int64_t>(next.index.size());
           std::swap(raster, next);
@@ -225,7 +225,7 @@ class Network {
     }
     for (int32_t& b : bias) b *= 1 << kStateShift;
     const int64_t largest = synapses->largest_sum();
-    if (largest > kWidestSum || synapses->outputs > INT32_MAX) {
+    if (largest > kMaxSum || synapses->outputs > INT32_MAX) {
       throw std::invalid_argument("layer " + std::to_string(layers_.size()) +
                                   ": the weights of one neuron add up to " +
                                   std::to_string(largest) + ", more than 2^25");

@@ -10,7 +10,7 @@
 
 namespace keras_slayer {
 
-// Sums under way: row (t % rows) holds what arrives at step t.
+// Synaptic sums of this step and of later ones: row (t % rows) is that of step t.
 class PendingSums {
  public:
   PendingSums(int64_t rows, int64_t outputs)

@@ -15,6 +15,10 @@ MAX_ELEMENTS = 1 << 27
 """Most numbers read from one file (a Loihi 2 chip holds 120 million synapses)."""
 
 
+MAX_TEXT = 64
+"""Longest string that is read, in bytes."""
+
+
 @contextmanager
 def open_checked(path: Path) -> Iterator["CheckedGroup"]:
     """The root group of ``path``. FileNotFoundError if absent, ValueError if it is not HDF5."""
@@ -51,11 +55,16 @@ class CheckedGroup:
         return CheckedGroup(member, label or f"{self.where}/{name}", self._budget)
 
     def text(self, name: str) -> str:
-        """A short byte string, stored as a scalar or as one element."""
+        """A short string of fixed or variable length, stored as a scalar or as one element."""
         data = self._dataset(name)
-        if data.dtype.kind != "S" or data.dtype.itemsize > 64 or data.size != 1:
-            raise self.fail(f"{name!r} must be one byte string, not {data.dtype} {data.shape}")
-        return bytes(np.ravel(data[()])[0]).decode("ascii", "replace")
+        kind = h5py.check_string_dtype(data.dtype)
+        if kind is None or data.size != 1 or (kind.length or 0) > MAX_TEXT:
+            raise self.fail(f"{name!r} must be one short string, not {data.dtype} {data.shape}")
+        # Its length is not known before, but no longer than the file.
+        text = bytes(np.ravel(data[()])[0])
+        if len(text) > MAX_TEXT:
+            raise self.fail(f"{name!r} must be one short string, not {len(text)} characters")
+        return text.decode("ascii", "replace")
 
     def flag(self, name: str) -> bool:
         return bool(self.integer(name, 0, 1))

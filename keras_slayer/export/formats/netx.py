@@ -4,7 +4,7 @@ Groups /layer/0, /layer/1, ... of data sets. Images are (channels, height, width
 (height, width, channels) in Keras; only this module and its reader (netx_reader.py) know both
 orders.
 
-A flatten in the file counts over (C, H, W). The weights of the dense layer behind it are permuted
+A flatten in the file counts over (C, H, W). The weights of the dense layer after it are permuted
 on the way out and back on the way in.
 """
 
@@ -13,7 +13,6 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from keras_slayer.export.formats.files import write_whole
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -22,6 +21,7 @@ from keras_slayer.export.network import (
     IntegerNeuron,
 )
 from keras_slayer.export.problems import Problem
+from keras_slayer.files import write_whole
 
 MAX_SMALL = 127
 """The loader keeps kernel sides, strides, padding, dilation and groups in int8."""
@@ -74,7 +74,7 @@ def to_bytes(network: IntegerNetwork) -> bytes:
     with h5py.File("network.net", "w", driver="core", backing_store=False) as file:
         layers = file.create_group("layer")
         _write_input(layers.create_group("0"), network.input_shape)
-        flattened = None  # the image shape that a flatten hides from the dense behind it
+        flattened = None  # the image shape that a flatten hides from the dense after it
         shapes = list(network.shapes())
         for i, layer in enumerate(network.layers):
             group = layers.create_group(str(i + 1))

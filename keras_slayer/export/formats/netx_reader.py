@@ -11,17 +11,20 @@ import numpy as np
 from keras_slayer.export.formats.hdf5 import CheckedGroup, open_checked
 from keras_slayer.export.formats.netx import MAX_SMALL, channels_first, flatten_order
 from keras_slayer.export.network import (
-    MAX_BIAS,
-    MAX_DECAY,
-    MAX_DELAY,
-    MAX_THRESHOLD,
-    MIN_WEIGHT,
     IntegerConv,
     IntegerDense,
     IntegerFlatten,
     IntegerLayer,
     IntegerNetwork,
     IntegerNeuron,
+)
+from keras_slayer.loihi import (
+    DECAY_UNIT,
+    MAX_BIAS,
+    MAX_DELAY,
+    MAX_THRESHOLD,
+    MIN_BIAS,
+    MIN_WEIGHT,
 )
 
 MAX_LAYERS = 1000
@@ -110,9 +113,7 @@ class _Reader:
             raise group.fail("'weight' has no inputs")
         if np.any(weight < 0) and not np.any(weight > 0):
             raise group.fail("'weight' has no positive value: lava-dl's loader would change it")
-        delay = None
-        if "delay" in group:
-            delay = group.integers("delay", 0, MAX_DELAY, shape=weight.shape).T.astype(np.uint8)
+        delay = _delay(group, weight.shape)
         weight = weight.T
         if self.image:
             back = np.argsort(flatten_order(self.image))
@@ -170,10 +171,27 @@ def _weights(group: CheckedGroup, shape: tuple[int | None, ...]) -> np.ndarray:
     return weight.astype(np.int16)
 
 
+def _delay(group: CheckedGroup, shape: tuple[int, ...]) -> np.ndarray | None:
+    """(inputs, outputs), of the (outputs, inputs) that a file may also give in short."""
+    if "delay" not in group:
+        return None
+    outputs, inputs = shape
+    delay = group.integers("delay", 0, MAX_DELAY, ndims=[0, 1, 2])
+    # In the order in which lava-dl's loader tries them.
+    if delay.shape == (outputs,):
+        delay = delay[:, None]
+    elif delay.shape not in ((), (inputs,), shape):
+        raise group.fail(
+            f"'delay' has shape {delay.shape}, expected {shape}, one for each of the {outputs} "
+            f"outputs or {inputs} inputs, or one for all"
+        )
+    return np.broadcast_to(delay, shape).T.astype(np.uint8)
+
+
 def _bias(group: CheckedGroup, outputs: int) -> np.ndarray | None:
     if "bias" not in group:
         return None
-    return group.integers("bias", -MAX_BIAS - 1, MAX_BIAS, shape=(outputs,)).astype(np.int32)
+    return group.integers("bias", MIN_BIAS, MAX_BIAS, shape=(outputs,)).astype(np.int32)
 
 
 def _pair(group: CheckedGroup, name: str, low: int) -> tuple[int, int]:
@@ -192,7 +210,7 @@ def _neuron(group: CheckedGroup) -> IntegerNeuron:
     if "gradedSpike" in group and group.flag("gradedSpike"):
         raise group.fail("'gradedSpike' must be false: spikes are 0 or 1")
     return IntegerNeuron(
-        group.integer("iDecay", 0, MAX_DECAY),
-        group.integer("vDecay", 0, MAX_DECAY),
+        group.integer("iDecay", 0, DECAY_UNIT),
+        group.integer("vDecay", 0, DECAY_UNIT),
         group.integer("vThMant", 0, MAX_THRESHOLD),
     )

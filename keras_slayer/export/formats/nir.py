@@ -4,17 +4,20 @@ Written is what snnTorch and Norse read as it is meant: Linear, Conv2d, SumPool2
 and CubaLIF neurons with
 
     tau_syn = dt 4096 / current_decay     w_in = tau_syn / dt     v_leak = v_reset = 0
-    tau_mem = dt 4096 / voltage_decay     r    = tau_mem / dt     v_threshold = mantissa / 64
+    tau_mem = dt 4096 / voltage_decay     r    = tau_mem / dt
+    v_threshold = the next float32 above mantissa / 64
 
 so that a forward Euler step of dt seconds is one of the float CUBA neuron (``keras_slayer.CUBA``):
 
     i[t] = (1 - current_decay / 4096) i[t-1] + z[t]
-    v[t] = (1 - voltage_decay / 4096) v[t-1] + i[t],    a spike and v = 0 where v > v_threshold
+    v[t] = (1 - voltage_decay / 4096) v[t-1] + i[t],    a spike and v = 0 where v > mantissa / 64
 
-The readers spike strictly above the threshold, as the chip does, compute in floating point what the
-chip rounds, and take no step from layer to layer. A file does not say how long a step is: snnTorch
-takes 1e-4 s, ``norse.torch.from_nir(graph, dt=1e-4)`` what it is told (1e-3 s if nothing). We keep
-it in the graph's metadata.
+The chip spikes strictly above its threshold. So do snnTorch and Norse; spikingjelly spikes at the
+threshold as well. With the next float32 both do what the chip does where a voltage meets the
+threshold exactly. The readers compute in floating point what the chip rounds, and take no step from
+layer to layer. A file does not say how long a step is: snnTorch takes 1e-4 s,
+``norse.torch.from_nir(graph, dt=1e-4)`` what it is told (1e-3 s if nothing). We keep it in the
+graph's metadata.
 
 Images are (channels, height, width) there and (height, width, channels) in Keras.
 """
@@ -26,11 +29,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.export.formats.files import write_whole
 from keras_slayer.export.formats.netx import block_diagonal, channels_first, flatten_order
 from keras_slayer.export.network import (
-    MAX_DECAY,
-    WEIGHT_SCALE,
     IntegerConv,
     IntegerDense,
     IntegerFlatten,
@@ -39,6 +39,8 @@ from keras_slayer.export.network import (
     IntegerNeuron,
 )
 from keras_slayer.export.problems import Problem, refuse
+from keras_slayer.files import write_whole
+from keras_slayer.loihi import DECAY_UNIT, WEIGHT_SCALE
 
 try:
     import nir
@@ -106,7 +108,7 @@ def to_nir(network: IntegerNetwork, dt: float = DT) -> nir.NIRGraph:
     refuse(problems(network, tuple(f"layer {i}" for i in range(len(network.layers)))))
     shapes = list(network.shapes())
     nodes: list[nir.NIRNode] = [nir.Input(_shape(network.input_shape))]
-    flattened = None  # the image shape that a flatten hides from the dense behind it
+    flattened = None  # the image shape that a flatten hides from the dense after it
     for layer, before, after in zip(network.layers, shapes, shapes[1:], strict=False):
         if isinstance(layer, IntegerFlatten):
             nodes.append(nir.Flatten(_shape(before), start_dim=0, end_dim=-1))
@@ -144,7 +146,7 @@ def _weight(integers: np.ndarray) -> np.ndarray:
 def _neurons(layer: IntegerDense | IntegerConv, shape: np.ndarray, dt: float) -> nir.CubaLIF:
     neuron: IntegerNeuron = layer.neuron
     synapse, membrane = (
-        MAX_DECAY / decay if decay else NO_DECAY
+        DECAY_UNIT / decay if decay else NO_DECAY
         for decay in (neuron.current_decay, neuron.voltage_decay)
     )
     # SumPool2d leaves out the weight: a factor on all inputs of a layer is one on its voltages.
@@ -154,7 +156,7 @@ def _neurons(layer: IntegerDense | IntegerConv, shape: np.ndarray, dt: float) ->
         "tau_mem": dt * membrane,
         "r": _gain(membrane, dt),
         "v_leak": 0.0,
-        "v_threshold": _float32_below(neuron.threshold_mantissa / unit),
+        "v_threshold": _float32_above(neuron.threshold_mantissa / unit),
         "w_in": _gain(synapse, dt),
         "v_reset": 0.0,
     }
@@ -174,11 +176,16 @@ def _gain(tau: float, dt: float) -> float:
 
 
 def _float32_below(value: float) -> float:
-    """The largest float32 up to ``value``: for a float32, to be above one is to be above both."""
+    """The largest float32 up to ``value``."""
     nearest = np.float32(value)
     if float(nearest) > value:  # as float: NumPy would round ``value`` for the comparison
         nearest = np.nextafter(nearest, np.float32(-np.inf))
     return float(nearest)
+
+
+def _float32_above(value: float) -> float:
+    """The smallest float32 above ``value``: to reach it is to be above ``value``."""
+    return float(np.nextafter(np.float32(_float32_below(value)), np.float32(np.inf)))
 
 
 def _is_pool(layer: IntegerDense | IntegerConv) -> bool:

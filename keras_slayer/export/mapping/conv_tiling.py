@@ -17,7 +17,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
-from keras_slayer.export.mapping.chips import Chip
+from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.mapping.tiling import Grid, Range, Tile, even_cuts, list_bits
 from keras_slayer.export.network import IntegerConv
 

@@ -4,26 +4,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from keras_slayer.export.mapping.chips import Chip
-from keras_slayer.export.mapping.conv_tiling import ConvTiling
+from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.mapping.placement import Cuts, Utilisation, place
-from keras_slayer.export.mapping.tiling import DenseTiling, Grid, Tiling, output_axons, size, tiles
-from keras_slayer.export.network import IntegerDense, IntegerFlatten, IntegerNetwork
+from keras_slayer.export.mapping.tiling import Grid, Tiling, output_axons, size, tiles
+from keras_slayer.export.network import IntegerFlatten, IntegerNetwork
 from keras_slayer.export.problems import Problem
-
-ASSUMPTIONS = (
-    "The input takes no core: its spikes are injected from outside.",
-    "The spikes of the last layer are read out from outside and take no output axons.",
-    "A core holds neurons of one layer only; a neuron is one compartment.",
-    "Every weight is stored, zeros too.",
-    "Dense layers: one axon from each input neuron to each core, lists of synapses without index. "
-    "As in nengo-loihi, the layer's need in one piece, divided by what a core has, sets the least "
-    "number of cores.",
-    "Convolutions: one population axon (two output slots) from each pixel to each core that it "
-    "reaches, for all channels of the pixel; pixels that meet the same taps of the kernel share "
-    "their lists of synapses, with an index for each synapse, as in nengo-loihi.",
-    "Chips are filled one after the other, layer by layer.",
-)
 
 
 @dataclass(frozen=True)
@@ -117,11 +102,11 @@ def map_network(
     """Places every neuron of ``network`` on a core, with as few cores as the limits allow.
 
     Dense layers are cut by neurons, convolutions by rows, columns and channels. What is counted,
-    and how, stands in ``Mapping.assumptions`` and in tiling.py.
+    and how, is said in ``Mapping.assumptions`` and in tiling.py.
 
     Args:
         network: the network in the chip's integers.
-        chip: its limits, from :func:`keras_slayer.export.mapping.chips.get_chip`.
+        chip: its limits, of a target in ``keras_slayer.export.targets``.
         names: of the layers with neurons; default "layer 0", "layer 1", ...
         weight_bits: of the same layers, 1 ... 8 without the sign; default 8.
 
@@ -145,14 +130,11 @@ def map_network(
                 f"Received: {argument}={values!r}"
             )
     tilings = [
-        DenseTiling(layer, chip, bits)
-        if isinstance(layer, IntegerDense)
-        else ConvTiling(layer, shape, chip, bits)
+        chip.tiling(layer, shape, chip, bits)
         for (layer, shape), bits in zip(rows, weight_bits, strict=True)
     ]
     layers = [Cuts(tiling, chip) for tiling in tilings]
-    assumptions = (*ASSUMPTIONS, *chip.inferred)
-    nothing = Mapping(chip.name, chip.cores, 0, (), (), assumptions)
+    nothing = Mapping(chip.name, chip.cores, 0, (), (), chip.assumptions)
     problems = [
         _too_large(name, cuts)
         for name, cuts in zip(names, layers, strict=True)
@@ -180,14 +162,14 @@ def map_network(
                 for i, name in enumerate(names)
             ),
             cores,
-            assumptions,
+            chip.assumptions,
         ),
         [],
     )
 
 
 def _next(i: int, tilings: list[Tiling], grids: list[Grid]):
-    """Tiling and grid of the layer behind layer ``i``."""
+    """Tiling and grid of the layer after layer ``i``."""
     return (tilings[i + 1], grids[i + 1]) if i + 1 < len(grids) else (None, None)
 
 

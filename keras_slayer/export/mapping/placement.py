@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from keras_slayer.export.mapping.chips import Chip
+from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.mapping.tiling import Grid, Tiling, cores, peak_output_axons, size
 
 Cost = tuple[int, int]

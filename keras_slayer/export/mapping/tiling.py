@@ -19,7 +19,7 @@ from typing import Protocol
 
 import numpy as np
 
-from keras_slayer.export.mapping.chips import Chip
+from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.network import IntegerDense
 
 Range = tuple[int, int]

@@ -1,13 +1,29 @@
-"""What each layer class computes, told to a walk through the model (graph.py)."""
+"""What each layer class computes, told to a walk through the model (walk.py)."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import keras
 import numpy as np
 
 from keras_slayer import layers as spiking
-from keras_slayer.export.model.graph import Synapses, Walk, Window, handles
-from keras_slayer.export.network import MAX_DELAY, WEIGHT_SCALE
+from keras_slayer.export.model.float_network import Synapses, Window
+from keras_slayer.export.model.walk import Handler, Walk
+
+HANDLERS: dict[type[keras.Layer], Handler] = {}
+"""By class of layer; a subclass may compute something else, and has none."""
+
+
+def handles(*classes: type[keras.Layer]) -> Callable[[Handler], Handler]:
+    """Registers a handler ``(layer, walk)`` for layers of exactly these classes."""
+
+    def register(handler: Handler) -> Handler:
+        HANDLERS.update(dict.fromkeys(classes, handler))
+        return handler
+
+    return register
+
 
 PASSIVE = (  # at inference these do nothing
     keras.layers.InputLayer,
@@ -52,12 +68,13 @@ def _delay(layer: spiking.DelayLayer, walk: Walk) -> None:
     if not _after_neurons(walk):
         return
     # In float32, as the layer's forward pass divides and rounds.
+    longest = walk.target.max_delay
     steps = np.floor(np.asarray(layer.delay, np.float32) / np.float32(layer.dt))
-    if not (np.isfinite(steps) & (steps >= 0) & (steps <= MAX_DELAY)).all():
+    if not (np.isfinite(steps) & (steps >= 0) & (steps <= longest)).all():
         walk.notes.add(
             f"its delays reach from {steps.min():g} to {steps.max():g} steps of {layer.dt:g} ms",
-            f"0 to {MAX_DELAY} steps",
-            f"build it with max_delay={MAX_DELAY * layer.dt:g} or less and train it",
+            f"0 to {longest} steps",
+            f"build it with max_delay={longest * layer.dt:g} or less and train it",
         )
         return
     walk.delay(steps.astype(np.int64))
@@ -124,7 +141,7 @@ def _time_distributed(layer: keras.layers.TimeDistributed, walk: Walk) -> None:
         walk.notes.add(
             f"a {type(layer).__name__} {kind.__name__} has no counterpart on the chip",
             "Dense, Conv2D, DepthwiseConv2D, Flatten, Reshape, Dropout within PerStep",
-            "replace the layer, or move it behind the last spiking layer, where the host runs it",
+            "replace the layer, or move it after the last spiking layer, where the host runs it",
         )
 
 
@@ -154,12 +171,13 @@ def _batch_normalization(layer: keras.layers.BatchNormalization, walk: Walk) -> 
     if layer.center:
         shift = shift + np.asarray(layer.beta, np.float64)
     walk.normalise(scale, shift)
-    largest = float(np.abs(walk.synapses.shift).max()) * WEIGHT_SCALE
+    scale = walk.target.grid.scale
+    largest = float(np.abs(walk.synapses.shift).max()) * scale
     if not largest < 0.5:
         walk.notes.add(
-            f"it shifts synaptic currents by up to {largest:.3g}/64",
-            "less than half a unit of 1/64, which rounds to nothing: the chip has no constant "
-            "synaptic current",
+            f"it shifts synaptic currents by up to {largest:.3g}/{scale}",
+            f"less than half a unit of 1/{scale}, which rounds to nothing: the chip has no "
+            "constant synaptic current",
             "fold it before training goes on: drop the layer and fine-tune, or use center=False "
             "and keep the mean at 0",
         )
@@ -176,7 +194,7 @@ def _after_neurons(walk: Walk) -> bool:
     walk.notes.add(
         f"it stands between the synapses of {walk.synapses.name} and their neurons",
         "BatchNormalization and Dropout there",
-        "move it behind the neurons",
+        "move it after the neurons",
     )
     return False
 
@@ -238,7 +256,7 @@ def _connect_conv(
 
 
 def _padding(padding: str, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:
-    """Zeros before and behind one axis; "same" puts an odd one behind."""
+    """Zeros before and after one axis; "same" puts an odd one after."""
     if padding == "valid":
         return 0, 0
     reach = dilation * (kernel - 1) + 1

@@ -13,19 +13,15 @@ from html import escape
 from importlib.resources import files
 from pathlib import Path
 from string import Template
-from typing import TYPE_CHECKING
 
-from keras_slayer.export.network import SYNAPTIC_SUM_LIMIT
 from keras_slayer.export.report import page_tables as tables
 from keras_slayer.export.report.calibration import RASTER_SPIKES
-
-if TYPE_CHECKING:
-    from keras_slayer.export.report.report import LoihiReport
+from keras_slayer.export.report.data import ReportData
 
 SCRIPTS = ("dom.js", "selection.js", "cores.js", "histograms.js", "rasters.js")
 
 
-def render(report: LoihiReport) -> str:
+def render(report: ReportData) -> str:
     """The whole page."""
     script = "\n" + "".join(map(_read, SCRIPTS))
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -42,7 +38,7 @@ def render(report: LoihiReport) -> str:
         facts=_facts(report),
         warnings=_warnings(report),
         layers=tables.layers(report),
-        synaptic_sum_limit=f"{SYNAPTIC_SUM_LIMIT:,}",
+        synaptic_sum_limit=f"{report.synaptic_sum_limit:,}",
         host=_host(report),
         cores_per_layer=tables.cores_per_layer(report),
         cores_per_chip=f"{mapping.cores_per_chip:,}",
@@ -56,7 +52,7 @@ def render(report: LoihiReport) -> str:
     )
 
 
-def render_cell(report: LoihiReport) -> str:
+def render_cell(report: ReportData) -> str:
     """Facts, warnings and the tables of layers and cores, without style and script."""
     warnings = "".join(f"<li><b>Warning:</b> {escape(line)}</li>" for line in report.warnings)
     facts = ", ".join(f"{escape(value)} {escape(label)}" for value, label in _fact_list(report))
@@ -72,23 +68,23 @@ def _read(name: str) -> str:
     return files("keras_slayer.export.report").joinpath("files", name).read_text("utf-8")
 
 
-def _data(report: LoihiReport) -> str:
+def _data(report: ReportData) -> str:
     """The report's JSON, such that no text in it can end the script element that holds it."""
     compact = json.dumps(json.loads(report.to_json()), separators=(",", ":"), allow_nan=False)
     return compact.replace("<", "\\u003c")
 
 
-def _title(report: LoihiReport) -> str:
+def _title(report: ReportData) -> str:
     return "Dry run" if report.path is None else Path(report.path).name
 
 
-def _written(report: LoihiReport) -> str:
+def _written(report: ReportData) -> str:
     if report.path is None:
         return f"Loihi export, dry run: no .{report.format} file was written"
     return f"Loihi export, written to {report.path}"
 
 
-def _status(report: LoihiReport) -> str:
+def _status(report: ReportData) -> str:
     if report.converted:
         return (
             "Not exact: the neurons were converted: the network does not spike as the model does."
@@ -103,7 +99,7 @@ def _status(report: LoihiReport) -> str:
     )
 
 
-def _fact_list(report: LoihiReport) -> list[tuple[str, str]]:
+def _fact_list(report: ReportData) -> list[tuple[str, str]]:
     """Figures and what they count."""
     mapping = report.mapping
     facts = [
@@ -136,14 +132,14 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "\u00d7".join(f"{size:,}" for size in shape)
 
 
-def _facts(report: LoihiReport) -> str:
+def _facts(report: ReportData) -> str:
     return "".join(
         f"<div><dt>{escape(label)}</dt><dd>{escape(value)}</dd></div>\n"
         for value, label in _fact_list(report)
     )
 
 
-def _warnings(report: LoihiReport) -> str:
+def _warnings(report: ReportData) -> str:
     if not report.warnings:
         return ""
     number = len(report.warnings)
@@ -155,14 +151,14 @@ def _warnings(report: LoihiReport) -> str:
     )
 
 
-def _host(report: LoihiReport) -> str:
+def _host(report: ReportData) -> str:
     if not report.host_layers:
         return ""
     names = ", ".join(escape(name) for name in report.host_layers)
-    return f'<p class="note">On the host, behind the chip: {names}.</p>'
+    return f'<p class="note">On the host, after the chip: {names}.</p>'
 
 
-def _calibration(report: LoihiReport) -> str:
+def _calibration(report: ReportData) -> str:
     calibration = report.calibration
     return Template(_read("calibration.html")).substitute(
         samples=f"{calibration.samples:,} sample{'s' * (calibration.samples != 1)}",

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING
 
+from keras_slayer.export.report.data import ReportData
 from keras_slayer.export.report.text import WEIGHT_COLUMNS
-
-if TYPE_CHECKING:
-    from keras_slayer.export.report.report import LoihiReport
 
 LAYER_COLOURS = 8
 """How many page.css has; then they start anew, which is why layers are numbered, too."""
@@ -53,7 +50,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Differing:
-    """A count that had better be 0."""
+    """A count that should be 0."""
 
     count: int
     of: int
@@ -111,7 +108,7 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
 
 
-def layers(report: LoihiReport) -> str:
+def layers(report: ReportData) -> str:
     """Weights and neurons of each layer."""
     fields = [field for _, field, _ in WEIGHT_COLUMNS]
     rows, index = [], 0
@@ -128,7 +125,7 @@ def layers(report: LoihiReport) -> str:
     return table("Layers", headings, rows, left=(0, 1), total=["total", *total[1:]])
 
 
-def cores_per_layer(report: LoihiReport) -> str:
+def cores_per_layer(report: ReportData) -> str:
     """What each layer takes of its fullest core, and what keeps it from fewer cores."""
     mapping = report.mapping
     rows = []
@@ -165,7 +162,7 @@ def cores_per_layer(report: LoihiReport) -> str:
     return table("Cores of each layer", headings, rows, left=(0, 9), total=total)
 
 
-def cores(report: LoihiReport) -> str:
+def cores(report: ReportData) -> str:
     """Every core."""
     rows = [
         [
@@ -186,7 +183,7 @@ def cores(report: LoihiReport) -> str:
     return table("All cores", headings, rows, left=(0, 3, 4, 9))
 
 
-def widths(report: LoihiReport) -> str:
+def widths(report: ReportData) -> str:
     """What 1 to 8 bits do to the weights."""
     used = [layer.weight_bits for layer in report.layers]
     rows = [
@@ -201,7 +198,7 @@ def widths(report: LoihiReport) -> str:
     return table("Weights in 1 to 8 bits", headings, rows)
 
 
-def variants(report: LoihiReport) -> str:
+def variants(report: ReportData) -> str:
     """The network in its forms, on calibration data."""
     rows = [
         [
@@ -217,7 +214,7 @@ def variants(report: LoihiReport) -> str:
     return table("The network in its forms", headings, rows)
 
 
-def activity(report: LoihiReport) -> str:
+def activity(report: ReportData) -> str:
     """What each layer does on the chip, and costs."""
     calibration = report.calibration
     rows = [

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from keras_slayer.export.report.data import ReportData
 from keras_slayer.export.report.tables import table
-
-if TYPE_CHECKING:
-    from keras_slayer.export.report.report import LoihiReport
 
 # Column heading, field of LayerReport, whether the last row adds it up.
 WEIGHT_COLUMNS = (
@@ -27,7 +23,7 @@ WEIGHT_COLUMNS = (
 )
 
 
-def render(report: LoihiReport) -> str:
+def render(report: ReportData) -> str:
     parts = [_weights(report), _cores(report), _widths(report)]
     if report.calibration is not None:
         parts += [_variants(report), _activity(report)]
@@ -35,7 +31,7 @@ def render(report: LoihiReport) -> str:
     return "\n\n".join(parts)
 
 
-def _weights(report: LoihiReport) -> str:
+def _weights(report: ReportData) -> str:
     rows = [[heading for heading, _, _ in WEIGHT_COLUMNS]]
     rows += [[getattr(layer, field) for _, field, _ in WEIGHT_COLUMNS] for layer in report.layers]
     totals = [
@@ -46,7 +42,7 @@ def _weights(report: LoihiReport) -> str:
     return table(rows, left=2, total=True)
 
 
-def _cores(report: LoihiReport) -> str:
+def _cores(report: ReportData) -> str:
     heading = (
         "layer",
         "cores",
@@ -77,7 +73,7 @@ def _cores(report: LoihiReport) -> str:
     return table(rows, total=True)
 
 
-def _widths(report: LoihiReport) -> str:
+def _widths(report: ReportData) -> str:
     rows = [("weights in", "zero", "changed", "out of range")]
     rows += [
         (f"{width.bits} bit{'s' * (width.bits > 1)}", width.zero, width.changed, width.out_of_range)
@@ -86,7 +82,7 @@ def _widths(report: LoihiReport) -> str:
     return table(rows)
 
 
-def _variants(report: LoihiReport) -> str:
+def _variants(report: ReportData) -> str:
     rows = [("network", "accuracy", "same decision", "spikes/sample", "differing spikes")]
     rows += [
         (
@@ -101,7 +97,7 @@ def _variants(report: LoihiReport) -> str:
     return table(rows)
 
 
-def _activity(report: LoihiReport) -> str:
+def _activity(report: ReportData) -> str:
     rows = [
         (
             "layer on chip",
@@ -132,7 +128,7 @@ def _percent(value: float | None) -> str | None:
     return None if value is None else f"{value:.2%}"
 
 
-def _facts(report: LoihiReport) -> list[str]:
+def _facts(report: ReportData) -> list[str]:
     mapping = report.mapping
     lines = [
         f"{report.input_shape} -> {report.output_shape}, latency {report.latency_steps} steps "

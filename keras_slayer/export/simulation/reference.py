@@ -1,4 +1,4 @@
-"""NumPy twin of the compiled simulator: the same integers without events, threads or C++.
+"""The simulator in NumPy, its reference: the same integers without events, threads or C++.
 
 Every synapse is computed in every step, so it is slow, and simple enough to be believed: the tests
 hold the C++ engine against it.
@@ -16,9 +16,7 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-
-STATE_RANGE = 1 << 23
-STATE_SHIFT = 6
+from keras_slayer.loihi import DECAY_BITS, DECAY_UNIT, STATE_RANGE, STATE_SHIFT
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +117,15 @@ def run_neurons(
     currents, voltages = np.zeros_like(z), np.zeros_like(z)
     u = np.zeros(z.shape[:1] + z.shape[2:], np.int64)
     v = np.zeros_like(u)
+    keep_u, keep_v = DECAY_UNIT - neuron.current_decay, DECAY_UNIT - neuron.voltage_decay
     for t in range(z.shape[1]):
-        u = shift_toward_zero(u * (4096 - neuron.current_decay), 12) + (z[:, t] << STATE_SHIFT)
+        u = shift_toward_zero(u * keep_u, DECAY_BITS) + (z[:, t] << STATE_SHIFT)
         u = np.where(
             u > STATE_RANGE,
             u - 2 * STATE_RANGE,
             np.where(u <= -STATE_RANGE, u + 2 * STATE_RANGE, u),
         )
-        v = shift_toward_zero(v * (4096 - neuron.voltage_decay), 12) + u
+        v = shift_toward_zero(v * keep_v, DECAY_BITS) + u
         v = np.clip(v + (bias.astype(np.int64) << STATE_SHIFT), -STATE_RANGE + 1, STATE_RANGE - 1)
         fires = v > neuron.threshold_mantissa << STATE_SHIFT
         v = np.where(fires, 0, v)

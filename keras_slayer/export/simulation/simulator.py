@@ -87,21 +87,38 @@ class LoihiSimulator:
     def __init__(
         self, path: str | os.PathLike, *, engine: str = "native", threads: int | None = None
     ):
+        self._choose(engine, threads)
+        self.path = Path(path)
+        self._load(read_network(self.path), f"{self.path}: ")
+
+    @classmethod
+    def from_network(
+        cls, network: IntegerNetwork, *, engine: str = "native", threads: int | None = None
+    ) -> "LoihiSimulator":
+        """Simulator of a network that is in no file; its ``path`` is None."""
+        simulator = cls.__new__(cls)
+        simulator._choose(engine, threads)
+        simulator.path = None
+        simulator._load(network, "")
+        return simulator
+
+    def _choose(self, engine: str, threads: int | None) -> None:
         if engine not in ("native", "numpy"):
             raise ValueError(f"engine must be 'native' or 'numpy'. Received: engine={engine!r}")
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise ValueError(f"threads must be a positive integer. Received: threads={threads!r}")
-        extension = _import_extension() if engine == "native" else None
-        self.path = Path(path)
+        self._extension = _import_extension() if engine == "native" else None
         self.engine = engine
         self.threads = threads or len(os.sched_getaffinity(0))
-        self.network = read_network(self.path)
+
+    def _load(self, network: IntegerNetwork, where: str) -> None:
+        self.network = network
         self._native = None
-        if extension is not None:
+        if self._extension is not None:
             try:
-                self._native = _native_network(extension, self.network)
+                self._native = _native_network(self._extension, network)
             except ValueError as error:  # limits of the engine itself
-                raise ValueError(f"{self.path}: {error}") from error
+                raise ValueError(f"{where}{error}") from error
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -1,0 +1,194 @@
+"""Two checkouts side by side: are results equal to the bit, and how long does a step take?
+
+    python benchmarks/compare.py OTHER                     # digests and times, all workloads
+    python benchmarks/compare.py OTHER w1 w3 --turns 25
+    python benchmarks/compare.py OTHER --digests           # digests alone
+
+OTHER is the folder of another checkout (``git worktree add ../before COMMIT``), whose ops are
+built or in the cache. A process of each checkout runs W1, W2, W4 (training steps) and W3 (neurons
+alone), for every neuron; they take turns, so that a change of the machine's speed meets both. A
+digest covers losses, weights after training, spikes of the last layer, and for W3 spikes and
+gradients, under both gradients.
+"""
+
+import argparse
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(__file__).resolve()
+NEURONS = ("srm", "cuba", "loihi")
+GRADIENTS = ("slayer", "exodus")
+WORKLOADS = ("w1", "w2", "w3", "w4")
+
+
+def digest(arrays) -> str:
+    import numpy as np
+
+    return hashlib.sha256(b"".join(np.ascontiguousarray(a).tobytes() for a in arrays)).hexdigest()[
+        :16
+    ]
+
+
+def make_network(name, neuron, gradient, batch=None):
+    """(step, digest of what it has computed) of a training step."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+    import training_step
+
+    import keras_slayer as ks
+
+    keras.utils.set_random_seed(1)
+    random = np.random.default_rng(1)
+    workload = training_step.WORKLOADS[name]
+    size = (batch or workload.batch, workload.steps, *workload.input_shape)
+    x = tf.constant(random.random(size, dtype="float32") < workload.density, tf.float32)
+    y = tf.constant(random.integers(0, training_step.CLASSES, size[0]), tf.int32)
+    neurons = training_step.make_neurons(neuron, workload.tau, "exponential")
+    neurons = [dataclasses.replace(n, gradient=gradient, surrogate_scale=0.25) for n in neurons]
+    model = keras.Sequential([keras.Input(size[1:]), *workload.layers(*neurons, workload.density)])
+    model.compile(ks.ScaledAdam(1e-3), loss=ks.SpikeMaxLoss())
+    losses = []
+
+    def step():
+        losses.append(np.float64(model.train_on_batch(x, y)))
+
+    def result():
+        weights = [w.numpy() for w in model.trainable_variables]
+        return digest([np.array(losses), *weights, model(x).numpy()])
+
+    return step, result
+
+
+def make_neurons(neuron, gradient, shape=(16, 350, 4096)):
+    """The same of W3."""
+    import neurons
+
+    work = neurons.prepare(neuron, gradient, True, shape)
+    step = getattr(work, "run", None) or work.step
+
+    def result():
+        return digest([t.numpy() for t in step()])
+
+    return step, result
+
+
+def make(name, neuron, gradient):
+    if name == "w3":
+        return make_neurons(neuron, gradient)
+    return make_network(name, neuron, gradient)
+
+
+def serve() -> None:
+    """Answers one JSON line for each on standard input."""
+    current = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        if request["do"] == "make":
+            current = make(request["workload"], request["neuron"], request["gradient"])
+            current[0]()
+            answer = None
+        elif request["do"] == "time":
+            start = time.perf_counter()
+            for _ in range(request["steps"]):
+                current[0]()
+            answer = (time.perf_counter() - start) / request["steps"]
+        else:
+            for _ in range(2):
+                current[0]()
+            answer = current[1]()
+        print(json.dumps({"answer": answer}), flush=True)
+
+
+class Side:
+    """A process of one checkout."""
+
+    def __init__(self, checkout: pathlib.Path, threads: int):
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(checkout), str(checkout / "benchmarks")]),
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "TF_NUM_INTRAOP_THREADS": str(threads),
+            "OMP_NUM_THREADS": str(threads),
+        }
+        command = [sys.executable, "-P", str(HERE), "--serve", str(checkout)]
+        self.process = subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+
+    def ask(self, **request):
+        print(json.dumps(request), file=self.process.stdin, flush=True)
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError("a process of the comparison has ended; its error is above")
+        return json.loads(line)["answer"]
+
+    def close(self) -> None:
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def compare(name, neuron, gradient, checkouts, arguments) -> bool:
+    """Prints one line; whether the digests are equal."""
+    sides = [Side(checkout, arguments.threads) for checkout in checkouts]
+    for side in sides:
+        side.ask(do="make", workload=name, neuron=neuron, gradient=gradient)
+    digests = [side.ask(do="digest") for side in sides]
+    same = digests[0] == digests[1]
+    line = f"{name}  {neuron:6}{gradient:8}{digests[0]}  {'equal' if same else digests[1]}"
+    if not arguments.digests and gradient == "slayer":
+        steps = {"w1": 20, "w2": 4, "w3": 5, "w4": 6}[name]
+        times = [[], []]
+        for turn in range(arguments.turns):
+            for i in (0, 1) if turn % 2 else (1, 0):
+                times[i].append(sides[i].ask(do="time", steps=steps))
+        ratios = [new / old for new, old in zip(*times, strict=True)]
+        quarters = statistics.quantiles(ratios, n=4)
+        line += (
+            f"  {1e3 * statistics.median(times[0]):7.2f} ms, other "
+            f"{1e3 * statistics.median(times[1]):7.2f} ms, ratio {statistics.median(ratios):.3f} "
+            f"({quarters[0]:.3f} to {quarters[2]:.3f})"
+        )
+    print(line, flush=True)
+    for side in sides:
+        side.close()
+    return same
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("other", type=pathlib.Path, help="folder of the other checkout")
+    parser.add_argument("workloads", nargs="*", metavar="workload", help=", ".join(WORKLOADS))
+    parser.add_argument("--neurons", nargs="+", choices=NEURONS, default=NEURONS)
+    parser.add_argument("--digests", action="store_true", help="no times")
+    parser.add_argument("--turns", type=int, default=15, help="(%(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="(%(default)s)")
+    arguments = parser.parse_args()
+    chosen = arguments.workloads or WORKLOADS
+    if unknown := sorted(set(chosen) - set(WORKLOADS)):
+        parser.error(f"workloads are {', '.join(WORKLOADS)}. Received: {', '.join(unknown)}")
+    checkouts = [HERE.parents[1], arguments.other.resolve()]
+    same = [
+        compare(name, neuron, gradient, checkouts, arguments)
+        for name in chosen
+        for neuron in arguments.neurons
+        for gradient in GRADIENTS
+    ]
+    print(f"{sum(same)} of {len(same)} digests are equal")
+    return 0 if all(same) else 1
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--serve"]:
+        serve()
+    else:
+        sys.exit(main())

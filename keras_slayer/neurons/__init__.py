@@ -1,0 +1,59 @@
+"""Neuron models: frozen parameter objects that layers take by name or as instances.
+
+===========================  =======================================================
+``"srm"``, ``SRM``           spike response model, SLAYER's own neuron
+``"cuba"``, ``CUBA``         current-based leaky integrate-and-fire, floating point
+``"loihi"``, ``LoihiCUBA``   the same in the chip's integer arithmetic, bit for bit
+===========================  =======================================================
+
+A neuron turns synaptic input into spikes (``fire``), into its linear response without spikes
+(``response``), and describes that response (``response_kernel``).
+"""
+
+from __future__ import annotations
+
+import keras
+
+from keras_slayer.neurons.base import HORIZON, Neuron
+from keras_slayer.neurons.cuba import CUBA
+from keras_slayer.neurons.loihi_cuba import LoihiCUBA, decay_from_tau
+from keras_slayer.neurons.srm import SRM
+from keras_slayer.neurons.surrogate import Surrogate
+
+BY_NAME = {"srm": SRM, "cuba": CUBA, "loihi": LoihiCUBA}
+
+__all__ = [
+    "CUBA",
+    "HORIZON",
+    "SRM",
+    "LoihiCUBA",
+    "Neuron",
+    "Surrogate",
+    "decay_from_tau",
+    "get",
+]
+
+
+def get(identifier, argument: str = "neuron") -> Neuron:
+    """A neuron from its name, its instance or its serialised config.
+
+    Args:
+        identifier: any of these.
+        argument: what the caller's argument is called, for the error.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(identifier, Neuron):
+        return identifier
+    if isinstance(identifier, str) and identifier in BY_NAME:
+        return BY_NAME[identifier]()
+    if isinstance(identifier, dict):
+        neuron = keras.saving.deserialize_keras_object(identifier)
+        if isinstance(neuron, Neuron):
+            return neuron
+    classes = ", ".join(neuron.__name__ for neuron in BY_NAME.values())
+    raise ValueError(
+        f"{argument} must be one of {', '.join(map(repr, BY_NAME))}, or an instance of "
+        f"{classes}. Received: {argument}={identifier!r}"
+    )

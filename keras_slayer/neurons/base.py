@@ -1,0 +1,119 @@
+"""What every neuron model offers."""
+
+from __future__ import annotations
+
+import abc
+import dataclasses
+from typing import ClassVar
+
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer.neurons import reference
+from keras_slayer.neurons.kernels import leaks_kernel
+from keras_slayer.neurons.surrogate import Surrogate
+
+# Past this many steps a response counts for nothing in initialisation and
+# scaling: the length of a usual recording.
+HORIZON = 300
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Neuron(abc.ABC):
+    """A neuron: its parameters, and one step of it in plain TensorFlow.
+
+    Subclasses are frozen dataclasses. The native ops know a neuron by the name ``native``, that
+    of its C++ header in ``ops/csrc/neurons/list.h``, and its ``parameters`` by theirs.
+
+    Args:
+        surrogate_tau, surrogate_scale, surrogate, gradient: ``tau``, ``scale``, ``shape`` and
+            ``gradient`` of the ``Surrogate``.
+    """
+
+    surrogate_tau: float = Surrogate.tau
+    surrogate_scale: float = Surrogate.scale
+    surrogate: str = Surrogate.shape
+    gradient: str = Surrogate.gradient
+
+    native: ClassVar[str]
+    states: ClassVar[int]  # numbers that `step` carries from one step to the next
+
+    def __post_init__(self):
+        self.surrogate_gradient  # noqa: B018 - checks its parameters
+
+    @property
+    def surrogate_gradient(self) -> Surrogate:
+        return Surrogate(self.surrogate_tau, self.surrogate_scale, self.surrogate, self.gradient)
+
+    @property
+    @abc.abstractmethod
+    def firing_threshold(self) -> float:
+        """Threshold on the scale of the float weights."""
+
+    @property
+    @abc.abstractmethod
+    def parameters(self) -> dict[str, float]:
+        """Parameters in steps, by the names that the C++ header reads them by."""
+
+    @abc.abstractmethod
+    def step(self, state, z):
+        """(state, spikes, membrane potential before reset) from the state before and the input.
+
+        ``state`` is a sequence of ``states`` tensors like ``z``.
+        """
+
+    @property
+    @abc.abstractmethod
+    def filters(self) -> tuple[tuple[str, float], ...]:
+        """The linear response, as filters in a row.
+
+        Each is ``("alpha", tau)``, ``("exponential", kept per step)`` or ``("shift", steps)``.
+        """
+
+    @property
+    def kernels(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Taps of the response and the refractory kernel, where these are cut off."""
+        return None
+
+    def response_kernel(self, steps: int = HORIZON) -> np.ndarray:
+        """Membrane potential after a unit input at step 0 and no spike, shape (steps,)."""
+        kernel = leaks_kernel([value for name, value in self.filters if name != "shift"], steps)
+        for name, shift in self.filters:
+            if name == "shift":
+                kernel = np.concatenate([np.zeros(shift), kernel])[:steps]
+        return kernel
+
+    def reference(self, z):
+        """(spikes, membrane potential) of input (batch, time, ...), step by step."""
+
+        def step(state, now):
+            state, spikes, membrane = self.step(state, now)
+            return state, (spikes, membrane)
+
+        spikes, membrane = reference.through_time(step, reference.widen(z), self.states)
+        return tf.cast(spikes, z.dtype), tf.cast(membrane, z.dtype)
+
+    def spike(self, membrane):
+        """1 where the membrane potential reaches threshold; its derivative is the surrogate."""
+        return reference.spike(membrane, self.firing_threshold, self.surrogate_gradient)
+
+    # The ops import the neurons, so these two, a convenience, import the ops when they are called.
+
+    def fire(self, synaptic_input):
+        """(spikes, membrane potential) of input (batch, time, ...)."""
+        from keras_slayer import ops
+
+        return ops.fire(synaptic_input, self)
+
+    def response(self, synaptic_input):
+        """Membrane potential of a neuron that never fires: the linear filter alone."""
+        from keras_slayer import ops
+
+        return ops.response(synaptic_input, self)
+
+    def get_config(self) -> dict:
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config: dict):
+        return cls(**config)

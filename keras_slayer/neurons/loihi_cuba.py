@@ -1,0 +1,158 @@
+"""The CUBA neuron in Loihi's integer arithmetic."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.neurons import reference
+from keras_slayer.neurons.base import Neuron
+
+DECAY_ONE = 4096  # the chip's decays are integers in units of 1 / 4096
+WEIGHT_ONE = 64  # a float weight or threshold is the chip's integer / 64
+MAX_THRESHOLD_MANTISSA = 131071
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+@dataclasses.dataclass(frozen=True)
+class LoihiCUBA(Neuron):
+    """The CUBA neuron exactly as Loihi computes it, in integers, bit for bit.
+
+    With rsz(x, b) = sign(x) (|x| >> b) and z in units of 1 / 64 (rounded)::
+
+        u[t] = rsz(u[t-1] (4096 - current_decay), 12) + (z[t-1] << 6)
+               wrapped once to 24 bits
+        v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t]
+               clipped to +-(2^23 - 1)
+        s[t] = 1 and v[t] = 0 afterwards, where v[t] > threshold_mantissa << 6
+
+    z[t-1]: a spike takes one step from layer to layer, so step t here is step t
+    of the chip. The membrane potential is v on the scale of the float weights,
+    integer / 4096. Gradients are those of ``CUBA`` with decays / 4096, through
+    all rounding as if it were not there.
+
+    Layers with this neuron round their weights to the chip's (straight-through
+    in training), so that the network trains on what the chip will run. Weights
+    act in float32 even under mixed precision, which the 16-bit types could not
+    hold exactly.
+
+    Args:
+        threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64.
+        current_decay, voltage_decay: chip integers, 0 to 4096; the fraction
+            lost per step times 4096. A time constant of tau steps is
+            4096 (1 - exp(-1 / tau)).
+        weight_bits: 1 to 8, sign included in the range -256 .. 254: weights are
+            integers in steps of 2^(9 - weight_bits), over 64.
+        surrogate_tau, surrogate_scale, surrogate, gradient: as for ``CUBA``.
+
+    Raises:
+        ValueError: a parameter off the chip's range.
+        tf.errors.InvalidArgumentError: when called, an input that is not finite.
+    """
+
+    threshold_mantissa: int = 80
+    current_decay: int = 1024
+    voltage_decay: int = 128
+    weight_bits: int = 8
+
+    native = "loihi_cuba"
+    states = 3
+
+    def __post_init__(self):
+        limits = {
+            "threshold_mantissa": (1, MAX_THRESHOLD_MANTISSA),
+            "current_decay": (0, DECAY_ONE),
+            "voltage_decay": (0, DECAY_ONE),
+            "weight_bits": (1, 8),
+        }
+        for name, (low, high) in limits.items():
+            checks.integer(getattr(self, name), name, low=low, high=high)
+        super().__post_init__()
+
+    @property
+    def firing_threshold(self) -> float:
+        return self.threshold_mantissa / WEIGHT_ONE
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        return {
+            "threshold_mantissa": self.threshold_mantissa,
+            "current_decay": self.current_decay,
+            "voltage_decay": self.voltage_decay,
+        }
+
+    @property
+    def filters(self):
+        return (
+            ("exponential", 1 - self.current_decay / DECAY_ONE),
+            ("exponential", 1 - self.voltage_decay / DECAY_ONE),
+            ("shift", 1),
+        )
+
+    def step(self, state, z):
+        """One step in int64: z in units of 1 / 64, current and voltage as on the chip."""
+        u, v, arriving = state
+        limit = (1 << 23) - 1
+        u = _decayed(u, DECAY_ONE - self.current_decay) + arriving * 64
+        u = tf.where(u > 1 << 23, u - (1 << 24), tf.where(u <= -(1 << 23), u + (1 << 24), u))
+        v = _decayed(v, DECAY_ONE - self.voltage_decay) + u
+        v = tf.clip_by_value(v, -limit, limit)
+        spikes = tf.cast(v > self.threshold_mantissa << 6, tf.int64)
+        return (u, v * (1 - spikes), z), spikes, v
+
+    def reference(self, z):
+        @tf.custom_gradient
+        def fire(z):
+            wide = reference.widen(z)
+            tf.debugging.assert_all_finite(
+                wide, "the synaptic input of a Loihi neuron must be finite"
+            )
+            units = tf.cast(tf.round(tf.cast(wide, tf.float64) * WEIGHT_ONE), tf.int64)
+            spikes, v = super(LoihiCUBA, self).reference(units)
+            v = tf.cast(tf.cast(v, tf.float64) / 4096, z.dtype)
+
+            def grad(grad_spikes, _grad_v=None):
+                dz = self._backward(reference.widen(grad_spikes), reference.widen(v))
+                return tf.cast(dz, z.dtype)
+
+            return (tf.cast(spikes, z.dtype), v), grad
+
+        return fire(z)
+
+    def _backward(self, grad, v):
+        """dz from the gradient of the spikes, with the decays as fractions."""
+        keep_i, keep_v = (value for _, value in self.filters[:2])
+        rho = self.surrogate_gradient.density(v, self.firing_threshold)
+        spikes = tf.cast(v > self.firing_threshold, v.dtype)
+        exodus = self.surrogate_gradient.exodus
+        passed = (1 - spikes) - v * rho if exodus else tf.ones_like(v)
+
+        def step(state, now):
+            current, voltage = state
+            grad_rho, through = now[..., 0], now[..., 1]
+            voltage = grad_rho + keep_v * through * voltage[..., 0]
+            after = keep_i * current[..., 0] + voltage
+            # `current` before the update is the gradient of the step that
+            # arrives here, one earlier than it acts.
+            pack = lambda y: tf.stack([y, tf.zeros_like(y)], axis=-1)  # noqa: E731
+            return (pack(after), pack(voltage)), (current,)
+
+        both = tf.stack([rho * grad, passed], axis=-1)
+        run = lambda series: reference.through_time(step, series, states=2)[0]  # noqa: E731
+        return reference.backwards(run, both)[..., 0]
+
+
+def _decayed(x, keep: int):
+    """rsz(x * keep, 12): toward zero, as the chip does it."""
+    return tf.sign(x) * tf.bitwise.right_shift(tf.abs(x * keep), tf.constant(12, tf.int64))
+
+
+def decay_from_tau(tau: float, dt: float = 1.0) -> int:
+    """Loihi decay of a time constant: round(4096 (1 - exp(-dt / tau))), both in ms."""
+    checks.number(tau, "tau", open_low=True)
+    checks.number(dt, "dt", open_low=True)
+    return round(DECAY_ONE * (1 - math.exp(-dt / tau)))

@@ -1,0 +1,55 @@
+// What the ops over events share.
+//
+// Events are the nonzeros of a matrix, row by row: offsets [rows + 1], index
+// (column of each) and value.
+#ifndef KERAS_SLAYER_EVENTS_EVENT_OP_H_
+#define KERAS_SLAYER_EVENTS_EVENT_OP_H_
+
+#include <limits>
+
+#include "base/op.h"
+#include "events/events.h"
+
+namespace keras_slayer {
+
+#define KS_EVENT_INPUTS .Input("offsets: int64").Input("index: int32").Input("value: T")
+
+constexpr int64_t kMaxColumns = std::numeric_limits<int32_t>::max();
+// Limit of every size in pixels: no product of them overflows.
+constexpr int64_t kMaxSide = 1 << 14;
+
+// Three inputs as events, checked so that no kernel reads outside its arrays.
+inline absl::Status read_events(OpKernelContext* context, int64_t columns, Events* events,
+                                int first = 0) {
+  const Tensor& offsets = context->input(first);
+  const Tensor& index = context->input(first + 1);
+  const Tensor& value = context->input(first + 2);
+  if (offsets.dims() != 1 || offsets.dim_size(0) < 1 || index.dims() != 1 || value.dims() != 1 ||
+      index.dim_size(0) != value.dim_size(0)) {
+    return InvalidArgument("events must be vectors offsets [rows + 1], index [n], value [n]. ",
+                           "Received: shapes ", offsets.shape().DebugString(), ", ",
+                           index.shape().DebugString(), ", ", value.shape().DebugString());
+  }
+  const auto at = offsets.flat<int64_t>();
+  const int64_t rows = offsets.dim_size(0) - 1, size = index.dim_size(0);
+  bool sound = at(0) == 0 && at(rows) == size;
+  for (int64_t row = 0; row < rows; ++row) sound = sound && at(row) <= at(row + 1);
+  const int32_t* i = index.flat<int32_t>().data();
+  for (int64_t e = 0; e < size; ++e) sound &= i[e] >= 0 && i[e] < columns;
+  if (!sound) {
+    return InvalidArgument("events must have rising offsets from 0 to ", size,
+                           " and indices in [0, ", columns, ")");
+  }
+  *events = {rows, columns, at.data(), i, data_of(value)};
+  return absl::OkStatus();
+}
+
+// Nanoseconds per row when each event moves `width` numbers.
+inline int64_t row_cost(const Events& events, int64_t width) {
+  const int64_t rows = std::max<int64_t>(events.rows, 1);
+  return 50 + events.offsets[events.rows] * width / 8 / rows;
+}
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_EVENTS_EVENT_OP_H_

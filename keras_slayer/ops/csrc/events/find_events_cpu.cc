@@ -1,0 +1,34 @@
+// Finds the nonzeros of a spike tensor, row by row.
+#include "base/cpu.h"
+#include "events/events.h"
+#include "events/gather.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+void collect_events(Dtype dtype, const CollectArgs& args, int64_t begin, int64_t end) {
+  with_types(dtype, args.x_type, [&](auto type, auto spike) {
+    using T = decltype(type);
+    using S = decltype(spike);
+    constexpr int64_t kAheadBytes = 4 << 10;
+    int64_t next = 0;
+    for (int64_t row = begin; row < end; ++row) {
+      const S* x = static_cast<const S*>(args.x) + row * args.columns;
+      const int64_t first = next;
+      T* value = static_cast<T*>(args.value);
+      if constexpr (sizeof(S) == 1 && sizeof(T) == sizeof(ArithmeticOf<T>)) {
+        next += pack_events(x, args.columns, 0, args.index + next, value + next);
+      } else {
+        for_each_event<kAheadBytes>(x, args.columns, [&](int64_t i) {
+          args.index[next] = int32_t(i);
+          store(&value[next], ArithmeticOf<T>(load(x[i])));
+          ++next;
+        });
+      }
+      args.counts[row] = next - first;
+    }
+  });
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer

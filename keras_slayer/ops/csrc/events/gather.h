@@ -1,0 +1,249 @@
+// Finding nonzeros and summing the rows of a matrix that they select.
+#ifndef KERAS_SLAYER_EVENTS_GATHER_H_
+#define KERAS_SLAYER_EVENTS_GATHER_H_
+
+#include "base/fused.h"
+#include "events/events.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+KS_HD bool is_event(uint8_t x) { return x != 0; }
+KS_HD bool is_event(float x) { return x != 0; }
+KS_HD bool is_event(double x) { return x != 0; }
+KS_HD bool is_event(Half x) { return (x.bits & 0x7fff) != 0; }
+KS_HD bool is_event(Bfloat16 x) { return (x.bits & 0x7fff) != 0; }
+
+constexpr int kGroup = 16;  // tested at once: most groups hold no event
+static_assert(kGroup <= kPackedRoom);
+
+// Bit j tells whether x[j] is an event, for kGroup elements.
+template <class T>
+KS_HD uint32_t event_mask(const T* x) {
+  uint32_t mask = 0;
+  for (int j = 0; j < kGroup; ++j) mask |= uint32_t(is_event(x[j])) << j;
+  return mask;
+}
+#if defined(__AVX512F__)
+KS_HD uint32_t event_mask(const float* x) {
+  return _mm512_cmp_ps_mask(_mm512_loadu_ps(x), _mm512_setzero_ps(), _CMP_NEQ_UQ);
+}
+#elif defined(__AVX2__)
+KS_HD uint32_t event_mask(const float* x) {
+  const __m256 zero = _mm256_setzero_ps();
+  const __m256 low = _mm256_cmp_ps(_mm256_loadu_ps(x), zero, _CMP_NEQ_UQ);
+  const __m256 high = _mm256_cmp_ps(_mm256_loadu_ps(x + 8), zero, _CMP_NEQ_UQ);
+  return uint32_t(_mm256_movemask_ps(low)) | uint32_t(_mm256_movemask_ps(high)) << 8;
+}
+#endif
+
+#if defined(__x86_64__)
+KS_HD uint32_t event_mask(const uint8_t* x) {
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(x));
+  return uint32_t(_mm_movemask_epi8(_mm_cmpeq_epi8(bytes, _mm_setzero_si128()))) ^ 0xffff;
+}
+#endif
+
+// Calls visit(i) for each event of x[0 .. size), in order. What lies kAhead bytes ahead
+// is asked for, which memory needs to be read at its speed.
+template <int64_t kAhead = 0, class T, class Visit>
+KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
+  int64_t first = 0;
+  for (; first + kGroup <= size; first += kGroup) {
+    if (kAhead > 0) __builtin_prefetch(reinterpret_cast<const char*>(x + first) + kAhead);
+    for (uint32_t mask = event_mask(x + first); mask != 0; mask &= mask - 1) {
+      visit(first + __builtin_ctz(mask));
+    }
+  }
+  for (; first < size; ++first) {
+    if (is_event(x[first])) visit(first);
+  }
+}
+
+template <class T>
+KS_HD int64_t count_events(const T* x, int64_t size) {
+  int64_t first = 0, count = 0;
+  for (; first + kGroup <= size; first += kGroup) count += __builtin_popcount(event_mask(x + first));
+  for (; first < size; ++first) count += is_event(x[first]) ? 1 : 0;
+  return count;
+}
+
+// Whether more than `limit` of x[0 .. size) are events: looks no further than needed.
+template <class T>
+KS_HD bool more_events(const T* x, int64_t size, int64_t limit) {
+  constexpr int64_t kPart = 16 * kGroup;
+  int64_t count = 0;
+  for (int64_t first = 0; first < size && count <= limit; first += kPart) {
+    count += count_events(x + first, size - first < kPart ? size - first : kPart);
+  }
+  return count > limit;
+}
+
+// Packs the events of x[0 .. size) into index (from `first` on) and value, which
+// have room for kGroup more than `size`; returns how many there are.
+template <class S, class A>
+KS_HD int64_t pack_events(const S* x, int64_t size, int64_t first, int32_t* index, A* value) {
+  int64_t packed = 0;
+  for_each_event(x, size, [&](int64_t i) {
+    index[packed] = int32_t(first + i);
+    value[packed++] = A(load(x[i]));
+  });
+  return packed;
+}
+#if defined(__AVX512F__)
+KS_HD __m512 load_group(const float* x, __mmask16 inside) { return _mm512_maskz_loadu_ps(inside, x); }
+KS_HD __m512 load_group(const uint8_t* x, __mmask16 inside) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(inside, x)));
+}
+// Without a branch for each event.
+template <class S>
+KS_HD int64_t pack_groups(const S* x, int64_t size, int64_t first, int32_t* index, float* value) {
+  const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+  int64_t packed = 0;
+  for (int64_t i = 0; i < size; i += kGroup) {
+    const __mmask16 inside = size - i < kGroup ? __mmask16((1u << (size - i)) - 1) : __mmask16(~0);
+    const __m512 loaded = load_group(x + i, inside);
+    const __mmask16 chosen =
+        _mm512_mask_cmp_ps_mask(inside, loaded, _mm512_setzero_ps(), _CMP_NEQ_UQ);
+    const __m512i at = _mm512_add_epi32(lanes, _mm512_set1_epi32(int32_t(first + i)));
+    _mm512_storeu_ps(value + packed, _mm512_maskz_compress_ps(chosen, loaded));
+    _mm512_storeu_si512(index + packed, _mm512_maskz_compress_epi32(chosen, at));
+    packed += __builtin_popcount(chosen);
+  }
+  return packed;
+}
+KS_HD int64_t pack_events(const float* x, int64_t size, int64_t first, int32_t* index,
+                          float* value) {
+  return pack_groups(x, size, first, index, value);
+}
+KS_HD int64_t pack_events(const uint8_t* x, int64_t size, int64_t first, int32_t* index,
+                          float* value) {
+  return pack_groups(x, size, first, index, value);
+}
+#endif
+
+// Bytes of the processor's vectors.
+#if defined(__AVX512F__)
+constexpr int kVectorBytes = 64;
+#elif defined(__AVX2__)
+constexpr int kVectorBytes = 32;
+#else
+constexpr int kVectorBytes = 16;
+#endif
+
+// Calls visit(at) for the first number of each vector of kLanes that together cover `count`
+// numbers, at least a vector: the last one may overlap the one before.
+template <int kLanes, class Visit>
+KS_HD void for_each_vector(int64_t count, Visit visit) {
+  for (int64_t at = 0; at < count; at += kLanes) visit(at + kLanes <= count ? at : count - kLanes);
+}
+
+template <int n>
+struct Lanes {
+  static constexpr int value = n;
+};
+
+// Calls visit(at, Lanes<...>()) for vectors of numbers that follow each other and cover `count`
+// of them: whole vectors first, then ever narrower ones.
+template <class A, int kLanes = kVectorBytes / int(sizeof(A)), class Visit>
+KS_HD void for_each_part(int64_t count, Visit visit, int64_t at = 0) {
+  for (; at + kLanes <= count; at += kLanes) visit(at, Lanes<kLanes>());
+  if constexpr (kLanes > 1) for_each_part<A, kLanes / 2>(count, visit, at);
+}
+
+// Calls fn(Lanes<...>()) with the widest vector that `count` numbers fill.
+template <class A, int kLanes = kVectorBytes / int(sizeof(A)), class Fn>
+KS_HD void with_lanes(int64_t count, Fn fn) {
+  if constexpr (kLanes > 1) {
+    if (count < kLanes) return with_lanes<A, kLanes / 2>(count, fn);
+  }
+  fn(Lanes<kLanes>());
+}
+
+// Some of the rows of a matrix, each with a factor.
+template <class T>
+struct Selection {
+  const int32_t* index;
+  const T* value;
+  int64_t size;
+};
+
+// sum[j] = sum over the selection of value * matrix[index][j] for `count` columns.
+template <class T, class A>
+KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t width,
+                       A* __restrict sum, int count) {
+  clear(sum, count);
+  for (int64_t e = 0; e < selection.size; ++e) {
+    const A value = load(selection.value[e]);
+    const T* __restrict source = matrix + selection.index[e] * width;
+    KS_VECTOR_LOOP(j, count) sum[j] = fused(load(source[j]), value, sum[j]);
+  }
+}
+
+// The same for a fixed kVectors vectors of columns, kept in registers.
+template <class A, int kVectors>
+KS_HD void gather_vectors(const Selection<A>& selection, const A* matrix, int64_t width, A* out) {
+  typedef A Vector __attribute__((vector_size(kVectorBytes)));
+  constexpr int kLanes = int(kVectorBytes / sizeof(A));
+  Vector sum[kVectors] = {};
+  for (int64_t e = 0; e < selection.size; ++e) {
+    const A value = selection.value[e];
+    const A* source = matrix + selection.index[e] * width;
+#pragma GCC unroll 8
+    for (int v = 0; v < kVectors; ++v) {
+      Vector loaded;
+      __builtin_memcpy(&loaded, source + v * kLanes, kVectorBytes);
+      sum[v] = fused(loaded, value, sum[v]);
+    }
+  }
+  __builtin_memcpy(out, sum, sizeof(sum));
+}
+
+template <class T>
+struct InVectors {  // half types: the conversions go through the plain loop
+  static constexpr bool kUsable = false;
+};
+template <>
+struct InVectors<float> {
+  static constexpr bool kUsable = true;
+};
+template <>
+struct InVectors<double> {
+  static constexpr bool kUsable = true;
+};
+
+constexpr int kGatherVectors = 8;
+// Columns that are summed in registers at once.
+template <class A>
+constexpr int64_t kGatherColumns = kGatherVectors * kVectorBytes / int64_t(sizeof(A));
+
+// Up to kGatherColumns columns, in halves of them where that fits.
+template <class T, class A>
+KS_HD void gather(const Selection<T>& selection, const T* matrix, int64_t width, A* sum,
+                  int64_t count) {
+  if constexpr (InVectors<T>::kUsable) {
+    constexpr int64_t kLanes = kGatherColumns<A> / kGatherVectors;
+    if (count == 8 * kLanes) return gather_vectors<T, 8>(selection, matrix, width, sum);
+    int64_t at = 0;
+    if (count >= at + 4 * kLanes) {
+      gather_vectors<T, 4>(selection, matrix + at, width, sum + at);
+      at += 4 * kLanes;
+    }
+    if (count >= at + 2 * kLanes) {
+      gather_vectors<T, 2>(selection, matrix + at, width, sum + at);
+      at += 2 * kLanes;
+    }
+    if (count >= at + kLanes) {
+      gather_vectors<T, 1>(selection, matrix + at, width, sum + at);
+      at += kLanes;
+    }
+    if (count > at) gather_rows(selection, matrix + at, width, sum + at, int(count - at));
+  } else {
+    gather_rows(selection, matrix, width, sum, int(count));
+  }
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_EVENTS_GATHER_H_

@@ -1,0 +1,40 @@
+// Kernels of the causal linear filters along time.
+#ifndef KERAS_SLAYER_FILTERS_FILTERS_H_
+#define KERAS_SLAYER_FILTERS_FILTERS_H_
+
+#include "base/kernel.h"
+
+namespace keras_slayer {
+
+struct FirArgs {  // y[t] = sum_k taps[k] x[t-k]; t+k when reverse
+  Shape shape;
+  const void* x;
+  const void* taps;
+  int64_t taps_size;
+  bool reverse;
+  void* y;
+};
+
+struct FirTapsGradArgs {  // grad_taps[k] = sum x[t-k] grad[t]; an item is a k
+  Shape shape;
+  const void* x;
+  const void* grad;
+  void* grad_taps;
+};
+
+struct RecursiveFilterArgs {  // alpha (gain * alpha) or exponential (gain unused)
+  Shape shape;
+  const void* x;
+  double decay, gain;
+  bool reverse;
+  void* y;
+};
+
+KS_KERNEL(fir, FirArgs);
+KS_KERNEL(fir_taps_grad, FirTapsGradArgs);
+KS_KERNEL(alpha_filter, RecursiveFilterArgs);
+KS_KERNEL(exponential_filter, RecursiveFilterArgs);
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_FILTERS_FILTERS_H_

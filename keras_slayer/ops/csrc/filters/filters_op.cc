@@ -1,0 +1,111 @@
+// Ops of the causal filters along time.
+#include "base/op.h"
+#include "filters/filters.h"
+
+namespace keras_slayer {
+
+REGISTER_OP("KerasSlayer>TemporalFilter")
+    .Input("x: T")
+    .Input("kernel: T")
+    .Output("y: T")
+    .Attr("reverse: bool = false")
+    .Attr(KS_TYPES)
+    .SetShapeFn(like_input<0>);
+
+class TemporalFilter : public OpKernel {
+ public:
+  explicit TemporalFilter(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("reverse", &reverse_));
+  }
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    const Tensor& kernel = context->input(1);
+    Shape shape;
+    OP_REQUIRES_OK(context, series_shape(x, "x", &shape));
+    OP_REQUIRES(context, kernel.dims() == 1 && kernel.dim_size(0) > 0,
+                InvalidArgument("kernel must be a vector of at least one tap. Received: shape ",
+                                kernel.shape().DebugString()));
+    Tensor* y = nullptr;
+    OP_REQUIRES_OK(context, allocate_large(context, 0, x.shape(), &y));
+    const FirArgs args = {shape,    data_of(x), data_of(kernel), kernel.dim_size(0),
+                          reverse_, data_of(y)};
+    run_scan(context, kernels::fir, dtype_of(x), args);
+  }
+
+ private:
+  bool reverse_;
+};
+KS_REGISTER("TemporalFilter", TemporalFilter);
+
+REGISTER_OP("KerasSlayer>TemporalFilterKernelGrad")
+    .Input("x: T")
+    .Input("grad: T")
+    .Input("kernel: T")
+    .Output("grad_kernel: T")
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      c->set_output(0, c->input(2));
+      return absl::OkStatus();
+    });
+
+class TemporalFilterKernelGrad : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    const Tensor& grad = context->input(1);
+    Shape shape;
+    OP_REQUIRES_OK(context, series_shape(x, "x", &shape));
+    OP_REQUIRES_OK(context, same_shape(x, "x", grad, "grad"));
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, context->input(2).shape(), &out));
+    const FirTapsGradArgs args = {shape, data_of(x), data_of(grad), data_of(out)};
+    parallel_for(context, out->NumElements(), shape.batch * shape.steps * shape.inner,
+                 [&](int64_t begin, int64_t end) {
+                   kernels::fir_taps_grad(dtype_of(x), args, begin, end);
+                 });
+  }
+};
+KS_REGISTER("TemporalFilterKernelGrad", TemporalFilterKernelGrad);
+
+REGISTER_OP("KerasSlayer>RecursiveFilter")
+    .Input("x: T")
+    .Input("decay: double")
+    .Input("gain: double")
+    .Output("y: T")
+    .Attr("filter: {'alpha', 'exponential'}")
+    .Attr("reverse: bool = false")
+    .Attr(KS_TYPES)
+    .SetShapeFn(like_input<0>);
+
+class RecursiveFilter : public OpKernel {
+ public:
+  explicit RecursiveFilter(OpKernelConstruction* context) : OpKernel(context) {
+    std::string filter;
+    OP_REQUIRES_OK(context, context->GetAttr("filter", &filter));
+    OP_REQUIRES_OK(context, context->GetAttr("reverse", &reverse_));
+    alpha_ = filter == "alpha";
+  }
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    RecursiveFilterArgs args = {};
+    OP_REQUIRES_OK(context, series_shape(x, "x", &args.shape));
+    OP_REQUIRES_OK(context, read_number(context->input(1), "decay", &args.decay));
+    OP_REQUIRES_OK(context, read_number(context->input(2), "gain", &args.gain));
+    OP_REQUIRES(context, args.decay >= 0 && args.decay <= 1,
+                InvalidArgument("decay must lie in [0, 1]. Received: decay=", args.decay));
+    Tensor* y = nullptr;
+    OP_REQUIRES_OK(context, allocate_large(context, 0, x.shape(), &y));
+    args.x = data_of(x);
+    args.reverse = reverse_;
+    args.y = data_of(y);
+    run_scan(context, alpha_ ? kernels::alpha_filter : kernels::exponential_filter, dtype_of(x),
+             args);
+  }
+
+ private:
+  bool alpha_, reverse_;
+};
+KS_REGISTER("RecursiveFilter", RecursiveFilter);
+
+}  // namespace keras_slayer

@@ -1,0 +1,42 @@
+// One time step of the recursive filters, for one series.
+//
+// A is the arithmetic type (float or double). Times are in steps. Compile without contraction
+// (-ffp-contract=off, --fmad=false): multiply-adds that a compiler fuses would round differently
+// from one instruction set to the next, and spikes amplify rounding.
+#ifndef KERAS_SLAYER_FILTERS_STEPS_H_
+#define KERAS_SLAYER_FILTERS_STEPS_H_
+
+#include "base/scalar.h"
+
+namespace keras_slayer {
+
+// y[t] = sum_k k x[t-k] decay^k, scaled by gain: the alpha kernel
+// eps[k] = (k/tau) exp(1 - k/tau) for decay = exp(-1/tau), gain = e/tau.
+// eps[0] = 0, so the response is read before the input of the step is added.
+template <class A>
+struct AlphaFilter {
+  A decay, gain;
+  struct State {
+    A rise, response;
+  };
+  KS_HD A read(State& s) const {
+    s.response = decay * (s.response + s.rise);
+    s.rise = decay * s.rise;
+    return gain * s.response;
+  }
+  KS_HD void add(State& s, A x) const { s.rise = s.rise + x; }
+};
+
+// y[t] = decay y[t-1] + x[t]
+template <class A>
+struct ExponentialFilter {
+  A decay;
+  KS_HD A step(A& y, A x) const {
+    y = decay * y + x;
+    return y;
+  }
+};
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_FILTERS_STEPS_H_

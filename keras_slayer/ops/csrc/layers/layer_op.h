@@ -1,0 +1,129 @@
+// What the ops of whole layers share.
+#ifndef KERAS_SLAYER_LAYERS_LAYER_OP_H_
+#define KERAS_SLAYER_LAYERS_LAYER_OP_H_
+
+#include <initializer_list>
+#include <tuple>
+#include <vector>
+
+#include "events/event_op.h"
+#include "layers/layer.h"
+#include "neurons/neuron_op.h"
+
+namespace keras_slayer {
+
+// Whole units of `size` per work item: as many as stay in cache, fewer where
+// threads would idle. What is computed does not depend on it.
+inline int64_t choose_block(OpKernelContext* context, int64_t batch, int64_t size, int64_t unit,
+                            int64_t largest) {
+  const int64_t units = std::max<int64_t>(1, (size + unit - 1) / unit);
+  const int64_t blocks = std::max((size + largest - 1) / largest,
+                                  (2 * threads(context) + batch - 1) / std::max<int64_t>(1, batch));
+  return (units + blocks - 1) / blocks * unit;
+}
+
+// Shape [batch, steps, inner...] of `frames` frames, from the vector (batch, steps).
+inline absl::Status series_of(const Tensor& batch_and_steps, int64_t frames,
+                              std::initializer_list<int64_t> inner, TensorShape* shape) {
+  const bool pair = batch_and_steps.dims() == 1 && batch_and_steps.dim_size(0) == 2;
+  const int64_t batch = pair ? batch_and_steps.flat<int64_t>()(0) : -1;
+  const int64_t steps = pair ? batch_and_steps.flat<int64_t>()(1) : -1;
+  const bool fits = batch >= 0 && steps >= 0 && (batch == 0 || steps <= frames / batch) &&
+                    batch * steps == frames;
+  if (!fits) {
+    return InvalidArgument("batch_and_steps must be two numbers whose product is the number of ",
+                           "frames, ", frames, ". Received: ", batch, " and ", steps);
+  }
+  std::vector<int64_t> sizes = {batch, steps};
+  sizes.insert(sizes.end(), inner);
+  return TensorShape::BuildTensorShape(sizes, shape);
+}
+
+// Shape function: every output is [outer..., inner...].
+inline absl::Status same_outputs(InferenceContext* c, ShapeHandle outer,
+                                 const std::vector<tensorflow::shape_inference::DimensionHandle>&
+                                     inner) {
+  ShapeHandle shape;
+  TF_RETURN_IF_ERROR(c->Concatenate(outer, c->MakeShape(inner), &shape));
+  for (int i = 0; i < c->num_outputs(); ++i) c->set_output(i, shape);
+  return absl::OkStatus();
+}
+
+#define KS_POOL_ATTRS                \
+  .Attr("pool_size: list(int)")      \
+      .Attr("strides: list(int)")    \
+      .Attr("padding_before: list(int)")
+
+// A pool as the attributes of an op describe it.
+class PoolOptions {
+ public:
+  // The attributes of these names.
+  absl::Status read(OpKernelConstruction* context, const char* size, const char* strides,
+                    const char* padding) {
+    for (auto [name, values, low] : {std::tuple{size, &window_, 1},
+                                     std::tuple{strides, &strides_, 1},
+                                     std::tuple{padding, &padding_, 0}}) {
+      TF_RETURN_IF_ERROR(context->GetAttr(name, values));
+      if (values->size() != 2) return InvalidArgument(name, " must be two numbers");
+      for (int64_t value : *values) {
+        if (value < low || value > kMaxSide) {
+          return InvalidArgument(name, " must lie in [", low, ", ", kMaxSide, "]");
+        }
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // Geometry of frames [batch, steps, height, width, channels].
+  absl::Status prepare(const TensorShape& frames, int64_t out_height, int64_t out_width,
+                       const Tensor& weight, PoolGeometry* g) const {
+    if (frames.dims() != 5 || weight.NumElements() != 1) {
+      return InvalidArgument("frames must be (batch, time, height, width, channels) and weight ",
+                             "one number. Received: frames of shape ", frames.DebugString());
+    }
+    *g = {frames.dim_size(2), frames.dim_size(3), frames.dim_size(4), out_height,  out_width,
+          window_[0],         window_[1],         strides_[0],        strides_[1], padding_[0],
+          padding_[1],        weight.flat<double>()(0)};
+    for (int64_t side : {g->height, g->width, g->out_height, g->out_width}) {
+      if (side < 1 || side > kMaxSide) {
+        return InvalidArgument("heights and widths must lie in [1, ", kMaxSide, "]. Received: ",
+                               side);
+      }
+    }
+    const int64_t pixels = std::max(g->height * g->width, g->out_height * g->out_width);
+    if (g->channels < 1 || g->channels > kMaxColumns / pixels) {
+      return InvalidArgument("a frame must have 1 to ", kMaxColumns, " elements. Received: ",
+                             pixels, " pixels of ", g->channels, " channels");
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  std::vector<int64_t> window_, strides_, padding_;
+};
+
+// Runs the kernel; everything but the band is set. Bands are whole rows, as many as
+// make whole tiles of winograd.h.
+inline void run_input_grad(OpKernelContext* context, LayerInputGradArgs args, Dtype dtype) {
+  args.band = choose_block(context, args.shape.batch, args.in_rows, kTileSide,
+                           std::max<int64_t>(1, kLayerBlock / args.in_row));
+  const int64_t items = args.shape.batch * block_count(args.in_rows, args.band);
+  parallel_for(context, items, args.shape.steps * args.band * args.in_row * 2,
+               [&](int64_t begin, int64_t end) {
+                 kernels::layer_input_grad(dtype, args, begin, end);
+               });
+}
+
+class PoolOp : public OpKernel {
+ public:
+  explicit PoolOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, pool_.read(context, "pool_size", "strides", "padding_before"));
+  }
+
+ protected:
+  PoolOptions pool_;
+};
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_LAYERS_LAYER_OP_H_

@@ -1,0 +1,135 @@
+// The way back through a block of neurons, a row of them at a time and backwards in time. It has
+// two parts:
+//
+//   drive   lambda[t]: the gradient of the membrane potential that enters with the spikes of step
+//           t. For SLAYER rho(u[t]) times the gradient of the spikes; for EXODUS the neuron's own,
+//           with what its spikes do to later steps.
+//   filter  dz[t]: lambda through the neuron's own linear filter, reversed. It is the same for all
+//           neurons of a layer, so it may change places with a synapse.
+#ifndef KERAS_SLAYER_NEURONS_BACKWARD_ROWS_H_
+#define KERAS_SLAYER_NEURONS_BACKWARD_ROWS_H_
+
+#include "base/cpu.h"
+#include "neurons/parameters.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+// T is the type of the membrane potential, G that of the gradient of the spikes.
+template <class T, class G>
+class BackwardRows {
+ public:
+  using A = ArithmeticOf<T>;
+  virtual ~BackwardRows() {}
+  // Before the last step of a series: of how many neurons each part has states.
+  virtual void reset(int64_t drive_count, int64_t filter_count) = 0;
+  // One step of the neurons [first, first + count) of the block: both parts, the
+  // drive alone, the filter alone. Results may be written over inputs.
+  virtual void step(const G* grad, const T* membrane, int64_t first, int64_t count, A* dz) = 0;
+  virtual void drive(const G* grad, const T* membrane, int64_t first, int64_t count,
+                     A* lambda) = 0;
+  virtual void filter(const A* lambda, int64_t first, int64_t count, A* dz) = 0;
+};
+
+template <class T, class G, class Neuron, class Rho, bool is_exodus>
+class BackwardRowsOf final : public BackwardRows<T, G> {
+ public:
+  using A = ArithmeticOf<T>;
+  BackwardRowsOf(const NeuronParams& p, const Rho& rho, int64_t drive_block, int64_t filter_block)
+      : parameters_(p.get<Neuron, A>()),
+        rho_(rho),
+        drive_states_(kDriveStates, drive_block),
+        filter_states_(kFilterStates, filter_block) {}
+  void reset(int64_t drive_count, int64_t filter_count) override {
+    drive_states_.clear(drive_count);
+    filter_states_.clear(filter_count);
+  }
+  void step(const G* grad, const T* membrane, int64_t first, int64_t count, A* dz) override {
+    const Drive drive = drive_from(first);
+    const Filter filter = filter_from(first);
+    KS_VECTOR_LOOP(j, count) dz[j] = filter(j, drive(j, load(grad[j]), load(membrane[j])));
+  }
+  void drive(const G* grad, const T* membrane, int64_t first, int64_t count,
+             A* lambda) override {
+    const Drive drive = drive_from(first);
+    KS_VECTOR_LOOP(j, count) lambda[j] = drive(j, load(grad[j]), load(membrane[j]));
+  }
+  void filter(const A* lambda, int64_t first, int64_t count, A* dz) override {
+    const Filter filter = filter_from(first);
+    KS_VECTOR_LOOP(j, count) dz[j] = filter(j, lambda[j]);
+  }
+
+ private:
+  using Parameters = typename Neuron::template Parameters<A>;
+  using DriveState = typename Neuron::template DriveState<A>;
+  using FilterState = typename Neuron::template FilterState<A>;
+  static constexpr int kDriveStates = is_exodus ? fields_of<DriveState, A>() : 0;
+  static constexpr int kFilterStates = fields_of<FilterState, A>();
+
+  // Each part of the j-th neuron of a row.
+  struct Drive {
+    Parameters parameters;
+    Rho rho;
+    A* __restrict states;
+    int64_t stride;
+    KS_HD A operator()(int j, A grad, A u) const {
+      if constexpr (is_exodus) {
+        DriveState state;
+#pragma GCC unroll 8
+        for (int i = 0; i < kDriveStates; ++i) field<A>(state, i) = states[i * stride + j];
+        const A lambda = Neuron::exodus(parameters, state, grad, u, rho(u));
+#pragma GCC unroll 8
+        for (int i = 0; i < kDriveStates; ++i) states[i * stride + j] = field<A>(state, i);
+        return lambda;
+      } else {
+        return rho(u) * grad;
+      }
+    }
+  };
+  struct Filter {
+    Parameters parameters;
+    A* __restrict states;
+    int64_t stride;
+    KS_HD A operator()(int j, A lambda) const {
+      FilterState state;
+#pragma GCC unroll 8
+      for (int i = 0; i < kFilterStates; ++i) field<A>(state, i) = states[i * stride + j];
+      const A dz = Neuron::template filter<is_exodus>(parameters, state, lambda);
+#pragma GCC unroll 8
+      for (int i = 0; i < kFilterStates; ++i) states[i * stride + j] = field<A>(state, i);
+      return dz;
+    }
+  };
+  Drive drive_from(int64_t first) const {
+    return {parameters_, rho_, drive_states_.row(0) + first, drive_states_.stride()};
+  }
+  Filter filter_from(int64_t first) const {
+    return {parameters_, filter_states_.row(0) + first, filter_states_.stride()};
+  }
+
+  Parameters parameters_;
+  Rho rho_;
+  Rows<A> drive_states_, filter_states_;
+};
+
+// The rows of the neuron that p describes, each part for up to so many neurons.
+template <class T, class G>
+BackwardRows<T, G>* new_backward_rows(const NeuronParams& p, int64_t drive_block,
+                                      int64_t filter_block) {
+  using Base = BackwardRows<T, G>;
+  return with_neuron(p.kind, [&](auto neuron) -> Base* {
+    using Neuron = decltype(neuron);
+    return with_surrogate<ArithmeticOf<T>>(p.surrogate, [&](auto rho) -> Base* {
+      using Rho = decltype(rho);
+      if (p.exodus) {
+        return new BackwardRowsOf<T, G, Neuron, Rho, true>(p, rho, drive_block, filter_block);
+      }
+      return new BackwardRowsOf<T, G, Neuron, Rho, false>(p, rho, drive_block, filter_block);
+    });
+  });
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_NEURONS_BACKWARD_ROWS_H_

@@ -1,0 +1,142 @@
+// A block of neurons, one time step of them after the other: a row of synaptic input in, rows of
+// spikes and membrane potentials out.
+#ifndef KERAS_SLAYER_NEURONS_FORWARD_ROWS_H_
+#define KERAS_SLAYER_NEURONS_FORWARD_ROWS_H_
+
+#include "base/cpu.h"
+#include "neurons/parameters.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+// T is the type of the membrane potential, S that of the spikes: the same, or bytes.
+template <class T, class S>
+class ForwardRows {
+ public:
+  using A = ArithmeticOf<T>;
+  virtual ~ForwardRows() {}
+  // Before the first step of a series of `count` neurons.
+  virtual void reset(int64_t count) = 0;
+  // One step of neurons [first, first + count) of the block: synaptic input in, spikes and
+  // membrane potential (before reset) out. Spikes may be written over z, element by element.
+  virtual void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) = 0;
+  // Whether all input has been, where the neuron asks for it.
+  virtual bool finite() const { return true; }
+};
+
+// N is the type of the neuron's states.
+template <class T, class S, class Neuron, class N = ArithmeticOf<T>>
+class ForwardRowsOf final : public ForwardRows<T, S> {
+ public:
+  using A = ArithmeticOf<T>;
+  using State = typename Neuron::template State<N>;
+  static constexpr int kStates = fields_of<State, N>();
+  ForwardRowsOf(const NeuronParams& p, int64_t block)
+      : parameters_(p.get<Neuron, N>()), membrane_(p.get<Neuron, A>()), states_(kStates, block) {}
+  // Goes on where the same neuron in other numbers has come to.
+  template <class Other>
+  ForwardRowsOf(const NeuronParams& p, int64_t block, const Rows<Other>& states)
+      : ForwardRowsOf(p, block) {
+    for (int i = 0; i < kStates; ++i) {
+      for (int64_t j = 0; j < block; ++j) states_.row(i)[j] = N(states.row(i)[j]);
+    }
+  }
+  const Rows<N>& states() const { return states_; }
+  void reset(int64_t count) override { states_.clear(count); }
+  void step(const A* z, int64_t first, int64_t count, S* spikes, T* __restrict membrane) override {
+    const auto parameters = parameters_;
+    N* __restrict states = states_.row(0) + first;
+    const int64_t stride = states_.stride();
+    KS_VECTOR_LOOP(j, count) {
+      State state;
+#pragma GCC unroll 8
+      for (int i = 0; i < kStates; ++i) field<N>(state, i) = states[i * stride + j];
+      A spike;
+      const A u = Neuron::step(parameters, state, z[j], &spike);
+#pragma GCC unroll 8
+      for (int i = 0; i < kStates; ++i) states[i * stride + j] = field<N>(state, i);
+      if constexpr (!kSpikesAfter) store(&spikes[j], spike);
+      store(&membrane[j], u);
+    }
+    if constexpr (kSpikesAfter) spikes_after(membrane, count, spikes);
+  }
+
+ private:
+  // Spikes as bytes need four vectors of numbers for one of theirs, more than the registers of a
+  // step hold. Where the membrane potential is kept as it is, they come from there, in a loop of
+  // their own.
+  static constexpr bool kSpikesAfter = sizeof(S) == 1 && sizeof(T) == sizeof(A);
+  void spikes_after(const T* __restrict membrane, int64_t count, S* __restrict spikes) const {
+    const auto parameters = membrane_;
+    KS_VECTOR_LOOP(j, count) spikes[j] = Neuron::fires(parameters, A(membrane[j])) ? S(1) : S(0);
+  }
+
+  typename Neuron::template Parameters<N> parameters_;
+  typename Neuron::template Parameters<A> membrane_;  // on the scale of the membrane potential
+  Rows<N> states_;
+};
+
+// A neuron of integers: in floats until an input is too large for them to be exact, in doubles
+// from there on.
+template <class T, class S, class Neuron>
+class IntegerForwardRows final : public ForwardRows<T, S> {
+ public:
+  using A = ArithmeticOf<T>;
+  IntegerForwardRows(const NeuronParams& p, int64_t block)
+      : params_(p), block_(block), floats_(p, block) {}
+  ~IntegerForwardRows() override { delete doubles_; }
+  void reset(int64_t count) override {
+    delete doubles_;
+    doubles_ = nullptr;
+    floats_.reset(count);
+  }
+  void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) override {
+    int64_t large = 0;  // or not a number
+    KS_VECTOR_LOOP(j, count) large |= std::fabs(z[j]) < A(Neuron::kExactInput) ? 0 : 1;
+    if (large != 0 && doubles_ == nullptr) doubles_ = new Doubles(params_, block_, floats_.states());
+    if (large != 0) check(z, count);
+    if (doubles_ != nullptr) {
+      doubles_->step(z, first, count, spikes, membrane);
+    } else {
+      floats_.step(z, first, count, spikes, membrane);
+    }
+  }
+  bool finite() const override { return finite_; }
+
+ private:
+  using Floats = ForwardRowsOf<T, S, Neuron, float>;
+  using Doubles = ForwardRowsOf<T, S, Neuron, double>;
+
+  void check(const A* z, int64_t count) {
+    for (int64_t j = 0; j < count; ++j) finite_ = finite_ && z[j] - z[j] == A(0);
+  }
+
+  NeuronParams params_;
+  int64_t block_;
+  Floats floats_;
+  Doubles* doubles_ = nullptr;
+  bool finite_ = true;
+};
+
+
+template <class T, class S, class Neuron, class = void>
+struct ForwardRowsFor {
+  using type = ForwardRowsOf<T, S, Neuron>;
+};
+template <class T, class S, class Neuron>
+struct ForwardRowsFor<T, S, Neuron, decltype(void(Neuron::kExactInput))> {
+  using type = IntegerForwardRows<T, S, Neuron>;
+};
+
+// The rows of the neuron that p describes, for up to `block` neurons.
+template <class T, class S>
+ForwardRows<T, S>* new_forward_rows(const NeuronParams& p, int64_t block) {
+  return with_neuron(p.kind, [&](auto neuron) -> ForwardRows<T, S>* {
+    return new typename ForwardRowsFor<T, S, decltype(neuron)>::type(p, block);
+  });
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_NEURONS_FORWARD_ROWS_H_

@@ -1,0 +1,125 @@
+// LoihiCuba: the CUBA neuron in Loihi's integers, bit for bit.
+//
+// With rsz(x, b) = sign(x) (|x| >> b), current and voltage of 24 bits, decays in 1 / 4096:
+//
+//   u[t] = rsz(u[t-1] (4096 - current_decay), 12) + (z[t-1] << 6), wrapped once
+//   v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t], clipped
+//   s[t] = 1 and v[t] = 0 afterwards, where v[t] > threshold_mantissa << 6
+//
+// Every quantity is an integer held in a float or a double (N), and no sum or product is rounded;
+// both vectorise where integer multiplies do not. z and the membrane potential are on the scale of
+// the float weights: a weight is integer / 64, a threshold mantissa / 64, a voltage integer / 4096.
+#ifndef KERAS_SLAYER_NEURONS_LOIHI_CUBA_H_
+#define KERAS_SLAYER_NEURONS_LOIHI_CUBA_H_
+
+#include <cmath>
+
+#include "base/scalar.h"
+#include "neurons/cuba.h"
+
+namespace keras_slayer {
+
+// x * y + z where neither the product nor the sum needs rounding: in one instruction
+// or two, it is the same.
+KS_HD float exact_multiply_add(float x, float y, float z) {
+#if defined(__CUDA_ARCH__)
+  return fmaf(x, y, z);
+#elif defined(__FMA__)
+  return __builtin_fmaf(x, y, z);
+#else
+  return x * y + z;
+#endif
+}
+
+struct LoihiCuba {
+  // The chip's integers have no infinity and no NaN.
+  static constexpr bool kFiniteInput = true;
+  // Floats are exact while inputs are smaller: the current, 2^12 times as large, is at most 2^24
+  // before its wrap then, the last integer that floats count to.
+  static constexpr double kExactInput = 0x1p11;
+
+  // On the scale of the float weights, but for the limits of the voltage. These are no constants
+  // because compilers make branches of two comparisons with constants.
+  template <class A>
+  struct Parameters {
+    A threshold, keep_current, keep_voltage, highest, lowest;
+  };
+  template <class Given>
+  static Parameters<double> read(Given& given) {
+    return {given.integer("threshold_mantissa", 131071) / 64.0,
+            1 - given.integer("current_decay", 4096) / 4096.0,
+            1 - given.integer("voltage_decay", 4096) / 4096.0, 0x1p23 - 1, -(0x1p23 - 1)};
+  }
+
+  template <class N>
+  struct State {
+    N current, voltage;
+    N arriving;  // an input acts one step after it arrives
+  };
+  template <class A>
+  KS_HD static bool fires(const Parameters<A>& p, A v) {
+    return v > p.threshold;
+  }
+  // Returns the voltage before the reset.
+  template <class A, class N>
+  KS_HD static A step(const Parameters<N>& p, State<N>& s, A z, A* spike) {
+    const N wrap = N(0x1p24);
+    N u = decay(s.current, p.keep_current) + s.arriving;
+    u = u > N(0x1p23) ? u - wrap : u;
+    u = u <= N(-0x1p23) ? u + wrap : u;
+    N v = decay(s.voltage, p.keep_voltage) + u;
+    v = v < p.highest ? v : p.highest;
+    v = v > p.lowest ? v : p.lowest;
+    const N scaled = v * N(0x1p-12);
+    const bool fired = fires(p, scaled);
+    *spike = fired ? A(1) : A(0);
+    s.current = u;
+    s.voltage = fired ? N(0) : v;
+    s.arriving = units<A, N>(z);
+    return A(scaled);
+  }
+
+  // As for Cuba: the gradient goes through all rounding as if it were not there.
+  template <class A>
+  using DriveState = Cuba::DriveState<A>;
+  template <class A>
+  KS_HD static A exodus(const Parameters<A>& p, DriveState<A>& s, A grad, A v, A rho) {
+    const A spike = fires(p, v) ? A(1) : A(0);
+    s.voltage = rho * grad + (p.keep_voltage * s.voltage) * ((A(1) - spike) - v * rho);
+    return s.voltage;
+  }
+  template <class A>
+  using FilterState = Cuba::FilterState<A>;
+  template <bool is_exodus, class A>
+  KS_HD static A filter(const Parameters<A>& p, FilterState<A>& s, A lambda) {
+    const A acts_later = s.current;
+    Cuba::filter<is_exodus>(Cuba::Parameters<A>{p.threshold, p.keep_current, p.keep_voltage}, s,
+                            lambda);
+    return acts_later;
+  }
+
+  // rsz(x * 4096 keep, 12). A double holds the product ...
+  KS_HD static double decay(double x, double keep) { return std::trunc(x * keep); }
+  // ... and two floats hold that of the bits from the 12th on and that of those below.
+  KS_HD static float decay(float x, float keep) {
+    const float high = std::trunc(x * 0x1p-12f);
+    const float low = exact_multiply_add(high, -0x1p12f, x);
+    return exact_multiply_add(high, keep * 0x1p12f, std::trunc(low * keep));
+  }
+  // Input in units of the current, integer << 6. Rounding undoes what the product of synapses may
+  // have lost.
+  template <class A, class N>
+  KS_HD static N units(A z) {
+    if constexpr (sizeof(N) == sizeof(double)) {
+      return std::rint(double(z) * 64.0) * 64.0;
+    } else {
+      // A sum of this size has no bits below 64.
+      const A large = sizeof(A) == sizeof(float) ? A(0x1.8p29) : A(0x1.8p58);
+      return N((z * A(4096) + large) - large);
+    }
+  }
+};
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_NEURONS_LOIHI_CUBA_H_

@@ -1,0 +1,152 @@
+// A neuron as ops take it: which one, its parameters by name, its gradient.
+//
+// Parameters are a float64 vector, `params`, rather than attributes, so that they can become
+// variables; the attribute `names` says which is which. The neuron's header reads them.
+#ifndef KERAS_SLAYER_NEURONS_NEURON_OP_H_
+#define KERAS_SLAYER_NEURONS_NEURON_OP_H_
+
+#include <string>
+#include <vector>
+
+#include "base/op.h"
+#include "neurons/parameters.h"
+
+namespace keras_slayer {
+
+// An attribute that names one of the neurons.
+inline std::string neuron_attr(const std::string& prefix = "") {
+#define KS_NAME(Neuron, name) "'" name "', "
+  std::string names = KS_NEURONS(KS_NAME);
+#undef KS_NAME
+  return prefix + "neuron: {" + names.substr(0, names.size() - 2) + "}";
+}
+
+#define KS_NEURON_ATTRS .Attr(neuron_attr()).Attr("names: list(string)")
+#define KS_GRADIENT_ATTRS             \
+  .Attr("exodus: bool = false")       \
+      .Attr("surrogate: {'exponential', 'triangle'} = 'exponential'")
+
+// Parameters by their names. The first that is missing or out of range is what `status` says.
+class Given {
+ public:
+  Given(const std::vector<std::string>& names, const double* values)
+      : names_(names), values_(values), asked_(names.size(), false) {}
+
+  double number(const char* name) {
+    for (size_t i = 0; i < names_.size(); ++i) {
+      if (names_[i] != name) continue;
+      asked_[i] = true;
+      return values_[i];
+    }
+    fail(InvalidArgument("params must have ", name, ". Received: ", received()));
+    return 0;
+  }
+  double positive(const char* name) {
+    const double value = number(name);
+    if (!(value > 0)) {
+      fail(InvalidArgument(name, " must be positive. Received: ", name, "=", value));
+    }
+    return value;
+  }
+  // Of 1.
+  double fraction(const char* name) {
+    const double value = number(name);
+    if (!(value >= 0 && value <= 1)) {
+      fail(InvalidArgument(name, " must lie in [0, 1]. Received: ", name, "=", value));
+    }
+    return value;
+  }
+  // From 0 on.
+  double integer(const char* name, double high) {
+    const double value = number(name);
+    if (!(value >= 0 && value <= high) || value != std::floor(value)) {
+      fail(InvalidArgument(name, " must be an integer in [0, ", high, "]. Received: ", name, "=",
+                           value));
+    }
+    return value;
+  }
+
+  absl::Status status() const {
+    if (!status_.ok()) return status_;
+    for (size_t i = 0; i < names_.size(); ++i) {
+      if (!asked_[i]) return InvalidArgument("params must not have ", names_[i]);
+    }
+    return absl::OkStatus();
+  }
+
+ private:
+  void fail(const absl::Status& status) {
+    if (status_.ok()) status_ = status;
+  }
+  std::string received() const {
+    std::string all;
+    for (const std::string& name : names_) all += (all.empty() ? "" : ", ") + name;
+    return "names=[" + all + "]";
+  }
+
+  const std::vector<std::string>& names_;
+  const double* values_;
+  std::vector<bool> asked_;
+  absl::Status status_;
+};
+
+inline SurrogateParams read_surrogate(Given& given, double threshold, bool triangle) {
+  return {threshold, given.positive("surrogate_width"), given.number("surrogate_height"), triangle};
+}
+
+// The attributes that describe a neuron, and with `gradient` those that describe its gradient.
+class NeuronOptions {
+ public:
+  absl::Status init(OpKernelConstruction* context, bool gradient, const std::string& prefix = "") {
+    std::string name;
+    TF_RETURN_IF_ERROR(context->GetAttr(prefix + "neuron", &name));
+    TF_RETURN_IF_ERROR(context->GetAttr(prefix + "names", &names_));
+    TF_RETURN_IF_ERROR(kind_of(name));
+    if (!gradient) return absl::OkStatus();
+    std::string surrogate;
+    TF_RETURN_IF_ERROR(context->GetAttr(prefix + "surrogate", &surrogate));
+    triangle_ = surrogate == "triangle";
+    return context->GetAttr(prefix + "exodus", &exodus_);
+  }
+  absl::Status read(const Tensor& params, NeuronParams* out) const {
+    const double* values;
+    TF_RETURN_IF_ERROR(read_params(params, int64_t(names_.size()), &values));
+    Given given(names_, values);
+    out->kind = kind_;
+    out->exodus = exodus_;
+    with_neuron(kind_, [&](auto neuron) {
+      using Neuron = decltype(neuron);
+      const auto parameters = Neuron::read(given);
+      out->set<Neuron>(parameters);
+      out->surrogate = read_surrogate(given, parameters.threshold, triangle_);
+    });
+    return given.status();
+  }
+
+ private:
+  absl::Status kind_of(const std::string& name) {
+#define KS_IF(Neuron, neuron_name)        \
+  if (name == neuron_name) {              \
+    kind_ = NeuronKind::k##Neuron;        \
+    return absl::OkStatus();              \
+  }
+    KS_NEURONS(KS_IF)
+#undef KS_IF
+    return InvalidArgument("there is no such neuron. Received: neuron=", name);
+  }
+
+  NeuronKind kind_;
+  std::vector<std::string> names_;
+  bool triangle_ = false, exodus_ = false;
+};
+
+inline absl::Status check_finite(bool not_finite) {
+  if (!not_finite) return absl::OkStatus();
+  return InvalidArgument("the synaptic input of a Loihi neuron must be finite: the chip's "
+                         "integers have no infinity and no NaN. Received: a value that is "
+                         "not finite (did the training diverge?)");
+}
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_NEURONS_NEURON_OP_H_

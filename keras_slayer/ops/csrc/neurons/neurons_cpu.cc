@@ -1,0 +1,69 @@
+// The neurons alone, forward and backward: synaptic input and gradients come from
+// memory. Spikes may be written over the input and the gradient over grad_spikes.
+#include "neurons/backward_rows.h"
+#include "neurons/forward_rows.h"
+#include "neurons/neurons.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+void neuron(Dtype dtype, const NeuronArgs& args, int64_t begin, int64_t end) {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    using A = ArithmeticOf<T>;
+    const Owned<ForwardRows<T, T>> rows(new_forward_rows<T, T>(args.neuron, kBlock));
+    const RowWriter<T> spikes(kBlock, args.stream && args.spikes != args.in);
+    const RowWriter<T> membrane(kBlock, args.stream);
+    A widened[kBlock];
+    for (int64_t item = begin; item < end; ++item) {
+      rows->reset(kBlock);
+      for_each_step(args.shape, item, false, [&](int64_t at, int count) {
+        const T* in = static_cast<const T*>(args.in) + at;
+        T* spikes_out = static_cast<T*>(args.spikes) + at;
+        T* membrane_out = static_cast<T*>(args.membrane) + at;
+        prefetch_row(in + kAhead * args.shape.inner, count);
+        const A* z = widened;
+        if constexpr (sizeof(T) == sizeof(A)) {
+          z = in;
+        } else {
+          KS_VECTOR_LOOP(j, count) widened[j] = load(in[j]);
+        }
+        rows->step(z, 0, count, spikes.start(spikes_out), membrane.start(membrane_out));
+        spikes.done(spikes_out, count);
+        membrane.done(membrane_out, count);
+      });
+    }
+    if (!rows->finite()) __atomic_store_n(args.not_finite, true, __ATOMIC_RELAXED);
+  });
+}
+
+void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t end) {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    using A = ArithmeticOf<T>;
+    const Owned<BackwardRows<T, T>> rows(new_backward_rows<T, T>(args.neuron, kBlock, kBlock));
+    const RowWriter<T> result(kBlock, args.stream && args.grad_in != args.grad_spikes);
+    A narrowed[kBlock];
+    for (int64_t item = begin; item < end; ++item) {
+      rows->reset(kBlock, kBlock);
+      for_each_step(args.shape, item, true, [&](int64_t at, int count) {
+        const T* grad = static_cast<const T*>(args.grad_spikes) + at;
+        const T* membrane = static_cast<const T*>(args.membrane) + at;
+        T* out = static_cast<T*>(args.grad_in) + at;
+        prefetch_row(grad - kAhead * args.shape.inner, count);
+        prefetch_row(membrane - kAhead * args.shape.inner, count);
+        T* target = result.start(out);
+        if constexpr (sizeof(T) == sizeof(A)) {
+          rows->step(grad, membrane, 0, count, target);
+        } else {
+          rows->step(grad, membrane, 0, count, narrowed);
+          KS_VECTOR_LOOP(j, count) store(&target[j], narrowed[j]);
+        }
+        result.done(out, count);
+      });
+    }
+  });
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer

@@ -1,0 +1,82 @@
+// Ops of the neurons: synaptic input [batch, time, ...] in, spikes and membrane potential (before
+// reset) out; and the gradient of the input.
+#include "neurons/neuron_op.h"
+#include "neurons/neurons.h"
+
+namespace keras_slayer {
+
+// The forward op knows the gradient's attributes for the sake of its gradient op.
+REGISTER_OP("KerasSlayer>Neuron")
+    .Input("synaptic_input: T")
+    .Input("params: double")
+    .Output("spikes: T")
+    .Output("membrane: T")
+    KS_NEURON_ATTRS
+    KS_GRADIENT_ATTRS
+    .Attr(KS_TYPES)
+    .SetShapeFn(like_input<0>);
+
+class NeuronOp : public OpKernel {
+ public:
+  explicit NeuronOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, options_.init(context, false));
+  }
+  void Compute(OpKernelContext* context) override {
+    const Tensor& in = context->input(0);
+    NeuronArgs args = {};
+    Tensor *spikes, *membrane;
+    OP_REQUIRES_OK(context, options_.read(context->input(1), &args.neuron));
+    OP_REQUIRES_OK(context, series_shape(in, "synaptic input", &args.shape));
+    OP_REQUIRES_OK(context, allocate_series(context, 0, 0, &spikes));
+    OP_REQUIRES_OK(context, allocate_large(context, 1, in.shape(), &membrane));
+    bool not_finite = false;
+    args.stream = is_large(*spikes);
+    args.in = data_of(in);
+    args.spikes = data_of(spikes);
+    args.membrane = data_of(membrane);
+    args.not_finite = &not_finite;
+    run_scan(context, kernels::neuron, dtype_of(*spikes), args);
+    OP_REQUIRES_OK(context, check_finite(not_finite));
+  }
+
+ private:
+  NeuronOptions options_;
+};
+KS_REGISTER("Neuron", NeuronOp);
+
+REGISTER_OP("KerasSlayer>NeuronGrad")
+    .Input("grad_spikes: T")
+    .Input("membrane: T")
+    .Input("params: double")
+    .Output("grad_input: T")
+    KS_NEURON_ATTRS
+    KS_GRADIENT_ATTRS
+    .Attr(KS_TYPES)
+    .SetShapeFn(like_input<0>);
+
+class NeuronGradOp : public OpKernel {
+ public:
+  explicit NeuronGradOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, options_.init(context, true));
+  }
+  void Compute(OpKernelContext* context) override {
+    const Tensor &grad = context->input(0), &membrane = context->input(1);
+    NeuronGradArgs args = {};
+    Tensor* grad_in;
+    OP_REQUIRES_OK(context, options_.read(context->input(2), &args.neuron));
+    OP_REQUIRES_OK(context, series_shape(grad, "grad_spikes", &args.shape));
+    OP_REQUIRES_OK(context, same_shape(grad, "grad_spikes", membrane, "membrane"));
+    OP_REQUIRES_OK(context, allocate_series(context, 0, 0, &grad_in));
+    args.stream = is_large(*grad_in);
+    args.grad_spikes = data_of(grad);
+    args.membrane = data_of(membrane);
+    args.grad_in = data_of(grad_in);
+    run_scan(context, kernels::neuron_grad, dtype_of(*grad_in), args);
+  }
+
+ private:
+  NeuronOptions options_;
+};
+KS_REGISTER("NeuronGrad", NeuronGradOp);
+
+}  // namespace keras_slayer

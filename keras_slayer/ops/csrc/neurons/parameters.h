@@ -1,0 +1,51 @@
+// A neuron and its gradient as kernels are given them.
+#ifndef KERAS_SLAYER_NEURONS_PARAMETERS_H_
+#define KERAS_SLAYER_NEURONS_PARAMETERS_H_
+
+#include "neurons/list.h"
+#include "neurons/surrogates.h"
+
+namespace keras_slayer {
+
+// Parameters and states are structs of numbers of one type. This is how many ...
+template <class Struct, class Number>
+KS_HD constexpr int fields_of() {
+  static_assert(sizeof(Struct) % sizeof(Number) == 0);
+  return int(sizeof(Struct) / sizeof(Number));
+}
+// ... and this is one of them: rows of states, and parameters that differ from channel to channel,
+// are arrays of fields.
+template <class Number, class Struct>
+KS_HD Number& field(Struct& s, int i) {
+  return reinterpret_cast<Number*>(&s)[i];
+}
+template <class Number, class Struct>
+KS_HD const Number& field(const Struct& s, int i) {
+  return reinterpret_cast<const Number*>(&s)[i];
+}
+
+struct NeuronParams {
+  NeuronKind kind;
+  SurrogateParams surrogate;
+  bool exodus;
+  static constexpr int kMost = 8;
+  double values[kMost];  // the neuron's own Parameters<double>
+
+  template <class Neuron>
+  void set(const typename Neuron::template Parameters<double>& p) {
+    using Own = typename Neuron::template Parameters<double>;
+    static_assert(fields_of<Own, double>() <= kMost);
+    for (int i = 0; i < fields_of<Own, double>(); ++i) values[i] = field<double>(p, i);
+  }
+  // In the arithmetic type A.
+  template <class Neuron, class A>
+  KS_HD typename Neuron::template Parameters<A> get() const {
+    typename Neuron::template Parameters<A> p;
+    for (int i = 0; i < fields_of<decltype(p), A>(); ++i) field<A>(p, i) = A(values[i]);
+    return p;
+  }
+};
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_NEURONS_PARAMETERS_H_

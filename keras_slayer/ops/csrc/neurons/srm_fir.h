@@ -1,0 +1,36 @@
+// Kernels of the SRM neuron with a truncated (FIR) refractory kernel.
+#ifndef KERAS_SLAYER_NEURONS_SRM_FIR_H_
+#define KERAS_SLAYER_NEURONS_SRM_FIR_H_
+
+#include "base/kernel.h"
+#include "neurons/surrogates.h"
+
+namespace keras_slayer {
+
+struct SrmFirArgs {  // in: response of the synapse; refractory kernel as taps
+  Shape shape;
+  const void* in;
+  double threshold;
+  const double* refractory;
+  int64_t refractory_size;
+  void* spikes;
+  void* membrane;
+};
+
+struct SrmFirGradArgs {
+  Shape shape;
+  const void* grad_spikes;
+  const void* membrane;
+  SurrogateParams surrogate;
+  const double* refractory;
+  int64_t refractory_size;
+  bool exodus;
+  void* grad_in;
+};
+
+KS_KERNEL(srm_fir, SrmFirArgs);
+KS_KERNEL(srm_fir_grad, SrmFirGradArgs);
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_NEURONS_SRM_FIR_H_

@@ -1,0 +1,68 @@
+// Surrogates: what stands for the derivative of a spike.
+#ifndef KERAS_SLAYER_NEURONS_SURROGATES_H_
+#define KERAS_SLAYER_NEURONS_SURROGATES_H_
+
+#include <cmath>
+
+#include "base/scalar.h"
+
+namespace keras_slayer {
+
+// On the scale of the float weights.
+struct SurrogateParams {
+  double threshold, width, height;
+  bool triangle;
+};
+
+// 2^x for x <= 0. The float version has a relative error below 3e-7 and no branch or
+// call, so that loops over it vectorise: the sum with 1.5 * 2^23 rounds x to an integer,
+// which its low bits hold; a minimax polynomial that is 1 at 0 does the rest.
+KS_HD float exp2_nonpositive(float x) {
+  const float clamped = x < -127.0f ? -127.0f : x;  // to 0; NaN stays
+  const float shifted = clamped + 12582912.0f;
+  const float rest = clamped - (shifted - 12582912.0f);
+  // In pairs: a shorter chain of dependent operations than one after the other.
+  const float square = rest * rest;
+  const float low = 6.931470036506653e-1f * rest + 1.0f;
+  const float middle = 5.550733581185341e-2f * rest + 2.4022242426872253e-1f;
+  const float high = 1.326472731307149e-3f * rest + 9.671512993189957e-3f;
+  const float p = (high * square + middle) * square + low;
+  return bits_to_float(float_to_bits(p) + (float_to_bits(shifted) << 23));
+}
+KS_HD double exp2_nonpositive(double x) { return std::exp2(x); }
+
+// The surrogate rho(u): the density with which a change of u moves a spike
+// (SLAYER's probability density function). Two shapes of the same peak and area:
+// height exp(-|u - threshold| / width) ...
+template <class A>
+struct ExponentialSurrogate {
+  A threshold, rate, height;  // rate in octaves: exp(-x / width) = 2^(x rate)
+  KS_HD ExponentialSurrogate(double threshold, double width, double height)
+      : threshold(A(threshold)), rate(A(-1.4426950408889634 / width)), height(A(height)) {}
+  KS_HD A operator()(A u) const {
+    return height * exp2_nonpositive(std::fabs(u - threshold) * rate);
+  }
+};
+
+// ... and height max(0, 1 - |u - threshold| / (2 width)), zero away from threshold.
+template <class A>
+struct TriangleSurrogate {
+  A threshold, rate, height;
+  KS_HD TriangleSurrogate(double threshold, double width, double height)
+      : threshold(A(threshold)), rate(A(0.5 / width)), height(A(height)) {}
+  KS_HD A operator()(A u) const {
+    const A rest = A(1) - std::fabs(u - threshold) * rate;
+    return height * (rest < A(0) ? A(0) : rest);  // NaN stays
+  }
+};
+
+// Calls fn with the surrogate that the parameters describe, in the arithmetic type A.
+template <class A, class Fn>
+auto with_surrogate(const SurrogateParams& p, Fn fn) {
+  return p.triangle ? fn(TriangleSurrogate<A>(p.threshold, p.width, p.height))
+                    : fn(ExponentialSurrogate<A>(p.threshold, p.width, p.height));
+}
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_NEURONS_SURROGATES_H_

@@ -1,0 +1,163 @@
+// Ops of the event-driven matrix product and its weight gradient.
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include "products/event_matmul_op.h"
+
+namespace keras_slayer {
+namespace {
+
+// Each row of `out`: the rows of the matrix that the events of this row choose.
+absl::Status multiply(OpKernelContext* context, const Events& events, const Tensor& matrix,
+                      Tensor* out) {
+  Tensor packed;
+  Slices slices;
+  TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices));
+  const EventMatmulArgs args = {events, slices, data_of(out)};
+  const int64_t items = block_count(events.rows, kRowTile) * block_count(slices.width, slices.slice);
+  parallel_for(context, items, kRowTile * row_cost(events, slices.size(0)),
+               [&](int64_t begin, int64_t end) {
+                 kernels::event_matmul(dtype_of(matrix), args, begin, end);
+               });
+  return absl::OkStatus();
+}
+
+// The events column by column, in the order of their rows.
+struct ByColumn {
+  Tensor offsets, row_of, value;
+};
+
+// A counting sort of values that have so many bits. Each part sorts the events of its own columns,
+// which come to lie together: threads that write side by side would wait for each other.
+template <class Bits>
+void sort_by_column(OpKernelContext* context, const Events& events, ByColumn* sorted) {
+  constexpr int64_t kPart = 1 << 12;  // events that are worth a part
+  const int64_t size = events.offsets[events.rows], columns = events.columns;
+  const int64_t parts = std::clamp(size / kPart, int64_t(1), threads(context));
+  const Bits* from = static_cast<const Bits*>(events.value);
+  Bits* to = static_cast<Bits*>(sorted->value.data());
+  int64_t* offsets = sorted->offsets.flat<int64_t>().data();
+  int32_t* row_of = sorted->row_of.flat<int32_t>().data();
+  parallel_for(context, parts, size * 2, [&](int64_t begin, int64_t end) {
+    const int64_t first = columns * begin / parts, last = columns * end / parts;
+    std::vector<int64_t> next(size_t(last - first), 0);  // the place of each column's next event
+    int64_t place = 0;
+    for (int64_t e = 0; e < size; ++e) {
+      const int64_t column = events.index[e];
+      if (column < first) ++place;
+      if (column >= first && column < last) ++next[column - first];
+    }
+    for (int64_t column = first; column < last; ++column) {
+      offsets[column] = place;
+      place += std::exchange(next[column - first], place);
+    }
+    for (int64_t row = 0; row < events.rows; ++row) {
+      for (int64_t e = events.offsets[row]; e < events.offsets[row + 1]; ++e) {
+        const int64_t column = events.index[e];
+        if (column < first || column >= last) continue;
+        const int64_t at = next[column - first]++;
+        row_of[at] = int32_t(row);
+        to[at] = from[e];
+      }
+    }
+  });
+  offsets[columns] = size;
+}
+
+absl::Status sort_by_column(OpKernelContext* context, const Events& events, ByColumn* sorted) {
+  const Tensor& value = context->input(2);
+  TF_RETURN_IF_ERROR(
+      allocate_kept(tensorflow::DT_INT64, {events.columns + 1}, &sorted->offsets));
+  TF_RETURN_IF_ERROR(allocate_kept(tensorflow::DT_INT32, value.shape(), &sorted->row_of));
+  TF_RETURN_IF_ERROR(allocate_kept(value.dtype(), value.shape(), &sorted->value));
+  switch (tensorflow::DataTypeSize(value.dtype())) {
+    case 2:
+      sort_by_column<uint16_t>(context, events, sorted);
+      break;
+    case 4:
+      sort_by_column<uint32_t>(context, events, sorted);
+      break;
+    default:
+      sort_by_column<uint64_t>(context, events, sorted);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+REGISTER_OP("KerasSlayer>EventMatmul")
+    KS_EVENT_INPUTS
+    .Input("weights: T")
+    .Output("out: T")
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle weights;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 2, &weights));
+      c->set_output(0, c->Matrix(InferenceContext::kUnknownDim, c->Dim(weights, 1)));
+      return absl::OkStatus();
+    });
+
+class EventMatmul : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& weights = context->input(3);
+    OP_REQUIRES(context, weights.dims() == 2,
+                InvalidArgument("weights must be a matrix. Received: shape ",
+                                weights.shape().DebugString()));
+    Events events;
+    OP_REQUIRES_OK(context, read_events(context, weights.dim_size(0), &events));
+    const int64_t width = weights.dim_size(1);
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, events.rows, width, &out));
+    OP_REQUIRES_OK(context, multiply(context, events, weights, out));
+  }
+};
+KS_REGISTER("EventMatmul", EventMatmul);
+
+REGISTER_OP("KerasSlayer>EventMatmulWeightsGrad")
+    KS_EVENT_INPUTS
+    .Input("grad: T")
+    .Input("columns: int64")
+    .Output("grad_weights: T")
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle grad;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 2, &grad));
+      c->set_output(0, c->Matrix(InferenceContext::kUnknownDim, c->Dim(grad, 1)));
+      return absl::OkStatus();
+    });
+
+class EventMatmulWeightsGrad : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& grad = context->input(3);
+    OP_REQUIRES(context, context->input(4).NumElements() == 1,
+                InvalidArgument("columns must be one number"));
+    const int64_t columns = context->input(4).flat<int64_t>()(0);
+    OP_REQUIRES(context, columns >= 0 && columns <= kMaxColumns,
+                InvalidArgument("columns must lie in [0, 2^31). Received: columns=", columns));
+    Events events;
+    OP_REQUIRES_OK(context, read_events(context, columns, &events));
+    OP_REQUIRES(context, grad.dims() == 2 && grad.dim_size(0) == events.rows,
+                InvalidArgument("grad must be a matrix of ", events.rows,
+                                " rows. Received: shape ", grad.shape().DebugString()));
+    OP_REQUIRES(context, events.rows <= kMaxColumns,
+                InvalidArgument("events must have less than 2^31 rows"));
+    const int64_t width = grad.dim_size(1);
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, columns, width, &out));
+    // dW = S^T grad is the same product with the events sorted by column; rows
+    // stay in order within a column, so the order of summation is fixed.
+    ByColumn sorted;
+    OP_REQUIRES_OK(context, sort_by_column(context, events, &sorted));
+    const Events transposed = {columns, events.rows, sorted.offsets.flat<int64_t>().data(),
+                               sorted.row_of.flat<int32_t>().data(), data_of(sorted.value)};
+    OP_REQUIRES_OK(context, multiply(context, transposed, grad, out));
+  }
+};
+KS_REGISTER("EventMatmulWeightsGrad", EventMatmulWeightsGrad);
+
+}  // namespace keras_slayer

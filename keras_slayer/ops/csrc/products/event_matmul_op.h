@@ -1,0 +1,47 @@
+// What the ops share whose events select rows of a matrix.
+#ifndef KERAS_SLAYER_PRODUCTS_EVENT_MATMUL_OP_H_
+#define KERAS_SLAYER_PRODUCTS_EVENT_MATMUL_OP_H_
+
+#include <cstring>
+
+#include "events/event_op.h"
+#include "products/event_matmul.h"
+
+namespace keras_slayer {
+
+// The matrix whose rows the events choose: in slices as wide as kernels sum in registers, or half
+// of that where the second-level cache has no room for more. Where the whole matrix has none, and
+// the events read much more of it than a copy does, they are packed, into memory that `packed`
+// keeps.
+inline absl::Status slice_matrix(OpKernelContext* context, const Events& events,
+                                 const Tensor& matrix, Tensor* packed, Slices* slices) {
+  constexpr int64_t kWidest = 128, kWorth = 8;
+  const int64_t rows = matrix.dim_size(0), width = matrix.dim_size(1);
+  const int64_t bytes = tensorflow::DataTypeSize(matrix.dtype()), room = second_level_cache() / 2;
+  const int64_t slice = rows * kWidest * bytes > room ? kWidest / 2 : kWidest;
+  const bool worth = width > slice && int64_t(matrix.TotalBytes()) > room &&
+                     events.offsets[events.rows] / kWorth > rows;
+  *slices = {rows, width, slice, worth, data_of(matrix)};
+  if (!worth) return absl::OkStatus();
+  TF_RETURN_IF_ERROR(allocate_kept(matrix.dtype(), {rows, width}, packed));
+  const char* from = static_cast<const char*>(data_of(matrix));
+  char* to = static_cast<char*>(data_of(packed));
+  const Slices target = *slices;
+  constexpr int64_t kRows = 64;  // an item
+  parallel_for(context, block_count(rows, kRows), kRows * width * bytes / 8,
+               [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin * kRows; row < smaller(end * kRows, rows); ++row) {
+      for (int64_t first = 0; first < width; first += slice) {
+        const int64_t size = target.size(first);
+        std::memcpy(to + (target.offset(first) + row * size) * bytes,
+                    from + (row * width + first) * bytes, size_t(size * bytes));
+      }
+    }
+  });
+  slices->data = data_of(packed);
+  return absl::OkStatus();
+}
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_PRODUCTS_EVENT_MATMUL_OP_H_

@@ -1,0 +1,120 @@
+// Layers of few units: x @ weights, summed in the order of the inputs, and the weights' gradient
+// x^T @ grad, in that of the rows.
+#include "base/op.h"
+#include "products/few_units.h"
+
+namespace keras_slayer {
+
+namespace {
+
+// A matrix in the arithmetic type, its rows filled up with zeros to whole cache lines.
+template <class A>
+class Padded {
+ public:
+  explicit Padded(const Tensor& matrix)
+      : stride_(block_count(matrix.dim_size(1), kLine) * kLine),
+        values_(matrix.dim_size(0) * stride_) {
+    with_types(matrix.dtype(), [&](auto type, auto) {
+      const auto from = matrix.matrix<decltype(type)>();
+      for (int64_t i = 0; i < matrix.dim_size(0); ++i) {
+        for (int64_t j = 0; j < matrix.dim_size(1); ++j) {
+          values_[i * stride_ + j] = static_cast<A>(from(i, j));
+        }
+      }
+    });
+  }
+  int64_t stride() const { return stride_; }
+  const A* get() const { return values_.get(); }
+
+ private:
+  static constexpr int64_t kLine = 64 / int64_t(sizeof(A));
+  int64_t stride_;
+  Aligned<A> values_;
+};
+
+}  // namespace
+
+REGISTER_OP("KerasSlayer>FewUnitsMatmul")
+    .Input("x: S")
+    .Input("weights: T")
+    .Output("out: T")
+    .Attr(KS_SPIKE_TYPES)
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle x, weights;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 2, &x));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 2, &weights));
+      c->set_output(0, c->Matrix(c->Dim(x, 0), c->Dim(weights, 1)));
+      return absl::OkStatus();
+    });
+
+class FewUnitsMatmul : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    const Tensor& weights = context->input(1);
+    OP_REQUIRES(context,
+                x.dims() == 2 && weights.dims() == 2 && x.dim_size(1) == weights.dim_size(0),
+                InvalidArgument("x must be a matrix of as many columns as weights has rows. ",
+                                "Received: shapes ", x.shape().DebugString(), " and ",
+                                weights.shape().DebugString()));
+    OP_REQUIRES_OK(context, check_spike_type(x, weights.dtype()));
+    const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = weights.dim_size(1);
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, rows, units, &out));
+    with_types(weights.dtype(), [&](auto, auto wide) {
+      const Padded<decltype(wide)> padded(weights);
+      const FewUnitsMatmulArgs args = {rows,         inputs,          units,       dtype_of(x),
+                                     data_of(x),   padded.get(),    padded.stride(),
+                                     data_of(out)};
+      parallel_for(context, block_count(rows, kFewUnitsRows), kFewUnitsRows * inputs / 4,
+                   [&](int64_t begin, int64_t end) {
+                     kernels::few_units_matmul(dtype_of(weights), args, begin, end);
+                   });
+    });
+  }
+};
+KS_REGISTER("FewUnitsMatmul", FewUnitsMatmul);
+
+REGISTER_OP("KerasSlayer>FewUnitsMatmulWeightsGrad")
+    .Input("x: S")
+    .Input("grad: T")
+    .Output("grad_weights: T")
+    .Attr(KS_SPIKE_TYPES)
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle x, grad;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 2, &x));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 2, &grad));
+      c->set_output(0, c->Matrix(c->Dim(x, 1), c->Dim(grad, 1)));
+      return absl::OkStatus();
+    });
+
+class FewUnitsMatmulWeightsGrad : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& x = context->input(0);
+    const Tensor& grad = context->input(1);
+    OP_REQUIRES(context, x.dims() == 2 && grad.dims() == 2 && x.dim_size(0) == grad.dim_size(0),
+                InvalidArgument("x and grad must be matrices of as many rows. Received: shapes ",
+                                x.shape().DebugString(), " and ", grad.shape().DebugString()));
+    OP_REQUIRES_OK(context, check_spike_type(x, grad.dtype()));
+    const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = grad.dim_size(1);
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, inputs, units, &out));
+    with_types(grad.dtype(), [&](auto, auto wide) {
+      const Padded<decltype(wide)> padded(grad);
+      const FewUnitsGradArgs args = {rows,         inputs,          units,       dtype_of(x), data_of(x),
+                                   padded.get(), padded.stride(), data_of(out)};
+      parallel_for(context, block_count(inputs, kFewUnitsInputs), kFewUnitsInputs * rows / 4,
+                   [&](int64_t begin, int64_t end) {
+                     kernels::few_units_weights_grad(dtype_of(grad), args, begin, end);
+                   });
+    });
+  }
+};
+KS_REGISTER("FewUnitsMatmulWeightsGrad", FewUnitsMatmulWeightsGrad);
+
+}  // namespace keras_slayer

@@ -1,0 +1,56 @@
+// The input's gradient of a dense layer: grad @ weights^T, summed in the order of the units.
+#include "base/op.h"
+#include "products/input_grad.h"
+
+namespace keras_slayer {
+
+REGISTER_OP("KerasSlayer>MatmulInputGrad")
+    .Input("grad: T")
+    .Input("weights: T")
+    .Output("grad_x: T")
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle grad, weights;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 2, &grad));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 2, &weights));
+      tensorflow::shape_inference::DimensionHandle units;
+      TF_RETURN_IF_ERROR(c->Merge(c->Dim(grad, 1), c->Dim(weights, 1), &units));
+      c->set_output(0, c->Matrix(c->Dim(grad, 0), c->Dim(weights, 0)));
+      return absl::OkStatus();
+    });
+
+class MatmulInputGrad : public OpKernel {
+ public:
+  using OpKernel::OpKernel;
+  void Compute(OpKernelContext* context) override {
+    const Tensor& grad = context->input(0);
+    const Tensor& weights = context->input(1);
+    OP_REQUIRES(context,
+                grad.dims() == 2 && weights.dims() == 2 && grad.dim_size(1) == weights.dim_size(1),
+                InvalidArgument("grad and weights must be matrices of as many columns. Received: ",
+                                "shapes ", grad.shape().DebugString(), " and ",
+                                weights.shape().DebugString()));
+    const int64_t rows = grad.dim_size(0), inputs = weights.dim_size(0), units = grad.dim_size(1);
+    Tensor *out = nullptr, packed;
+    OP_REQUIRES_OK(context, allocate_matrix(context, 0, rows, inputs, &out));
+    const int64_t packs = block_count(inputs, kPackedInputs);
+    const auto wide = grad.dtype() == tensorflow::DT_DOUBLE ? grad.dtype() : tensorflow::DT_FLOAT;
+    OP_REQUIRES_OK(context, allocate_kept(wide, {packs * kPackedInputs, units}, &packed));
+    const MatmulInputGradArgs args = {rows,          inputs,           units,
+                                      is_large(*out), data_of(grad),    data_of(weights),
+                                      data_of(&packed), data_of(out)};
+    const Dtype dtype = dtype_of(grad);
+    parallel_for(context, packs, kPackedInputs * units, [&](int64_t begin, int64_t end) {
+      kernels::pack_weights(dtype, args, begin, end);
+    });
+    const int64_t blocks =
+        block_count(rows, kInputGradRows) * block_count(inputs, kInputGradInputs);
+    parallel_for(context, blocks, kInputGradRows * kInputGradInputs * (units + 16) / 32,
+                 [&](int64_t begin, int64_t end) {
+                   kernels::matmul_input_grad(dtype, args, begin, end);
+                 });
+  }
+};
+KS_REGISTER("MatmulInputGrad", MatmulInputGrad);
+
+}  // namespace keras_slayer

@@ -1,0 +1,47 @@
+// Where the taps of 2-D convolutions and pools lie.
+#ifndef KERAS_SLAYER_SYNAPSES_GEOMETRY_H_
+#define KERAS_SLAYER_SYNAPSES_GEOMETRY_H_
+
+#include "base/shape.h"
+
+namespace keras_slayer {
+
+struct ConvGeometry {
+  int64_t height, width, channels;            // input
+  int64_t out_height, out_width, filters;     // output
+  int64_t kernel_height, kernel_width, groups;
+  int64_t stride_y, stride_x, dilation_y, dilation_x, padding_top, padding_left;
+  // For each input row y and kernel row k: the output row it adds to, or -1.
+  const int32_t* row_target;     // [height, kernel_height]
+  const int32_t* column_target;  // [width, kernel_width]
+  // Without groups and horizontal steps, weights come as [channels,
+  // kernel_height, kernel_width reversed, filters]: see conv_rows.h.
+  bool runs;
+};
+
+// How conv_spread.h takes weights: the window of one filter is kernel_height runs
+// of kernel_width x channels weights, each filled up to whole vectors. Windows are
+// cut into slices, which lie together: [slices, filters, slice].
+struct TransposedOrder {
+  int64_t run, window, slice;
+  KS_HD TransposedOrder(const ConvGeometry& g, int64_t element_bytes) {
+    const int64_t lanes = 64 / element_bytes, taps = g.kernel_width * (g.channels / g.groups);
+    run = (taps + lanes - 1) / lanes * lanes;
+    window = g.kernel_height * run;
+    slice = 8 * lanes;
+  }
+  KS_HD int64_t slices() const { return (window + slice - 1) / slice; }
+};
+
+// Sides of the tiles of pixels whose gradient winograd.h computes at once.
+constexpr int kTileSide = 4;
+
+struct PoolGeometry {
+  int64_t height, width, channels, out_height, out_width;
+  int64_t window_height, window_width, stride_y, stride_x, padding_top, padding_left;
+  double tap;  // weight of every input
+};
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_SYNAPSES_GEOMETRY_H_

@@ -1,0 +1,47 @@
+// Synapses the other way: what a row of gradients of the sums gives to a band of
+// rows of the input frame.
+#ifndef KERAS_SLAYER_SYNAPSES_TRANSPOSED_H_
+#define KERAS_SLAYER_SYNAPSES_TRANSPOSED_H_
+
+#include "events/gather.h"
+#include "synapses/geometry.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+// A band of input rows [top, bottom) needs the gradients of the output rows
+// [first_row(), last_row()).
+template <class A>
+class TransposedRows {
+ public:
+  virtual ~TransposedRows() {}
+  virtual void set_range(int64_t top, int64_t bottom) = 0;
+  // From the gradients of those output rows to those of the band, which has room
+  // for kSlack bytes more.
+  static constexpr int64_t kSlack = 64;
+  virtual void apply(const A* grad, A* band) = 0;
+  int64_t first_row() const { return first_; }
+  int64_t last_row() const { return last_; }
+
+ protected:
+  // Aims at a band, which the output rows that `reaches` says lead into.
+  template <class Reaches>
+  void set_range_of(int64_t top, int64_t bottom, int64_t output_rows, Reaches reaches) {
+    top_ = top;
+    bottom_ = bottom;
+    first_ = output_rows;
+    last_ = 0;
+    for (int64_t oy = 0; oy < output_rows; ++oy) {
+      if (!reaches(oy)) continue;
+      if (oy < first_) first_ = oy;
+      last_ = oy + 1;
+    }
+  }
+
+  int64_t top_ = 0, bottom_ = 0, first_ = 0, last_ = 0;
+};
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_SYNAPSES_TRANSPOSED_H_

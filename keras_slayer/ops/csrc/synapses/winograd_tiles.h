@@ -1,0 +1,96 @@
+// The transforms of Winograd's minimal filtering, for 3 and 5 taps.
+//
+// Four sums over r taps need r + 3 inputs d and as many products instead of 4 r:
+// y = A^T ((G w) * (B^T d)), where A, B and G depend on r alone (Lavin and Gray, "Fast
+// algorithms for convolutional neural networks", 2016).
+#ifndef KERAS_SLAYER_SYNAPSES_WINOGRAD_TILES_H_
+#define KERAS_SLAYER_SYNAPSES_WINOGRAD_TILES_H_
+
+#include "base/cpu.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+constexpr int kMaxPoints = 8;
+
+// Where the polynomials are evaluated, infinity apart, and the factors of G's rows.
+struct WinogradPoints {
+  int count;
+  double at[7], factor[7];
+};
+constexpr WinogradPoints kPointsOf3 = {
+    5, {0, 1, -1, 2, -2}, {1. / 4, -1. / 6, -1. / 6, 1. / 24, 1. / 24}};
+constexpr WinogradPoints kPointsOf5 = {
+    7, {0, 1, -1, 2, -2, 0.5, -0.5},
+    {1, -2. / 9, -2. / 9, 1. / 90, 1. / 90, 32. / 45, 32. / 45}};
+
+// G: what each tap gives at each point. The taps come last to first, as the first
+// gradient meets the last.
+struct TapFactors {
+  int64_t points;
+  double of[kMaxPoints][5];
+  explicit TapFactors(int64_t taps) : points(taps + kTileSide - 1) {
+    const WinogradPoints& finite = taps == 3 ? kPointsOf3 : kPointsOf5;
+    for (int64_t point = 0; point < points; ++point) {
+      double power = 1;
+      for (int64_t tap = taps - 1; tap >= 0; --tap) {
+        const bool infinity = point == finite.count;
+        of[point][tap] = infinity ? double(tap == 0) : power * finite.factor[point];
+        power *= infinity ? 1 : finite.at[point];
+      }
+    }
+  }
+};
+
+// out = B^T d, of vectors.
+template <class V>
+KS_HD void transform_inputs(const V (&d)[6], V (&out)[6]) {
+  const V even1 = d[4] - d[2] * 4, odd1 = d[3] - d[1] * 4;
+  const V even2 = d[4] - d[2], odd2 = (d[3] - d[1]) * 2;
+  out[0] = d[0] * 4 - d[2] * 5 + d[4];
+  out[1] = even1 + odd1;
+  out[2] = even1 - odd1;
+  out[3] = even2 + odd2;
+  out[4] = even2 - odd2;
+  out[5] = d[1] * 4 - d[3] * 5 + d[5];
+}
+template <class V>
+KS_HD void transform_inputs(const V (&d)[8], V (&out)[8]) {
+  const V even1 = d[2] + d[6] - d[4] * 4.25f, odd1 = d[1] + d[5] - d[3] * 4.25f;
+  const V even2 = d[2] * 0.25f - d[4] * 1.25f + d[6], odd2 = d[1] * 0.5f - d[3] * 2.5f + d[5] * 2;
+  const V even3 = d[2] * 4 - d[4] * 5 + d[6], odd3 = d[1] * 2 - d[3] * 2.5f + d[5] * 0.5f;
+  out[0] = d[0] - d[6] + (d[4] - d[2]) * 5.25f;
+  out[1] = even1 + odd1;
+  out[2] = even1 - odd1;
+  out[3] = even2 + odd2;
+  out[4] = even2 - odd2;
+  out[5] = even3 + odd3;
+  out[6] = even3 - odd3;
+  out[7] = d[7] - d[1] + (d[3] - d[5]) * 5.25f;
+}
+
+// out = A^T m, of vectors.
+template <class V>
+KS_HD void transform_sums(const V (&m)[6], V (&out)[kTileSide]) {
+  const V sum1 = m[1] + m[2], difference1 = m[1] - m[2];
+  const V sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+  out[0] = m[0] + sum1 + sum2;
+  out[1] = difference1 + difference2 * 2;
+  out[2] = sum1 + sum2 * 4;
+  out[3] = difference1 + difference2 * 8 + m[5];
+}
+template <class V>
+KS_HD void transform_sums(const V (&m)[8], V (&out)[kTileSide]) {
+  const V sum1 = m[1] + m[2], difference1 = m[1] - m[2];
+  const V sum2 = m[3] + m[4], difference2 = m[3] - m[4];
+  const V sum3 = m[5] + m[6], difference3 = m[5] - m[6];
+  out[0] = m[0] + sum1 + sum2 + sum3;
+  out[1] = difference1 + difference2 * 2 + difference3 * 0.5f;
+  out[2] = sum1 + sum2 * 4 + sum3 * 0.25f;
+  out[3] = difference1 + difference2 * 8 + difference3 * 0.125f + m[7];
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_SYNAPSES_WINOGRAD_TILES_H_

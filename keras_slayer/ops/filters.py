@@ -1,0 +1,150 @@
+"""Causal linear filters along time: any FIR kernel, and two recursive ones.
+
+All take ``x`` of shape (batch, time, ...), filter each series apart, and are
+differentiable any number of times: the gradient of a filter is the same filter
+run backwards in time (correlation instead of convolution).
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.neurons import reference
+from keras_slayer.neurons.kernels import alpha_decay_and_gain
+from keras_slayer.ops import library
+
+
+@tf.autograph.experimental.do_not_convert
+def temporal_filter(x, kernel):
+    """Causal FIR filter: y[t] = sum_k kernel[k] x[t - k], x = 0 before the start.
+
+    Args:
+        x: tensor (batch, time, ...), float32, float64, float16 or bfloat16.
+        kernel: vector of taps, in steps; converted to the dtype of ``x``.
+
+    Returns:
+        Tensor of the shape and dtype of ``x``. Gradients flow to ``x``
+        (correlation with the kernel) and to ``kernel``
+        (sum over batch, time and neurons of x[t - k] dy[t]).
+
+    Raises:
+        ValueError: wrong rank or dtype.
+    """
+    x = checks.series(x)
+    kernel = checks.taps(kernel, "kernel", x.dtype)
+    native = library.native()
+    if native is None:
+        return _reference_temporal_filter(x, kernel)
+    return native.keras_slayer_temporal_filter(x=x, kernel=kernel)
+
+
+@tf.autograph.experimental.do_not_convert
+def alpha_filter(x, tau: float):
+    """SLAYER's spike response: y[t] = sum_k (k / tau) exp(1 - k / tau) x[t - k].
+
+    Computed by a recursion of second order, in time O(T) and without
+    truncation: with d = exp(-1 / tau), y'[t] = d (y'[t-1] + r[t-1]),
+    r[t] = d r[t-1] + x[t], y = (e / tau) y'.
+
+    Args:
+        x: tensor (batch, time, ...).
+        tau: time constant in steps, positive.
+
+    Returns:
+        Tensor like ``x``.
+    """
+    decay, gain = alpha_decay_and_gain(checks.number(tau, "tau", open_low=True))
+    return _recursive_filter(checks.series(x), "alpha", decay, gain)
+
+
+@tf.autograph.experimental.do_not_convert
+def exponential_filter(x, decay: float):
+    """Leaky sum: y[t] = decay y[t - 1] + x[t].
+
+    Args:
+        x: tensor (batch, time, ...).
+        decay: fraction kept per step, 0 to 1; exp(-1 / tau) for a time constant
+            of tau steps.
+
+    Returns:
+        Tensor like ``x``.
+    """
+    decay = checks.number(decay, "decay", high=1.0)
+    return _recursive_filter(checks.series(x), "exponential", decay, 1.0)
+
+
+def _recursive_filter(x, name: str, decay: float, gain: float):
+    native = library.native()
+    if native is None:
+        return _REFERENCES[name](x, decay, gain)
+    return native.keras_slayer_recursive_filter(x=x, decay=decay, gain=gain, filter=name)
+
+
+@tf.RegisterGradient("KerasSlayer>TemporalFilter")
+def _temporal_filter_grad(op, grad):
+    x, kernel = op.inputs
+    native, reverse = library.native(), op.get_attr("reverse")
+    grad_x = native.keras_slayer_temporal_filter(x=grad, kernel=kernel, reverse=not reverse)
+    # The taps pair x[t - k] with dy[t]; backwards in time the two change places.
+    early, late = (grad, x) if reverse else (x, grad)
+    grad_kernel = native.keras_slayer_temporal_filter_kernel_grad(x=early, grad=late, kernel=kernel)
+    return grad_x, grad_kernel
+
+
+@tf.RegisterGradient("KerasSlayer>TemporalFilterKernelGrad")
+def _temporal_filter_kernel_grad_grad(op, grad):
+    x, late, _ = op.inputs
+    native = library.native()
+    grad_x = native.keras_slayer_temporal_filter(x=late, kernel=grad, reverse=True)
+    grad_late = native.keras_slayer_temporal_filter(x=x, kernel=grad)
+    return grad_x, grad_late, None
+
+
+@tf.RegisterGradient("KerasSlayer>RecursiveFilter")
+def _recursive_filter_grad(op, grad):
+    _, decay, gain = op.inputs
+    grad_x = library.native().keras_slayer_recursive_filter(
+        x=grad,
+        decay=decay,
+        gain=gain,
+        filter=op.get_attr("filter"),
+        reverse=not op.get_attr("reverse"),
+    )
+    return grad_x, None, None
+
+
+def _reference_temporal_filter(x, kernel):
+    """One tap after the other."""
+    wide, taps = reference.widen(x), reference.widen(kernel)
+    steps = tf.shape(x)[1]
+
+    def add_tap(k, total):
+        rest = [[0, 0]] * (x.shape.rank - 2)
+        shift = tf.minimum(k, steps)
+        shifted = tf.pad(wide[:, : steps - shift], [[0, 0], [shift, 0], *rest])
+        shifted.set_shape(x.shape)
+        return k + 1, total + taps[k] * shifted
+
+    size = tf.shape(taps)[0]
+    _, total = tf.while_loop(lambda k, _: k < size, add_tap, (0, tf.zeros_like(wide)))
+    return tf.cast(total, x.dtype)
+
+
+def _reference_alpha_filter(x, decay: float, gain: float):
+    def step(state, now):
+        value, rise, response = reference.alpha_step(state, decay, gain)
+        return (rise + now, response), (value,)
+
+    return tf.cast(reference.through_time(step, reference.widen(x), states=2)[0], x.dtype)
+
+
+def _reference_exponential_filter(x, decay: float, gain: float):
+    def step(state, now):
+        value = decay * state[0] + now
+        return (value,), (value,)
+
+    return tf.cast(reference.through_time(step, reference.widen(x), states=1)[0], x.dtype)
+
+
+_REFERENCES = {"alpha": _reference_alpha_filter, "exponential": _reference_exponential_filter}

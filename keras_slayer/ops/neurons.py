@@ -1,0 +1,128 @@
+"""Neurons: from synaptic input to spikes, in time steps."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, Neuron
+from keras_slayer.ops import filters, library
+from keras_slayer.ops.srm_fir import srm_fir
+
+
+@tf.autograph.experimental.do_not_convert
+def fire(synaptic_input, neuron: Neuron):
+    """Spikes of neurons of one kind.
+
+    Args:
+        synaptic_input: z, tensor (batch, time, ...): weighted input spikes.
+        neuron: an ``SRM``, ``CUBA``, ``LoihiCUBA``, ...: its docstring has the equations, forward
+            and backward. Its times are divided by its ``dt``.
+
+    Returns:
+        (spikes, membrane potential before reset), both like ``synaptic_input``; spikes are 0 or 1.
+        No gradient flows through the membrane potential.
+
+    Raises:
+        ValueError: wrong rank or dtype.
+    """
+    z = checks.series(synaptic_input, "synaptic_input")
+    if neuron.kernels is not None:
+        response, refractory = neuron.kernels
+        return srm_fir(
+            filters.temporal_filter(z, response),
+            refractory,
+            threshold=neuron.firing_threshold,
+            surrogate=neuron.surrogate_gradient,
+        )
+    native = library.native() is not None
+    spikes, membrane = native_fire(z, neuron) if native else neuron.reference(z)
+    return spikes, tf.stop_gradient(membrane)
+
+
+@tf.autograph.experimental.do_not_convert
+def response(synaptic_input, neuron: Neuron):
+    """Membrane potential of neurons that never fire: their linear filters, one after the other.
+
+    Args:
+        synaptic_input: tensor (batch, time, ...).
+        neuron: as for ``fire``.
+
+    Returns:
+        Tensor like ``synaptic_input``.
+    """
+    if neuron.kernels is not None:
+        return filters.temporal_filter(synaptic_input, neuron.kernels[0])
+    out = synaptic_input
+    for name, value in neuron.filters:
+        out = _FILTERS[name](out, value)
+    return out
+
+
+_FILTERS = {
+    "alpha": filters.alpha_filter,
+    "exponential": filters.exponential_filter,
+    "shift": lambda x, steps: filters.temporal_filter(x, [0.0] * steps + [1.0]),
+}
+
+
+def native_options(neuron: Neuron) -> dict:
+    """Arguments of the native ops that say which neuron."""
+    surrogate = neuron.surrogate_gradient.parameters(neuron.firing_threshold)
+    parameters = {**neuron.parameters, **surrogate}
+    return {
+        "neuron": neuron.native,
+        "names": list(parameters),
+        "params": [float(value) for value in parameters.values()],
+    }
+
+
+def native_gradient_options(neuron: Neuron) -> dict:
+    """Those of the native ops that compute a gradient."""
+    return {**native_options(neuron), **neuron.surrogate_gradient.options}
+
+
+def native_fire(z, neuron: Neuron):
+    """(spikes, membrane), differentiable."""
+    return library.native().keras_slayer_neuron(synaptic_input=z, **native_gradient_options(neuron))
+
+
+def native_fire_bytes(z, neuron: Neuron):
+    """(spikes as bytes, membrane)."""
+    spikes, membrane = native_fire(z, neuron)
+    return tf.cast(spikes, tf.uint8), membrane
+
+
+def native_grad(grad_spikes, membrane, neuron: Neuron):
+    """Gradient of the synaptic input."""
+    return library.native().keras_slayer_neuron_grad(
+        grad_spikes=grad_spikes, membrane=membrane, **native_gradient_options(neuron)
+    )
+
+
+@tf.RegisterGradient("KerasSlayer>Neuron")
+def _neuron_grad(op, grad_spikes, _grad_membrane):
+    attributes = {name: op.get_attr(name) for name in ("neuron", "names", "exodus", "surrogate")}
+    grad_input = library.native().keras_slayer_neuron_grad(
+        grad_spikes=grad_spikes, membrane=op.outputs[1], params=op.inputs[1], **attributes
+    )
+    return grad_input, None
+
+
+def srm(synaptic_input, **parameters):
+    """``fire`` with ``SRM(**parameters)``, time constants in steps."""
+    return fire(synaptic_input, SRM(**parameters))
+
+
+def cuba(synaptic_input, **parameters):
+    """``fire`` with ``CUBA(**parameters)``."""
+    return fire(synaptic_input, CUBA(**parameters))
+
+
+def loihi_cuba(synaptic_input, **parameters):
+    """``fire`` with ``LoihiCUBA(**parameters)``.
+
+    Raises:
+        tf.errors.InvalidArgumentError: an input that is not finite.
+    """
+    return fire(synaptic_input, LoihiCUBA(**parameters))

@@ -1,0 +1,288 @@
+"""2-D convolution of spike frames: costs what the spikes cost."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.neurons import Neuron
+from keras_slayer.ops import handoff, library, neurons, selection
+from keras_slayer.ops.synapses.events import events_for
+from keras_slayer.ops.synapses.geometry import ConvGeometry
+from keras_slayer.ops.synapses.synaptic_input import SynapticInput
+
+
+@tf.autograph.experimental.do_not_convert
+def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dilations=(1, 1)):
+    """Each frame of ``spikes`` convolved with ``weights`` (cross-correlation, as in Keras).
+
+    Sparse frames are scattered spike by spike, forward and for the weight
+    gradient; dense ones go through ``tf.nn.conv2d``. See ``spike_matmul``.
+
+    Args:
+        spikes: tensor (batch, time, height, width, channels); the last three
+            sizes must be known. Of the dtype of ``weights`` or, without a gradient,
+            uint8 or bool.
+        weights: (kernel height, kernel width, channels / groups, filters); the
+            number of groups follows from the channels of the two.
+        strides, dilations: pairs (vertical, horizontal); only one of them may
+            differ from 1.
+        padding: ``"valid"`` or ``"same"``.
+
+    Returns:
+        Tensor (batch, time, new height, new width, filters).
+
+    Raises:
+        ValueError: ranks, sizes, dtypes or options that do not fit.
+    """
+    return conv2d_synapse(
+        spikes, weights, strides=strides, padding=padding, dilations=dilations
+    ).value()
+
+
+@tf.autograph.experimental.do_not_convert
+def conv2d_synapse(spikes, weights, *, strides, padding: str, dilations) -> SynapticInput:
+    """``spike_conv2d``, not computed yet: for ``fire``."""
+    spikes = checks.spikes(spikes)
+    weights = tf.convert_to_tensor(weights)
+    geometry = ConvGeometry.of(spikes, weights, strides, padding, dilations)
+    return _Conv2D(op="conv2d", spikes=spikes, weights=weights, geometry=geometry)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class _Conv2D(SynapticInput):
+    geometry: ConvGeometry
+
+    @property
+    def shape(self) -> list:
+        return [*self.spikes.shape[:2], *self.geometry.output_size]
+
+    def product(self):
+        data = handoff.bytes_of(self.spikes)
+        choice = self.choose("conv2d")
+        products = {
+            "events": lambda: self._from_events(choice, data),
+            "dense": self._dense,
+            "reference": self._dense,
+        }
+        out = products[choice.kernel]()
+        out = tf.reshape(out, tf.concat([tf.shape(data)[:2], self.geometry.output_size], axis=0))
+        out.set_shape(self.shape)
+        return out
+
+    def _dense(self):
+        return reference_conv2d(self.geometry, self._frames(self.spikes), self.weights)
+
+    def _frames(self, spikes):
+        """Those of all steps of all samples, one after the other."""
+        return tf.reshape(spikes, [-1, *self.geometry.input_size])
+
+    def _events(self, choice, frames):
+        height, width, channels = self.geometry.input_size
+        return events_for(
+            choice, tf.reshape(frames, [-1, height * width * channels]), self.weights.dtype
+        )
+
+    def _from_events(self, choice, data):
+        native, geometry = library.native(), self.geometry
+
+        @tf.custom_gradient
+        def convolve(spikes, weights):
+            frames = self._frames(tf.stop_gradient(data))
+            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            kernel = tf.stop_gradient(weights)
+            events, dense = self._events(choice, frames)
+            products = {
+                "events": lambda: native.keras_slayer_event_conv2d(
+                    **events, weights=kernel, **geometry.native_options
+                ),
+                "dense": lambda: reference_conv2d(geometry, frames, kernel),
+            }
+            out = choice.run(products, dense)
+
+            def grad(grad_out):
+                gradients = {
+                    "events": lambda: native.keras_slayer_event_conv2d_weights_grad(
+                        **events,
+                        grad=grad_out,
+                        weights_shape=geometry.weights_shape,
+                        **geometry.native_options,
+                    ),
+                    "dense": lambda: dense_weights_grad(geometry, frames, weights, grad_out),
+                }
+                grad_weights = self.choose("gradient of conv2d's weights").run(gradients, dense)
+                grad_weights.set_shape(weights.shape)
+                if checks.are_bytes(spikes):
+                    return None, grad_weights
+                grad_frames = dense_input_grad(geometry, frames, weights, grad_out)
+                return tf.reshape(grad_frames, tf.shape(data)), grad_weights
+
+            return out, grad
+
+        return convolve(self.spikes, self.weights)
+
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
+        native, geometry = library.native(), self.geometry
+        data = handoff.bytes_of(self.spikes)
+        batch_and_steps = tf.shape(data, tf.int64)[:2]
+        frames = self._frames(tf.stop_gradient(data))
+
+        @tf.custom_gradient
+        def layer(spikes, weights, *bias):
+            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            kernel, *offset = map(tf.stop_gradient, (weights, *bias))
+            events, dense = self._events(choice, frames)
+
+            def from_events():
+                return tuple(
+                    native.keras_slayer_conv2d_layer(
+                        **events,
+                        weights=kernel,
+                        bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
+                        batch_and_steps=batch_and_steps,
+                        **geometry.native_options,
+                        **neurons.native_options(neuron),
+                    )
+                )
+
+            def from_dense():
+                z = reference_conv2d(geometry, frames, kernel)
+                z = tf.reshape(z, tf.concat([batch_and_steps, geometry.output_size], 0))
+                return neurons.native_fire_bytes(z + offset[0] if offset else z, neuron)
+
+            kernels = {"one pass over events": from_events, "dense, then neuron": from_dense}
+            fired, membrane = choice.run(kernels, dense)
+
+            def grad(_grad_bytes, grad_fired):
+                return self._layer_gradients(
+                    spikes, weights, bias, neuron, data, (events, dense), membrane, grad_fired
+                )
+
+            return (fired, membrane), grad
+
+        return layer(self.spikes, self.weights, *([] if self.bias is None else [self.bias]))
+
+    def _layer_gradients(self, spikes, weights, bias, neuron, data, found, membrane, grad_fired):
+        """Gradients of spikes (None of bytes), weights and bias from that of the fired spikes."""
+        (events, dense), geometry = found, self.geometry
+        frames = self._frames(data)
+        given = handoff.before_pool(grad_fired)
+
+        def through_neurons():
+            dz = neurons.native_grad(given.whole(), membrane, neuron)
+            return tf.reshape(dz, [-1, *geometry.output_size])
+
+        def native_gradients(events):
+            """Of the input and, over the events, of the weights; one not read is not computed."""
+            return given.conv2d_layer_grad(
+                **events,
+                membrane=membrane,
+                weights=weights,
+                **geometry.native_options,
+                **neurons.native_gradient_options(neuron),
+            )
+
+        def both():
+            return tuple(native_gradients({name: [x] for name, x in events.items()}))
+
+        def input_grad():
+            return native_gradients({name: [] for name in events}).grad_input
+
+        def dense_weights():
+            return dense_weights_grad(geometry, frames, weights, through_neurons())
+
+        choice = self.choose("gradient of conv2d's weights")
+        if checks.are_bytes(spikes):
+            grad_spikes = None
+            gradients = {
+                "events": lambda: both()[1],
+                "dense": dense_weights,
+            }
+            grad_weights = choice.run(gradients, dense)
+        else:
+            # Over events, both in one pass.
+            gradients = {
+                "events": both,
+                "dense": lambda: (input_grad(), dense_weights()),
+            }
+            grad_spikes, grad_weights = choice.run(gradients, dense)
+            grad_spikes = tf.reshape(grad_spikes, tf.shape(data))
+        grad_weights.set_shape(weights.shape)
+        grad_bias = [tf.reduce_sum(through_neurons(), axis=[0, 1, 2]) for _ in bias]
+        return (grad_spikes, grad_weights, *grad_bias)
+
+
+def reference_conv2d(geometry: ConvGeometry, frames, weights):
+    """The dense convolution of frames (n, height, width, channels), by TensorFlow.
+
+    Group by group: TensorFlow's CPU convolutions have no gradient for groups.
+    """
+    frames, strides = tf.cast(frames, weights.dtype), geometry.window.strides
+    if weights.shape[2] == 1 and strides[0] != strides[1]:
+        # oneDNN (TensorFlow 2.21) gets one channel and output columns of one pixel wrong here.
+        frames, weights = (
+            _with_silent_channels(frames),
+            tf.pad(weights, [[0, 0]] * 2 + [[0, 1], [0, 0]]),
+        )
+    parts = [
+        tf.nn.conv2d(x, w, strides, _padding(geometry))
+        for x, w in _by_group(geometry, frames, _dilated(geometry, weights))
+    ]
+    return tf.concat(parts, axis=3)
+
+
+def dense_input_grad(geometry: ConvGeometry, frames, weights, grad):
+    """Gradient of the frames from that of the convolution."""
+    parts = [
+        tf.nn.conv2d_transpose(d, w, tf.shape(x), geometry.window.strides, _padding(geometry))
+        for x, w, d in _by_group(geometry, frames, _dilated(geometry, weights), grad)
+    ]
+    out = tf.concat(parts, axis=3)
+    out.set_shape(frames.shape)
+    return out
+
+
+def dense_weights_grad(geometry: ConvGeometry, frames, weights, grad):
+    """Gradient of the weights from that of the convolution."""
+    frames, (vertical, horizontal) = tf.cast(frames, grad.dtype), geometry.window.dilations
+    parts = [
+        tf.raw_ops.Conv2DBackpropFilter(
+            input=x,
+            filter_sizes=tf.shape(w),
+            out_backprop=d,
+            strides=[1, *geometry.window.strides, 1],
+            padding=_padding(geometry),
+        )
+        for x, w, d in _by_group(geometry, frames, _dilated(geometry, weights), grad)
+    ]
+    return tf.concat(parts, axis=3)[::vertical, ::horizontal]
+
+
+def _padding(geometry: ConvGeometry) -> str:
+    return geometry.window.padding.upper()
+
+
+def _by_group(geometry: ConvGeometry, *tensors):
+    return zip(*(tf.split(x, geometry.groups, axis=3) for x in tensors), strict=True)
+
+
+def _dilated(geometry: ConvGeometry, weights):
+    """The kernel with zeros between its taps: TensorFlow's CPU gradients know no dilation."""
+    vertical, horizontal = geometry.window.dilations
+    height, width, channels, filters = weights.shape
+    apart = tf.reshape(weights, [height, 1, width, 1, channels, filters])
+    gaps = [[0, 0], [0, vertical - 1], [0, 0], [0, horizontal - 1], [0, 0], [0, 0]]
+    size = [height * vertical, width * horizontal, channels, filters]
+    padded = tf.reshape(tf.pad(apart, gaps), size)
+    return padded[: size[0] - vertical + 1, : size[1] - horizontal + 1]
+
+
+def _with_silent_channels(frames):
+    """A channel of zeros after each one."""
+    shape = tf.shape(frames)
+    pairs = tf.stack([frames, tf.zeros_like(frames)], axis=4)
+    doubled = tf.reshape(pairs, tf.concat([shape[:3], [2 * frames.shape[3]]], axis=0))
+    doubled.set_shape([*frames.shape[:3], 2 * frames.shape[3]])
+    return doubled

@@ -1,0 +1,192 @@
+"""Matrix product with a spike tensor: costs what the spikes cost."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.neurons import Neuron
+from keras_slayer.ops import handoff, library, neurons, selection
+from keras_slayer.ops.synapses.events import events_for
+from keras_slayer.ops.synapses.synaptic_input import SynapticInput
+
+
+@tf.autograph.experimental.do_not_convert
+def spike_matmul(spikes, weights):
+    """z = spikes @ weights over the last axis, adding only the rows that spikes select.
+
+    For 64 units and more, where few of ``spikes`` are nonzero (17 % for 512 units, 6 %
+    for 64), the nonzeros are found once, and the forward product and the weight gradient
+    run over them; else both are dense products. For fewer units, the products find the
+    nonzeros themselves. Values other than 0 and 1 multiply. The input gradient is the
+    dense product dz @ weights^T, computed only where something asks for it. Results
+    equal the dense product's to rounding. They do not depend on the number of threads but
+    for TensorFlow's own products, which on some processors do: those of dense input for 64
+    units and more, and the weight gradient for 33 to 63.
+
+    Args:
+        spikes: tensor (batch, time, ..., inputs) of the dtype of ``weights``, or of
+            uint8 or bool, which take a fourth of the memory and have no gradient.
+        weights: matrix (inputs, units) of floats.
+
+    Returns:
+        Tensor (batch, time, ..., units).
+
+    Raises:
+        ValueError: ranks, sizes or dtypes that do not fit.
+    """
+    return matmul_synapse(spikes, weights).value()
+
+
+@tf.autograph.experimental.do_not_convert
+def matmul_synapse(spikes, weights) -> SynapticInput:
+    """``spike_matmul``, not computed yet: for ``fire``."""
+    spikes = checks.spikes(spikes)
+    weights = tf.convert_to_tensor(weights)
+    checks.same_dtype(spikes, weights)
+    if weights.shape.rank != 2 or not spikes.shape[-1:].is_compatible_with(weights.shape[:1]):
+        raise ValueError(
+            "weights must be a matrix with as many rows as the last axis of spikes. Received: "
+            f"weights of shape {weights.shape}, spikes of shape {spikes.shape}"
+        )
+    return _Matmul(op="matmul", spikes=spikes, weights=weights)
+
+
+def reference_matmul(rows, weights):
+    """The dense product, by TensorFlow."""
+    return tf.linalg.matmul(tf.cast(rows, weights.dtype), weights)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class _Matmul(SynapticInput):
+    @property
+    def shape(self) -> list:
+        return [*self.spikes.shape[:-1], self.weights.shape[1]]
+
+    def product(self):
+        data = handoff.bytes_of(self.spikes)
+        shape = tf.concat([tf.shape(data)[:-1], tf.shape(self.weights)[1:]], axis=0)
+        choice = self.choose("matmul")
+        products = {
+            "events": lambda: self._from_events(choice, data),
+            "few units": lambda: self._of_few_units(data),
+            "dense": self._dense,
+            "reference": self._dense,
+        }
+        out = tf.reshape(products[choice.kernel](), shape)
+        out.set_shape(self.shape)
+        return out
+
+    def _rows(self, spikes):
+        """One row for each step."""
+        return tf.reshape(spikes, [-1, self.weights.shape[0] or tf.shape(self.weights)[0]])
+
+    def _dense(self):
+        return reference_matmul(self._rows(self.spikes), self.weights)
+
+    def _of_few_units(self, data):
+        @tf.custom_gradient
+        def multiply(spikes, weights):
+            rows = self._rows(data)
+            product = library.native().keras_slayer_few_units_matmul(x=rows, weights=weights)
+            return product, lambda grad: self._gradients(spikes, weights, data, grad)
+
+        return multiply(self.spikes, self.weights)
+
+    def _from_events(self, choice, data):
+        @tf.custom_gradient
+        def multiply(spikes, weights):
+            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            rows, kernel = self._rows(tf.stop_gradient(data)), tf.stop_gradient(weights)
+            events, dense = events_for(choice, rows, kernel.dtype)
+            products = {
+                "events": lambda: library.native().keras_slayer_event_matmul(
+                    **events, weights=kernel
+                ),
+                "dense": lambda: reference_matmul(rows, kernel),
+            }
+            product = choice.run(products, dense)
+            return product, lambda grad: self._gradients(spikes, weights, data, grad, events, dense)
+
+        return multiply(self.spikes, self.weights)
+
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
+        native = library.native()
+        data = handoff.bytes_of(self.spikes)
+        batch_and_steps = tf.shape(data, tf.int64)[:2]
+        shape = tf.concat([batch_and_steps, tf.shape(self.weights, tf.int64)[1:]], axis=0)
+        rows = self._rows(tf.stop_gradient(data))
+
+        @tf.custom_gradient
+        def layer(spikes, weights, *bias):
+            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            kernel, *offset = map(tf.stop_gradient, (weights, *bias))
+            events, dense = events_for(choice, rows, kernel.dtype)
+
+            def from_events():
+                return tuple(
+                    native.keras_slayer_matmul_layer(
+                        **events,
+                        weights=kernel,
+                        bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
+                        batch_and_steps=batch_and_steps,
+                        **neurons.native_options(neuron),
+                    )
+                )
+
+            def from_dense():
+                z = tf.reshape(reference_matmul(rows, kernel), shape)
+                return neurons.native_fire_bytes(z + offset[0] if offset else z, neuron)
+
+            kernels = {"one pass over events": from_events, "dense, then neuron": from_dense}
+            fired, membrane = choice.run(kernels, dense)
+
+            def grad(_grad_bytes, grad_fired):
+                dz = neurons.native_grad(grad_fired, membrane, neuron)
+                dz = tf.reshape(dz, [-1, weights.shape[1] or tf.shape(weights)[1]])
+                gradients = self._gradients(spikes, weights, data, dz, events, dense)
+                return (*gradients, *(tf.reduce_sum(dz, axis=0) for _ in bias))
+
+            return (fired, membrane), grad
+
+        return layer(self.spikes, self.weights, *([] if self.bias is None else [self.bias]))
+
+    def _gradients(self, spikes, weights, data, grad, events=None, dense=None):
+        """Gradients of spikes and weights from that of their product.
+
+        Args:
+            spikes, weights: as ``tf.custom_gradient`` passes them.
+            data: the values of ``spikes`` that were multiplied.
+            grad: a row for each step.
+            events, dense: what ``events_for`` found, where it was asked.
+        """
+        return self._spikes_grad(spikes, weights, data, grad), self._weights_grad(
+            weights, data, grad, events, dense
+        )
+
+    def _spikes_grad(self, spikes, weights, data, grad):
+        """grad @ weights^T; None for bytes, which have no gradient."""
+        if checks.are_bytes(spikes):
+            return None
+        grad = library.native().keras_slayer_matmul_input_grad(grad=grad, weights=weights)
+        return tf.reshape(grad, tf.shape(data))
+
+    def _weights_grad(self, weights, data, grad, events, dense):
+        """rows^T @ grad."""
+        native = library.native()
+        gradients = {
+            "events": lambda: native.keras_slayer_event_matmul_weights_grad(
+                **events, grad=grad, columns=tf.shape(weights, tf.int64)[0]
+            ),
+            "few units": lambda: native.keras_slayer_few_units_matmul_weights_grad(
+                x=self._rows(data), grad=grad
+            ),
+            "dense": lambda: tf.linalg.matmul(
+                tf.cast(self._rows(data), grad.dtype), grad, transpose_a=True
+            ),
+        }
+        out = self.choose("gradient of matmul's weights").run(gradients, dense)
+        out.set_shape(weights.shape)
+        return out

@@ -1,0 +1,57 @@
+"""Where an export writes: through links, never over what is no file, and nothing before it fits."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import keras_slayer as ks
+from keras_slayer.export import export_loihi
+
+
+def model():
+    layers = [keras.Input((5, 4)), ks.SpikingDense(3, neuron="loihi", name="dense")]
+    found = keras.Sequential(layers)
+    found.layers[0].kernel.assign(np.ones((4, 3)))
+    return found
+
+
+@pytest.fixture(scope="module")
+def report():
+    return export_loihi(model(), None, dry_run=True)
+
+
+WRITERS = {
+    "net": lambda path, report: export_loihi(model(), path, format="net"),
+    "nir": lambda path, report: export_loihi(model(), path, format="nir"),
+    "html": lambda path, report: report.to_html(path),
+    "png": lambda path, report: report.plot_cores(path),
+}
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+def test_links_are_followed(suffix, report, tmp_path):
+    target = tmp_path / f"target.{suffix}"
+    target.write_bytes(b"old")
+    link = tmp_path / f"link.{suffix}"
+    link.symlink_to(target.name)
+    WRITERS[suffix](link, report)
+    assert link.is_symlink() and not target.is_symlink()
+    assert target.stat().st_size > 100
+    assert sorted(tmp_path.iterdir()) == [link, target]
+
+
+@pytest.mark.parametrize("suffix", WRITERS)
+@pytest.mark.parametrize("problem", ["it links to a device", "it is a named pipe"])
+def test_devices_and_pipes_are_refused(problem, suffix, report, tmp_path):
+    path = tmp_path / f"a.{suffix}"
+    if problem.endswith("device"):
+        path.symlink_to("/dev/null")
+    else:
+        os.mkfifo(path)
+    before = path.lstat()
+    with pytest.raises(ValueError, match=f"path must be a regular file.*{problem}"):
+        WRITERS[suffix](path, report)
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,86 @@
+"""What does not export, and the message that says so."""
+
+import keras
+import pytest
+from model_cases import NEURON, STEPS, TimeDistributed, chain, delay
+
+import keras_slayer as ks
+from keras_slayer.export import export_loihi
+
+REFUSED = {
+    "branch": "goes to",
+    "shared": "is used more than once",
+    "noisy": "is called with training=True",
+    "unbuilt": "the model is not built",
+    "silent": "the model has no spiking layer",
+    "rank": r"the input has shape \(None, 40, 4, 4\)",
+    "bare": "there are no synapses before its neurons",
+    "doubled": "it follows first with no neurons between",
+    "late conv": "a delay comes before it that differs from input to input",
+    "late end": "a delay comes before it, and no dense layer follows",
+    "too late": "the delays before it add up to 80 steps",
+    "between": "it stands between the synapses of first and their neurons",
+    "axis": "it normalises axis 1 of currents",
+    "spikes": "it normalises axis -1 of spikes",
+    "relu": "its activation is 'relu'",
+    "channels first": "its data_format is 'channels_first'",
+    "time distributed": "a TimeDistributed UpSampling2D has no counterpart",
+    "reshape": r"it makes \(2, 2, 1\) of \(4,\)",
+    "time": r"it makes \(8,\) of \(4,\)",
+}
+
+
+def refused(name):
+    vector, image = (4,), (4, 4, 2)
+    dense = ks.SpikingDense(4, neuron=NEURON, name="dense")
+    conv = ks.SpikingConv2D(2, 2, neuron=NEURON)
+    first = TimeDistributed(keras.layers.Dense(4, use_bias=False), name="first")
+    fire = ks.SpikingActivation(NEURON)
+    late = keras.initializers.Constant(40.0)
+    if name in ("branch", "shared", "noisy"):
+        inputs = keras.Input((STEPS, 4))
+        hidden = dense(inputs)
+        if name == "branch":
+            return keras.Model(inputs, keras.layers.Add()([hidden, fire(hidden)]))
+        if name == "shared":
+            return keras.Model(inputs, dense(hidden))
+        return keras.Model(inputs, keras.layers.Dropout(0.5)(hidden, training=True))
+    if name == "unbuilt":
+        return keras.Sequential([dense])
+    return {
+        "silent": lambda: chain(vector, first),
+        "rank": lambda: chain((4, 4), dense),
+        "bare": lambda: chain(vector, fire),
+        "doubled": lambda: chain(vector, first, keras.layers.Dense(3, use_bias=False), fire),
+        "late conv": lambda: chain(image, delay(9, per="neuron"), conv),
+        "late end": lambda: chain(image, ks.DelayLayer(delay_initializer=late), conv),
+        "too late": lambda: chain(
+            vector,
+            ks.DelayLayer(delay_initializer=late),
+            ks.DelayLayer(delay_initializer=late),
+            dense,
+        ),
+        "between": lambda: chain(vector, first, ks.DelayLayer(), fire),
+        "axis": lambda: chain(vector, first, keras.layers.BatchNormalization(axis=1), fire),
+        "spikes": lambda: chain(vector, dense, keras.layers.BatchNormalization(), first, fire),
+        "relu": lambda: chain(vector, keras.layers.Activation("relu"), dense),
+        "channels first": lambda: chain(
+            image,
+            TimeDistributed(
+                keras.layers.Conv2D(3, 2, use_bias=False, data_format="channels_first")
+            ),
+            fire,
+        ),
+        "time distributed": lambda: chain(
+            image, TimeDistributed(keras.layers.UpSampling2D(2)), conv
+        ),
+        "reshape": lambda: chain(vector, keras.layers.Reshape((STEPS, 2, 2, 1)), conv),
+        "time": lambda: chain(vector, keras.layers.Reshape((STEPS // 2, 8)), dense),
+    }[name]()
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refusals(name, tmp_path):
+    with pytest.raises(ValueError, match=REFUSED[name]):
+        export_loihi(refused(name), tmp_path / "a.net")
+    assert not list(tmp_path.iterdir())
