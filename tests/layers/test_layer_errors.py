@@ -48,7 +48,7 @@ ARGUMENTS = [
     (dense(units=True), "units must be an integer", "units=True"),
     (dense(units="3"), "units must be an integer", "units='3'"),
     (dense(neuron="lif"), "neuron must be one of 'srm', 'cuba', 'loihi', or an", "neuron='lif'"),
-    (dense(neuron=None), "instance of SRM, CUBA or LoihiCUBA", "neuron=None"),
+    (dense(neuron=None), "an instance of SRM, CUBA", "neuron=None"),
     (dense(neuron=ks.SRM), "neuron must be one of", "neuron=<class"),
     (dense(neuron={"class_name": "Dense"}), "neuron must be one of", "neuron={'class_name'"),
     (dense(neuron="loihi", use_bias=True), "use_bias=True is not supported", "use_bias=True"),
@@ -104,7 +104,7 @@ ARGUMENTS = [
     (
         pool(neuron=ks.LoihiCUBA(threshold_mantissa=50000)),
         "the chip's go from 0.0312 to 3.97 with 8 bits: give the pool a neuron with another",
-        "weight=1.1, neuron=LoihiCUBA(threshold_mantissa=50000",
+        "weight=1.1, neuron=LoihiCUBA(",
     ),
     (pool(neuron=ks.LoihiCUBA(weight_bits=1)), "The pool needs a weight of 0.445", "weight=1.1"),
     (delay(max_delay=-1), "max_delay must be a number in [0, 1.67772e+07]", "max_delay=-1"),
