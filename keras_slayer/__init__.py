@@ -46,13 +46,14 @@ from keras_slayer.metrics import (
     accuracy_over_time,
     match_spikes,
 )
-from keras_slayer.neurons import CUBA, SRM, LoihiCUBA
+from keras_slayer.neurons import ALIF, CUBA, SRM, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "ALIF",
     "CUBA",
     "SRM",
     "DelayLayer",

@@ -130,6 +130,7 @@ def test_by_name():
     assert neurons.get("srm") == ks.SRM()
     assert neurons.get("cuba") == ks.CUBA()
     assert neurons.get("loihi") == ks.LoihiCUBA()
+    assert neurons.get("alif") == ks.ALIF()
 
 
 @pytest.mark.parametrize("identifier", ["SRM", "", None, 3, ks.SRM, {}, {"class_name": "SRM"}])
@@ -154,7 +155,7 @@ SURROGATE = [
     ({"gradient": "relu"}, "gradient must be one of 'slayer', 'exodus'"),
 ]
 BAD = [
-    *((cls, *case) for cls in (ks.SRM, ks.CUBA, ks.LoihiCUBA) for case in SURROGATE),
+    *((cls, *case) for cls in (ks.SRM, ks.CUBA, ks.LoihiCUBA, ks.ALIF) for case in SURROGATE),
     (ks.SRM, {"threshold": 0.0}, "threshold must be a number in (0, inf)"),
     (ks.SRM, {"threshold": float("nan")}, "threshold must be a number"),
     (ks.SRM, {"threshold": "10"}, "threshold must be a number"),
@@ -164,6 +165,11 @@ BAD = [
     (ks.SRM, {"dt": float("inf")}, "dt must be a number in (0, inf)"),
     (ks.SRM, {"kernel_cutoff": 0}, "kernel_cutoff must be a number in (0, 1]"),
     (ks.SRM, {"kernel_cutoff": 1.5}, "kernel_cutoff must be a number in (0, 1]"),
+    (ks.ALIF, {"threshold": 0}, "threshold must be a number in (0, inf)"),
+    (ks.ALIF, {"tau_membrane": 0}, "tau_membrane must be a number in (0, inf)"),
+    (ks.ALIF, {"tau_adaptation": -1}, "tau_adaptation must be a number in (0, inf)"),
+    (ks.ALIF, {"beta": -0.1}, "beta must be a number in [0, inf)"),
+    (ks.ALIF, {"dt": 0}, "dt must be a number in (0, inf)"),
     (ks.CUBA, {"threshold": -1}, "threshold must be a number in (0, inf)"),
     (ks.CUBA, {"current_decay": 1.1}, "current_decay must be a number in [0, 1]"),
     (ks.CUBA, {"voltage_decay": -0.1}, "voltage_decay must be a number in [0, 1]"),

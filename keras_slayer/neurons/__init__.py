@@ -4,6 +4,7 @@
 ``"srm"``, ``SRM``           spike response model, SLAYER's own neuron
 ``"cuba"``, ``CUBA``         current-based leaky integrate-and-fire, floating point
 ``"loihi"``, ``LoihiCUBA``   the same in the chip's integer arithmetic, bit for bit
+``"alif"``, ``ALIF``         leaky integrate-and-fire with an adaptive threshold
 ===========================  =======================================================
 
 A neuron turns synaptic input into spikes (``fire``), into its linear response without spikes
@@ -14,15 +15,17 @@ from __future__ import annotations
 
 import keras
 
+from keras_slayer.neurons.alif import ALIF
 from keras_slayer.neurons.base import HORIZON, Neuron
 from keras_slayer.neurons.cuba import CUBA
 from keras_slayer.neurons.loihi_cuba import LoihiCUBA, decay_from_tau
 from keras_slayer.neurons.srm import SRM
 from keras_slayer.neurons.surrogate import Surrogate
 
-BY_NAME = {"srm": SRM, "cuba": CUBA, "loihi": LoihiCUBA}
+BY_NAME = {"srm": SRM, "cuba": CUBA, "loihi": LoihiCUBA, "alif": ALIF}
 
 __all__ = [
+    "ALIF",
     "CUBA",
     "HORIZON",
     "SRM",

@@ -19,6 +19,7 @@ NEURONS = {
     "loihi": ks.LoihiCUBA(
         threshold_mantissa=60, current_decay=2000, voltage_decay=500, weight_bits=7
     ),
+    "alif": ks.ALIF(0.9, tau_membrane=4.0, tau_adaptation=20.0, beta=0.3, gradient="exodus"),
 }
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_slayer import CUBA, SRM, LoihiCUBA
+from keras_slayer import ALIF, CUBA, SRM, LoihiCUBA
 
 
 def fire(neuron, z):
@@ -34,6 +34,8 @@ def response(neuron, z):
             below = np.flatnonzero(tail & (kernel < neuron.kernel_cutoff))
             kernel[below[0] if below.size else steps :] = 0
         return convolve(z, kernel)
+    if isinstance(neuron, ALIF):
+        return convolve(z, np.exp(-neuron.dt / neuron.tau_membrane * np.arange(steps)))
     one = 1 if isinstance(neuron, CUBA) else 4096
     powers = np.arange(steps)
     current = (1 - neuron.current_decay / one) ** powers
@@ -54,6 +56,21 @@ def _fire_srm(neuron, z):
         spikes[:, t] = u[:, t] >= neuron.threshold
         for later in range(t + 1, steps):
             u[:, later] += nu[later - t] * spikes[:, t]
+    return spikes
+
+
+def _fire_alif(neuron, z):
+    v, steps = response(neuron, z), z.shape[1]
+    leak, slow = (
+        np.exp(-neuron.dt / tau * np.arange(steps))
+        for tau in (neuron.tau_membrane, neuron.tau_adaptation)
+    )
+    spikes, rise = np.zeros_like(v), np.zeros_like(v)
+    for t in range(steps):
+        spikes[:, t] = v[:, t] >= neuron.threshold + neuron.beta * rise[:, t]
+        for later in range(t + 1, steps):
+            v[:, later] -= neuron.threshold * leak[later - t - 1] * spikes[:, t]
+            rise[:, later] += slow[later - t - 1] * spikes[:, t]
     return spikes
 
 
@@ -84,4 +101,4 @@ def _fire_loihi(neuron, z):
     return spikes
 
 
-_FIRE = {SRM: _fire_srm, CUBA: _fire_cuba, LoihiCUBA: _fire_loihi}
+_FIRE = {SRM: _fire_srm, CUBA: _fire_cuba, LoihiCUBA: _fire_loihi, ALIF: _fire_alif}

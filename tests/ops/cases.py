@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer import ops
+from keras_slayer import ALIF, ops
 from keras_slayer.ops import build, library
 
 # Neurons that a kernel steps through time at once: more of them make a second block.
@@ -101,6 +101,10 @@ NEURON_OPTIONS = {
             "voltage_decay": 400,
             "surrogate_tau": 1.0,
         },
+    ),
+    "alif": (
+        lambda z, **parameters: ops.fire(z, ALIF(**parameters)),
+        {"tau_membrane": 4.0, "tau_adaptation": 20.0, "beta": 0.3, "surrogate_tau": 1.0},
     ),
 }
 FILTERS = (

@@ -4,6 +4,7 @@ The oracle sums kernels over the whole past (and, backwards, the whole future),
 without recursion, in float64.
 """
 
+import dataclasses
 import math
 
 import cases
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import keras_slayer as ks
 from keras_slayer import ops
 
 BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
@@ -74,6 +76,14 @@ def cuba_oracle(z, grad, threshold, current_decay, voltage_decay, tau, scale, gr
     return spikes, v, np.array([future(keep_i ** np.arange(STEPS), felt, t) for t in range(STEPS)])
 
 
+def alif_oracle(z, grad, threshold, tau_v, tau_a, beta, tau, scale, gradient, shape):
+    k = np.arange(STEPS)
+    leak, slow = np.exp(-k / tau_v), np.exp(-k / tau_a)
+    # What a spike does k steps later, and to its own step nothing.
+    nu = np.concatenate([[0.0], -threshold * leak[:-1] - beta * slow[:-1]])
+    return srm_oracle(z, grad, leak, nu, threshold, tau, scale, gradient, shape)
+
+
 def check(name, function, oracle, drive):
     rng = np.random.default_rng(3)
     z = drive + rng.normal(size=(2, STEPS, NEURONS))
@@ -121,12 +131,49 @@ def test_srm(name, gradient, shape, kernel_cutoff):
 @BACKENDS
 @GRADIENTS
 @SURROGATES
+@pytest.mark.parametrize("beta", [0.0, 0.4])
+def test_alif(name, gradient, shape, beta):
+    neuron = ks.ALIF(
+        threshold=1.2,
+        tau_membrane=4.0,
+        tau_adaptation=15.0,
+        beta=beta,
+        dt=0.5,
+        surrogate_tau=0.4,
+        surrogate_scale=0.9,
+        surrogate=shape,
+        gradient=gradient,
+    )
+    rest = (1.2, 8.0, 30.0, beta, 0.4, 0.9, gradient, shape)
+    check(name, lambda z: ops.fire(z, neuron), lambda z, g: alif_oracle(z, g, *rest), 0.2)
+
+
+@BACKENDS
+def test_the_threshold_of_alif_rises_and_decays(name):
+    """Under constant input the intervals between spikes grow; after a pause they are short."""
+    neuron = ks.ALIF(threshold=1.0, tau_membrane=20.0, tau_adaptation=60.0, beta=0.5)
+    z = np.full((1, 900, 1), 0.2)
+    z[:, 300:700] = 0.0
+    with cases.backend(name):
+        spikes, _ = ops.fire(tf.constant(z), neuron)
+        plain, _ = ops.fire(tf.constant(z), dataclasses.replace(neuron, beta=0.0))
+    (times,) = np.nonzero(spikes[0, :, 0])
+    before, after = np.diff(times[times < 300]), np.diff(times[times >= 700])
+    assert before[-3:].mean() > 1.5 * before[0]
+    assert after[0] <= before[0] + 1
+    assert 0 < len(times) < 0.7 * np.sum(plain)
+
+
+@BACKENDS
+@GRADIENTS
+@SURROGATES
 @pytest.mark.parametrize("nu", [[0.0, -2.0, 0.5, -0.3], [0.0], [0.0] + [-0.1] * 60], ids=len)
 def test_srm_fir(name, gradient, shape, nu):
     """Any refractory kernel: of one tap (none at all) and of more than there are steps."""
 
     def function(z):
-        return ops.srm_fir(z, nu, threshold=0.8, surrogate=shape, gradient=gradient)
+        options = {"surrogate": shape, "surrogate_tau": 1.0, "gradient": gradient}
+        return ops.srm_fir(z, nu, threshold=0.8, **options)
 
     identity, taps = np.eye(1, STEPS)[0], np.pad(nu, (0, STEPS))[:STEPS]
     rest = (0.8, 1, 1, gradient, shape)

@@ -2,14 +2,16 @@
 #ifndef KERAS_SLAYER_NEURONS_LIST_H_
 #define KERAS_SLAYER_NEURONS_LIST_H_
 
+#include "neurons/alif.h"
 #include "neurons/cuba.h"
 #include "neurons/loihi_cuba.h"
 #include "neurons/srm.h"
 
-#define KS_NEURONS(X) \
-  X(Srm, "srm")       \
-  X(Cuba, "cuba")     \
-  X(LoihiCuba, "loihi_cuba")
+#define KS_NEURONS(X)        \
+  X(Srm, "srm")              \
+  X(Cuba, "cuba")            \
+  X(LoihiCuba, "loihi_cuba") \
+  X(Alif, "alif")
 
 namespace keras_slayer {
 

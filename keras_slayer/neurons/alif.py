@@ -1,0 +1,93 @@
+"""Leaky integrate-and-fire with an adaptive threshold."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import keras
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.neurons.base import Neuron
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+@dataclasses.dataclass(frozen=True)
+class ALIF(Neuron):
+    """Leaky integrate-and-fire neuron whose threshold rises with each spike and decays.
+
+    ::
+
+        v[t] = alpha v[t-1] + z[t] - threshold s[t-1],   alpha = exp(-dt / tau_membrane)
+        a[t] = rho a[t-1] + s[t-1],                      rho = exp(-dt / tau_adaptation)
+        s[t] = 1 where v[t] >= threshold + beta a[t], else 0
+
+    The neuron of Bellec et al., "A solution to the learning dilemma for recurrent networks of
+    spiking neurons", Nature Communications 11:3625 (2020). A spike subtracts the threshold from
+    the voltage. The membrane potential that ops and layers return is u[t] = v[t] - beta a[t], the
+    voltage as seen from the threshold at rest: the neuron fires where u reaches ``threshold``.
+
+    Backwards, with the surrogate at u and nu[k] = -threshold alpha^(k-1) - beta rho^(k-1), the
+    effect of a spike k steps later::
+
+        lambda[t] = surrogate(u[t]) ds[t]                                      "slayer"
+        lambda[t] = surrogate(u[t]) (ds[t] + sum_{k>0} nu[k] lambda[t + k])    "exodus"
+        dz[t] = sum_k alpha^k lambda[t + k]
+
+    Args:
+        threshold: firing threshold at rest.
+        tau_membrane: time constant of the voltage, ms; 20 as in the paper.
+        tau_adaptation: time constant of the threshold, ms; 200 as in the paper, which takes about
+            the length of what the network has to remember.
+        beta: rise of the threshold with each spike; 0 for a plain leaky integrate-and-fire
+            neuron. The default is the paper's 1.7 (1 - rho) / (1 - alpha) of these time constants
+            and steps of 1 ms.
+        dt: length of a time step, ms.
+        surrogate_tau, surrogate_scale, surrogate, gradient: as for ``SRM``.
+
+    Raises:
+        ValueError: a parameter out of its range.
+    """
+
+    threshold: float = 1.0
+    tau_membrane: float = 20.0
+    tau_adaptation: float = 200.0
+    beta: float = 0.174
+    dt: float = 1.0
+
+    native = "alif"
+    states = 3
+
+    def __post_init__(self):
+        for name in ("threshold", "tau_membrane", "tau_adaptation", "dt"):
+            checks.number(getattr(self, name), name, open_low=True)
+        checks.number(self.beta, "beta")
+        super().__post_init__()
+
+    @property
+    def firing_threshold(self) -> float:
+        return self.threshold
+
+    @property
+    def parameters(self) -> dict[str, float]:
+        return {
+            "threshold": self.threshold,
+            "voltage_decay": -math.expm1(-self.dt / self.tau_membrane),
+            "adaptation_decay": -math.expm1(-self.dt / self.tau_adaptation),
+            "beta": self.beta,
+        }
+
+    @property
+    def filters(self):
+        return (("exponential", 1 - self.parameters["voltage_decay"]),)
+
+    def step(self, state, z):
+        v, a, spiked = state
+        p = self.parameters
+        v = ((1 - p["voltage_decay"]) * v + z) - self.threshold * spiked
+        a = (1 - p["adaptation_decay"]) * a + spiked
+        u = v - self.beta * a
+        spikes = self.spike(u)
+        felt = spikes if self.surrogate_gradient.exodus else tf.stop_gradient(spikes)
+        return (v, a, felt), spikes, u
