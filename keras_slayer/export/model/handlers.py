@@ -141,7 +141,7 @@ def _time_distributed(layer: keras.layers.TimeDistributed, walk: Walk) -> None:
         walk.notes.add(
             f"a {type(layer).__name__} {kind.__name__} has no counterpart on the chip",
             "Dense, Conv2D, DepthwiseConv2D, Flatten, Reshape, Dropout within PerStep",
-            "replace the layer, or move it after the last spiking layer, where the host runs it",
+            "replace the layer, or move it behind the last spiking layer, where the host runs it",
         )
 
 
