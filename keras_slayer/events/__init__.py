@@ -16,7 +16,7 @@ from keras_slayer.events.formats import (
 from keras_slayer.events.frame import fit_frame
 from keras_slayer.events.pipeline import spike_pipeline
 from keras_slayer.events.stream import Events
-from keras_slayer.events.time_step import TimeStepWarning, check_time_step, time_step
+from keras_slayer.events.time_steps import TimeStepWarning, check_time_step, time_step
 from keras_slayer.events.times import EventTimeWarning
 
 __all__ = [

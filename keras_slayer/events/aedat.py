@@ -16,8 +16,10 @@ not valid are skipped, and so are packets of other types.
 Source: iniVation, "AEDAT 3.1" (docs.inivation.com, file formats).
 """
 
+import os
 import pathlib
 import struct
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -36,7 +38,9 @@ _TIME_BITS = 31
 _PACKET_EVENTS = 4096
 
 
-def read_aedat(path, *, sensor_shape=None, ordered: bool = False) -> Events:
+def read_aedat(
+    path: str | os.PathLike, *, sensor_shape: Sequence[int] | None = None, ordered: bool = False
+) -> Events:
     """Reads the polarity events of an AEDAT 3.1 file.
 
     Args:
@@ -59,7 +63,11 @@ def read_aedat(path, *, sensor_shape=None, ordered: bool = False) -> Events:
 
 
 def decode_aedat(
-    data: bytes, *, source: str = "<bytes>", sensor_shape=None, ordered: bool = False
+    data: bytes,
+    *,
+    source: str = "<bytes>",
+    sensor_shape: Sequence[int] | None = None,
+    ordered: bool = False,
 ) -> Events:
     """As `read_aedat`, for the bytes of a file. `source` names them in errors."""
     words, overflows, offsets = [], [], []

@@ -1,13 +1,16 @@
 """Random transformations of event tensors, for training."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
 from keras_slayer.events.scatter import image_shape, join_bins, split_bins
 
 
-def random_shift(events, max_shift: int, sensor_shape=(34, 34, 2), *, seed):
+def random_shift(
+    events: Mapping, max_shift: int, sensor_shape: Sequence[int] = (34, 34, 2), *, seed
+) -> dict:
     """Moves each recording by a random number of pixels; drops what leaves the sensor.
 
     For sample b, dx and dy are drawn uniformly from the integers -max_shift..max_shift:

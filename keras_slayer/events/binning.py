@@ -5,6 +5,7 @@ of the tensor holds 1.0 where one or more events fall into it, and 0.0 elsewhere
 """
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -19,15 +20,15 @@ LATE_CHOICES = ("drop", "ignore", "error")
 
 
 def to_spikes(
-    events,
-    sensor_shape=(34, 34, 2),
+    events: Events | Mapping,
+    sensor_shape: Sequence[int] = (34, 34, 2),
     steps: int = 300,
     dt: float = 1.0,
     *,
     origin: str = "auto",
     late: str = "drop",
-    dtype="float32",
-):
+    dtype: str | tf.DType = "float32",
+) -> np.ndarray | tf.Tensor:
     """Turns events into a dense tensor of spikes.
 
     Args:
@@ -71,7 +72,7 @@ def to_spikes(
     return _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, dtype)
 
 
-def from_spikes(spikes, dt: float = 1.0) -> Events:
+def from_spikes(spikes: np.ndarray, dt: float = 1.0) -> Events:
     """Turns a dense tensor of spikes into events: the inverse of `to_spikes`.
 
     Args:

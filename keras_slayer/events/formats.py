@@ -15,6 +15,7 @@ the camera's 13-bit timer overflowed: 2^13 is added to the times after it (Orcha
 import os
 import pathlib
 import uuid
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -29,7 +30,9 @@ OVERFLOW_ROW = 240
 OVERFLOW_MICROSECONDS = 1 << 13
 
 
-def read_events(path, *, sensor_shape=None, ordered: bool = False) -> Events:
+def read_events(
+    path: str | os.PathLike, *, sensor_shape: Sequence[int] | None = None, ordered: bool = False
+) -> Events:
     """Reads an event file; the suffix says the format.
 
     Args:
@@ -51,7 +54,7 @@ def read_events(path, *, sensor_shape=None, ordered: bool = False) -> Events:
     return _decode(path.read_bytes(), layout, str(path), sensor_shape, ordered)
 
 
-def write_events(path, events: Events) -> None:
+def write_events(path: str | os.PathLike, events: Events) -> None:
     """Writes an event file; the suffix says the format.
 
     The file is complete or absent: it is written under another name in the same folder, and then
@@ -76,21 +79,33 @@ def write_events(path, events: Events) -> None:
 
 
 def decode_nmnist(
-    data: bytes, *, source: str = "<bytes>", sensor_shape=None, ordered: bool = False
+    data: bytes,
+    *,
+    source: str = "<bytes>",
+    sensor_shape: Sequence[int] | None = None,
+    ordered: bool = False,
 ) -> Events:
     """Decodes N-MNIST's `.bin` format (`.bs2` is the same). `source` names the data in errors."""
     return _decode(data, _BIN, source, sensor_shape, ordered)
 
 
 def decode_bs1(
-    data: bytes, *, source: str = "<bytes>", sensor_shape=None, ordered: bool = False
+    data: bytes,
+    *,
+    source: str = "<bytes>",
+    sensor_shape: Sequence[int] | None = None,
+    ordered: bool = False,
 ) -> Events:
     """Decodes the `.bs1` format: `x` is the neuron, `y` is 0. `source` names the data in errors."""
     return _decode(data, _BS1, source, sensor_shape, ordered)
 
 
 def decode_bs3(
-    data: bytes, *, source: str = "<bytes>", sensor_shape=None, ordered: bool = False
+    data: bytes,
+    *,
+    source: str = "<bytes>",
+    sensor_shape: Sequence[int] | None = None,
+    ordered: bool = False,
 ) -> Events:
     """Decodes the `.bs3` format: `polarity` is a channel, 0..255. `source` names it in errors."""
     return _decode(data, _BS3, source, sensor_shape, ordered)

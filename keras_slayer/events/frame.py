@@ -1,11 +1,19 @@
 """Recordings of different sizes, brought to one frame."""
 
+from collections.abc import Mapping, Sequence
+
 import tensorflow as tf
 
 FITS = ("crop", "scale")
 
 
-def fit_frame(events, sensor_shape, fit: str = "scale", *, source_shape=None):
+def fit_frame(
+    events: Mapping,
+    sensor_shape: Sequence[int],
+    fit: str = "scale",
+    *,
+    source_shape: Sequence[int] | None = None,
+) -> dict[str, tf.Tensor]:
     """Brings a recording to a frame of another size.
 
     With a source of H x W pixels and a frame of h x w, both centred on each other:

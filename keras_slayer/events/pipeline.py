@@ -8,6 +8,7 @@ the dense tensor has 2.7 MB). Recordings are binned once; each batch costs one s
 
 import math
 import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -21,12 +22,12 @@ _PREFETCH_BATCHES = 2
 def spike_pipeline(
     dataset: tf.data.Dataset,
     *,
-    sensor_shape=(34, 34, 2),
+    sensor_shape: Sequence[int] = (34, 34, 2),
     steps: int = 300,
     dt: float = 1.0,
     batch_size: int,
     fit: str | None = None,
-    source_shape=None,
+    source_shape: Sequence[int] | None = None,
     shuffle: bool | int = False,
     shift: int = 0,
     rotate: float = 0.0,
@@ -36,7 +37,7 @@ def spike_pipeline(
     drop_remainder: bool = False,
     origin: str = "auto",
     late: str = "drop",
-    dtype="float32",
+    dtype: str | tf.DType = "float32",
 ) -> tf.data.Dataset:
     """Turns a data set of event recordings into batches of dense spikes for `model.fit`.
 

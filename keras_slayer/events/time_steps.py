@@ -20,7 +20,7 @@ def time_step(data) -> float | None:
     return getattr(data, "dt", None) if isinstance(data, tf.data.Dataset) else None
 
 
-def check_time_step(model, data) -> list[str]:
+def check_time_step(model: keras.layers.Layer, data) -> list[str]:
     """Warns where layers of `model` have another `dt` than `data`.
 
     A neuron with `dt=1.0` on bins of 20 ms is computed with time constants that last 20 times too
