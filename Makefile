@@ -17,7 +17,7 @@ REQUIREMENTS := tests/interop/requirements
 OUT ?= out
 SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/record.py \
 	$(shell find keras_slayer/ops/csrc keras_slayer/export/csrc -type f)
-# How many processes run the tests: one per core. Each takes about 1 GB.
+# How many processes run the tests: one per core, four at most. Each takes up to 3 GB.
 WORKERS ?= auto
 
 .PHONY: demo test test-interop lint bench bench-peers clean
@@ -27,7 +27,7 @@ demo: $(VENV)/.installed
 	$(BIN)/python examples/nmnist.py --neuron loihi --output $(OUT)/demo $(ARGS)
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-interop: $(VENV)/.installed $(INTEROP)/peers/.installed $(INTEROP)/nengo/.installed
 	KERAS_SLAYER_INTEROP=$(INTEROP) $(BIN)/python -m pytest tests/interop $(ARGS)

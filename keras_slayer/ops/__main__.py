@@ -42,8 +42,11 @@ def use_installed_package() -> None:
             f"keras_slayer is not installed in this Python ({sys.executable}); {PACKAGE} is only "
             f"its source tree. Install it (pip install {PACKAGE.parent}), then ask again."
         )
-    print(f"Not about the sources in {PACKAGE}, but the installed package:", file=sys.stderr)
-    sys.stderr.flush()
+    print(
+        f"The sources in {PACKAGE} are ignored; this is about the installed package.",
+        file=sys.stderr,
+        flush=True,
+    )
     os.execv(sys.executable, [sys.executable, "-P", "-m", "keras_slayer.ops", *sys.argv[1:]])
 
 

@@ -15,6 +15,7 @@ import json
 import os
 import pathlib
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -51,6 +52,7 @@ LEFTOVERS = [f"{TEMPORARY}*", "._native-*.so.*", "_native-*.lock"]
 _OTHER_COMPILER = (
     "Another compiler may help (CXX=clang++); 'python -m keras_slayer.ops build' tries again"
 )
+_ERROR = re.compile(r"error:|undefined reference|cannot find", re.IGNORECASE)
 _FLAGS_PROGRAM = """
 import json, tensorflow as tf
 print(json.dumps({"version": tf.__version__, "compile": tf.sysconfig.get_compile_flags(),
@@ -217,7 +219,8 @@ def cores() -> int:
 
 def _failure(command: list[str], log: pathlib.Path) -> BuildError:
     text = log.read_text(errors="replace")
-    errors = [line for line in text.splitlines() if "error" in line.lower()]
+    # Not any "error": TensorFlow's deprecated tsl::errors fill pages of warnings.
+    errors = [line for line in text.splitlines() if _ERROR.search(line)]
     shown = "\n".join(errors[:5]) or text[-2000:]
     return BuildError(
         f"{' '.join(command[:1] + command[-3:])} failed:\n{shown}",

@@ -109,9 +109,14 @@ def script(path, text):
 
 
 def test_compile_errors_are_shown(fresh, monkeypatch, tmp_path):
-    broken = '#!/bin/sh\necho "x.cc:1:2: error: no such thing" >&2\nexit 1\n'
+    broken = """\
+        #!/bin/sh
+        for i in 1 2 3 4 5 6; do echo "x.cc:9:9: warning: tsl::errors::Internal is old" >&2; done
+        echo "x.cc:1:2: error: no such thing" >&2
+        exit 1
+        """
     monkeypatch.setenv("CXX", script(tmp_path / "broken-g++", broken))
-    with pytest.raises(build.BuildError, match=r"x\.cc:1:2: error: no such thing"):
+    with pytest.raises(build.BuildError, match=r"failed:\nx\.cc:1:2: error: no such thing$"):
         cache.build_into_cache()
 
 
@@ -247,7 +252,7 @@ def test_command_in_a_checkout_is_about_the_installed_package(tmp_path):
     )
     out, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    assert f"Not about the sources in {tmp_path / 'keras_slayer'}" in errors
+    assert f"The sources in {tmp_path / 'keras_slayer'} are ignored" in errors
     assert out.splitlines()[:3] == [
         f"tensorflow  {tf.__version__}",
         f"package     {command.PACKAGE}",
