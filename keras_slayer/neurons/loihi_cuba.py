@@ -9,12 +9,17 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import checks
+from keras_slayer.loihi import (
+    DECAY_BITS,
+    DECAY_UNIT,
+    MAX_THRESHOLD,
+    STATE_RANGE,
+    STATE_SHIFT,
+    WEIGHT_BITS,
+    WEIGHT_SCALE,
+)
 from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import Neuron
-
-DECAY_ONE = 4096  # the chip's decays are integers in units of 1 / 4096
-WEIGHT_ONE = 64  # a float weight or threshold is the chip's integer / 64
-MAX_THRESHOLD_MANTISSA = 131071
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -64,10 +69,10 @@ class LoihiCUBA(Neuron):
 
     def __post_init__(self):
         limits = {
-            "threshold_mantissa": (1, MAX_THRESHOLD_MANTISSA),
-            "current_decay": (0, DECAY_ONE),
-            "voltage_decay": (0, DECAY_ONE),
-            "weight_bits": (1, 8),
+            "threshold_mantissa": (1, MAX_THRESHOLD),
+            "current_decay": (0, DECAY_UNIT),
+            "voltage_decay": (0, DECAY_UNIT),
+            "weight_bits": (1, WEIGHT_BITS),
         }
         for name, (low, high) in limits.items():
             checks.integer(getattr(self, name), name, low=low, high=high)
@@ -75,7 +80,7 @@ class LoihiCUBA(Neuron):
 
     @property
     def firing_threshold(self) -> float:
-        return self.threshold_mantissa / WEIGHT_ONE
+        return self.threshold_mantissa / WEIGHT_SCALE
 
     @property
     def parameters(self) -> dict[str, float]:
@@ -88,20 +93,20 @@ class LoihiCUBA(Neuron):
     @property
     def filters(self):
         return (
-            ("exponential", 1 - self.current_decay / DECAY_ONE),
-            ("exponential", 1 - self.voltage_decay / DECAY_ONE),
+            ("exponential", 1 - self.current_decay / DECAY_UNIT),
+            ("exponential", 1 - self.voltage_decay / DECAY_UNIT),
             ("shift", 1),
         )
 
     def step(self, state, z):
         """One step in int64: z in units of 1 / 64, current and voltage as on the chip."""
         u, v, arriving = state
-        limit = (1 << 23) - 1
-        u = _decayed(u, DECAY_ONE - self.current_decay) + arriving * 64
-        u = tf.where(u > 1 << 23, u - (1 << 24), tf.where(u <= -(1 << 23), u + (1 << 24), u))
-        v = _decayed(v, DECAY_ONE - self.voltage_decay) + u
+        limit, span = STATE_RANGE - 1, 2 * STATE_RANGE
+        u = _decayed(u, DECAY_UNIT - self.current_decay) + arriving * (1 << STATE_SHIFT)
+        u = tf.where(u > STATE_RANGE, u - span, tf.where(u <= -STATE_RANGE, u + span, u))
+        v = _decayed(v, DECAY_UNIT - self.voltage_decay) + u
         v = tf.clip_by_value(v, -limit, limit)
-        spikes = tf.cast(v > self.threshold_mantissa << 6, tf.int64)
+        spikes = tf.cast(v > self.threshold_mantissa << STATE_SHIFT, tf.int64)
         return (u, v * (1 - spikes), z), spikes, v
 
     def reference(self, z):
@@ -111,9 +116,9 @@ class LoihiCUBA(Neuron):
             tf.debugging.assert_all_finite(
                 wide, "the synaptic input of a Loihi neuron must be finite"
             )
-            units = tf.cast(tf.round(tf.cast(wide, tf.float64) * WEIGHT_ONE), tf.int64)
+            units = tf.cast(tf.round(tf.cast(wide, tf.float64) * WEIGHT_SCALE), tf.int64)
             spikes, v = super(LoihiCUBA, self).reference(units)
-            v = tf.cast(tf.cast(v, tf.float64) / 4096, z.dtype)
+            v = tf.cast(tf.cast(v, tf.float64) / (WEIGHT_SCALE << STATE_SHIFT), z.dtype)
 
             def grad(grad_spikes, _grad_v=None):
                 dz = self._backward(reference.widen(grad_spikes), reference.widen(v))
@@ -148,11 +153,11 @@ class LoihiCUBA(Neuron):
 
 def _decayed(x, keep: int):
     """rsz(x * keep, 12): toward zero, as the chip does it."""
-    return tf.sign(x) * tf.bitwise.right_shift(tf.abs(x * keep), tf.constant(12, tf.int64))
+    return tf.sign(x) * tf.bitwise.right_shift(tf.abs(x * keep), tf.constant(DECAY_BITS, tf.int64))
 
 
 def decay_from_tau(tau: float, dt: float = 1.0) -> int:
     """Loihi decay of a time constant: round(4096 (1 - exp(-dt / tau))), both in ms."""
     checks.number(tau, "tau", open_low=True)
     checks.number(dt, "dt", open_low=True)
-    return round(DECAY_ONE * (1 - math.exp(-dt / tau)))
+    return round(DECAY_UNIT * (1 - math.exp(-dt / tau)))

@@ -10,6 +10,7 @@ import subprocess
 import nvrtc
 import pytest
 
+from keras_slayer import loihi
 from keras_slayer.neurons import BY_NAME
 from keras_slayer.ops import build
 
@@ -69,6 +70,15 @@ def test_a_header_compiles_alone_and_needs_no_more_than_scalars(header):
     needs = compile_with([*command, "-MM"], source).stdout
     used = set(re.findall(rf"{re.escape(str(build.SOURCES))}/(\S+)", needs))
     assert header in used and used <= ALLOWED
+
+
+def test_the_header_of_loihi_has_the_numbers_of_python():
+    header = (build.SOURCES / "neurons" / "loihi_cuba.h").read_text()
+    assert f'"threshold_mantissa", {loihi.MAX_THRESHOLD}) / {loihi.WEIGHT_SCALE}.0' in header
+    for name in ("current_decay", "voltage_decay"):
+        assert f'"{name}", {loihi.DECAY_UNIT}) / {loihi.DECAY_UNIT}.0' in header
+    wraps = {float.fromhex(text) for text in re.findall(r"N\((0x1p2\d)\)", header)}
+    assert wraps == {loihi.STATE_RANGE, 2 * loihi.STATE_RANGE}
 
 
 def test_the_steps_compile_as_plain_cpp():

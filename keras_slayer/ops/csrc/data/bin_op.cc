@@ -102,8 +102,8 @@ class BinEvents : public OpKernel {
                                   strides_[k]));
       last += (limits_[k] - 1) * strides_[k];
     }
-    const bool narrow = context->output_type(0) == tensorflow::DT_INT32;
-    OP_REQUIRES(context, !narrow || all.num_elements() <= std::numeric_limits<int32_t>::max(),
+    const bool is_int32 = context->output_type(0) == tensorflow::DT_INT32;
+    OP_REQUIRES(context, !is_int32 || all.num_elements() <= std::numeric_limits<int32_t>::max(),
                 InvalidArgument("bins must be int64 for a sample of ", all.num_elements(),
                                 " values."));
   }

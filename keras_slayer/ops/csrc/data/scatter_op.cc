@@ -43,8 +43,8 @@ class ScatterBins : public OpKernel {
     OP_REQUIRES_OK(context,
                    TensorShape::BuildTensorShape({steps, height_, width_, channels_}, &shape));
     size_ = shape.num_elements();
-    const bool narrow = context->input_type(0) == tensorflow::DT_INT32;
-    OP_REQUIRES(context, !narrow || size_ <= std::numeric_limits<int32_t>::max(),
+    const bool is_int32 = context->input_type(0) == tensorflow::DT_INT32;
+    OP_REQUIRES(context, !is_int32 || size_ <= std::numeric_limits<int32_t>::max(),
                 InvalidArgument("bins must be int64 for a sample of ", size_, " values."));
   }
 
