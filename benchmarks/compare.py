@@ -8,8 +8,8 @@ OTHER is the folder of another checkout (``git worktree add ../before COMMIT``),
 built or in the cache. A process of each checkout runs W1, W2, W4 (training steps) and W3 (neurons
 alone), for every neuron; they take turns, so that a change of the machine's speed meets both. A
 process keeps the memory that it was given first, which may make it a sixth slower than another of
-the same code: so several pairs of fresh processes are timed, and the ratio is the median of theirs. A
-digest covers losses, weights after training, spikes of the last layer, and for W3 spikes and
+the same code: so several pairs of fresh processes are timed, and the ratio is the median of theirs.
+A digest covers losses, weights after training, spikes of the last layer, and for W3 spikes and
 gradients, under both gradients.
 """
 
