@@ -20,6 +20,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve()
@@ -119,20 +120,28 @@ class Side:
             "OMP_NUM_THREADS": str(threads),
         }
         command = [sys.executable, "-P", str(HERE), "--serve", str(checkout)]
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed by close()
         self.process = subprocess.Popen(
-            command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            command,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.log,
+            text=True,
         )
 
     def ask(self, **request):
         print(json.dumps(request), file=self.process.stdin, flush=True)
         line = self.process.stdout.readline()
         if not line:
-            raise RuntimeError("a process of the comparison has ended; its error is above")
+            self.log.seek(0)
+            raise RuntimeError(f"a process of the comparison has ended:\n{self.log.read()[-4000:]}")
         return json.loads(line)["answer"]
 
     def close(self) -> None:
         self.process.stdin.close()
         self.process.wait()
+        self.log.close()
 
 
 def compare(name, neuron, gradient, checkouts, arguments) -> bool:

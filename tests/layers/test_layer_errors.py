@@ -47,7 +47,7 @@ ARGUMENTS = [
     (dense(units=2.0), "units must be an integer", "units=2.0"),
     (dense(units=True), "units must be an integer", "units=True"),
     (dense(units="3"), "units must be an integer", "units='3'"),
-    (dense(neuron="lif"), "neuron must be one of 'srm', 'cuba', 'loihi', or an", "neuron='lif'"),
+    (dense(neuron="lif"), "neuron must be one of 'srm', 'cuba', 'loihi', 'alif'", "neuron='lif'"),
     (dense(neuron=None), "an instance of SRM, CUBA", "neuron=None"),
     (dense(neuron=ks.SRM), "neuron must be one of", "neuron=<class"),
     (dense(neuron={"class_name": "Dense"}), "neuron must be one of", "neuron={'class_name'"),

@@ -143,7 +143,9 @@ def test_raw_op_errors():
         ({"limits": [3, 0]}, "must be positive"),
         ({"limits": [2**40, 2**40]}, "overflow|too large|too many"),
         ({"limits": [3, -1]}, "must be >= 0|negative|positive"),
-        ({"strides": [2, 2]}, "out of a frame of 6 places. Received: place 6"),
+        ({"strides": [2, 2]}, "out of a frame of 6 places. Received: limit 2 and stride 2"),
+        # The product of the two is 2^64.
+        ({"limits": [2**33, 1], "strides": [2**31, 1]}, "out of a frame of 8589934592 places"),
         ({"strides": [2, 0]}, "must be positive"),
         ({"strides": [2**62, 1]}, "must be positive"),
         ({"steps": 2**31}, "must be int64"),

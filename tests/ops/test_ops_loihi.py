@@ -11,7 +11,7 @@ from keras_slayer import ops
 
 BACKENDS = pytest.mark.parametrize("name", ["native", "reference"])
 DECAYS = st.sampled_from([0, 1, 4095, 4096]) | st.integers(0, 4096)
-THRESHOLDS = st.sampled_from([0, 1, 131071]) | st.integers(0, 131071)
+THRESHOLDS = st.sampled_from([1, 131071]) | st.integers(1, 131071)
 # Sums of 8-bit weights; sums at the wrap of u (2^17 << 6 = 2^23) and far past it.
 SUMS = (
     st.integers(-600, 600)
@@ -78,7 +78,7 @@ def test_random_series(name, data, mantissa, current_decay, voltage_decay, dtype
 
 
 @BACKENDS
-@pytest.mark.parametrize("mantissa", [0, 1, 80, 131071])
+@pytest.mark.parametrize("mantissa", [1, 80, 131071])
 @pytest.mark.parametrize("current_decay", [0, 1, 1024, 4095, 4096])
 @pytest.mark.parametrize("voltage_decay", [0, 1, 128, 4095, 4096])
 def test_long_random_input_at_the_corners(name, mantissa, current_decay, voltage_decay):
