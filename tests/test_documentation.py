@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 
+import keras
 import numpy as np
 import pytest
 
@@ -25,6 +26,7 @@ def test_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", os.environ.get("TFDS_DATA_DIR", str(tmp_path / "tfds")))
     blocks = python_blocks(page)
     assert blocks, f"{page.name} shows no code"
+    keras.utils.set_random_seed(0)
     # What a reader has by then: input for the model of the page. README makes its own.
     namespace = {}
     if page.name != "README.md":
