@@ -6,7 +6,6 @@
 #include "data/quantize.h"
 
 namespace keras_slayer {
-namespace {
 
 class QuantizeOp : public OpKernel {
  public:
@@ -38,8 +37,6 @@ class QuantizeOp : public OpKernel {
  private:
   double step_, low_, high_;
 };
-
-}  // namespace
 
 #define KS_GRID_ATTRS .Attr("step: float").Attr("low: float").Attr("high: float").Attr(KS_TYPES)
 

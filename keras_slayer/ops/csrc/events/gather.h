@@ -169,6 +169,14 @@ struct Selection {
   int64_t size;
 };
 
+// The events of a row.
+template <class T>
+KS_HD Selection<T> events_of(const Events& events, int64_t row) {
+  const int64_t first = events.offsets[row];
+  return {events.index + first, static_cast<const T*>(events.value) + first,
+          events.offsets[row + 1] - first};
+}
+
 // sum[j] = sum over the selection of value * matrix[index][j] for `count` columns.
 template <class T, class A>
 KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t width,

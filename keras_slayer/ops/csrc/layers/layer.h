@@ -4,24 +4,9 @@
 #define KERAS_SLAYER_LAYERS_LAYER_H_
 
 #include "neurons/parameters.h"
-#include "products/event_matmul.h"
-#include "synapses/geometry.h"
+#include "synapses/synapse_args.h"
 
 namespace keras_slayer {
-
-enum class SynapseKind { kMatmul, kConv, kPool };
-
-struct SynapseArgs {
-  SynapseKind kind;
-  int64_t outputs;      // neurons per step
-  Events events;        // kMatmul, kConv; a row is a frame
-  Slices matrix;        // kMatmul: the weights, [columns, outputs]
-  const void* weights;  // kConv: as in EventConvArgs
-  ConvGeometry conv;
-  Dtype frames_type;
-  const void* frames;  // kPool: [batch, steps, height, width, channels]
-  PoolGeometry pool;
-};
 
 // Most neurons per work item, and steps per tile. The sums of a tile [steps, neurons] stay in the
 // second-level cache while its neurons are stepped through time, kBlock at once.

@@ -21,7 +21,7 @@ class ForwardRows {
   // One step of the neurons [first, first + count) of the block: from the synaptic input to the
   // spikes and the membrane potential before reset. The spikes may be written over z.
   virtual void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) = 0;
-  // Whether all input so far was finite. Only neurons with kFiniteInput check this.
+  // Whether all input so far was finite. Only neurons of integers check this.
   virtual bool finite() const { return true; }
 };
 

@@ -1,8 +1,8 @@
 // The event-driven matrix product: each row of the output is the sum of the rows of the matrix that
 // the events of that row select. event_matmul_op.cc calls it.
 #include "base/cpu.h"
+#include "events/gather.h"
 #include "products/event_matmul.h"
-#include "synapses/synapse.h"
 
 namespace keras_slayer {
 namespace KS_ISA {

@@ -21,13 +21,6 @@ class SynapseRows {
   virtual void sum(int64_t frame, A* z) = 0;
 };
 
-template <class T>
-KS_HD Selection<T> events_of(const Events& events, int64_t row) {
-  const int64_t first = events.offsets[row];
-  return {events.index + first, static_cast<const T*>(events.value) + first,
-          events.offsets[row + 1] - first};
-}
-
 }  // namespace KS_ISA
 }  // namespace keras_slayer
 

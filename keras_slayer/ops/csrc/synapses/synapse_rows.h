@@ -2,9 +2,9 @@
 #ifndef KERAS_SLAYER_SYNAPSES_SYNAPSE_ROWS_H_
 #define KERAS_SLAYER_SYNAPSES_SYNAPSE_ROWS_H_
 
-#include "layers/layer.h"
 #include "synapses/conv_rows.h"
 #include "synapses/pool_rows.h"
+#include "synapses/synapse_args.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
