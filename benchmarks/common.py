@@ -15,7 +15,6 @@ import math
 import multiprocessing
 import os
 import pathlib
-import platform
 import shlex
 import statistics
 import sys
@@ -26,17 +25,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # TensorFlow's fastest products, which are its choice on some processors only.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-import keras
 import tensorflow as tf
+from host import console, machine, print_machine, versions  # noqa: F401 - print_machine for others
 from peers.protocol import forget_peak, peak_bytes
-from rich.console import Console
 from rich.table import Table as Printed
-
-import keras_slayer
-from keras_slayer import ops
-
-# No terminal to ask for its width: room for the tables all the same.
-console = Console(width=None if sys.stdout.isatty() else 120)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,50 +220,6 @@ def set_threads(threads: int) -> None:
     """Before TensorFlow runs anything: its threads within one op, and for ops side by side."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-
-
-def _processor() -> dict[str, str]:
-    """The fields of the first core in /proc/cpuinfo; none where there is no such file."""
-    try:
-        with open("/proc/cpuinfo") as file:
-            first = file.read().split("\n\n")[0]
-    except FileNotFoundError:
-        return {}
-    fields = (line.partition(":") for line in first.splitlines())
-    return {key.strip(): value.strip() for key, _, value in fields}
-
-
-def instruction_set() -> str:
-    """The one that the native ops choose (csrc/dispatch.cc)."""
-    flags = set(_processor().get("flags", "").split())
-    has_avx2 = {"avx2", "fma"} <= flags
-    has_avx512 = has_avx2 and {"avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags
-    wish = os.environ.get("KERAS_SLAYER_ISA", "")
-    if has_avx512 and wish in ("", "avx512"):
-        return "avx512"
-    return "avx2" if has_avx2 and (not wish or wish.startswith("avx")) else "baseline"
-
-
-def machine(threads: int) -> str:
-    model = _processor().get("model name", platform.machine())
-    return f"{model}, {os.cpu_count()} cores, {threads} threads, load {os.getloadavg()[0]:.1f}"
-
-
-def versions() -> dict[str, str]:
-    native = f"native ({instruction_set()})" if ops.backend() == "native" else "reference"
-    return {
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "keras_slayer": keras_slayer.__version__,
-        "ops": native,
-    }
-
-
-def print_machine(threads: int) -> None:
-    """What the figures below it were measured on."""
-    named = ", ".join(f"{name} {version}" for name, version in versions().items())
-    console.print(f"{machine(threads)}\n{named}", highlight=False)
 
 
 def results_table(

@@ -1,13 +1,15 @@
 """Two checkouts side by side: are results equal to the bit, and how long does a step take?
 
     python benchmarks/compare.py OTHER                     # digests and times, all workloads
-    python benchmarks/compare.py OTHER w1 w3 --turns 25
+    python benchmarks/compare.py OTHER w1 w3 --pairs 9
     python benchmarks/compare.py OTHER --digests           # digests alone
 
 OTHER is the folder of another checkout (``git worktree add ../before COMMIT``), whose ops are
 built or in the cache. A process of each checkout runs W1, W2, W4 (training steps) and W3 (neurons
 alone), for every neuron; they take turns, so that a change of the machine's speed meets both. A
-digest covers losses, weights after training, spikes of the last layer, and for W3 spikes and
+process keeps the memory that it was given first, which may make it a sixth slower than another of
+the same code: so several pairs of fresh processes are timed, and the ratio is the median of theirs.
+A digest covers losses, weights after training, spikes of the last layer, and for W3 spikes and
 gradients, under both gradients.
 """
 
@@ -27,6 +29,7 @@ HERE = pathlib.Path(__file__).resolve()
 NEURONS = ("srm", "cuba", "loihi")
 GRADIENTS = ("slayer", "exodus")
 WORKLOADS = ("w1", "w2", "w3", "w4")
+STEPS = {"w1": 20, "w2": 4, "w3": 5, "w4": 6}  # that are timed at once
 
 
 def digest(arrays) -> str:
@@ -144,30 +147,43 @@ class Side:
         self.log.close()
 
 
+def pair(name, neuron, gradient, checkouts, arguments, number) -> tuple[list[str], list]:
+    """Digests of both, and the seconds of a step in turn, in two fresh processes."""
+    order = [0, 1] if number % 2 else [1, 0]  # which starts first has the better memory
+    sides = {i: Side(checkouts[i], arguments.threads) for i in order}
+    for i in order:
+        sides[i].ask(do="make", workload=name, neuron=neuron, gradient=gradient)
+    digests = [sides[i].ask(do="digest") for i in (0, 1)]
+    times = []
+    for turn in range(0 if arguments.digests or gradient != "slayer" else arguments.turns):
+        first = turn % 2
+        taken = {}
+        for i in (first, 1 - first):
+            taken[i] = sides[i].ask(do="time", steps=STEPS[name])
+        times.append((taken[0], taken[1]))
+    for side in sides.values():
+        side.close()
+    return digests, times
+
+
 def compare(name, neuron, gradient, checkouts, arguments) -> bool:
     """Prints one line; whether the digests are equal."""
-    sides = [Side(checkout, arguments.threads) for checkout in checkouts]
-    for side in sides:
-        side.ask(do="make", workload=name, neuron=neuron, gradient=gradient)
-    digests = [side.ask(do="digest") for side in sides]
-    same = digests[0] == digests[1]
-    line = f"{name}  {neuron:6}{gradient:8}{digests[0]}  {'equal' if same else digests[1]}"
-    if not arguments.digests and gradient == "slayer":
-        steps = {"w1": 20, "w2": 4, "w3": 5, "w4": 6}[name]
-        times = [[], []]
-        for turn in range(arguments.turns):
-            for i in (0, 1) if turn % 2 else (1, 0):
-                times[i].append(sides[i].ask(do="time", steps=steps))
-        ratios = [new / old for new, old in zip(*times, strict=True)]
-        quarters = statistics.quantiles(ratios, n=4)
+    timed = gradient == "slayer" and not arguments.digests
+    pairs = [
+        pair(name, neuron, gradient, checkouts, arguments, number)
+        for number in range(arguments.pairs if timed else 1)
+    ]
+    first, second = pairs[0][0]
+    same = all(digests == [first, first] for digests, _ in pairs)
+    line = f"{name}  {neuron:6}{gradient:8}{first}  {'equal' if same else second}"
+    if timed:
+        ours, other = (statistics.median(t[i] for _, times in pairs for t in times) for i in (0, 1))
+        ratios = [statistics.median(a / b for a, b in times) for _, times in pairs]
         line += (
-            f"  {1e3 * statistics.median(times[0]):7.2f} ms, other "
-            f"{1e3 * statistics.median(times[1]):7.2f} ms, ratio {statistics.median(ratios):.3f} "
-            f"({quarters[0]:.3f} to {quarters[2]:.3f})"
+            f"  {1e3 * ours:7.2f} ms, other {1e3 * other:7.2f} ms, ratio "
+            f"{statistics.median(ratios):.3f} (pairs: {' '.join(f'{r:.2f}' for r in ratios)})"
         )
     print(line, flush=True)
-    for side in sides:
-        side.close()
     return same
 
 
@@ -179,7 +195,8 @@ def main() -> int:
     parser.add_argument("workloads", nargs="*", metavar="workload", help=", ".join(WORKLOADS))
     parser.add_argument("--neurons", nargs="+", choices=NEURONS, default=NEURONS)
     parser.add_argument("--digests", action="store_true", help="no times")
-    parser.add_argument("--turns", type=int, default=15, help="(%(default)s)")
+    parser.add_argument("--turns", type=int, default=7, help="of each pair (%(default)s)")
+    parser.add_argument("--pairs", type=int, default=5, help="of fresh processes (%(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="(%(default)s)")
     arguments = parser.parse_args()
     chosen = arguments.workloads or WORKLOADS

@@ -50,7 +50,7 @@ from keras_slayer.neurons import ALIF, CUBA, SRM, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "ALIF",

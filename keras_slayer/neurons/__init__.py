@@ -3,12 +3,12 @@
 ===========================  =======================================================
 ``"srm"``, ``SRM``           spike response model, SLAYER's own neuron
 ``"cuba"``, ``CUBA``         current-based leaky integrate-and-fire, floating point
-``"loihi"``, ``LoihiCUBA``   the same in the chip's integer arithmetic, bit for bit
+``"loihi"``, ``LoihiCUBA``   the same in the chip's integer arithmetic, equal to the bit
 ``"alif"``, ``ALIF``         leaky integrate-and-fire with an adaptive threshold
 ===========================  =======================================================
 
-A neuron turns synaptic input into spikes (``fire``), into its linear response without spikes
-(``response``), and describes that response (``response_kernel``).
+A neuron computes spikes from synaptic input (``fire``), its linear response without spikes
+(``response``), and the kernel of that response (``response_kernel``).
 """
 
 from __future__ import annotations
@@ -42,10 +42,10 @@ def get(identifier, argument: str = "neuron") -> Neuron:
 
     Args:
         identifier: any of these.
-        argument: what the caller's argument is called, for the error.
+        argument: name of the caller's argument, for the error message.
 
     Raises:
-        ValueError: anything else.
+        ValueError: the identifier is none of these.
     """
     if isinstance(identifier, Neuron):
         return identifier

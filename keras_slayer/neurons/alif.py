@@ -26,10 +26,10 @@ class ALIF(Neuron):
     The neuron of Bellec et al., "A solution to the learning dilemma for recurrent networks of
     spiking neurons", Nature Communications 11:3625 (2020). A spike subtracts the threshold from
     the voltage. The membrane potential that ops and layers return is u[t] = v[t] - beta a[t], the
-    voltage as seen from the threshold at rest: the neuron fires where u reaches ``threshold``.
+    voltage minus the rise of the threshold. So the neuron fires where u reaches ``threshold``.
 
-    Backwards, with the surrogate at u and nu[k] = -threshold alpha^(k-1) - beta rho^(k-1), the
-    effect of a spike k steps later::
+    The backward pass evaluates the surrogate at u. A spike changes u by
+    nu[k] = -threshold alpha^(k-1) - beta rho^(k-1) after k steps::
 
         lambda[t] = surrogate(u[t]) ds[t]                                      "slayer"
         lambda[t] = surrogate(u[t]) (ds[t] + sum_{k>0} nu[k] lambda[t + k])    "exodus"
@@ -38,8 +38,8 @@ class ALIF(Neuron):
     Args:
         threshold: firing threshold at rest.
         tau_membrane: time constant of the voltage, ms; 20 as in the paper.
-        tau_adaptation: time constant of the threshold, ms; 200 as in the paper, which takes about
-            the length of what the network has to remember.
+        tau_adaptation: time constant of the threshold, ms; 200 as in the paper, which recommends
+            about the time that the network has to remember.
         beta: rise of the threshold with each spike; 0 for a plain leaky integrate-and-fire
             neuron. The default is the paper's 1.7 (1 - rho) / (1 - alpha) of these time constants
             and steps of 1 ms.

@@ -1,4 +1,4 @@
-"""What every neuron model offers."""
+"""The base class of all neuron models."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from keras_slayer.neurons import reference
 from keras_slayer.neurons.kernels import leaks_kernel
 from keras_slayer.neurons.surrogate import Surrogate
 
-# Past this many steps a response counts for nothing in initialisation and
-# scaling: the length of a usual recording.
+# Initialisation and scaling ignore a response after this many steps, the length of a usual
+# recording.
 HORIZON = 300
 
 
@@ -22,8 +22,8 @@ HORIZON = 300
 class Neuron(abc.ABC):
     """A neuron: its parameters, and one step of it in plain TensorFlow.
 
-    Subclasses are frozen dataclasses. The native ops know a neuron by the name ``native``, that
-    of its C++ header in ``ops/csrc/neurons/list.h``, and its ``parameters`` by theirs.
+    Subclasses are frozen dataclasses. ``native`` is the name of the neuron in the native ops
+    (``ops/csrc/neurons/list.h``). Its C++ header reads ``parameters`` by their names.
 
     Args:
         surrogate_tau, surrogate_scale, surrogate, gradient: ``tau``, ``scale``, ``shape`` and
@@ -53,7 +53,7 @@ class Neuron(abc.ABC):
     @property
     @abc.abstractmethod
     def parameters(self) -> dict[str, float]:
-        """Parameters in steps, by the names that the C++ header reads them by."""
+        """Parameters by the names that the C++ header reads; times are in steps."""
 
     @abc.abstractmethod
     def step(self, state, z):
@@ -65,14 +65,14 @@ class Neuron(abc.ABC):
     @property
     @abc.abstractmethod
     def filters(self) -> tuple[tuple[str, float], ...]:
-        """The linear response, as filters in a row.
+        """The linear response, as filters applied one after the other.
 
         Each is ``("alpha", tau)``, ``("exponential", kept per step)`` or ``("shift", steps)``.
         """
 
     @property
     def kernels(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Taps of the response and the refractory kernel, where these are cut off."""
+        """Taps of the response and the refractory kernel, if they are truncated; else None."""
         return None
 
     def response_kernel(self, steps: int = HORIZON) -> np.ndarray:
@@ -84,7 +84,7 @@ class Neuron(abc.ABC):
         return kernel
 
     def reference(self, z):
-        """(spikes, membrane potential) of input (batch, time, ...), step by step."""
+        """(spikes, membrane potential) of input (batch, time, ...), in plain TensorFlow."""
 
         def step(state, now):
             state, spikes, membrane = self.step(state, now)
@@ -97,7 +97,7 @@ class Neuron(abc.ABC):
         """1 where the membrane potential reaches threshold; its derivative is the surrogate."""
         return reference.spike(membrane, self.firing_threshold, self.surrogate_gradient)
 
-    # The ops import the neurons, so these two, a convenience, import the ops when they are called.
+    # The ops import this module, so the two convenience methods import the ops when called.
 
     def fire(self, synaptic_input):
         """(spikes, membrane potential) of input (batch, time, ...)."""
@@ -106,7 +106,7 @@ class Neuron(abc.ABC):
         return ops.fire(synaptic_input, self)
 
     def response(self, synaptic_input):
-        """Membrane potential of a neuron that never fires: the linear filter alone."""
+        """Membrane potential of a neuron that never fires: only its linear filters."""
         from keras_slayer import ops
 
         return ops.response(synaptic_input, self)

@@ -22,14 +22,14 @@ class CUBA(Neuron):
         v[t] = (1 - voltage_decay) v[t-1] + i[t]
         s[t] = 1, and v[t] = 0 afterwards, where v[t] >= threshold
 
-    Backwards, with rho the surrogate at v before the reset::
+    The backward pass, with the surrogate rho at v before the reset::
 
         lambda_v[t] = rho(v[t]) ds[t] + (1 - voltage_decay) lambda_v[t+1] r[t]
         lambda_i[t] = (1 - current_decay) lambda_i[t+1] + lambda_v[t]
         dz[t] = lambda_i[t]
 
-    with r = 1 for ``"slayer"`` and r[t] = 1 - s[t] - v[t] rho(v[t]), the path through the reset,
-    for ``"exodus"``.
+    For ``"slayer"`` r = 1. For ``"exodus"`` r[t] = 1 - s[t] - v[t] rho(v[t]), which includes the
+    path through the reset.
 
     Args:
         threshold: firing threshold.
@@ -85,10 +85,10 @@ class CUBA(Neuron):
         @tf.custom_gradient
         def reset(v, spikes):
             def grad(after):
-                # For SLAYER the reset moves the value but not the gradient.
+                # SLAYER: the reset changes the value but not the gradient.
                 return (after * (1 - spikes), -after * v) if exodus else (after, None)
 
-            # A product v (1 - spikes) would make NaN of an infinite v.
+            # The product v (1 - spikes) would be NaN for an infinite v.
             return tf.where(spikes > 0, tf.zeros_like(v), v), grad
 
         return reset(v, spikes)

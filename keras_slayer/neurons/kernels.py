@@ -1,4 +1,4 @@
-"""Samples of the kernels that neurons filter with."""
+"""Samples of the filter kernels of neurons."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def alpha_kernel(
 
 
 def alpha_decay_and_gain(tau: float, scale: float = 1.0) -> tuple[float, float]:
-    """Of the recursion whose response is ``scale`` times the alpha kernel.
+    """Decay and gain of the recursion whose response is ``scale`` times the alpha kernel.
 
     ::
 
@@ -55,7 +55,7 @@ def alpha_decay_and_gain(tau: float, scale: float = 1.0) -> tuple[float, float]:
 
 
 def leaks_kernel(keeps, steps: int) -> np.ndarray:
-    """Impulse response of leaky integrators in a row, each of which keeps a fraction per step."""
+    """Impulse response of leaky integrators one after the other; ``keeps``: kept per step."""
     kernel = np.zeros(steps)
     kernel[:1] = 1.0
     for keep in keeps:

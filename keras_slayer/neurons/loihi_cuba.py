@@ -25,7 +25,7 @@ from keras_slayer.neurons.base import Neuron
 @keras.saving.register_keras_serializable(package="keras_slayer")
 @dataclasses.dataclass(frozen=True)
 class LoihiCUBA(Neuron):
-    """The CUBA neuron exactly as Loihi computes it, in integers, bit for bit.
+    """The CUBA neuron in Loihi's integer arithmetic, equal to the chip to the bit.
 
     With rsz(x, b) = sign(x) (|x| >> b) and z in units of 1 / 64 (rounded)::
 
@@ -35,15 +35,15 @@ class LoihiCUBA(Neuron):
                clipped to +-(2^23 - 1)
         s[t] = 1 and v[t] = 0 afterwards, where v[t] > threshold_mantissa << 6
 
-    z[t-1]: a spike takes one step from layer to layer, so step t here is step t
-    of the chip. The membrane potential is v on the scale of the float weights,
-    integer / 4096. Gradients are those of ``CUBA`` with decays / 4096, through
-    all rounding as if it were not there.
+    The input is z[t-1] because a spike takes one step from layer to layer. So step t
+    here is step t of the chip. The membrane potential is v on the scale of the float
+    weights, integer / 4096. Gradients are those of ``CUBA`` with decays / 4096;
+    rounding is ignored (straight-through).
 
-    Layers with this neuron round their weights to the chip's (straight-through
-    in training), so that the network trains on what the chip will run. Weights
-    act in float32 even under mixed precision, which the 16-bit types could not
-    hold exactly.
+    Layers with this neuron round their weights to those of the chip (straight-through
+    in training), so that the network trains with the weights that the chip will use.
+    Weights are used in float32 even under mixed precision, because the 16-bit types
+    cannot represent them exactly.
 
     Args:
         threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64.
@@ -55,7 +55,7 @@ class LoihiCUBA(Neuron):
         surrogate_tau, surrogate_scale, surrogate, gradient: as for ``CUBA``.
 
     Raises:
-        ValueError: a parameter off the chip's range.
+        ValueError: a parameter out of the chip's range.
         tf.errors.InvalidArgumentError: when called, an input that is not finite.
     """
 
@@ -141,8 +141,8 @@ class LoihiCUBA(Neuron):
             grad_rho, through = now[..., 0], now[..., 1]
             voltage = grad_rho + keep_v * through * voltage[..., 0]
             after = keep_i * current[..., 0] + voltage
-            # `current` before the update is the gradient of the step that
-            # arrives here, one earlier than it acts.
+            # An input acts one step after it arrives, so its gradient is `current` before
+            # the update.
             pack = lambda y: tf.stack([y, tf.zeros_like(y)], axis=-1)  # noqa: E731
             return (pack(after), pack(voltage)), (current,)
 
@@ -152,7 +152,7 @@ class LoihiCUBA(Neuron):
 
 
 def _decayed(x, keep: int):
-    """rsz(x * keep, 12): toward zero, as the chip does it."""
+    """rsz(x * keep, 12): rounds toward zero, as the chip does."""
     return tf.sign(x) * tf.bitwise.right_shift(tf.abs(x * keep), tf.constant(DECAY_BITS, tf.int64))
 
 

@@ -1,7 +1,7 @@
 """Time loops in plain TensorFlow, for the reference of neurons and filters.
 
-Each step of time is written out and differentiated by TensorFlow; only the derivative of the
-spike is put in by hand. float16 and bfloat16 are computed in float32.
+TensorFlow differentiates each time step. Only the derivative of a spike is replaced by the
+surrogate. float16 and bfloat16 are computed in float32.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tensorflow as tf
 
 
 def widen(x):
-    """``x`` in the dtype that its arithmetic is done in."""
+    """``x`` in its arithmetic dtype."""
     return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x
 
 
@@ -36,7 +36,7 @@ def through_time(step, x, states: int):
 
 
 def backwards(function, x):
-    """Applies a function of time to the series run backwards."""
+    """Applies a function of a series to the series reversed in time."""
     return tf.reverse(function(tf.reverse(x, [1])), [1])
 
 

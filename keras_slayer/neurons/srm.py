@@ -30,7 +30,7 @@ class SRM(Neuron):
         rho(u) = surrogate_scale / (surrogate_tau threshold)
                  exp(-|u - threshold| / (surrogate_tau threshold))
 
-    Backwards::
+    The backward pass::
 
         lambda[t] = rho(u[t]) ds[t]                                   "slayer"
         lambda[t] = rho(u[t]) (ds[t] + sum_k nu[k] lambda[t + k])     "exodus"
@@ -50,14 +50,13 @@ class SRM(Neuron):
         surrogate_scale: factor of the surrogate gradient.
         surrogate: shape of rho. ``"exponential"`` as above, or ``"triangle"``:
             surrogate_scale / (surrogate_tau threshold)
-            max(0, 1 - |u - threshold| / (2 surrogate_tau threshold)), of the same
-            peak and area. Zero away from threshold, it lets the gradient of a
-            convolution's input run over the neurons and steps near threshold
-            alone: faster training, and (like any other surrogate) another
-            gradient.
-        gradient: ``"slayer"`` or ``"exodus"``. The exact gradient of exodus grows
-            along trains of spikes where the surrogate is steep: with it, use
-            ``surrogate_scale`` 0.25 or less, or ``surrogate_tau`` 1.
+            max(0, 1 - |u - threshold| / (2 surrogate_tau threshold)), with the same
+            peak and area. It is zero away from threshold, so that the gradient of a
+            convolution's input needs only the neurons and steps near threshold. This
+            makes training faster, with a different gradient.
+        gradient: ``"slayer"`` or ``"exodus"``. With a steep surrogate, the exact
+            gradient of exodus grows along trains of spikes. Use it with a
+            ``surrogate_scale`` of 0.25 or less, or a ``surrogate_tau`` of 1.
 
     Raises:
         ValueError: a parameter out of its range.

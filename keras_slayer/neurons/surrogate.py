@@ -1,4 +1,4 @@
-"""What stands for the derivative of a spike: one object, with the defaults of the whole package."""
+"""The surrogate gradient of a spike: one object, with the defaults of the whole package."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from keras_slayer import checks
 
 @dataclasses.dataclass(frozen=True)
 class Surrogate:
-    """The surrogate rho(u), and which gradient it is used in.
+    """The surrogate rho(u), and the gradient that uses it.
 
     With x = |u - threshold| / (tau threshold)::
 
         rho(u) = scale / (tau threshold) exp(-x)              "exponential" (SLAYER's)
         rho(u) = scale / (tau threshold) max(0, 1 - x / 2)    "triangle"
 
-    Both have the same peak and area. The triangle is zero further than 2 tau thresholds from
-    threshold: gradients of layers run only over the neurons and steps within (Perez-Nieves &
+    Both have the same peak and area. The triangle is zero more than 2 tau thresholds away from
+    threshold, so that gradients need only the neurons and steps near threshold (Perez-Nieves &
     Goodman, NeurIPS 2021).
 
     Args:
@@ -28,7 +28,7 @@ class Surrogate:
         shape: ``"exponential"`` or ``"triangle"``.
         gradient: ``"slayer"`` (Shrestha & Orchard 2018): a spike has no effect on later steps of
             its own neuron. ``"exodus"`` (Bauer et al. 2023): the exact gradient under the
-            surrogate, that effect included.
+            surrogate, including that effect.
 
     Raises:
         ValueError: a value out of its range.
@@ -50,7 +50,7 @@ class Surrogate:
         return self.gradient == "exodus"
 
     def parameters(self, threshold: float) -> dict[str, float]:
-        """Width and height on the scale of this threshold, as the native ops take them."""
+        """Width and height of rho for this threshold, as the native ops read them."""
         width = self.tau * threshold
         return {"surrogate_width": width, "surrogate_height": self.scale / width}
 

@@ -30,9 +30,10 @@ def installed_package() -> pathlib.Path | None:
 
 
 def use_installed_package() -> None:
-    """In a checkout ``python -m`` takes the sources that lie there, whatever is installed.
+    """Runs the command on the installed package, even if it is started in a checkout.
 
-    The command is about the installed package then; without one it is refused.
+    There, ``python -m`` would import the source tree. Without an installed package, exits with an
+    error.
     """
     installed = installed_package()
     if installed == PACKAGE:

@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_slayer.ops import build, record
 from keras_slayer.ops.progress import Progress
 
-# What compiling for one instruction set takes of one core of a present server; 40 measured.
+# Seconds that one core of a current server compiles for one instruction set; 40 measured.
 PROCESSOR_SECONDS = 45
 LONGEST_PART = 15  # seconds: more cores do not help beyond this
 
@@ -43,7 +43,7 @@ def tensorflow_flags() -> build.TensorFlowFlags:
 
 
 def instruction_set() -> str:
-    """The one to compile for."""
+    """The instruction set to compile for."""
     return build.processor_set(choice("KERAS_SLAYER_ISA", "baseline", "avx2", "avx512"))
 
 
@@ -87,13 +87,13 @@ def _compile(target: pathlib.Path) -> None:
 
 
 def build_into_cache(unusable: tuple | None = None) -> pathlib.Path:
-    """Compiles the library for this TensorFlow into the cache, if no whole one is there yet.
+    """Compiles the library for this TensorFlow into the cache, unless an intact one is there.
 
-    What killed builds left in the cache is removed.
+    Files that interrupted builds left in the cache are removed.
 
     Args:
-        unusable: ``identity`` of a library that is whole but does not load. It is
-            replaced as well, unless another process did so meanwhile.
+        unusable: ``identity`` of a library that is intact but does not load. It is
+            replaced too, unless another process has replaced it already.
 
     Raises:
         keras_slayer.ops.build.BuildError: it cannot be compiled here.
@@ -117,7 +117,7 @@ def build_into_cache(unusable: tuple | None = None) -> pathlib.Path:
 
 
 def identity(path: pathlib.Path) -> tuple | None:
-    """What changes when a file is replaced; None where there is none."""
+    """A value that changes when the file is replaced; None if there is no file."""
     try:
         status = path.stat()
     except OSError:

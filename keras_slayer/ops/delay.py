@@ -21,9 +21,9 @@ def delay(x, delay):
     after its last one (T - 1): y[T] is x[T - floor(delay)] for a delay of one step or
     more, and 0 for a shorter one.
 
-    SLAYER's own code takes y[t] - y[t-1], the slope half a step early. Under a squared
-    error of filtered spikes that favours long delays: where the filter is short, or
-    rises at once as an exponential does, delays that are too long grow still longer.
+    SLAYER's own code takes y[t] - y[t-1], which is the slope half a step earlier. With a
+    squared error of filtered spikes this favours long delays: if the filter is short or
+    rises at once, as an exponential does, delays that are too long grow even longer.
 
     Args:
         x: tensor (batch, time, ...).
@@ -67,7 +67,7 @@ def _native_delay(x, delay, reverse: bool):
 def _delay_grad(op, grad):
     (x, delays), reverse = op.inputs, op.get_attr("reverse")
     grad_x = _native_delay(grad, delays, not reverse)
-    # sum_t grad[t] y(x)[t] is linear in both: shifting one forward is shifting the other back.
+    # sum_t grad[t] y(x)[t] has the same value if grad is shifted back instead of x forward.
     source, upstream = (grad, x) if reverse else (x, grad)
     grad_delay = library.native().keras_slayer_delay_grad(x=source, delay=delays, grad=upstream)
     return grad_x, grad_delay
@@ -75,12 +75,12 @@ def _delay_grad(op, grad):
 
 @tf.RegisterGradient("KerasSlayer>DelayGrad")
 def _delay_grad_grad(op, grad):
-    """Of ddelay = -sum_t dy[t] slope[t], which is linear in x and in dy."""
+    """The gradient of ddelay = -sum_t dy[t] slope[t], which is linear in x and in dy."""
     x, delays, upstream = op.inputs
     factor = tf.cast(grad, x.dtype)
     grad_x = factor * _shifted_slope(_native_delay, upstream, delays, reverse=True)
     grad_upstream = -factor * _shifted_slope(_native_delay, x, delays, reverse=False)
-    # The slope of the slope: the delay's rule, applied to the slope.
+    # The second derivative: the gradient rule of the delay, applied to the slope.
     grad_delay = library.native().keras_slayer_delay_grad(
         x=_slope(x), delay=delays, grad=_with_ends(-factor * upstream)
     )
@@ -104,7 +104,7 @@ def _shifted_slope(shift, x, delays, reverse: bool):
 
 
 def reference_delay(x, delay):
-    """The same in plain TensorFlow, derivatives of any order included."""
+    """``delay`` in plain TensorFlow, with derivatives of any order."""
     tf.debugging.assert_all_finite(delay, "delay must be finite and not negative")
     tf.debugging.assert_non_negative(delay, "delay must be finite and not negative")
     return _reference_shift(x, delay, reverse=False)
@@ -136,7 +136,7 @@ def _reference_delay_grad(x, delay, upstream):
 def _gather_steps(x, delay, reverse: bool):
     """x[t - floor(delay)], or x[t + floor(delay)], and zero outside of the series."""
     shape, rank = tf.shape(x), x.shape.rank
-    # From one step past the end of the series on, every delay is the same delay.
+    # Longer delays have the same effect as one step more than the series has.
     steps = tf.cast(tf.minimum(tf.floor(delay), tf.cast(shape[1] + 1, delay.dtype)), tf.int32)
     time = tf.reshape(tf.range(shape[1]), [-1, *([1] * (rank - 2))])
     source = tf.broadcast_to(time + steps if reverse else time - steps, shape[1:])

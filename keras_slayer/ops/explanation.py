@@ -28,12 +28,13 @@ def explain(on: bool = True) -> None:
         keras_slayer: spiking_dense: matmul and neuron, input 2312, weights 2312x512: one pass
         over events where at most 17.4% of the input is nonzero, else dense, then neuron
 
-    Where the density of the input decides, a second line gives it the first time that each of
-    the two runs. A layer is slow where its op runs as ``reference`` (the native ops are not
-    there), or where input that should be sparse is not.
+    If the choice depends on the density of the input, a second line prints the density when each
+    of the two kernels first runs. A layer is slow if its op runs as ``reference`` (the native ops
+    are missing), or if its input is not as sparse as expected.
 
-    It acts on what is traced after the call: call it before ``compile`` or set
-    ``KERAS_SLAYER_EXPLAIN=1``. Measuring the density takes time: do not leave it on.
+    Only functions that are traced after the call are explained, so call it before ``compile`` or
+    set ``KERAS_SLAYER_EXPLAIN=1``. Switch it off afterwards, because measuring densities takes
+    time.
 
     Args:
         on: False to stop.
@@ -56,7 +57,7 @@ def wanted() -> bool:
 
 @contextlib.contextmanager
 def layer(name: str):
-    """Ops within the block are those of this layer."""
+    """Ops called within the block belong to this layer."""
     token = _layer.set(name)
     try:
         yield
@@ -65,7 +66,7 @@ def layer(name: str):
 
 
 def current_layer() -> str:
-    """The layer whose ops are called now; else the innermost name scope; else empty."""
+    """Name of the layer that is being called, else of the innermost name scope, else empty."""
     return _layer.get() or (tf.get_current_name_scope().split("/")[-1] if wanted() else "")
 
 
@@ -90,7 +91,7 @@ def _title(choice) -> str:
 
 
 def _subject(choice) -> str:
-    """Title and sizes, but for batch and time: no choice depends on them."""
+    """Title and sizes without batch and time, on which no choice depends."""
     spikes = choice.facts.spikes and choice.facts.spikes[2:]
     sizes = _sizes("input", spikes) + _sizes("weights", choice.facts.weights)
     return ", ".join([_title(choice), *sizes])
@@ -115,9 +116,9 @@ def tell_choice(choice, candidates) -> None:
 
 
 def tell_density(choice, rows, dense):
-    """``dense``; where choices are explained, an op in between prints the density of ``rows``.
+    """Returns ``dense``. If choices are explained, adds an op that prints the density of ``rows``.
 
-    The density is printed the first time that each of the two kernels runs.
+    It prints when each of the two kernels first runs.
     """
     if not wanted():
         return dense

@@ -1,8 +1,8 @@
 """Causal linear filters along time: any FIR kernel, and two recursive ones.
 
-All take ``x`` of shape (batch, time, ...), filter each series apart, and are
-differentiable any number of times: the gradient of a filter is the same filter
-run backwards in time (correlation instead of convolution).
+All take ``x`` of shape (batch, time, ...) and filter each series independently. They are
+differentiable any number of times: the gradient of a filter is the same filter run
+backwards in time (correlation instead of convolution).
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def _temporal_filter_grad(op, grad):
     x, kernel = op.inputs
     native, reverse = library.native(), op.get_attr("reverse")
     grad_x = native.keras_slayer_temporal_filter(x=grad, kernel=kernel, reverse=not reverse)
-    # The taps pair x[t - k] with dy[t]; backwards in time the two change places.
+    # Tap k multiplies x[t - k] and dy[t]. In reverse, x and dy change places.
     early, late = (grad, x) if reverse else (x, grad)
     grad_kernel = native.keras_slayer_temporal_filter_kernel_grad(x=early, grad=late, kernel=kernel)
     return grad_x, grad_kernel
@@ -115,7 +115,7 @@ def _recursive_filter_grad(op, grad):
 
 
 def _reference_temporal_filter(x, kernel):
-    """One tap after the other."""
+    """``temporal_filter`` in plain TensorFlow, adding one tap after the other."""
     wide, taps = reference.widen(x), reference.widen(kernel)
     steps = tf.shape(x)[1]
 

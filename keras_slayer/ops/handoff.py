@@ -1,25 +1,24 @@
-"""What layers tell each other beyond the float tensors that pass between them.
+"""How a layer reads smaller tensors than the float tensors that it is given.
 
 The contract:
 
 1.  A layer of this package returns its spikes as floats, and each gradient is a float tensor.
-    These are complete: whoever knows nothing of this module computes the right thing.
+    Code that does not know this module gets correct results from these tensors.
 
-2.  *Bytes.* The native op of a layer writes its spikes as bytes, and the floats are a ``Cast`` of
-    them. A synapse that is given such floats reads the bytes instead (``bytes_of``): a fourth of
-    the memory. What it reads has the same values, to the bit. Gradients go through the floats.
+2.  *Bytes.* The native op of a layer writes its spikes as bytes. The float spikes are a ``Cast``
+    of the bytes. A synapse that is given such floats reads the bytes instead (``bytes_of``), with
+    the same values and a fourth of the memory. Gradients go through the floats.
 
-3.  *The gradient before a pool.* The gradient of a pool's input says for each pixel what one
-    number per window says. A convolution under a pool is handed that large tensor, and takes the
-    small ones that it was made of instead: the gradient of the pool's spikes and the pool's
-    neurons (``before_pool``).
+3.  *The gradient before a pool.* The gradient of a pool's input has a value per pixel, but it is
+    computed from one value per window. A convolution whose spikes go to a pool alone reads the
+    smaller tensors instead: the gradient of the pool's spikes, and the membrane potential and
+    parameters of the pool's neurons (``before_pool``).
 
-Both are recognised in the graph, by the types of the ops that made a tensor: nothing is attached
-to tensors, and nothing has to be announced. An op between the two that changes a value (a sum of
-two gradients, a multiplication) is not looked through, so the floats are read. In a graph
-(``model.fit``, ``predict``, ``tf.function``) TensorFlow does not compute what nobody reads, so
-neither the floats nor the large gradient are ever in memory. In eager mode tensors do not know
-the ops that made them, and everything has been computed already: the floats are read.
+Both are recognised in the graph by the type of the op that made a tensor. No attribute is set on
+tensors. If an op in between changes the values (a sum of two gradients, a multiplication), the
+float tensor is read. In a graph (``model.fit``, ``predict``, ``tf.function``) TensorFlow computes
+only tensors that are read, so neither the floats nor the large gradient take memory. In eager mode
+a tensor does not know the op that made it, so the float tensor is read.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ _POOL_GRADIENT = "KerasSlayer>SumPool2DLayerInputGrad"
 
 
 def to_floats(spikes, membrane, dtype):
-    """The bytes ``spikes`` in ``dtype``; their gradient is handed to ``membrane`` as it is.
+    """The byte ``spikes`` as floats of ``dtype``. Their gradient goes to ``membrane`` unchanged.
 
-    The membrane potential stands for the spikes wherever gradients are concerned: it has
-    their shape, is a float, and no gradient of its own.
+    Bytes cannot have a gradient. The membrane potential carries it in their place: it is a float
+    tensor of the same shape that has no other gradient.
     """
 
     @tf.custom_gradient
@@ -50,9 +49,9 @@ def to_floats(spikes, membrane, dtype):
 
 
 def bytes_of(spikes):
-    """The bytes that ``spikes`` are a copy of, or else ``spikes``. No gradient goes through bytes.
+    """The bytes that ``spikes`` were cast from, or else ``spikes``. Bytes have no gradient.
 
-    Looks through casts between floats, all of which hold every byte, and through reshapes.
+    Follows casts between floats, all of which represent every byte exactly, and reshapes.
     """
     found = _find_bytes(spikes)
     return spikes if found is None else found
@@ -83,31 +82,31 @@ class Gradient:
     spikes: tf.Tensor
 
     def whole(self):
-        """Of every spike."""
+        """The gradient of every spike."""
         return self.spikes
 
     def conv2d_layer_grad(self, **arguments):
-        """The gradients of the convolution that made the spikes, by its native op."""
+        """The gradients of the convolution that made the spikes, computed by its native op."""
         return library.native().keras_slayer_conv2d_layer_grad(grad=self.spikes, **arguments)
 
 
 @dataclasses.dataclass(frozen=True)
 class GradientBeforePool:
-    """The gradient of spikes that a pool alone reads, as what the pool's gradient op was given.
+    """The gradient of spikes that go to a pool alone, as the arguments of the pool's gradient op.
 
     Attributes:
-        arguments: of that op, by name.
+        arguments: inputs and attributes of that op, by name.
     """
 
     arguments: dict
 
     def whole(self):
-        """The gradient of every spike, by an op of its own: where it is not called, in the branch
-        of a ``tf.cond`` that is not taken, nothing is computed."""
+        """The gradient of every spike. This adds an op to the graph, so that in a branch of a
+        ``tf.cond`` it is computed only if that branch is taken."""
         return library.native().keras_slayer_sum_pool2d_layer_input_grad(**self.arguments)
 
     def conv2d_layer_grad(self, **arguments):
-        """The gradients of the convolution that made the spikes, through the pool on the way."""
+        """The gradients of the convolution that made the spikes; the op also does the pool's."""
         pool = {name: x for name, x in self.arguments.items() if name not in ("grad", "input_size")}
         named = {f"pool_{name.removeprefix('pool_')}": x for name, x in pool.items()}
         return library.native().keras_slayer_conv2d_layer_pooled_grad(
@@ -116,7 +115,7 @@ class GradientBeforePool:
 
 
 def before_pool(gradient) -> Gradient | GradientBeforePool:
-    """The gradient of spikes in the smallest form that it is to be had in."""
+    """The gradient of spikes, in its smaller form if a pool computed it."""
     if not tf.is_symbolic_tensor(gradient) or gradient.op.type != _POOL_GRADIENT:
         return Gradient(gradient)
     op = gradient.op

@@ -1,10 +1,9 @@
-"""Finds, builds where needed, and loads the native op library, on first use.
+"""Finds, compiles if needed, and loads the native op library on first use.
 
-The library is tied to one TensorFlow. It is looked for beside this file (built
-by the install) and in the user's cache; where neither has a whole one for the
-TensorFlow in use, it is compiled into the cache, once, for the instruction set of
-this processor. Where that fails, the reference ops serve, with one warning that
-says why.
+A library belongs to one version of TensorFlow. It is looked for beside this file (where the
+install puts it) and in the user's cache. If neither has an intact one, it is compiled once into
+the cache, for the instruction set of this processor. If that fails, the reference ops are used,
+and one warning says why.
 
 Environment:
     KERAS_SLAYER_OPS: ``native`` or ``reference`` forces one; ``native`` turns
@@ -30,12 +29,12 @@ _path = None  # the file it is from
 
 
 def packaged_library() -> pathlib.Path:
-    """Where the install puts the library for this TensorFlow: it has all instruction sets."""
+    """Where the install puts the library for this TensorFlow, with all instruction sets."""
     return pathlib.Path(__file__).parent / build.library_name(tf.__version__)
 
 
 def find_library() -> pathlib.Path | None:
-    """The first library for this TensorFlow and these sources that is whole, if there is one."""
+    """The first intact library for this TensorFlow and these sources, or None."""
     for path in (packaged_library(), cache.cached_library()):
         if not record.fault(path):
             return path
@@ -43,14 +42,14 @@ def find_library() -> pathlib.Path | None:
 
 
 def damaged_libraries() -> dict[pathlib.Path, str]:
-    """Libraries that are there but are not used, and what is wrong with each."""
+    """Libraries that exist but cannot be used, and what is wrong with each."""
     paths = [path for path in (packaged_library(), cache.cached_library()) if path.exists()]
     faults = {path: record.fault(path) or record.read(path).get("failure") for path in paths}
     return {path: found for path, found in faults.items() if found}
 
 
 def _open(path: pathlib.Path):
-    """The ops of a library that is whole."""
+    """Loads an intact library and returns its ops."""
     try:
         return tf.load_op_library(str(path))
     except tf.errors.NotFoundError as error:
@@ -61,11 +60,11 @@ def _open(path: pathlib.Path):
 
 
 def _load_native(again: bool):
-    """The module of native ops and its file: the first that loads, or one compiled for it.
+    """The module of native ops and its file: the first that loads, else a newly compiled one.
 
-    A library that is whole but does not load (compiled against another TensorFlow of the same
-    version, say) is compiled again, once: if the new one does not load either, its record says
-    so, and later processes do not try again, but for ``again``.
+    A library that is intact but does not load (for example compiled against another build of the
+    same TensorFlow version) is compiled again once. If the new one does not load either, its
+    record says so, and later processes do not try again unless ``again`` is true.
     """
     unusable, cached = None, cache.cached_library()
     for path in (packaged_library(), cached):
@@ -89,7 +88,7 @@ def _load_native(again: bool):
 
 def _load():
     wish = cache.choice("KERAS_SLAYER_OPS", "native", "reference")
-    cache.instruction_set()  # a typing error is one for the reference, too
+    cache.instruction_set()  # a misspelt variable is an error with the reference ops, too
     if wish == "reference":
         return False, None
     try:
@@ -125,7 +124,7 @@ def backend() -> str:
 
 
 def load() -> str:
-    """Loads the native ops now; without it, the first layer or op that runs does.
+    """Loads the native ops now. Otherwise the first layer or op that runs loads them.
 
     A SavedModel (``model.export(folder)``) holds the native ops by name, and
     TensorFlow must know them before it reads the file. ``import keras_slayer`` does
@@ -138,28 +137,28 @@ def load() -> str:
         network = tf.saved_model.load(folder)
 
     Without ``load`` this fails with ``Op type not registered 'KerasSlayer>...'``.
-    A ``.keras`` file needs none: after ``import keras_slayer``,
+    A ``.keras`` file does not need this: after ``import keras_slayer``,
     ``keras.models.load_model`` makes the layers, and they load the ops.
 
-    Where there is no library for this TensorFlow yet, it is compiled (see
+    If there is no library for this TensorFlow yet, it is compiled (see
     ``python -m keras_slayer.ops``).
 
     Returns:
-        ``"native"``, or ``"reference"`` where the library cannot be had or
-        ``KERAS_SLAYER_OPS=reference`` forbids it. A SavedModel that was saved with
-        native ops cannot be loaded then.
+        ``"native"``; or ``"reference"`` if there is no usable library or
+        ``KERAS_SLAYER_OPS=reference`` is set. Then a SavedModel that was saved with
+        native ops cannot be loaded.
 
     Raises:
-        RuntimeError: no library although ``KERAS_SLAYER_OPS=native``; says why.
+        RuntimeError: ``KERAS_SLAYER_OPS=native`` is set but there is no usable library.
     """
     return backend()
 
 
 def load_or_compile() -> None:
-    """Loads the native ops whatever the environment asks; compiles anew what does not load.
+    """Loads the native ops whatever KERAS_SLAYER_OPS says, and recompiles a library if needed.
 
     Raises:
-        keras_slayer.ops.build.BuildError: there are none to be had; says why.
+        keras_slayer.ops.build.BuildError: they cannot be compiled or loaded.
     """
     global _loaded, _path
     with _lock:

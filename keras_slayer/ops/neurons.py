@@ -42,7 +42,7 @@ def fire(synaptic_input, neuron: Neuron):
 
 @tf.autograph.experimental.do_not_convert
 def response(synaptic_input, neuron: Neuron):
-    """Membrane potential of neurons that never fire: their linear filters, one after the other.
+    """Membrane potential of neurons that never fire: the input through their linear filters.
 
     Args:
         synaptic_input: tensor (batch, time, ...).
@@ -67,7 +67,7 @@ _FILTERS = {
 
 
 def native_options(neuron: Neuron) -> dict:
-    """Arguments of the native ops that say which neuron."""
+    """Arguments of the native ops that describe the neuron."""
     surrogate = neuron.surrogate_gradient.parameters(neuron.firing_threshold)
     parameters = {**neuron.parameters, **surrogate}
     return {
@@ -78,7 +78,7 @@ def native_options(neuron: Neuron) -> dict:
 
 
 def native_gradient_options(neuron: Neuron) -> dict:
-    """Those of the native ops that compute a gradient."""
+    """Arguments of the native ops that describe the neuron and its gradient."""
     return {**native_options(neuron), **neuron.surrogate_gradient.options}
 
 

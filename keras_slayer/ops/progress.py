@@ -1,4 +1,4 @@
-"""Says how far a compilation is."""
+"""Prints the progress of a compilation."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ PLAIN_INTERVAL = 5.0  # seconds between lines where they cannot be rewritten (a 
 
 
 class Progress:
-    """Progress on stderr: on a terminal one line that is rewritten, else one every few seconds.
+    """Prints progress on stderr: one line that is rewritten on a terminal, else one per 5 seconds.
 
-    Called with the number of parts done and of all parts, as often as one likes.
+    Call it as often as you like, with the number of files compiled and of all files.
     """
 
     def __init__(self):
@@ -20,7 +20,7 @@ class Progress:
         self._next = self._start + (0.0 if self._terminal else PLAIN_INTERVAL)
 
     def seconds(self) -> float:
-        """Since this object was made."""
+        """Seconds since this object was made."""
         return time.monotonic() - self._start
 
     def __call__(self, done: int, total: int) -> None:

@@ -10,10 +10,9 @@ from keras_slayer.ops import library, selection
 
 @tf.autograph.experimental.do_not_convert
 def quantize(weights, step: float, low: float, high: float):
-    """q = clip(step round(w / step), low, high), halves rounded to the even neighbour.
+    """q = clip(step round(w / step), low, high), with halves rounded to even.
 
-    The gradient passes as if nothing had been rounded, dw = dq, and is zero where the
-    clip acts.
+    The gradient is straight-through: dw = dq, and 0 where values are clipped.
 
     Args:
         weights: tensor of float32, float64, float16 or bfloat16.
@@ -34,7 +33,7 @@ def quantize(weights, step: float, low: float, high: float):
 
     @tf.custom_gradient
     def straight_through(weights):
-        # Persistent tapes look for the native ops' gradients; there are none.
+        # Persistent tapes would look up gradients of the native ops, which do not exist.
         fixed = tf.stop_gradient(weights)
 
         def gradient(grad):
@@ -46,7 +45,7 @@ def quantize(weights, step: float, low: float, high: float):
 
 
 def reference_quantize(weights, step: float, low: float, high: float):
-    """The same in plain TensorFlow."""
+    """``quantize`` in plain TensorFlow."""
 
     @tf.custom_gradient
     def straight_through(w):

@@ -1,9 +1,8 @@
-"""The record of a native library: tells a whole file from a damaged one.
+"""The record of a native library: tells an intact file from a damaged one.
 
-Beside each library lies ``<library>.json`` with its size and its SHA-256. A
-library that does not match is never opened: one cut short ends the interpreter
-(SIGBUS), which no exception handler sees. Imports nothing of the package, so that
-``setup.py`` can use it.
+Beside each library, ``<library>.json`` holds its size and its SHA-256. A library that does not
+match is never loaded, because a truncated one kills the interpreter (SIGBUS). This module imports
+nothing from the package, so that ``setup.py`` can use it.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ def path_of(library: pathlib.Path) -> pathlib.Path:
 
 
 def read(library: pathlib.Path) -> dict:
-    """The record of a library; empty where none can be read."""
+    """The record of a library; empty if it cannot be read."""
     try:
         record = json.loads(path_of(library).read_text())
     except (OSError, ValueError):
@@ -29,11 +28,11 @@ def read(library: pathlib.Path) -> dict:
 
 
 def write(library: pathlib.Path, failure: str = "") -> None:
-    """Records a library as it is now. The record appears whole or not at all.
+    """Records the present content of a library. The record is written atomically.
 
     Args:
         library: the file.
-        failure: why this library, though whole, does not load. It is then not
+        failure: why this library does not load although it is intact. It is then not
             compiled again at each start.
     """
     content = library.read_bytes()
@@ -46,7 +45,7 @@ def write(library: pathlib.Path, failure: str = "") -> None:
 
 
 def fault(library: pathlib.Path) -> str:
-    """What is wrong with a library file; empty where it is as it was built."""
+    """What is wrong with a library file; empty if it is intact."""
     record = read(library)
     if not {"size", "sha256"} <= record.keys():
         return f"{path_of(library).name} is missing or damaged"

@@ -1,11 +1,11 @@
-"""Which kernel runs: one ordered list per op, the first whose condition holds, reference last.
+"""Which kernel runs. Each op has an ordered list of candidates that ends in the reference.
 
-The ops ask here (``choose``) and run what they are told. Some conditions are known when an op is
-traced (sizes, ranks). That of an event-driven kernel is not: it runs where few of the input are
-nonzero, and else the next kernel of the list does; both are in the graph, and each step takes
-one of them. ``keras_slayer.ops.explain`` prints the choices.
+The ops call ``choose``, which returns the first candidate whose condition holds. Sizes and ranks
+are known when an op is traced. How many elements of the input are nonzero is not. So the graph
+contains the event-driven kernel and the next candidate, and each step runs one of the two,
+depending on the density of its input. ``keras_slayer.ops.explain`` prints the choices.
 
-A constant was set by the benchmark that its candidates name: to move it, run that again.
+Each candidate names the benchmark that set its constants. Run it again before changing one.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import tensorflow as tf
 
 from keras_slayer.ops import explanation, library
 
-MIN_UNITS = 64  # events are worth finding; for fewer, each product passes over its input itself
-FEW_UNITS = 32  # at most, for a weight gradient that passes over the input itself
+MIN_UNITS = 64  # fewest units for which finding events first is faster than FewUnitsMatmul
+FEW_UNITS = 32  # most units for which FewUnitsMatmulWeightsGrad is faster than the dense product
 
 
 def matmul_max_density(units: int | None) -> float:
@@ -29,8 +29,8 @@ def matmul_max_density(units: int | None) -> float:
 def conv2d_max_density(weights_shape) -> float:
     """Share of nonzero input above which the dense product is faster.
 
-    The events' product runs over the filters of a row of the kernel at once: the more of them,
-    the less an event costs.
+    The event-driven kernel adds the filters of all taps of a kernel row at once. The more there
+    are, the less time it takes per weight.
     """
     _, width, _, filters = weights_shape
     return 0.25 if width * filters >= 128 else 0.15
@@ -38,10 +38,10 @@ def conv2d_max_density(weights_shape) -> float:
 
 @dataclasses.dataclass(frozen=True)
 class Facts:
-    """What is known of an op when it is called or traced.
+    """What is known about an op when it is called or traced.
 
     Attributes:
-        spikes, weights: their static shapes; None where the rank is unknown, or there is none.
+        spikes, weights: static shapes; None if the rank is unknown or there is no such tensor.
     """
 
     spikes: tuple | None = None
@@ -65,12 +65,12 @@ class Candidate:
     """A kernel and when it may run.
 
     Attributes:
-        kernel: name, by which the op finds it.
+        kernel: its name, the key in the op's dictionary of kernels.
         needs: the condition in words.
         condition: whether it holds.
-        max_density: share of nonzero input up to which it runs, decided at run time; above, the
-            next candidate does. None: whatever the input is.
-        benchmark: what set the constants of the two: a file of ``benchmarks/``, and what it times.
+        max_density: the kernel runs if at most this share of the input is nonzero, otherwise the
+            next candidate does; decided at run time. None if the density does not matter.
+        benchmark: the benchmark that set the constants: a file of ``benchmarks/`` and its case.
     """
 
     kernel: str
@@ -113,7 +113,7 @@ _MATMUL = f"{_DENSITY}; {_UNITS}"
 
 
 def _one_pass(needs: str, condition, max_density, benchmark) -> tuple[Candidate, ...]:
-    """The candidates of a synapse with its neurons, for sparse input and for any other."""
+    """The candidates of a synapse with its neurons: for sparse input, for dense input, always."""
     return (
         Candidate("one pass over events", needs, condition, max_density, benchmark),
         Candidate("dense, then neuron", needs, condition),
@@ -121,7 +121,7 @@ def _one_pass(needs: str, condition, max_density, benchmark) -> tuple[Candidate,
     )
 
 
-# By op. "dense" is TensorFlow's own product.
+# The candidates of each op. "dense" is TensorFlow's own product.
 CANDIDATES = {
     "matmul and neuron": _one_pass(
         f"{_MANY_UNITS}, and input of the axes (batch, time, inputs)",
@@ -170,14 +170,14 @@ CANDIDATES = {
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What runs.
+    """The kernel that runs.
 
     Attributes:
-        op, facts: what was asked.
-        layer: the layer that asks, where it is known.
-        kernel: the candidate's name.
-        max_density: share of nonzero input up to which it runs; None: always.
-        otherwise: what runs above that.
+        op, facts: the op and what is known about it.
+        layer: name of the layer; may be empty.
+        kernel: name of the chosen candidate.
+        max_density: it runs if at most this share of the input is nonzero; None: always.
+        otherwise: name of the candidate that runs above ``max_density``.
     """
 
     op: str
@@ -192,11 +192,11 @@ class Choice:
         return self.kernel == REFERENCE.kernel
 
     def run(self, kernels: dict[str, Callable], dense=None):
-        """What the chosen kernel returns.
+        """Runs the chosen kernel and returns its result.
 
         Args:
-            kernels: a function without arguments for each name that can be chosen here.
-            dense: whether the input has more nonzeros than ``max_density``: a scalar tensor.
+            kernels: a function without arguments for each candidate, by name.
+            dense: scalar tensor: whether the density of the input is above ``max_density``.
         """
         if self.max_density is None:
             return kernels[self.kernel]()
@@ -212,8 +212,8 @@ def choose(op: str, spikes=None, weights=None, layer: str | None = None) -> Choi
 
     Args:
         op: key of ``CANDIDATES``.
-        spikes, weights: static shapes; None where there are none.
-        layer: the layer that asks; None for the one that is called now.
+        spikes, weights: static shapes; None if there is no such tensor.
+        layer: name of the layer; None for the layer that is being called.
     """
     facts = Facts(_sizes(spikes), _sizes(weights))
     first, *others = (c for c in CANDIDATES[op] if c.condition(facts))

@@ -21,8 +21,8 @@ def srm_fir(response, refractory_kernel, *, threshold: float = 10.0, surrogate=N
         refractory_kernel: nu, vector in membrane units; nu[0] must be 0.
         threshold: positive.
         surrogate: a ``Surrogate``, or the name of its shape.
-        **options: ``surrogate_tau``, ``surrogate_scale``, ``gradient``: the rest of it, where
-            ``surrogate`` is a name or not given.
+        **options: ``surrogate_tau``, ``surrogate_scale``, ``gradient``; only if ``surrogate`` is
+            a name or not given.
 
     Returns:
         (spikes, membrane) like ``response``.
@@ -70,14 +70,14 @@ def _reference(response, refractory, threshold: float, surrogate: Surrogate):
     wide = reference.widen(response)
     nu = tf.cast(refractory, wide.dtype)
     tf.debugging.assert_equal(nu[0], tf.zeros([], nu.dtype), "refractory[0] must be 0")
-    # What earlier spikes will add to the coming steps, nearest first.
+    # `coming` holds what earlier spikes add to the next steps, the nearest step first.
     ahead = tf.reshape(nu[1:], [-1, *([1] * (wide.shape.rank - 1))])
     series = tf.transpose(wide, [1, 0, *range(2, wide.shape.rank)])
     zero = tf.zeros_like(series[0])
     coming = tf.zeros_like(ahead) * zero
 
     def body(carry, psp):
-        # A zero row enters at the far end, so that there is one where nu has one tap.
+        # Appends a row of zeros, so that coming[0] exists even if nu has a single tap.
         coming = tf.concat([carry[0], zero[tf.newaxis]], axis=0)
         u = psp + coming[0]
         spikes = reference.spike(u, threshold, surrogate)

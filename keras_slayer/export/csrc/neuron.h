@@ -1,6 +1,6 @@
-// One step of Loihi's CUBA neurons in the chip's integers.
+// One step of Loihi's CUBA neurons in the integers of the chip. simulator.cc calls it.
 //
-// u = rsz(u * (4096 - current_decay), 12) + (z << 6)     one wrap at 24 bits
+// u = rsz(u * (4096 - current_decay), 12) + (z << 6)     wrapped once to 24 bits
 // v = rsz(v * (4096 - voltage_decay), 12) + u + (bias << 6)     clipped
 // spike where v > threshold << 6, and v = 0 there;
 // rsz(x, 12) is x / 4096 rounded toward zero.
@@ -19,10 +19,9 @@ struct NeuronParameters {
   int32_t current_decay, voltage_decay, threshold;  // threshold already shifted by kStateShift
 };
 
-// x * kept / 4096 toward zero. In 32 bits by way of double: x has at most 31
-// bits and kept 13, so the product is exact. So is the division by a power of
-// two, and the conversion back truncates. Unlike a 64-bit integer product this
-// vectorises on every x86-64.
+// x * kept / 4096, rounded toward zero. The 32-bit version computes in double: x has at most 31
+// bits and kept 13, so product and division are exact, and the conversion back truncates. Unlike a
+// 64-bit integer product, this vectorises on every x86-64.
 inline int32_t decay(int32_t x, int32_t kept) {
   return static_cast<int32_t>(static_cast<double>(x) * (kept / static_cast<double>(kDecayUnity)));
 }
@@ -32,11 +31,12 @@ constexpr int64_t kMaxSumIn32Bits = 1 << 18;
 constexpr int64_t kMaxSum = 1 << 25;
 constexpr int64_t kMaxSteps = 1 << 20;
 
-// Advances `count` neurons by one step and returns whether any of them passed
-// the threshold. The caller resets those: they are few.
-// State is int32_t where |z| <= kMaxSumIn32Bits: one wrap then always brings u
-// back into 24 bits. Larger sums, which the chip itself cannot hold, need
-// int64_t: u may grow by kMaxSum << 6 a step, and u * 4096 fits for kMaxSteps.
+// Advances `count` neurons by one step and returns whether any exceeds the threshold. The caller
+// resets these few.
+//
+// State is int32_t if |z| <= kMaxSumIn32Bits: one wrap then always brings u back into 24 bits.
+// Larger sums, which the chip itself cannot hold, need int64_t: u may grow by kMaxSum << 6 per
+// step, and u * 4096 still fits after kMaxSteps.
 template <class State>
 inline bool advance(const NeuronParameters& p, const int32_t* __restrict z,
                     const int32_t* __restrict bias, State* __restrict u, State* __restrict v,

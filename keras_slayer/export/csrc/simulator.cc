@@ -1,9 +1,9 @@
-// keras_slayer.export._simulator: feed-forward networks of Loihi's CUBA
-// neurons, event-driven, bit for bit (LOIHI arithmetic in neuron.h).
+// The extension keras_slayer.export._simulator, which LoihiSimulator calls: an event-driven
+// simulator of feed-forward networks of Loihi's CUBA neurons, equal to the chip to the bit
+// (arithmetic in neuron.h). Spikes are [batch, time, inputs].
 //
-// A sample runs layer by layer over all its steps: the weights of one layer
-// stay in the cache and only the spikes pass on. Samples are spread over
-// threads; each writes its own part of the results, so these do not depend on
+// A sample runs layer by layer, each over all steps, so that the weights of a layer stay in the
+// cache. Threads take whole samples and write separate results, so the results do not depend on
 // the number of threads.
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -36,7 +36,7 @@ struct Raster {
   std::vector<int32_t> index;
 };
 
-// Where one layer of one sample writes what was asked for; null where it was not.
+// Where to write the series [steps, neurons] of one layer and sample; null if not asked for.
 struct Probes {
   uint8_t* spikes = nullptr;
   int64_t* current = nullptr;
@@ -50,6 +50,7 @@ struct Layer {
   int64_t largest_sum;
 };
 
+// Runs one layer over all steps of a sample. Returns the number of synaptic operations.
 template <class State>
 int64_t simulate(const Layer& layer, const Raster& in, Raster& out, const Probes& probes) {
   const int64_t steps = static_cast<int64_t>(in.start.size()) - 1;
@@ -60,7 +61,7 @@ int64_t simulate(const Layer& layer, const Raster& in, Raster& out, const Probes
   out.start.assign(1, 0);
   out.index.clear();
   for (int64_t t = 0; t < steps; ++t) {
-    if (t > 0) {  // the hop: spikes of the step before arrive now
+    if (t > 0) {  // spikes take one step from layer to layer
       for (int64_t e = in.start[t - 1]; e < in.start[t]; ++e) {
         operations += layer.synapses->deliver(in.index[e], t, sums);
       }
@@ -97,7 +98,7 @@ Raster find_events(const uint8_t* spikes, int64_t steps, int64_t count) {
   return raster;
 }
 
-// Runs work(0) .. work(count - 1) on `threads` threads; the first exception wins.
+// Runs work(0) .. work(count - 1) on `threads` threads. Rethrows the first exception.
 template <class Work>
 void parallel_for(int64_t count, int64_t threads, const Work& work) {
   std::atomic<int64_t> next{0};
@@ -117,7 +118,7 @@ void parallel_for(int64_t count, int64_t threads, const Work& work) {
     try {
       pool.emplace_back(loop);
     } catch (const std::system_error&) {
-      break;  // the system has no more threads: fewer do the same work
+      break;  // no more threads available: the others do the work
     }
   }
   loop();
@@ -169,7 +170,7 @@ class Network {
     for (int64_t l = 0; l < depth; ++l) {
       const std::vector<int64_t> shape = {batch, steps, layers_[l].synapses->outputs};
       const std::vector<int64_t> empty = {0, 0, 0};
-      // The last layer's spikes are the result, asked for or not.
+      // The spikes of the last layer are always kept: they are the result.
       rasters.emplace_back(keep_spikes || l + 1 == depth ? shape : empty);
       std::fill_n(rasters.back().mutable_data(), rasters.back().size(), uint8_t(0));
       currents.emplace_back(keep_current ? shape : empty);

@@ -1,5 +1,5 @@
-// Event-driven synapses: what one input spike adds to the sums of a layer.
-// Images are (height, width, channels), channels last, flattened in C order.
+// Event-driven synapses of the simulator: each input spike adds integer weights to the sums of a
+// layer. Images are (height, width, channels), flattened in C order.
 #ifndef KERAS_SLAYER_EXPORT_SYNAPSES_H_
 #define KERAS_SLAYER_EXPORT_SYNAPSES_H_
 
@@ -10,7 +10,7 @@
 
 namespace keras_slayer {
 
-// Synaptic sums of this step and of later ones: row (t % rows) is that of step t.
+// The synaptic sums of this step and of later ones, a ring buffer: step t has row (t % rows).
 class PendingSums {
  public:
   PendingSums(int64_t rows, int64_t outputs)
@@ -27,10 +27,10 @@ class Synapses {
  public:
   Synapses(int64_t inputs, int64_t outputs) : inputs(inputs), outputs(outputs) {}
   virtual ~Synapses() = default;
-  // Adds the weights that a spike of `input` sends off, arriving at `step` or
-  // later; returns how many synapses with a weight other than 0 it met.
+  // Adds the weights of a spike of `input` to the sums of `step`, or later with delays. Returns
+  // the number of nonzero weights.
   virtual int64_t deliver(int64_t input, int64_t step, PendingSums& sums) const = 0;
-  // Largest sum of one sign that one step can bring to one neuron.
+  // The largest sum of weights of one sign that a neuron can get in one step.
   virtual int64_t largest_sum() const = 0;
   virtual int64_t delay_rows() const { return 1; }
 
@@ -41,7 +41,7 @@ inline int64_t larger_sum(int64_t positive, int64_t negative) {
   return std::max(positive, negative);
 }
 
-// weight is (inputs, outputs); delay likewise, or empty.
+// weight is (inputs, outputs); delay has the same shape, or is empty.
 class DenseSynapses : public Synapses {
  public:
   DenseSynapses(int64_t inputs, int64_t outputs, std::vector<int16_t> weight,
@@ -163,7 +163,7 @@ class ConvSynapses : public Synapses {
     return met;
   }
 
-  // An upper bound: the border, where some taps meet no input, is not subtracted.
+  // An upper bound, because neurons at the border have fewer taps.
   int64_t largest_sum() const override {
     std::vector<int64_t> positive(geometry_.filters), negative(geometry_.filters);
     for (size_t i = 0; i < weight_.size(); ++i) {
@@ -179,7 +179,7 @@ class ConvSynapses : public Synapses {
 
  private:
   struct Meeting {
-    int64_t tap, out;  // input position meets kernel tap for output position
+    int64_t tap, out;  // an input position adds to output position `out` through kernel tap `tap`
   };
 
   std::vector<std::vector<Meeting>> meetings(int64_t size, int64_t kernel, int64_t out_size,

@@ -1,4 +1,4 @@
-"""2-D convolution of spike frames: costs what the spikes cost."""
+"""2-D convolution of spike frames. The fewer spikes, the less time it takes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
 @tf.autograph.experimental.do_not_convert
 def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dilations=(1, 1)):
-    """Each frame of ``spikes`` convolved with ``weights`` (cross-correlation, as in Keras).
+    """Convolves each frame of ``spikes`` with ``weights`` (cross-correlation, as in Keras).
 
-    Sparse frames are scattered spike by spike, forward and for the weight
-    gradient; dense ones go through ``tf.nn.conv2d``. See ``spike_matmul``.
+    For sparse frames, each spike adds its weights to the output, and likewise for the gradient of
+    the weights. Dense frames use ``tf.nn.conv2d``. See ``spike_matmul``.
 
     Args:
         spikes: tensor (batch, time, height, width, channels); the last three
@@ -76,7 +76,7 @@ class _Conv2D(SynapticInput):
         return reference_conv2d(self.geometry, self._frames(self.spikes), self.weights)
 
     def _frames(self, spikes):
-        """Those of all steps of all samples, one after the other."""
+        """The frames (batch * time, height, width, channels)."""
         return tf.reshape(spikes, [-1, *self.geometry.input_size])
 
     def _events(self, choice, frames):
@@ -91,7 +91,7 @@ class _Conv2D(SynapticInput):
         @tf.custom_gradient
         def convolve(spikes, weights):
             frames = self._frames(tf.stop_gradient(data))
-            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            # Persistent tapes would look up gradients of native ops in a tf.cond, which have none.
             kernel = tf.stop_gradient(weights)
             events, dense = self._events(choice, frames)
             products = {
@@ -131,7 +131,7 @@ class _Conv2D(SynapticInput):
 
         @tf.custom_gradient
         def layer(spikes, weights, *bias):
-            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            # Persistent tapes would look up gradients of native ops in a tf.cond, which have none.
             kernel, *offset = map(tf.stop_gradient, (weights, *bias))
             events, dense = self._events(choice, frames)
 
@@ -165,7 +165,7 @@ class _Conv2D(SynapticInput):
         return layer(self.spikes, self.weights, *([] if self.bias is None else [self.bias]))
 
     def _layer_gradients(self, spikes, weights, bias, neuron, data, found, membrane, grad_fired):
-        """Gradients of spikes (None of bytes), weights and bias from that of the fired spikes."""
+        """Gradients of spikes (None for bytes), weights and bias from that of the fired spikes."""
         (events, dense), geometry = found, self.geometry
         frames = self._frames(data)
         given = handoff.before_pool(grad_fired)
@@ -175,7 +175,10 @@ class _Conv2D(SynapticInput):
             return tf.reshape(dz, [-1, *geometry.output_size])
 
         def native_gradients(events):
-            """Of the input and, over the events, of the weights; one not read is not computed."""
+            """Gradients of input and weights, in one op that computes only those that are read.
+
+            Without events it computes that of the input alone.
+            """
             return given.conv2d_layer_grad(
                 **events,
                 membrane=membrane,
@@ -202,7 +205,7 @@ class _Conv2D(SynapticInput):
             }
             grad_weights = choice.run(gradients, dense)
         else:
-            # Over events, both in one pass.
+            # With events, one op computes both gradients.
             gradients = {
                 "events": both,
                 "dense": lambda: (input_grad(), dense_weights()),
@@ -215,13 +218,13 @@ class _Conv2D(SynapticInput):
 
 
 def reference_conv2d(geometry: ConvGeometry, frames, weights):
-    """The dense convolution of frames (n, height, width, channels), by TensorFlow.
+    """The dense convolution of frames (n, height, width, channels), in plain TensorFlow.
 
-    Group by group: TensorFlow's CPU convolutions have no gradient for groups.
+    One convolution per group, because TensorFlow's CPU convolutions have no gradient for groups.
     """
     frames, strides = tf.cast(frames, weights.dtype), geometry.window.strides
     if weights.shape[2] == 1 and strides[0] != strides[1]:
-        # oneDNN (TensorFlow 2.21) gets one channel and output columns of one pixel wrong here.
+        # oneDNN (TensorFlow 2.21) is wrong for one channel and output columns of one pixel.
         frames, weights = (
             _with_silent_channels(frames),
             tf.pad(weights, [[0, 0]] * 2 + [[0, 1], [0, 0]]),
@@ -234,7 +237,7 @@ def reference_conv2d(geometry: ConvGeometry, frames, weights):
 
 
 def dense_input_grad(geometry: ConvGeometry, frames, weights, grad):
-    """Gradient of the frames from that of the convolution."""
+    """Gradient of the frames from that of the output."""
     parts = [
         tf.nn.conv2d_transpose(d, w, tf.shape(x), geometry.window.strides, _padding(geometry))
         for x, w, d in _by_group(geometry, frames, _dilated(geometry, weights), grad)
@@ -245,7 +248,7 @@ def dense_input_grad(geometry: ConvGeometry, frames, weights, grad):
 
 
 def dense_weights_grad(geometry: ConvGeometry, frames, weights, grad):
-    """Gradient of the weights from that of the convolution."""
+    """Gradient of the weights from that of the output."""
     frames, (vertical, horizontal) = tf.cast(frames, grad.dtype), geometry.window.dilations
     parts = [
         tf.raw_ops.Conv2DBackpropFilter(
@@ -269,7 +272,7 @@ def _by_group(geometry: ConvGeometry, *tensors):
 
 
 def _dilated(geometry: ConvGeometry, weights):
-    """The kernel with zeros between its taps: TensorFlow's CPU gradients know no dilation."""
+    """The kernel with zeros between its taps: TensorFlow's CPU gradients have no dilation."""
     vertical, horizontal = geometry.window.dilations
     height, width, channels, filters = weights.shape
     apart = tf.reshape(weights, [height, 1, width, 1, channels, filters])
@@ -280,7 +283,7 @@ def _dilated(geometry: ConvGeometry, weights):
 
 
 def _with_silent_channels(frames):
-    """A channel of zeros after each one."""
+    """The frames with a channel of zeros after each channel."""
     shape = tf.shape(frames)
     pairs = tf.stack([frames, tf.zeros_like(frames)], axis=4)
     doubled = tf.reshape(pairs, tf.concat([shape[:3], [2 * frames.shape[3]]], axis=0))

@@ -1,4 +1,4 @@
-"""Nonzeros of spike tensors, found once and used by forward and backward products."""
+"""Finds the events (nonzeros) of spike tensors once, for forward and backward products."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from keras_slayer.ops import explanation, library, selection
 
 
 def find_events(rows, dtype, max_density: float):
-    """Events of a matrix, as arguments of the native ops, and whether to use the dense product.
+    """The events of a matrix, as arguments of the native ops, and whether it is too dense.
 
     Args:
         rows: the matrix, of ``dtype`` or bytes.
         dtype: of the events' values.
-        max_density: share of nonzeros up to which there are events.
+        max_density: largest share of nonzero elements.
 
     Returns:
-        ({"offsets", "index", "value"}, dense): where more than ``max_density`` of
-        ``rows`` is nonzero, ``dense`` is true and there are no events.
+        ({"offsets", "index", "value"}, dense). If more than ``max_density`` of ``rows`` is
+        nonzero, ``dense`` is true and the events are empty.
     """
     native = library.native()
     offsets, index, value, dense = native.keras_slayer_find_events(
@@ -25,6 +25,6 @@ def find_events(rows, dtype, max_density: float):
 
 
 def events_for(choice: selection.Choice, rows, dtype):
-    """``find_events``, up to the density that was chosen."""
+    """``find_events`` with the largest density of ``choice``."""
     events, dense = find_events(rows, dtype, choice.max_density)
     return events, explanation.tell_density(choice, rows, dense)

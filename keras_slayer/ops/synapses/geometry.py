@@ -17,7 +17,7 @@ class Window2D:
         size: pixels, or taps of a kernel.
         strides: pixels from one position to the next.
         padding: ``"valid"`` (only positions within the image) or ``"same"`` (zeros around the
-            image, so that there is a position for each stride of it).
+            image, so that there are ceil(size / stride) positions).
         dilations: pixels from one tap to the next.
     """
 
@@ -104,7 +104,7 @@ class ConvGeometry:
         Raises:
             ValueError: ranks, sizes, dtypes or options that do not fit.
         """
-        # Options first: they are wrong whatever the tensors are.
+        # Options first, because their errors do not depend on the tensors.
         window = Window2D.of((1, 1), strides, padding, dilations)
         _check_tensors(spikes, weights)
         window = dataclasses.replace(window, size=tuple(weights.shape[:2]))

@@ -1,4 +1,4 @@
-"""Matrix product with a spike tensor: costs what the spikes cost."""
+"""Matrix product with a spike tensor. The fewer spikes, the less time it takes."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 def spike_matmul(spikes, weights):
     """z = spikes @ weights over the last axis, adding only the rows that spikes select.
 
-    For 64 units and more, where few of ``spikes`` are nonzero (17 % for 512 units, 6 %
-    for 64), the nonzeros are found once, and the forward product and the weight gradient
-    run over them; else both are dense products. For fewer units, the products find the
-    nonzeros themselves. Values other than 0 and 1 multiply. The input gradient is the
-    dense product dz @ weights^T, computed only where something asks for it. Results
-    equal the dense product's to rounding. They do not depend on the number of threads but
-    for TensorFlow's own products, which on some processors do: those of dense input for 64
-    units and more, and the weight gradient for 33 to 63.
+    With 64 units or more and few nonzero ``spikes`` (up to 17 % for 512 units, 6 % for 64), the
+    nonzeros are found once and used by the product and by the gradient of the weights. With more
+    nonzeros, both are dense products. With fewer units, each product finds the nonzeros itself.
+    Values other than 0 and 1 are multiplied. The gradient of the input is the dense product
+    dz @ weights^T, computed only if it is needed.
+
+    Results equal the dense product up to rounding. They do not depend on the number of threads,
+    except where TensorFlow computes the product: for dense input with 64 units or more, and for
+    the gradient of the weights with 33 to 63 units.
 
     Args:
         spikes: tensor (batch, time, ..., inputs) of the dtype of ``weights``, or of
@@ -55,7 +56,7 @@ def matmul_synapse(spikes, weights) -> SynapticInput:
 
 
 def reference_matmul(rows, weights):
-    """The dense product, by TensorFlow."""
+    """The dense product, in plain TensorFlow."""
     return tf.linalg.matmul(tf.cast(rows, weights.dtype), weights)
 
 
@@ -80,7 +81,7 @@ class _Matmul(SynapticInput):
         return out
 
     def _rows(self, spikes):
-        """One row for each step."""
+        """The spikes (batch * time * ..., inputs): one row per step."""
         return tf.reshape(spikes, [-1, self.weights.shape[0] or tf.shape(self.weights)[0]])
 
     def _dense(self):
@@ -98,7 +99,7 @@ class _Matmul(SynapticInput):
     def _from_events(self, choice, data):
         @tf.custom_gradient
         def multiply(spikes, weights):
-            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            # Persistent tapes would look up gradients of native ops in a tf.cond, which have none.
             rows, kernel = self._rows(tf.stop_gradient(data)), tf.stop_gradient(weights)
             events, dense = events_for(choice, rows, kernel.dtype)
             products = {
@@ -121,7 +122,7 @@ class _Matmul(SynapticInput):
 
         @tf.custom_gradient
         def layer(spikes, weights, *bias):
-            # Persistent tapes look for gradients in the branches of a tf.cond; there are none.
+            # Persistent tapes would look up gradients of native ops in a tf.cond, which have none.
             kernel, *offset = map(tf.stop_gradient, (weights, *bias))
             events, dense = events_for(choice, rows, kernel.dtype)
 
@@ -159,8 +160,8 @@ class _Matmul(SynapticInput):
         Args:
             spikes, weights: as ``tf.custom_gradient`` passes them.
             data: the values of ``spikes`` that were multiplied.
-            grad: a row for each step.
-            events, dense: what ``events_for`` found, where it was asked.
+            grad: gradient of the product, one row per step.
+            events, dense: the result of ``events_for``, if the forward pass called it.
         """
         return self._spikes_grad(spikes, weights, data, grad), self._weights_grad(
             weights, data, grad, events, dense

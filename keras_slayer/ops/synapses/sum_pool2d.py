@@ -23,11 +23,10 @@ def sum_pool2d(
         spikes: tensor (batch, time, height, width, channels) of floats or, without a
             gradient, of uint8 or bool. The channels must be known and, for ``"same"``,
             height and width.
-        pool_size, strides: pairs (vertical, horizontal); strides are ``pool_size`` where
-            they are not given.
+        pool_size, strides: pairs (vertical, horizontal); strides default to ``pool_size``.
         padding: ``"valid"`` (a remainder at the edge is dropped) or ``"same"``.
         weight: factor of every input.
-        dtype: of the sums, where the spikes are bytes.
+        dtype: of the sums, if the spikes are bytes.
 
     Returns:
         Tensor (batch, time, new height, new width, channels).
@@ -121,7 +120,7 @@ def reference_sum_pool2d(window: Window2D, spikes):
     shape = tf.shape(spikes)
     frames = tf.reshape(spikes, tf.concat([[-1], shape[2:]], axis=0))
     frames.set_shape([None, *spikes.shape[2:]])
-    # An average would not count the padding; the sum does, as zeros.
+    # Pads first and pools "VALID": avg_pool2d would leave its own padding out of the average.
     around = window.padding_around(spikes.shape[2:4])
     frames = tf.pad(frames, [[0, 0], *around, [0, 0]])
     height, width = window.size

@@ -1,7 +1,8 @@
-"""The weighted sum of spikes that neurons are given, and the one place that decides how to get it.
+"""Synaptic input: the weighted sum of spikes, and the one place that decides about fusion.
 
-A layer writes ``z = synapse(spikes, kernel) + bias`` and hands ``z`` to its neurons. ``z`` is not
-computed yet, so that ``fire`` can let one op do it all, and the sums never be in memory.
+A layer writes ``z = synapse(spikes, kernel) + bias`` and passes ``z`` to ``fire``. ``z`` is not
+computed yet. So ``fire`` can run one fused op for synapse and neuron, which never writes the sums
+to memory.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ from keras_slayer.ops import explanation, handoff, neurons, selection
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class SynapticInput(abc.ABC):
-    """What a synapse makes of spikes: computed by ``value``, or by ``fire`` with the neurons.
+    """The output of a synapse, not computed yet: ``value`` or ``fire`` computes it.
 
     Attributes:
-        op: name in the lists of ``selection``.
+        op: key of ``selection.CANDIDATES``.
         spikes: checked tensor (batch, time, ...); may be bytes.
-        weights: checked tensor; None where a synapse has none.
-        bias: one number for each unit, or None.
-        layer: the layer whose synapse it is, where that is known.
+        weights: checked tensor; None if the synapse has no weights.
+        bias: one number per unit, or None.
+        layer: name of the layer; may be empty.
     """
 
     op: str
@@ -34,7 +35,7 @@ class SynapticInput(abc.ABC):
     layer: str = dataclasses.field(default_factory=explanation.current_layer)
 
     def __add__(self, bias) -> SynapticInput:
-        """With ``bias`` added to each unit; None adds nothing."""
+        """The same with a bias per unit; None adds nothing."""
         if bias is None:
             return self
         if self.bias is not None:
@@ -56,7 +57,7 @@ class SynapticInput(abc.ABC):
 
     @abc.abstractmethod
     def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
-        """(spikes as bytes, membrane) of neurons, with their gradients, as ``choice`` has it."""
+        """(spikes as bytes, membrane) by the fused kernel of ``choice``, differentiable."""
 
     def value(self):
         """The sums, as a tensor."""
@@ -76,14 +77,15 @@ def value_of(z):
 
 @tf.autograph.experimental.do_not_convert
 def fire(z, neuron: Neuron):
-    """(spikes, membrane) of neurons with the synaptic input ``z``; no gradient through the second.
+    """(spikes, membrane) of neurons with the synaptic input ``z``, computed by a fused op if any.
 
-    As the synapse and the neuron in turn: to the bit where the input is sparse, but for the
-    16-bit types, in which the sums between them are not rounded; the sums are not kept in memory.
+    For sparse input the result is equal to the bit to that of synapse and neuron one after the
+    other. Only the 16-bit types differ, because the fused op does not round the sums. The membrane
+    potential has no gradient.
 
     Args:
         z: ``SynapticInput``, or a tensor (batch, time, ...).
-        neuron: theirs.
+        neuron: the neuron model.
     """
     if not isinstance(z, SynapticInput) or neuron.kernels is not None:
         return neurons.fire(value_of(z), neuron)

@@ -1,7 +1,8 @@
-// What the CPU kernel files share. Each is compiled once per instruction set
-// with KS_ISA naming it; everything that is not always inlined lives in the
-// namespace of that name, so that the linker cannot mix instruction sets (for
-// the same reason no template of the standard library is used in them).
+// Helpers of the CPU kernels (*_cpu.cc): loops over time, rows of memory, vector loops.
+//
+// Every kernel file is compiled once per instruction set, with KS_ISA as its name. Functions that
+// are not always inlined live in the namespace KS_ISA. Otherwise the linker could pick one
+// instruction set's copy for another. For the same reason kernels use no standard templates.
 #ifndef KERAS_SLAYER_BASE_CPU_H_
 #define KERAS_SLAYER_BASE_CPU_H_
 
@@ -14,8 +15,9 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// Calls body(offset of the block's first element at step t, neurons in the
-// block) for each step of one work item, in time order or backwards.
+// Steps through one work item: a block of up to kBlock neurons of one sample. Calls
+// body(offset, count) for each step, in time order or in reverse: the offset in
+// [batch, steps, inner] of the block's first neuron, and the number of neurons.
 template <class Body>
 KS_HD void for_each_step(const Shape& shape, int64_t item, bool reverse, Body body) {
   const int64_t blocks = block_count(shape.inner, kBlock);
@@ -32,7 +34,7 @@ KS_HD void clear(A* array, int64_t size) {
   for (int64_t i = 0; i < size; ++i) array[i] = A(0);
 }
 
-// A few arrays of one length, each on cache lines of its own. Not copied.
+// A matrix [rows, length] whose rows start on cache lines of their own. It cannot be copied.
 template <class A>
 class Rows {
  public:
@@ -58,6 +60,7 @@ class Rows {
   void* memory_;
 };
 
+// std::unique_ptr without the standard library.
 template <class Object>
 class Owned {
  public:
@@ -72,16 +75,16 @@ class Owned {
   Object* object_;
 };
 
-// Asks for the row [from, from + count) ahead of its use. Rows of a block are far
-// apart, so the processor does not see them coming.
+// Prefetches the row [from, from + count). The rows of a block lie too far apart in memory for
+// the processor's own prefetcher.
 template <class T>
 KS_HD void prefetch_row(const T* from, int64_t count) {
   constexpr int64_t kLine = 64 / int64_t(sizeof(T));
   for (int64_t j = 0; j < count; j += kLine) __builtin_prefetch(from + j);
 }
 
-// Writes a row past the caches: an output larger than them would only push out
-// what is still needed, after a useless read of the memory it replaces.
+// Writes a row with stores that bypass the caches. An output larger than the caches would evict
+// data that is still needed, and each line would be read before it is overwritten.
 template <class T>
 KS_HD void stream_row(const T* from, int64_t count, T* to) {
 #if defined(__x86_64__)
@@ -112,14 +115,15 @@ KS_HD void stream_row(const T* from, int64_t count, T* to) {
 #endif
 }
 
-// After the last streamed row, before another thread may read.
+// Call after the last streamed row: other threads may read the rows only after this fence.
 KS_HD void end_stream() {
 #if defined(__x86_64__)
   _mm_sfence();
 #endif
 }
 
-// A row of results on its way to memory: where its values go first, and `done`.
+// Writes rows of an output, streamed or not. Compute a row into start(target), then call
+// done(target, count). With streaming, start is a buffer that done copies to memory.
 template <class T>
 class RowWriter {
  public:
@@ -133,7 +137,7 @@ class RowWriter {
   void done(T* target, int64_t count) const {
     if (stream_) stream_row(row_.row(0), count, target);
   }
-  // The same for values that lie in a row already.
+  // Writes values that are already in a row.
   void copy(const T* row, int64_t count, T* target) const {
     stream_ ? stream_row(row, count, target)
             : (void)__builtin_memcpy(target, row, size_t(count) * sizeof(T));
@@ -144,7 +148,7 @@ class RowWriter {
   Rows<T> row_;
 };
 
-// Calls fn(T()) with the storage type that dtype names, which is not kByte.
+// Calls fn(T()) with the storage type of dtype. dtype must not be kByte.
 template <class Fn>
 KS_HD void with_type(Dtype dtype, Fn fn) {
   switch (dtype) {
@@ -159,8 +163,8 @@ KS_HD void with_type(Dtype dtype, Fn fn) {
   }
 }
 
-// Calls fn(T(), S()): the storage type of a layer and that of its input spikes,
-// which is the same or bytes.
+// Calls fn(T(), S()) with the storage type T of a layer and the type S of its input spikes: T or
+// uint8_t.
 template <class Fn>
 KS_HD void with_types(Dtype dtype, Dtype spikes, Fn fn) {
   with_type(dtype, [&](auto type) {
@@ -168,10 +172,10 @@ KS_HD void with_types(Dtype dtype, Dtype spikes, Fn fn) {
   });
 }
 
-// The loop over the neurons of a block: no iteration depends on another.
+// A loop that the compiler may vectorise: no iteration depends on another.
 #define KS_VECTOR_LOOP(j, count) _Pragma("GCC ivdep") for (int j = 0; j < int(count); ++j)
 
-// A row of sums on its way to memory, rounded to T.
+// Writes a row of sums [size], rounded to T.
 template <class T, class A>
 void write_row(const A* row, int64_t size, T* out, const RowWriter<T>& writer) {
   if constexpr (sizeof(T) == sizeof(A)) {

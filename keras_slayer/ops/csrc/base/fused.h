@@ -1,6 +1,7 @@
 // Fused multiply-adds: one rounding and one instruction instead of two.
-// For products of synapses, on every processor, so that results do not depend on it. Neurons
-// are computed without, as their references are.
+//
+// All products of synapses use them, also on processors without the instruction, so that results
+// are the same everywhere. Neurons do not use them, because their references in Python do not.
 #ifndef KERAS_SLAYER_BASE_FUSED_H_
 #define KERAS_SLAYER_BASE_FUSED_H_
 
@@ -13,11 +14,11 @@ namespace KS_ISA {
 
 KS_HD float fused(float x, float y, float sum) { return __builtin_fmaf(x, y, sum); }
 
-#else  // the same in double, where the product is exact
+#else  // emulated in double, where the product of two floats is exact
 
-// The sum is rounded to odd (Boldo and Melquiond, "Emulation of FMA and correctly rounded
-// sums", 2008): where it is not exact, its last bit is set, so that the rounding to float
-// does not take it for a tie.
+// Rounds the sum to odd (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums",
+// 2008): if the sum is not exact, its last bit is set. Then the rounding to float cannot mistake
+// it for a tie.
 KS_HD float fused(float x, float y, float sum) {
   const double product = double(x) * double(y), total = product + double(sum);
   const double back = total - product;
@@ -35,7 +36,7 @@ KS_HD float fused(float x, float y, float sum) {
 
 KS_HD double fused(double x, double y, double sum) { return __builtin_fma(x, y, sum); }
 
-// x * y + sum of each lane.
+// x * y + sum in each lane.
 template <class A, class Vector>
 KS_HD Vector fused(Vector x, A y, Vector sum) {
   constexpr int kBytes = int(sizeof(Vector));

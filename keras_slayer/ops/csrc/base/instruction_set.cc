@@ -1,4 +1,5 @@
-// Which of the instruction sets that kernels are compiled for this processor has.
+// Chooses the instruction set of the kernels: the best that this processor has, or less if
+// KERAS_SLAYER_ISA asks for it. kernel.h dispatches on the result.
 #include <cstdlib>
 #include <cstring>
 

@@ -1,9 +1,10 @@
-// A CPU kernel is declared once, beside its arguments: KS_KERNEL(name, Args).
+// Declares a CPU kernel once, beside its arguments: KS_KERNEL(name, Args).
 //
-// Kernels are plain functions over plain arguments, without TensorFlow. Their files (*_cpu.cc) are
-// compiled once for each instruction set, into a namespace of its name; ops call `kernels::name`,
-// which takes the one for this processor. A kernel does the work items [begin, end) of its own
-// numbering. Which thread does an item never changes what it computes.
+// Kernels are plain functions over plain structs, without TensorFlow. Their files (*_cpu.cc) are
+// compiled once per instruction set, each time into a namespace of that name. Ops call
+// `kernels::name`, which picks the instruction set of this processor. A call computes the work
+// items [begin, end); each Args says what a work item is. The result of a work item does not
+// depend on the thread that computes it.
 #ifndef KERAS_SLAYER_BASE_KERNEL_H_
 #define KERAS_SLAYER_BASE_KERNEL_H_
 
@@ -17,7 +18,7 @@
   void name(Dtype, const Args&, int64_t begin, int64_t end); \
   }
 
-#if defined(KS_ISA)  // a kernel file: the others' names would only invite a mix-up
+#if defined(KS_ISA)  // in a kernel file: declares its own instruction set only
 
 #define KS_KERNEL(name, Args) KS_DECLARE_KERNEL(KS_ISA, name, Args) static_assert(true)
 
@@ -27,12 +28,13 @@ namespace keras_slayer {
 
 enum class InstructionSet { kBaseline, kAvx2, kAvx512 };
 
-// Of this processor; KERAS_SLAYER_ISA=baseline|avx2|avx512 asks for less than it has.
+// The instruction set in use: the best that this processor has. The environment variable
+// KERAS_SLAYER_ISA=baseline|avx2|avx512 can ask for a lower one.
 InstructionSet instruction_set();
 
 }  // namespace keras_slayer
 
-#if defined(KS_ONLY_ISA)  // a library for one kind of processor (build.py)
+#if defined(KS_ONLY_ISA)  // a library compiled for one instruction set (build.py)
 
 #define KS_KERNEL(name, Args)                \
   KS_DECLARE_KERNEL(KS_ONLY_ISA, name, Args) \

@@ -1,5 +1,6 @@
-// Memory for large outputs that is kept from one training step to the next: fresh
-// memory comes in pages that the kernel must clear first, which took a fifth of a step.
+// An allocator for large outputs that keeps its memory from one training step to the next. The
+// operating system clears fresh pages before it hands them out, which took a fifth of a step.
+// allocate_large and allocate_kept (op.h) use it.
 #ifndef KERAS_SLAYER_BASE_MEMORY_H_
 #define KERAS_SLAYER_BASE_MEMORY_H_
 
@@ -18,14 +19,14 @@
 
 namespace keras_slayer {
 
-// Regions of addresses, of which only what was once used is real memory, in huge pages.
-// Blocks lie as low as they fit, so that a step that asks for the same sizes in the same
-// order finds the memory of the step before. While no block is in use, the kernel may
-// take all of it back. Where there is no region to be had, and on other systems, memory is
-// TensorFlow's own allocator's.
+// Reserves regions of addresses. A page takes memory only after its first use, and pages are huge
+// where possible. An allocation takes the first free range that is large enough. So a step that
+// asks for the same sizes in the same order gets the memory of the step before. While nothing is
+// allocated, the operating system may take the memory back. If a region cannot be reserved, and
+// on systems other than Linux, TensorFlow's own allocator is used.
 class KeptMemory final : public tensorflow::Allocator {
  public:
-  // Never destroyed: tensors may outlive everything else.
+  // Never destroyed, because tensors may live until the process ends.
   static KeptMemory* get() {
     static KeptMemory* const memory = new KeptMemory;
     return memory;
@@ -63,7 +64,7 @@ class KeptMemory final : public tensorflow::Allocator {
  private:
   using Blocks = std::map<char*, size_t>;  // sizes by address
   static constexpr size_t kPage = 4096, kHugePage = size_t(2) << 20;
-  static constexpr size_t kRegion = size_t(256) << 20;  // at least, where there is room
+  static constexpr size_t kRegion = size_t(256) << 20;  // usual size; smaller if that fails
 
   static size_t rounded(size_t size, size_t unit) { return (size + unit - 1) / unit * unit; }
 
@@ -72,7 +73,7 @@ class KeptMemory final : public tensorflow::Allocator {
                         [&](const auto& block) { return block.second >= size; });
   }
 
-  // A new region, on huge pages of its own.
+  // Reserves a new region, aligned to huge pages.
   bool grow(size_t size) {
 #if defined(__linux__)
     const size_t length = rounded(size, kHugePage);
@@ -84,7 +85,7 @@ class KeptMemory final : public tensorflow::Allocator {
         first + (kHugePage - reinterpret_cast<uintptr_t>(range) % kHugePage) % kHugePage;
     if (begin > first) munmap(first, size_t(begin - first));
     munmap(begin + length, size_t(first + kHugePage - begin));
-    madvise(begin, length, MADV_HUGEPAGE);  // advice, here and below: it may be ignored
+    madvise(begin, length, MADV_HUGEPAGE);  // only advice: failure does no harm, here and below
     regions_.emplace(begin, length);
     give_back(begin, length);
     return true;
@@ -107,7 +108,7 @@ class KeptMemory final : public tensorflow::Allocator {
     return at;
   }
 
-  // Joins the block with free ones on either side.
+  // Frees a range and merges it with the free ranges beside it.
   void give_back(char* at, size_t size) {
     auto after = free_.lower_bound(at);
     if (after != free_.end() && after->first == at + size) {

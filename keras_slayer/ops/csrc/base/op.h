@@ -1,4 +1,5 @@
-// What the TensorFlow side of every op shares: shapes, types, checks, sharding.
+// Helpers of every op (*_op.cc): types, checks of inputs, allocation, threads, shape functions.
+// This is the only header of base/ that needs TensorFlow, beside memory.h.
 #ifndef KERAS_SLAYER_BASE_OP_H_
 #define KERAS_SLAYER_BASE_OP_H_
 
@@ -30,7 +31,7 @@ using tensorflow::shape_inference::InferenceContext;
 using tensorflow::shape_inference::ShapeHandle;
 
 #define KS_TYPES "T: {float, double, half, bfloat16}"
-// Of input spikes.
+// Types of input spikes.
 #define KS_SPIKE_TYPES "S: {float, double, half, bfloat16, uint8, bool}"
 
 inline Dtype dtype_of(tensorflow::DataType type) {
@@ -50,7 +51,7 @@ inline Dtype dtype_of(tensorflow::DataType type) {
 }
 inline Dtype dtype_of(const Tensor& tensor) { return dtype_of(tensor.dtype()); }
 
-// Calls fn(T(), A()) with TensorFlow's type and the type of its arithmetic.
+// Calls fn(T(), A()) with TensorFlow's storage type T and its arithmetic type A.
 template <class Fn>
 void with_types(tensorflow::DataType dtype, Fn fn) {
   if (dtype == tensorflow::DT_DOUBLE) {
@@ -64,7 +65,7 @@ void with_types(tensorflow::DataType dtype, Fn fn) {
   }
 }
 
-// Input spikes have the type of the layer, or are bytes.
+// Input spikes must have the type of the layer or be bytes.
 inline absl::Status check_spike_type(const Tensor& spikes, tensorflow::DataType type) {
   if (spikes.dtype() == type || dtype_of(spikes) == Dtype::kByte) return absl::OkStatus();
   return InvalidArgument("spikes must be ", DataTypeString(type), ", uint8 or bool. Received: ",
@@ -74,7 +75,7 @@ inline absl::Status check_spike_type(const Tensor& spikes, tensorflow::DataType 
 inline const void* data_of(const Tensor& tensor) { return tensor.data(); }
 inline void* data_of(Tensor* tensor) { return tensor->data(); }
 
-// [batch, time, ...] as [batch, steps, inner].
+// Reads the shape [batch, time, ...] as [batch, steps, inner].
 inline absl::Status series_shape(const Tensor& tensor, const char* name, Shape* shape) {
   if (tensor.dims() < 2) {
     return InvalidArgument(name, " must have the axes (batch, time, ...). Received: shape ",
@@ -92,7 +93,7 @@ inline absl::Status same_shape(const Tensor& a, const char* a_name, const Tensor
                          a.shape().DebugString(), " and ", b.shape().DebugString());
 }
 
-// A tensor in memory that is kept from step to step.
+// Allocates a temporary tensor in memory that is kept from one training step to the next.
 inline absl::Status allocate_kept(tensorflow::DataType type, const TensorShape& shape,
                                   Tensor* tensor) {
   *tensor = Tensor(KeptMemory::get(), type, shape);
@@ -101,7 +102,7 @@ inline absl::Status allocate_kept(tensorflow::DataType type, const TensorShape& 
                                                shape.DebugString());
 }
 
-// Output `index`, in memory that is kept from step to step where it is large.
+// Allocates output `index`. If it is large, its memory is kept from one training step to the next.
 inline absl::Status allocate_large(OpKernelContext* context, int index, const TensorShape& shape,
                                    Tensor** out) {
   constexpr int64_t kLarge = 1 << 20;
@@ -116,7 +117,7 @@ inline absl::Status allocate_large(OpKernelContext* context, int index, const Te
   return absl::OkStatus();
 }
 
-// The same for a matrix, whose size may be out of range.
+// Allocates the matrix [rows, columns] as output `index`. Fails if its size overflows.
 inline absl::Status allocate_matrix(OpKernelContext* context, int index, int64_t rows,
                                     int64_t columns, Tensor** out) {
   TensorShape shape;
@@ -124,7 +125,8 @@ inline absl::Status allocate_matrix(OpKernelContext* context, int index, int64_t
   return allocate_large(context, index, shape, out);
 }
 
-// Output `index`, over the memory of input `reuse` where that is no longer needed.
+// Allocates output `index` with the shape of input `reuse`, in the memory of that input if nothing
+// else needs it.
 inline absl::Status allocate_series(OpKernelContext* context, int index, int reuse,
                                     Tensor** out) {
   const TensorShape& shape = context->input(reuse).shape();
@@ -134,8 +136,7 @@ inline absl::Status allocate_series(OpKernelContext* context, int index, int reu
   return allocate_large(context, index, shape, out);
 }
 
-// Numbers on cache lines of their own, all zero at first: vectors that straddle
-// lines cost twice.
+// An array of zeros aligned to cache lines. A vector that straddles two lines costs twice.
 template <class A>
 class Aligned {
  public:
@@ -154,15 +155,15 @@ class Aligned {
   A* data_;
 };
 
-// Whether an output is better written past the caches: the next op would not find
-// it there anyway.
+// Whether an output is so large that kernels should bypass the caches: most of it would be
+// evicted before the next op reads it.
 inline bool is_large(const Tensor& tensor) { return tensor.TotalBytes() > size_t(12) << 20; }
 
 inline int64_t threads(OpKernelContext* context) {
   return context->device()->tensorflow_cpu_worker_threads()->num_threads;
 }
 
-// Its bytes, or a common size where the system does not tell.
+// Size in bytes; a common size if the system does not report it.
 inline int64_t second_level_cache() {
   static const int64_t bytes = [] {
     int64_t told = 0;
@@ -174,7 +175,7 @@ inline int64_t second_level_cache() {
   return bytes;
 }
 
-// A float64 vector input of known length, all finite.
+// Reads a float64 vector of `size` finite numbers.
 inline absl::Status read_params(const Tensor& tensor, int64_t size, const double** values) {
   if (tensor.dims() != 1 || tensor.dim_size(0) != size) {
     return InvalidArgument("params must be a vector of ", size, " numbers. Received: shape ",
@@ -190,7 +191,7 @@ inline absl::Status read_params(const Tensor& tensor, int64_t size, const double
   return absl::OkStatus();
 }
 
-// One finite number.
+// Reads one finite number.
 inline absl::Status read_number(const Tensor& tensor, const char* name, double* value) {
   if (tensor.NumElements() != 1) {
     return InvalidArgument(name, " must be one number. Received: shape ",
@@ -201,8 +202,8 @@ inline absl::Status read_number(const Tensor& tensor, const char* name, double* 
   return InvalidArgument(name, " must be finite. Received: ", name, "=", *value);
 }
 
-// Runs work(begin, end) over `items` on the device's threads; `cost` is the
-// nanoseconds of one item, roughly.
+// Runs work(begin, end) over `items` work items on the device's threads. `cost` is the rough time
+// of one work item in nanoseconds.
 inline void parallel_for(OpKernelContext* context, int64_t items, int64_t cost,
                          const std::function<void(int64_t, int64_t)>& work) {
   if (items == 0) return;
@@ -210,8 +211,8 @@ inline void parallel_for(OpKernelContext* context, int64_t items, int64_t cost,
   workers->ParallelFor(items, std::max<int64_t>(cost, 1), work);
 }
 
-// A kernel that steps [batch, steps, inner] series through time, a block of them at
-// once, at about a nanosecond per neuron and step.
+// Runs a kernel whose work item is a block of kBlock neurons of a series [batch, steps, inner],
+// stepped through time. The cost is about a nanosecond per neuron and step.
 template <class Args>
 void run_scan(OpKernelContext* context, void (*kernel)(Dtype, const Args&, int64_t, int64_t),
               Dtype dtype, const Args& args) {
@@ -221,7 +222,7 @@ void run_scan(OpKernelContext* context, void (*kernel)(Dtype, const Args&, int64
                [&](int64_t begin, int64_t end) { kernel(dtype, args, begin, end); });
 }
 
-// Shape function: every output has the shape of input `of`, which has rank 2 or more.
+// Shape function: every output has the shape of input `of`, whose rank is at least 2.
 template <int of>
 absl::Status like_input(InferenceContext* c) {
   ShapeHandle shape;

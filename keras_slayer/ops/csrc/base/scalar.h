@@ -1,8 +1,8 @@
-// Storage types of a tensor and the type its arithmetic is done in.
+// Storage types of tensors and their arithmetic types, with load and store between the two.
 //
-// Half and bfloat16 are stored as 16-bit patterns (the layout of TensorFlow's
-// own types) and computed in float; float and double compute as themselves.
-// Spikes may also be bytes (TensorFlow's uint8 and bool).
+// Half and bfloat16 are stored as 16-bit patterns, in the layout of TensorFlow's types, and
+// computed in float. Float and double are computed in their own type. Spikes may also be bytes
+// (TensorFlow's uint8 and bool).
 #ifndef KERAS_SLAYER_BASE_SCALAR_H_
 #define KERAS_SLAYER_BASE_SCALAR_H_
 
@@ -57,10 +57,9 @@ KS_HD float load(float x) { return x; }
 KS_HD double load(double x) { return x; }
 KS_HD float load(Bfloat16 x) { return bits_to_float(uint32_t(x.bits) << 16); }
 
-// Branch-free, so that loops over it vectorise: adding 112 to the exponent
-// moves the half's bias (15) to the float's (127). Subnormals get 113 and lose
-// the 2^-14 that this adds: no float subnormal occurs, which TensorFlow's
-// threads would flush to zero.
+// Has no branch, so that loops over it vectorise. Adding 112 to the exponent turns the bias of a
+// half (15) into that of a float (127). A half subnormal gets 113 instead, and 2^-14 is then
+// subtracted. So no float subnormal occurs, which TensorFlow's threads would flush to zero.
 KS_HD float load(Half x) {
   const uint32_t magnitude = uint32_t(x.bits & 0x7fff) << 13;
   const uint32_t sign = uint32_t(x.bits & 0x8000) << 16;
@@ -77,7 +76,7 @@ KS_HD void store(uint8_t* out, double x) { *out = uint8_t(x); }
 KS_HD void store(float* out, float x) { *out = x; }
 KS_HD void store(double* out, double x) { *out = x; }
 
-// Both round to nearest, ties to even, and keep NaN a NaN.
+// Both stores round to nearest, ties to even. NaN stays NaN.
 KS_HD void store(Bfloat16* out, float x) {
   const uint32_t bits = float_to_bits(x);
   const uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
@@ -88,7 +87,7 @@ KS_HD void store(Half* out, float x) {
   const uint32_t bits = float_to_bits(x);
   const uint32_t sign = (bits >> 16) & 0x8000u;
   const uint32_t magnitude = bits & 0x7fffffffu;
-  // Normal range: re-bias the exponent and round the 13 dropped bits.
+  // Normal range: change the bias of the exponent and round off 13 bits.
   const uint32_t normal = (magnitude - (112u << 23) + 0xfffu + ((magnitude >> 13) & 1u)) >> 13;
   // Subnormal range: adding 0.5 lets the float adder do the rounding.
   const uint32_t subnormal =

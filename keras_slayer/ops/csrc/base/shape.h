@@ -1,4 +1,5 @@
-// Sizes of series, and how work on them is divided.
+// The shape [batch, steps, inner] of a series, and the sizes of blocks. `inner` is the product of
+// all axes after time: the neurons of one sample.
 #ifndef KERAS_SLAYER_BASE_SHAPE_H_
 #define KERAS_SLAYER_BASE_SHAPE_H_
 
@@ -12,10 +13,10 @@ struct Shape {
   int64_t batch, steps, inner;
 };
 
-// Neurons that the kernels step through time at once: their state stays in the
-// first-level cache. A work item of the kernels over series is one such block.
+// Neurons of a block. Their states stay in the first-level cache while they are stepped through
+// time. The work item of kernels over series is one block of one sample.
 constexpr int64_t kBlock = 512;
-// How many steps ahead of their use rows are asked for.
+// Rows are prefetched this many steps before their use.
 constexpr int64_t kAhead = 2;
 
 KS_HD int64_t block_count(int64_t size, int64_t block) { return (size + block - 1) / block; }

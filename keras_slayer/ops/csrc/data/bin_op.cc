@@ -1,5 +1,5 @@
-// Events of one recording as the numbers of their bins. TensorFlow's own ops for this are
-// some forty, of a few thousand numbers each; this is one pass.
+// Op that bins the events [n] of one recording: the sorted numbers of the bins that hold an event.
+// One pass replaces about forty small TensorFlow ops.
 #include <limits>
 #include <string>
 #include <vector>
@@ -8,8 +8,8 @@
 
 namespace keras_slayer {
 
-// places: where an event is along each of some axes, which have `limits` places; a place is
-// worth `strides` in the number of the bin, and a step the product of the limits.
+// places[k] [n] is the position of each event along axis k, in [0, limits[k]). The number of a bin
+// is step * prod(limits) + sum_k places[k] * strides[k].
 REGISTER_OP("KerasSlayer>BinEvents")
     .Input("t: Time")
     .Input("step_length: double")
@@ -38,9 +38,9 @@ REGISTER_OP("KerasSlayer>BinEvents")
 
 namespace {
 
-constexpr int64_t kPart = 512;  // events that are read at once
+constexpr int64_t kPart = 512;  // events that are read at once, into arrays on the stack
 
-// Numbers [first, first + count) of a vector.
+// Reads the numbers [first, first + count) of a vector.
 template <class To>
 void read(const Tensor& from, int64_t first, int64_t count, To* to) {
   const auto copy = [&](auto type) {
@@ -90,12 +90,12 @@ class BinEvents : public OpKernel {
     OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(limits_, &frame));
     frame_ = frame.num_elements();
     OP_REQUIRES_OK(context, TensorShape::BuildTensorShape({steps_, frame_}, &all));
-    int64_t last = 0;  // bin of a frame
+    int64_t last = 0;  // largest bin within a frame
     for (size_t k = 0; k < axes; ++k) {
       OP_REQUIRES(context, limits_[k] > 0 && strides_[k] > 0 && strides_[k] <= frame_,
                   InvalidArgument("limits and strides must be positive, and the strides those of a "
                                   "frame. Received: ", limits_[k], " and ", strides_[k]));
-      // Divided, not multiplied: the product of the two may overflow.
+      // A division, because limit * stride may overflow.
       OP_REQUIRES(context, limits_[k] - 1 <= (frame_ - 1 - last) / strides_[k],
                   InvalidArgument("strides must not lead out of a frame of ", frame_,
                                   " places. Received: limit ", limits_[k], " and stride ",
@@ -132,7 +132,7 @@ class BinEvents : public OpKernel {
     const int64_t size = t.NumElements();
     std::vector<Index> bins;
     bins.reserve(size_t(size));
-    std::vector<size_t> steps;  // where each begins
+    std::vector<size_t> steps;  // index of the first bin of each step
     int64_t before = -1;
     bool in_order = true;
     for (int64_t first = 0; first < size; first += kPart) {
@@ -164,7 +164,7 @@ class BinEvents : public OpKernel {
       }
     }
     steps.push_back(bins.size());
-    // In order of time only those of a step are left to sort, which are few.
+    // If the events are in order of time, only the few bins of each step need sorting.
     if (in_order) {
       for (size_t i = 1; i < steps.size(); ++i) {
         std::sort(bins.begin() + steps[i - 1], bins.begin() + steps[i]);

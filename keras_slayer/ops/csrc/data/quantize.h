@@ -1,4 +1,4 @@
-// Weights rounded to a chip's grid.
+// Kernel that rounds weights to the grid of a chip, and its straight-through gradient.
 #ifndef KERAS_SLAYER_DATA_QUANTIZE_H_
 #define KERAS_SLAYER_DATA_QUANTIZE_H_
 
@@ -6,8 +6,8 @@
 
 namespace keras_slayer {
 
-// out = step round(weights / step) within [low, high]; with a gradient: where that is no clip, the
-// gradient, else zero, which may be written over it. An item is a chunk of kWeightChunk weights.
+// Without grad: out = clip(step round(weights / step), low, high). With grad: out = grad where
+// nothing is clipped, otherwise 0; out may be grad. Work item: kItemWeights weights.
 struct QuantizeArgs {
   int64_t size;
   double step, low, high;
@@ -15,7 +15,7 @@ struct QuantizeArgs {
   const void* grad;
   void* out;
 };
-constexpr int64_t kWeightChunk = 16384;
+constexpr int64_t kItemWeights = 16384;
 
 KS_KERNEL(quantize, QuantizeArgs);
 

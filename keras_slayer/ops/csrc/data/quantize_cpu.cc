@@ -1,4 +1,4 @@
-// Weights rounded to a grid, and the straight-through gradient.
+// Rounds weights to a grid, or computes the straight-through gradient of that.
 #include <cmath>
 
 #include "base/cpu.h"
@@ -11,10 +11,10 @@ void quantize(Dtype dtype, const QuantizeArgs& args, int64_t begin, int64_t end)
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    // A power of two: a product with its inverse is the quotient.
+    // The step is a power of two, so multiplying by its inverse is exact.
     const A step = A(args.step), inverse = A(1 / args.step), low = A(args.low), high = A(args.high);
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t first = item * kWeightChunk, size = smaller(kWeightChunk, args.size - first);
+      const int64_t first = item * kItemWeights, size = smaller(kItemWeights, args.size - first);
       const T* weights = static_cast<const T*>(args.weights) + first;
       T* out = static_cast<T*>(args.out) + first;
       if (args.grad == nullptr) {

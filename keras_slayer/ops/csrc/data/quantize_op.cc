@@ -1,4 +1,5 @@
-// Weights as a chip holds them: rounded to multiples of a power of two, and clipped.
+// Ops that round weights (any shape) to multiples of a power of two and clip them, as a chip
+// stores them; and the gradient of that.
 #include <cmath>
 
 #include "base/op.h"
@@ -22,13 +23,13 @@ class QuantizeOp : public OpKernel {
   }
 
  protected:
-  // grad: null for the weights themselves.
+  // grad is null in the forward op.
   void run(OpKernelContext* context, const Tensor& weights, const Tensor* grad, Tensor* out) const {
     const int64_t size = weights.NumElements();
     const QuantizeArgs args = {size,  step_,           low_,
                                high_, data_of(weights), grad == nullptr ? nullptr : data_of(*grad),
                                data_of(out)};
-    parallel_for(context, block_count(size, kWeightChunk), kWeightChunk / 2,
+    parallel_for(context, block_count(size, kItemWeights), kItemWeights / 2,
                  [&](int64_t begin, int64_t end) {
                    kernels::quantize(dtype_of(weights), args, begin, end);
                  });

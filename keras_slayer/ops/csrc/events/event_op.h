@@ -1,7 +1,7 @@
-// What the ops over events share.
+// Helpers of the ops that take events: their inputs and checks.
 //
-// Events are the nonzeros of a matrix, row by row: offsets [rows + 1], index
-// (column of each) and value.
+// Events are the nonzeros of a matrix [rows, columns] in compressed sparse row format: offsets
+// [rows + 1], and for each event its column (index) and its value.
 #ifndef KERAS_SLAYER_EVENTS_EVENT_OP_H_
 #define KERAS_SLAYER_EVENTS_EVENT_OP_H_
 
@@ -15,10 +15,10 @@ namespace keras_slayer {
 #define KS_EVENT_INPUTS .Input("offsets: int64").Input("index: int32").Input("value: T")
 
 constexpr int64_t kMaxColumns = std::numeric_limits<int32_t>::max();
-// Limit of every size in pixels: no product of them overflows.
+// Limit of every height, width, stride and padding, so that their products do not overflow.
 constexpr int64_t kMaxSide = 1 << 14;
 
-// Three inputs as events, checked so that no kernel reads outside its arrays.
+// Reads three inputs as events and checks them, so that no kernel reads outside its arrays.
 inline absl::Status read_events(OpKernelContext* context, int64_t columns, Events* events,
                                 int first = 0) {
   const Tensor& offsets = context->input(first);
@@ -44,7 +44,7 @@ inline absl::Status read_events(OpKernelContext* context, int64_t columns, Event
   return absl::OkStatus();
 }
 
-// Nanoseconds per row when each event moves `width` numbers.
+// Cost of a row in nanoseconds, if each event adds `width` numbers.
 inline int64_t row_cost(const Events& events, int64_t width) {
   const int64_t rows = std::max<int64_t>(events.rows, 1);
   return 50 + events.offsets[events.rows] * width / 8 / rows;

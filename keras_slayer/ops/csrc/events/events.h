@@ -1,4 +1,5 @@
-// Events: the nonzeros of a matrix of spikes, found once.
+// Events: the nonzeros of a matrix of spikes [rows, columns], where a row is a frame. FindEvents
+// finds them once; the kernels of products/, synapses/ and layers/ use them.
 #ifndef KERAS_SLAYER_EVENTS_EVENTS_H_
 #define KERAS_SLAYER_EVENTS_EVENTS_H_
 
@@ -6,18 +7,18 @@
 
 namespace keras_slayer {
 
-// The nonzeros of a [rows, columns] matrix, row by row.
+// A matrix in compressed sparse row format.
 struct Events {
   int64_t rows, columns;
-  const int64_t* offsets;  // rows + 1
+  const int64_t* offsets;  // [rows + 1]
   const int32_t* index;    // column of each event
   const void* value;
 };
 
-// Into index and value, from their start on, which have room for all rows x columns and kPackedRoom
-// more.
+// Finds the events of rows of x [rows, columns]. A call writes those of its rows from the start of
+// index and value, which must have room for all elements of these rows and kPackedRoom more.
 constexpr int64_t kPackedRoom = 16;
-struct CollectArgs {  // item: a row
+struct CollectArgs {  // work item: a row
   int64_t columns;
   Dtype x_type;
   const void* x;

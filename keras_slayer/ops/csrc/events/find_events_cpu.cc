@@ -1,4 +1,4 @@
-// Finds the nonzeros of a spike tensor, row by row.
+// Finds the events of a spike matrix [rows, columns], row by row. find_events_op.cc calls it.
 #include "base/cpu.h"
 #include "events/events.h"
 #include "events/gather.h"

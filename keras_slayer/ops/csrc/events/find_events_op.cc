@@ -1,4 +1,4 @@
-// Finds the events of a spike tensor: its nonzeros, row by row.
+// Op that finds the events of a spike matrix: its nonzeros, row by row.
 #include <atomic>
 #include <cstring>
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace keras_slayer {
 
-// The events of x as a matrix [rows, columns]. Where more than max_density of
-// it is nonzero, dense is true and there are no events to use.
+// The events of x [rows, columns]. If more than max_density of x is nonzero, `dense` is true and
+// the events are empty.
 REGISTER_OP("KerasSlayer>FindEvents")
     .Input("x: S")
     .Output("offsets: int64")
@@ -51,10 +51,10 @@ class FindEvents : public OpKernel {
     OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({}), &dense));
     int64_t* offsets = offsets_out->flat<int64_t>().data();
     const int64_t limit = int64_t(double(max_density_) * double(rows * columns));
-    const auto parts = collect(context, x, type_, limit, offsets + 1);
-    const bool too_many = parts.empty() && rows > 0;
+    const auto items = collect(context, x, type_, limit, offsets + 1);
+    const bool too_many = items.empty() && rows > 0;
     dense->scalar<bool>()() = too_many;
-    if (too_many) {  // not all rows were counted
+    if (too_many) {  // the search stopped early, so not all counts are set
       std::fill(offsets, offsets + rows + 1, 0);
     } else {
       offsets[0] = 0;
@@ -65,36 +65,36 @@ class FindEvents : public OpKernel {
     OP_REQUIRES_OK(context, allocate_large(context, 2, events, &value));
     int64_t at = 0;
     const size_t bytes = tensorflow::DataTypeSize(type_);
-    for (const Part& part : parts) {
-      std::memcpy(index->flat<int32_t>().data() + at, part.index.get(), part.size * sizeof(int32_t));
-      std::memcpy(static_cast<char*>(value->data()) + at * bytes, part.value.get(),
-                  part.size * bytes);
-      at += part.size;
+    for (const ItemEvents& item : items) {
+      std::memcpy(index->flat<int32_t>().data() + at, item.index.get(), item.size * sizeof(int32_t));
+      std::memcpy(static_cast<char*>(value->data()) + at * bytes, item.value.get(),
+                  item.size * bytes);
+      at += item.size;
     }
   }
 
  private:
-  // The events of some rows.
-  struct Part {
+  // The events of one work item: of some rows.
+  struct ItemEvents {
     std::unique_ptr<int32_t[]> index;
     std::unique_ptr<char[]> value;
     int64_t size;
   };
 
-  // Finds the events and counts them per row, in one pass over memory; nothing
-  // where they exceed the limit.
-  static std::vector<Part> collect(OpKernelContext* context, const Tensor& x,
+  // Finds the events and counts them per row, in one pass over memory. Returns nothing if there
+  // are more than `limit`.
+  static std::vector<ItemEvents> collect(OpKernelContext* context, const Tensor& x,
                                    tensorflow::DataType type, int64_t limit, int64_t* counts) {
-    constexpr int64_t kPartBytes = 256 << 10;
+    constexpr int64_t kItemBytes = 256 << 10;
     const int64_t rows = x.dim_size(0), columns = x.dim_size(1);
     const int64_t bytes = tensorflow::DataTypeSize(type);
     const int64_t x_row = columns * tensorflow::DataTypeSize(x.dtype());
-    const int64_t step = std::max<int64_t>(1, kPartBytes / std::max<int64_t>(1, x_row));
-    std::vector<Part> parts(size_t((rows + step - 1) / step));
+    const int64_t step = std::max<int64_t>(1, kItemBytes / std::max<int64_t>(1, x_row));
+    std::vector<ItemEvents> items(size_t((rows + step - 1) / step));
     std::atomic<int64_t> found{0};
-    parallel_for(context, int64_t(parts.size()), step * (columns / 5 + 20),
+    parallel_for(context, int64_t(items.size()), step * (columns / 5 + 20),
                  [&](int64_t begin, int64_t end) {
-      // Room for as many events as there are elements: pages that nothing is written to are free.
+      // Room for every element to be an event. Pages that are never written take no memory.
       const size_t room = size_t(step * columns + kPackedRoom);
       const std::unique_ptr<int32_t[]> index(new int32_t[room]);
       const std::unique_ptr<char[]> value(new char[room * size_t(bytes)]);
@@ -104,17 +104,17 @@ class FindEvents : public OpKernel {
         const CollectArgs args = {columns, dtype_of(x.dtype()), from,
                                   counts + first, index.get(), value.get()};
         kernels::collect_events(dtype_of(type), args, 0, size);
-        Part& part = parts[size_t(i)];
-        part.size = std::accumulate(counts + first, counts + first + size, int64_t(0));
-        found += part.size;
-        part.index.reset(new int32_t[size_t(part.size)]);
-        part.value.reset(new char[size_t(part.size * bytes)]);
-        std::memcpy(part.index.get(), index.get(), size_t(part.size) * sizeof(int32_t));
-        std::memcpy(part.value.get(), value.get(), size_t(part.size * bytes));
+        ItemEvents& item = items[size_t(i)];
+        item.size = std::accumulate(counts + first, counts + first + size, int64_t(0));
+        found += item.size;
+        item.index.reset(new int32_t[size_t(item.size)]);
+        item.value.reset(new char[size_t(item.size * bytes)]);
+        std::memcpy(item.index.get(), index.get(), size_t(item.size) * sizeof(int32_t));
+        std::memcpy(item.value.get(), value.get(), size_t(item.size * bytes));
       }
     });
-    if (found > limit) parts.clear();
-    return parts;
+    if (found > limit) items.clear();
+    return items;
   }
 
   float max_density_;

@@ -1,4 +1,5 @@
-// Finding nonzeros and summing the rows of a matrix that they select.
+// Finds events in arrays, and sums the rows of a matrix that events select. Also the loops over
+// vectors of several widths. The kernels of all rooms except neurons/, filters/ and data/ use it.
 #ifndef KERAS_SLAYER_EVENTS_GATHER_H_
 #define KERAS_SLAYER_EVENTS_GATHER_H_
 
@@ -14,10 +15,10 @@ KS_HD bool is_event(double x) { return x != 0; }
 KS_HD bool is_event(Half x) { return (x.bits & 0x7fff) != 0; }
 KS_HD bool is_event(Bfloat16 x) { return (x.bits & 0x7fff) != 0; }
 
-constexpr int kGroup = 16;  // tested at once: most groups hold no event
+constexpr int kGroup = 16;  // elements that are tested at once, because most are no events
 static_assert(kGroup <= kPackedRoom);
 
-// Bit j tells whether x[j] is an event, for kGroup elements.
+// Bit j tells whether x[j] is an event, for j < kGroup.
 template <class T>
 KS_HD uint32_t event_mask(const T* x) {
   uint32_t mask = 0;
@@ -44,8 +45,8 @@ KS_HD uint32_t event_mask(const uint8_t* x) {
 }
 #endif
 
-// Calls visit(i) for each event of x[0 .. size), in order. What lies kAhead bytes ahead
-// is asked for, which memory needs to be read at its speed.
+// Calls visit(i) for each event of x[0 .. size), in order. Prefetches kAhead bytes ahead, which
+// reading memory at full speed needs.
 template <int64_t kAhead = 0, class T, class Visit>
 KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
   int64_t first = 0;
@@ -68,7 +69,7 @@ KS_HD int64_t count_events(const T* x, int64_t size) {
   return count;
 }
 
-// Whether more than `limit` of x[0 .. size) are events: looks no further than needed.
+// Whether more than `limit` of x[0 .. size) are events. Stops as soon as that is known.
 template <class T>
 KS_HD bool more_events(const T* x, int64_t size, int64_t limit) {
   constexpr int64_t kPart = 16 * kGroup;
@@ -79,8 +80,8 @@ KS_HD bool more_events(const T* x, int64_t size, int64_t limit) {
   return count > limit;
 }
 
-// Packs the events of x[0 .. size) into index (from `first` on) and value, which
-// have room for kGroup more than `size`; returns how many there are.
+// Writes the events of x[0 .. size) to index (as first + i) and value, and returns their number.
+// Both arrays must have room for size + kGroup numbers.
 template <class S, class A>
 KS_HD int64_t pack_events(const S* x, int64_t size, int64_t first, int32_t* index, A* value) {
   int64_t packed = 0;
@@ -95,7 +96,7 @@ KS_HD __m512 load_group(const float* x, __mmask16 inside) { return _mm512_maskz_
 KS_HD __m512 load_group(const uint8_t* x, __mmask16 inside) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(inside, x)));
 }
-// Without a branch for each event.
+// Packs kGroup elements at once, without a branch per event.
 template <class S>
 KS_HD int64_t pack_groups(const S* x, int64_t size, int64_t first, int32_t* index, float* value) {
   const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
@@ -122,7 +123,7 @@ KS_HD int64_t pack_events(const uint8_t* x, int64_t size, int64_t first, int32_t
 }
 #endif
 
-// Bytes of the processor's vectors.
+// Bytes of a vector register.
 #if defined(__AVX512F__)
 constexpr int kVectorBytes = 64;
 #elif defined(__AVX2__)
@@ -131,8 +132,8 @@ constexpr int kVectorBytes = 32;
 constexpr int kVectorBytes = 16;
 #endif
 
-// Calls visit(at) for the first number of each vector of kLanes that together cover `count`
-// numbers, at least a vector: the last one may overlap the one before.
+// Calls visit(at) for vectors of kLanes numbers, starting at `at`, that cover `count` numbers. The
+// last vector may overlap the one before. count must be at least kLanes.
 template <int kLanes, class Visit>
 KS_HD void for_each_vector(int64_t count, Visit visit) {
   for (int64_t at = 0; at < count; at += kLanes) visit(at + kLanes <= count ? at : count - kLanes);
@@ -143,15 +144,15 @@ struct Lanes {
   static constexpr int value = n;
 };
 
-// Calls visit(at, Lanes<...>()) for vectors of numbers that follow each other and cover `count`
-// of them: whole vectors first, then ever narrower ones.
+// Calls visit(at, Lanes<...>()) for consecutive vectors that cover `count` numbers: full vectors
+// first, then ever narrower ones.
 template <class A, int kLanes = kVectorBytes / int(sizeof(A)), class Visit>
 KS_HD void for_each_part(int64_t count, Visit visit, int64_t at = 0) {
   for (; at + kLanes <= count; at += kLanes) visit(at, Lanes<kLanes>());
   if constexpr (kLanes > 1) for_each_part<A, kLanes / 2>(count, visit, at);
 }
 
-// Calls fn(Lanes<...>()) with the widest vector that `count` numbers fill.
+// Calls fn(Lanes<...>()) with the widest vector that is no longer than `count` numbers.
 template <class A, int kLanes = kVectorBytes / int(sizeof(A)), class Fn>
 KS_HD void with_lanes(int64_t count, Fn fn) {
   if constexpr (kLanes > 1) {
@@ -160,7 +161,7 @@ KS_HD void with_lanes(int64_t count, Fn fn) {
   fn(Lanes<kLanes>());
 }
 
-// Some of the rows of a matrix, each with a factor.
+// Events of one row: indices of rows of another matrix, each with a factor.
 template <class T>
 struct Selection {
   const int32_t* index;
@@ -180,7 +181,7 @@ KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t w
   }
 }
 
-// The same for a fixed kVectors vectors of columns, kept in registers.
+// The same for kVectors vectors of columns, whose sums stay in registers.
 template <class A, int kVectors>
 KS_HD void gather_vectors(const Selection<A>& selection, const A* matrix, int64_t width, A* out) {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
@@ -200,7 +201,7 @@ KS_HD void gather_vectors(const Selection<A>& selection, const A* matrix, int64_
 }
 
 template <class T>
-struct InVectors {  // half types: the conversions go through the plain loop
+struct InVectors {  // not for half types, whose conversion needs the plain loop
   static constexpr bool kUsable = false;
 };
 template <>
@@ -213,11 +214,11 @@ struct InVectors<double> {
 };
 
 constexpr int kGatherVectors = 8;
-// Columns that are summed in registers at once.
+// Columns whose sums fit into registers.
 template <class A>
 constexpr int64_t kGatherColumns = kGatherVectors * kVectorBytes / int64_t(sizeof(A));
 
-// Up to kGatherColumns columns, in halves of them where that fits.
+// The same for up to kGatherColumns columns.
 template <class T, class A>
 KS_HD void gather(const Selection<T>& selection, const T* matrix, int64_t width, A* sum,
                   int64_t count) {

@@ -1,4 +1,4 @@
-// Kernels of the axonal delay.
+// Kernels of the axonal delay of series [batch, steps, inner] and of its gradient.
 #ifndef KERAS_SLAYER_FILTERS_DELAY_H_
 #define KERAS_SLAYER_FILTERS_DELAY_H_
 
@@ -6,7 +6,9 @@
 
 namespace keras_slayer {
 
-struct DelayArgs {  // y[t, n] = x[t - floor(delay[n % delays]), n]
+// y[t, n] = x[t - shift[n % delays], n]; x[t + ...] with reverse. Work item: a block of kBlock
+// neurons of a sample.
+struct DelayArgs {
   Shape shape;
   const void* x;
   const int64_t* shift;  // floor of each delay
@@ -15,7 +17,8 @@ struct DelayArgs {  // y[t, n] = x[t - floor(delay[n % delays]), n]
   void* y;
 };
 
-struct DelayGradArgs {  // partial[b, d] = -sum_t grad[t] (y[t+1] - y[t-1]) / 2; an item is a b
+// partial[b, d] = -sum_t grad[t] (y[t+1] - y[t-1]) / 2. Work item: a sample b.
+struct DelayGradArgs {
   Shape shape;
   const void* x;
   const void* grad;

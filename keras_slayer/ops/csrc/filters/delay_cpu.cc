@@ -1,4 +1,4 @@
-// Axonal delays: whole-step shifts, one per channel or per neuron.
+// Axonal delays of series [batch, steps, inner]: shifts by whole steps, one per channel or neuron.
 #include "base/cpu.h"
 #include "filters/delay.h"
 
@@ -40,7 +40,7 @@ void delay_grad(Dtype dtype, const DelayGradArgs& args, int64_t begin, int64_t e
       for (int64_t t = 0; t < steps; ++t) {
         for (int64_t n = 0, d = 0; n < inner; ++n) {
           const int64_t source = t - args.shift[d];
-          if (source >= -1) {  // else y[t+1] and y[t-1] are both zero
+          if (source >= -1) {  // otherwise y[t+1] and y[t-1] are both zero
             const double after = source + 1 < steps ? load(x[(source + 1) * inner + n]) : 0;
             const double before = source > 0 ? load(x[(source - 1) * inner + n]) : 0;
             partial[d] -= 0.5 * load(grad[t * inner + n]) * (after - before);

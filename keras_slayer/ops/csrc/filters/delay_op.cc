@@ -1,4 +1,4 @@
-// Ops of the axonal delay.
+// Ops of the axonal delay of x [batch, time, ...] and of the gradient of the delays.
 #include <memory>
 #include <vector>
 
@@ -8,8 +8,8 @@
 namespace keras_slayer {
 namespace {
 
-// The whole steps of each delay (floor), checked: finite, not negative, and of
-// the shape of the last axes of x after time.
+// Reads each delay rounded down to whole steps. Delays must be finite, not negative, and have the
+// shape of the last axes of x.
 absl::Status read_shifts(const Tensor& delay, const Tensor& x, const Shape& shape,
                          std::vector<int64_t>* shifts) {
   const int64_t size = delay.NumElements();
@@ -30,7 +30,7 @@ absl::Status read_shifts(const Tensor& delay, const Tensor& x, const Shape& shap
       return InvalidArgument("delay must be finite and not negative. Received: delay[", i,
                              "] = ", value);
     }
-    // From one step past the end of the series on, every delay is the same delay.
+    // Longer delays have the same effect as one step more than the series has.
     (*shifts)[i] = int64_t(std::min<double>(std::floor(value), double(shape.steps + 1)));
   }
   return absl::OkStatus();
@@ -97,7 +97,7 @@ class DelayGrad : public OpKernel {
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, delay.shape(), &out));
     const int64_t delays = int64_t(shifts.size());
-    // One row per sample, summed in order: the same bits on any thread count.
+    // A partial sum per sample, added in order: the result does not depend on threads.
     const auto partial = std::make_unique<double[]>(size_t(shape.batch * delays));
     const DelayGradArgs args = {shape,  data_of(x),     data_of(grad), shifts.data(),
                                 delays, partial.get()};

@@ -1,4 +1,5 @@
-// Kernels of the causal linear filters along time.
+// Kernels of causal linear filters along time, over series [batch, steps, inner]. A work item is a
+// block of kBlock neurons of a sample, except where stated.
 #ifndef KERAS_SLAYER_FILTERS_FILTERS_H_
 #define KERAS_SLAYER_FILTERS_FILTERS_H_
 
@@ -6,7 +7,7 @@
 
 namespace keras_slayer {
 
-struct FirArgs {  // y[t] = sum_k taps[k] x[t-k]; t+k when reverse
+struct FirArgs {  // y[t] = sum_k taps[k] x[t-k]; x[t+k] with reverse
   Shape shape;
   const void* x;
   const void* taps;
@@ -15,14 +16,14 @@ struct FirArgs {  // y[t] = sum_k taps[k] x[t-k]; t+k when reverse
   void* y;
 };
 
-struct FirTapsGradArgs {  // grad_taps[k] = sum x[t-k] grad[t]; an item is a k
+struct FirTapsGradArgs {  // grad_taps[k] = sum x[t-k] grad[t]; work item: a tap k
   Shape shape;
   const void* x;
   const void* grad;
   void* grad_taps;
 };
 
-struct RecursiveFilterArgs {  // alpha (gain * alpha) or exponential (gain unused)
+struct RecursiveFilterArgs {  // the filters of steps.h; the exponential filter ignores gain
   Shape shape;
   const void* x;
   double decay, gain;

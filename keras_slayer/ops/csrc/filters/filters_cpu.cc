@@ -1,4 +1,5 @@
-// Causal filters along time: any FIR, and the recursive alpha and exponential.
+// Causal filters along time of series [batch, steps, inner]: FIR with any taps, and the recursive
+// alpha and exponential filters.
 #include "base/cpu.h"
 #include "filters/filters.h"
 #include "filters/steps.h"
@@ -15,7 +16,7 @@ void fir(Dtype dtype, const FirArgs& args, int64_t begin, int64_t end) {
     for (int64_t item = begin; item < end; ++item) {
       int64_t step = 0;
       for_each_step(shape, item, args.reverse, [&](int64_t at, int count) {
-        // Backwards in time "the step before" is the step after.
+        // In reverse, the previous step in the order of computation is the next one in time.
         const int64_t back = args.reverse ? shape.inner : -shape.inner;
         const int64_t reach = args.taps_size <= step ? args.taps_size : step + 1;
         const T* __restrict x = static_cast<const T*>(args.x) + at;
@@ -38,7 +39,7 @@ void fir_taps_grad(Dtype dtype, const FirTapsGradArgs& args, int64_t begin, int6
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     const Shape& shape = args.shape;
-    constexpr int kLanes = 16;  // fixed lanes make the order of summation fixed
+    constexpr int kLanes = 16;  // fixed, so that every instruction set sums in the same order
     for (int64_t k = begin; k < end; ++k) {
       double lanes[kLanes] = {0};
       for (int64_t b = 0; b < shape.batch; ++b) {

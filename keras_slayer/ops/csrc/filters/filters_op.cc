@@ -1,4 +1,4 @@
-// Ops of the causal filters along time.
+// Ops of causal linear filters of x [batch, time, ...] along time.
 #include "base/op.h"
 #include "filters/filters.h"
 

@@ -1,8 +1,8 @@
-// One time step of the recursive filters, for one series.
+// One time step of the recursive filters, for one neuron. filters_cpu.cc and neurons/srm.h use it.
 //
 // A is the arithmetic type (float or double). Times are in steps. Compile without contraction
-// (-ffp-contract=off, --fmad=false): multiply-adds that a compiler fuses would round differently
-// from one instruction set to the next, and spikes amplify rounding.
+// (-ffp-contract=off, --fmad=false). A compiler may fuse multiply-adds on one instruction set and
+// not on another, which rounds differently, and spikes amplify such differences.
 #ifndef KERAS_SLAYER_FILTERS_STEPS_H_
 #define KERAS_SLAYER_FILTERS_STEPS_H_
 
@@ -12,7 +12,7 @@ namespace keras_slayer {
 
 // y[t] = sum_k k x[t-k] decay^k, scaled by gain: the alpha kernel
 // eps[k] = (k/tau) exp(1 - k/tau) for decay = exp(-1/tau), gain = e/tau.
-// eps[0] = 0, so the response is read before the input of the step is added.
+// eps[0] = 0, so call read() before add() in each step.
 template <class A>
 struct AlphaFilter {
   A decay, gain;

@@ -1,11 +1,12 @@
-// Gradients of a convolution and its neurons, from that of the spikes and the membrane potential.
+// Gradient ops of a fused convolution layer: from the gradient of the spikes and the membrane
+// potential [batch, steps, out_height, out_width, filters] to the gradients of input and weights.
 #include "layers/layer_op.h"
 #include "synapses/conv_op.h"
 
 namespace keras_slayer {
 namespace {
 
-// Whether the membrane potential has the shape [batch, steps, size...] of a layer's output.
+// Checks that the membrane potential has the shape [batch, steps, size...] of the layer's output.
 absl::Status check_output(const Tensor& membrane, std::initializer_list<int64_t> size,
                           Shape* shape) {
   bool fits = membrane.dims() == 2 + int(size.size());
@@ -18,8 +19,8 @@ absl::Status check_output(const Tensor& membrane, std::initializer_list<int64_t>
   return series_shape(membrane, "membrane", shape);
 }
 
-// The weights [kernel_height, kernel_width, channels / groups, filters] in
-// TransposedOrder, filled up with zeros.
+// The weights [kernel_height, kernel_width, channels / groups, filters] in TransposedOrder, padded
+// with zeros.
 template <class T, class A>
 Aligned<A> transposed_weights(const ConvGeometry& g, const Tensor& weights) {
   const TransposedOrder order(g, sizeof(A));
@@ -46,7 +47,7 @@ Aligned<A> transposed_weights(const ConvGeometry& g, const Tensor& weights) {
       .Input("membrane: T")         \
       .Input("params: double")      \
       .Input("weights: T")
-// E is 1, or 0 for the input's gradient alone, which needs no events.
+// E is 1; or 0 if only the gradient of the input is asked for, which needs no events.
 #define KS_CONV_GRAD_EVENTS_AND_OUTPUTS \
   .Input("offsets: E * int64")          \
       .Input("index: E * int32")        \
@@ -76,13 +77,14 @@ absl::Status grad_shapes(InferenceContext* c) {
 
 }  // namespace
 
-// Both gradients; one that nothing asks for is neither computed nor set.
+// Computes both gradients, except one that no other op uses.
 REGISTER_OP("KerasSlayer>Conv2DLayerGrad")
     KS_CONV_GRAD_INPUTS
     KS_CONV_GRAD_EVENTS_AND_OUTPUTS;
 
-// The same from the gradient of the spikes of a pool that alone reads those of the convolution: it
-// goes through the pool's neurons and windows on the way, and is never in memory for each pixel.
+// The same for a convolution whose spikes go to a pool alone. `grad` is the gradient of the pool's
+// spikes. It passes through the pool's neurons and windows here, so that the larger gradient of
+// the convolution's spikes is never written to memory.
 REGISTER_OP("KerasSlayer>Conv2DLayerPooledGrad")
     KS_CONV_GRAD_INPUTS
     .Input("pool_weight: double")
@@ -200,21 +202,21 @@ class Conv2DLayerGrad : public ConvOp {
     }
   }
 
-  // Neurons whose rows for a tile of steps leave room for the weights in the
-  // second-level cache.
+  // Largest frame, in neurons, whose rows leave room for the weights in the second-level cache.
   static constexpr int64_t kLargestFrame = 16384;
 
-  // Steps whose rows take about half of the second-level cache: the rest is for weights.
+  // Steps of a tile whose rows fill half of the second-level cache. The rest is for the weights.
   static int64_t tile_of(int64_t neurons, int64_t element_bytes) {
     const int64_t step = std::max<int64_t>(1, 2 * neurons * element_bytes);  // lambda, dz
     return std::clamp(second_level_cache() / 2 / step, int64_t(1), kTile);
   }
 
-  // Gradients of the weights that work items sum apart, to be added in order. What
-  // they are depends on the sizes alone, so the bits do not depend on threads.
+  // Partial gradients of the weights [groups, blocks, weights]: one per group of consecutive
+  // samples and block of neurons, added in order afterwards. The division depends on the sizes
+  // alone, so the result does not depend on the number of threads.
   template <class A>
   struct Partial {
-    int64_t groups = 0, blocks = 0;  // of samples, of neurons
+    int64_t groups = 0, blocks = 0;
     std::unique_ptr<Aligned<A>> sums;
   };
 

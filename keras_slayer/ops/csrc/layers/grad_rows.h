@@ -1,5 +1,6 @@
-// The gradient of a layer's spikes, a block of neurons of a frame at a time: as memory holds
-// it, or made from the gradient of the spikes of a pool that alone reads them.
+// Reads the gradient of a layer's spikes, a block of neurons of a frame at a time. Either memory
+// holds it, or the spikes go to a pool alone and it is computed from the gradient of the pool's
+// spikes. layer_grad_cpu.cc calls it.
 #ifndef KERAS_SLAYER_LAYERS_GRAD_ROWS_H_
 #define KERAS_SLAYER_LAYERS_GRAD_ROWS_H_
 
@@ -24,7 +25,7 @@ class GradRows {
         neuron_(pooled_ ? new_backward_rows<T, T>(grad.neuron, frame_, frame_) : nullptr),
         sums_(pooled_ ? kTile : 0, frame_) {}
 
-  // Before the last step of a sample, of which the neurons [first, first + count) are read.
+  // Starts a sample, at its last step. Only the neurons [first, first + count) will be read.
   void reset(int64_t first, int64_t count) {
     set_range(first, count);
     if (!pooled_) return;
@@ -32,8 +33,8 @@ class GradRows {
     size_ = count_;
     neuron_->reset(size_, size_);
   }
-  // Before the rows of `frame` and so many steps back are read, up to kTile of them: the
-  // gradients of the pool's sums, through its neurons.
+  // Prepares `steps` frames, `frame` and those before it, up to a tile. With a pool, computes the
+  // gradients of its sums with the backward pass of its neurons.
   void read(int64_t frame, int64_t steps) {
     last_ = frame;
     if (!pooled_) return;
@@ -41,7 +42,7 @@ class GradRows {
       const int64_t size = smaller(kBlock, size_ - from);
       for (int64_t i = 0; i < steps; ++i) {
         const int64_t at = (frame - i) * frame_ + begin_ + from;
-        // The rows that come next: of this block of neurons, then of the next one.
+        // The next rows: of this block of neurons, then of the next block.
         const int64_t next = i + kAhead < steps ? at - kAhead * frame_
                                                 : at + (steps - kAhead) * frame_ + kBlock;
         prefetch_row(data_ + next, size);
@@ -51,13 +52,13 @@ class GradRows {
     }
   }
 
-  // Neurons of a block: with a pool whole rows of pixels.
+  // Neurons of a block; with a pool, whole rows of pixels.
   int64_t block() const {
     if (!pooled_) return kBlock;
     const int64_t row = g_.width * g_.channels;
     return row > kBlock ? row : kBlock / row * row;
   }
-  // From the neuron `first` of a frame on.
+  // Selects the block: neurons [first, first + count) of a frame.
   void set_range(int64_t first, int64_t count) {
     first_ = first;
     count_ = count;
@@ -68,11 +69,11 @@ class GradRows {
     const int64_t rows = transposed_.last_row() - transposed_.first_row();
     count_ = rows > 0 ? rows * pooled_row : 0;
   }
-  // Asks memory for the block of a frame, or for the one that follows it.
+  // Prefetches the block of a frame, or the next block.
   void prefetch(int64_t frame, bool next) const {
     if (!pooled_) prefetch_row(data_ + frame * frame_ + first_ + (next ? count_ : 0), count_);
   }
-  // The block of a frame, perhaps in `room`.
+  // The gradients of the block of a frame: in memory, or computed into `room`.
   const A* row(int64_t frame, A* room) {
     if (pooled_) {
       transposed_.apply(sums_.row(last_ - frame) + first_ - begin_, room);
@@ -94,7 +95,7 @@ class GradRows {
   int64_t frame_;
   TransposedPool<A> transposed_;
   Owned<BackwardRows<T, T>> neuron_;
-  Rows<A> sums_;  // of the steps that were read, from begin_ on
+  Rows<A> sums_;  // gradients of the pool's sums, one row per step; neurons from begin_ on
   int64_t begin_ = 0, size_ = 0, last_ = 0;
   int64_t first_ = 0, count_ = 0;
 };

@@ -1,4 +1,5 @@
-// Kernels of whole layers: synapses and neurons in one pass.
+// Kernels of fused layers: synapses and neurons in one pass, so that the synaptic input
+// [batch, steps, outputs] is never written to memory. The same for the backward pass.
 #ifndef KERAS_SLAYER_LAYERS_LAYER_H_
 #define KERAS_SLAYER_LAYERS_LAYER_H_
 
@@ -12,7 +13,7 @@ enum class SynapseKind { kMatmul, kConv, kPool };
 
 struct SynapseArgs {
   SynapseKind kind;
-  int64_t outputs;      // per step
+  int64_t outputs;      // neurons per step
   Events events;        // kMatmul, kConv; a row is a frame
   Slices matrix;        // kMatmul: the weights, [columns, outputs]
   const void* weights;  // kConv: as in EventConvArgs
@@ -22,18 +23,17 @@ struct SynapseArgs {
   PoolGeometry pool;
 };
 
-// Neurons per work item of the ops that do synapses and neurons in one pass, and
-// steps that these do at once: the sums of a tile stay in the second-level cache,
-// while each kBlock of the neurons goes through its steps.
+// Most neurons per work item, and steps per tile. The sums of a tile [steps, neurons] stay in the
+// second-level cache while its neurons are stepped through time, kBlock at once.
 constexpr int64_t kLayerBlock = 8192;
 constexpr int64_t kTile = 4;
 
-// Item: a sample and a block. Those of a block follow each other in kMatmul, whose weights stay
-// in cache from one to the next, and those of a sample elsewhere.
+// Work item: a sample and a block of neurons. With kMatmul, the samples of one block follow each
+// other, so that the weights of the block stay in the cache. Otherwise the blocks of one sample do.
 struct LayerArgs {
   Shape shape;    // of the output
-  bool stream;    // the membrane potential
-  int64_t block;  // kMatmul: a slice; elsewhere whole rows of output pixels
+  bool stream;    // whether to stream the membrane potential
+  int64_t block;  // neurons; kMatmul: a slice of the matrix; otherwise whole rows of output pixels
   SynapseArgs synapse;
   const void* bias;  // [bias_size], repeated over the outputs; or null
   int64_t bias_size;
@@ -43,17 +43,18 @@ struct LayerArgs {
   bool* not_finite;
 };
 
-// The gradient of a layer's spikes; or, where a pool alone reads them, that of the pool's spikes,
-// and what leads from there to its sums, which are fewer than its inputs and all there is to know.
+// The gradient of a layer's spikes. With `pooled`, the spikes go to a pool alone, and `data` is
+// the gradient of the pool's spikes. GradRows then computes the gradient of the layer's spikes
+// from it, so that less memory is read.
 struct SpikesGrad {
   const void* data;
   bool pooled;
   PoolGeometry pool;
-  NeuronParams neuron;   // of the pool, like its membrane potential
-  const void* membrane;
+  NeuronParams neuron;   // of the pool
+  const void* membrane;  // of the pool
 };
 
-struct ConvWeightsGradArgs {  // item: a group of samples and a block, into partial[item]
+struct ConvWeightsGradArgs {  // work item: `samples` samples and a block; its sum: partial[item]
   Shape shape;
   int64_t block, samples;
   Events events;
@@ -61,14 +62,14 @@ struct ConvWeightsGradArgs {  // item: a group of samples and a block, into part
   NeuronParams neuron;
   SpikesGrad grad;
   const void* membrane;
-  void* partial;  // arithmetic type, [items, weights]
+  void* partial;  // arithmetic type, [work items, weights]
 };
 
-struct LayerInputGradArgs {  // item: a sample and a band of input rows
+struct LayerInputGradArgs {  // work item: a sample and a band of input rows
   Shape shape;               // of the output
   bool stream;
   int64_t out_rows, in_rows, in_row, band;
-  const void* weights;  // arithmetic type, in TransposedOrder; null: pool
+  const void* weights;  // arithmetic type, in TransposedOrder; null for a pool
   ConvGeometry conv;
   PoolGeometry pool;
   NeuronParams neuron;
@@ -77,10 +78,10 @@ struct LayerInputGradArgs {  // item: a sample and a band of input rows
   void* grad_in;
 };
 
-// Both at once, over whole frames; item: a group of samples.
+// Both gradients at once, over whole frames. Work item: `samples` samples.
 struct ConvGradArgs {
-  int64_t tile;                 // steps at once
-  ConvWeightsGradArgs weights;  // its items: (group, block), whose order partial has
+  int64_t tile;                 // steps of a tile
+  ConvWeightsGradArgs weights;  // partial is ordered by its work items
   LayerInputGradArgs input;
 };
 

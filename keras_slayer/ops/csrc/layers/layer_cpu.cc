@@ -1,5 +1,5 @@
-// Synapses and neurons of a layer in one pass: each step's sums live in a row in
-// the cache, never in memory.
+// The forward pass of a fused layer: the synapses sum a tile of steps into rows that stay in the
+// cache, then the neurons step through it. Output: spikes and membrane [batch, steps, inner].
 #include "layers/layer.h"
 #include "neurons/forward_rows.h"
 #include "synapses/synapse_rows.h"
@@ -9,7 +9,7 @@ namespace KS_ISA {
 
 namespace {
 
-// Adds the bias, repeated over the outputs of a step, to those from `first` on.
+// Adds the bias [size], repeated over the outputs of a step, to the outputs from `first` on.
 template <class T, class A>
 void add_bias(const T* bias, int64_t size, int64_t first, int64_t count, A* z) {
   if (size == 0) return;

@@ -1,4 +1,5 @@
-// The way back through neurons and synapses of a layer in one pass.
+// The backward pass of fused layers: neurons, then transposed synapses or the gradient of the
+// weights, one tile of steps after the other, backwards in time.
 #include "neurons/backward_rows.h"
 #include "synapses/transposed_conv.h"
 #include "layers/grad_rows.h"
@@ -9,8 +10,8 @@ namespace KS_ISA {
 
 namespace {
 
-// Of a tile of steps, the one of `frame` and those before it: lambda, and where dz
-// is not null what its filter makes of it (the same rows, or others). Row i of the
+// The backward pass of the neurons [first, first + count) for a tile: `frame` and the steps before
+// it. Writes lambda and, if dz is not null, dz. dz may be the same rows as lambda. Row i of the
 // results belongs to frame - i.
 template <class T, class A>
 void backward_tile(const Shape& shape, GradRows<T>* grads, const void* membranes, int64_t frame,
@@ -24,7 +25,7 @@ void backward_tile(const Shape& shape, GradRows<T>* grads, const void* membranes
     for (int64_t i = 0; i < steps; ++i) {
       const T* membrane =
           static_cast<const T*>(membranes) + (frame - i) * shape.inner + first + from;
-      // The rows that come next: of this block of neurons, then of the next one.
+      // The next rows: of this block of neurons, then of the next block.
       if (i + kAhead < steps) {
         grads->prefetch(frame - i - kAhead, false);
         prefetch_row(membrane - kAhead * shape.inner, size);
@@ -44,7 +45,7 @@ void backward_tile(const Shape& shape, GradRows<T>* grads, const void* membranes
   }
 }
 
-// A row of gradients on its way to memory, through the neurons' filter.
+// Applies the neurons' filter to a row of gradients and writes the result to memory.
 template <class T, class A>
 void write_filtered(BackwardRows<T, A>* neuron, A* row, int64_t size, T* out,
                     const RowWriter<T>& writer) {
@@ -101,8 +102,8 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
     const Owned<TransposedRows<A>> synapse(
         pool ? static_cast<TransposedRows<A>*>(new TransposedPool<A>(args.pool))
              : new TransposedConv<A>(args.conv, static_cast<const A*>(args.weights)));
-    // The filter may act on either side of the synapse: a pool's output is the
-    // smaller one; before a convolution lambda is sparse, and dz is not.
+    // The filter may run before or after the transposed synapse. For a pool it runs before, on the
+    // smaller side. For a convolution it runs after, because lambda is sparse and dz is not.
     const Owned<BackwardRows<T, A>> neuron(new_backward_rows<T, A>(
         args.neuron, shape.inner, pool ? shape.inner : args.band * args.in_row));
     GradRows<T> grads(args.grad, shape);
@@ -136,8 +137,8 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
   });
 }
 
-// conv_weights_grad and layer_input_grad at once: lambda is computed once and
-// memory read once. Sums in the same order as they do.
+// conv_weights_grad and layer_input_grad in one pass: reads memory once and computes lambda once.
+// Sums in the same order as these two.
 void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end) {
   with_type(dtype, [&](auto type) {
     using T = decltype(type);

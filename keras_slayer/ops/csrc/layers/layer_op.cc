@@ -1,8 +1,8 @@
-// Ops that do the synapses and the neurons of a layer in one pass: input in,
-// spikes (bytes) and membrane potential (before reset) out, shape [batch, steps, ...].
+// Forward ops of fused layers (matmul, convolution, pool): from the input to spikes (bytes) and
+// membrane potential before reset, both [batch, steps, ...].
 //
-// Sparse input comes as events, a row of them per frame (sample and step); pools
-// take the frames themselves. `bias` is added to each sum, empty for none.
+// Matmul and convolution take events, one row per frame (sample and step). The pool takes dense
+// frames. `bias` is added to each sum; it is empty for none.
 #include "synapses/conv_op.h"
 #include "layers/layer_op.h"
 #include "products/event_matmul_op.h"
@@ -10,7 +10,7 @@
 namespace keras_slayer {
 namespace {
 
-// Runs the kernel into outputs 0 and 1, `block` neurons at a time.
+// Runs the kernel with blocks of `block` neurons and writes outputs 0 and 1.
 void run_layer(OpKernelContext* context, const TensorShape& outputs, const SynapseArgs& synapse,
                int64_t block, const Tensor* bias, const NeuronParams& neuron) {
   Tensor *spikes, *membrane;
@@ -35,7 +35,7 @@ void run_layer(OpKernelContext* context, const TensorShape& outputs, const Synap
   OP_REQUIRES_OK(context, check_finite(not_finite));
 }
 
-// Whole rows of output pixels [batch, steps, height, width, channels].
+// A block of whole rows of outputs [batch, steps, height, width, channels].
 int64_t rows_block(OpKernelContext* context, const TensorShape& outputs) {
   const int64_t row = outputs.dim_size(3) * outputs.dim_size(4);
   return choose_block(context, outputs.dim_size(0), outputs.dim_size(2) * row, row, kLayerBlock);

@@ -1,4 +1,4 @@
-// What the ops of whole layers share.
+// Helpers of the ops of fused layers: sizes of blocks, shapes, attributes of pools.
 #ifndef KERAS_SLAYER_LAYERS_LAYER_OP_H_
 #define KERAS_SLAYER_LAYERS_LAYER_OP_H_
 
@@ -12,8 +12,8 @@
 
 namespace keras_slayer {
 
-// Whole units of `size` per work item: as many as stay in cache, fewer where
-// threads would idle. What is computed does not depend on it.
+// How much of `size` a work item gets, in multiples of `unit`: as much as stays in the cache
+// (`largest`), less if threads would be idle. The result of the kernel does not depend on it.
 inline int64_t choose_block(OpKernelContext* context, int64_t batch, int64_t size, int64_t unit,
                             int64_t largest) {
   const int64_t units = std::max<int64_t>(1, (size + unit - 1) / unit);
@@ -22,7 +22,7 @@ inline int64_t choose_block(OpKernelContext* context, int64_t batch, int64_t siz
   return (units + blocks - 1) / blocks * unit;
 }
 
-// Shape [batch, steps, inner...] of `frames` frames, from the vector (batch, steps).
+// Shape [batch, steps, inner...]; the vector (batch, steps) must match the number of frames.
 inline absl::Status series_of(const Tensor& batch_and_steps, int64_t frames,
                               std::initializer_list<int64_t> inner, TensorShape* shape) {
   const bool pair = batch_and_steps.dims() == 1 && batch_and_steps.dim_size(0) == 2;
@@ -39,7 +39,7 @@ inline absl::Status series_of(const Tensor& batch_and_steps, int64_t frames,
   return TensorShape::BuildTensorShape(sizes, shape);
 }
 
-// Shape function: every output is [outer..., inner...].
+// Shape function: every output has the shape [outer..., inner...].
 inline absl::Status same_outputs(InferenceContext* c, ShapeHandle outer,
                                  const std::vector<tensorflow::shape_inference::DimensionHandle>&
                                      inner) {
@@ -54,10 +54,10 @@ inline absl::Status same_outputs(InferenceContext* c, ShapeHandle outer,
       .Attr("strides: list(int)")    \
       .Attr("padding_before: list(int)")
 
-// A pool as the attributes of an op describe it.
+// Reads the attributes of a pool.
 class PoolOptions {
  public:
-  // The attributes of these names.
+  // Reads the attributes with these names.
   absl::Status read(OpKernelConstruction* context, const char* size, const char* strides,
                     const char* padding) {
     for (auto [name, values, low] : {std::tuple{size, &window_, 1},
@@ -74,7 +74,7 @@ class PoolOptions {
     return absl::OkStatus();
   }
 
-  // Geometry of frames [batch, steps, height, width, channels].
+  // The geometry for frames [batch, steps, height, width, channels].
   absl::Status prepare(const TensorShape& frames, int64_t out_height, int64_t out_width,
                        const Tensor& weight, PoolGeometry* g) const {
     if (frames.dims() != 5 || weight.NumElements() != 1) {
@@ -102,8 +102,8 @@ class PoolOptions {
   std::vector<int64_t> window_, strides_, padding_;
 };
 
-// Runs the kernel; everything but the band is set. Bands are whole rows, as many as
-// make whole tiles of winograd.h.
+// Chooses the band and runs layer_input_grad. The caller sets everything else. A band is a
+// multiple of kTileSide rows, so that it consists of whole tiles of winograd.h.
 inline void run_input_grad(OpKernelContext* context, LayerInputGradArgs args, Dtype dtype) {
   args.band = choose_block(context, args.shape.batch, args.in_rows, kTileSide,
                            std::max<int64_t>(1, kLayerBlock / args.in_row));

@@ -1,4 +1,5 @@
-// The gradient of a pool and its neurons, from that of the spikes and the membrane potential.
+// The gradient op of a fused pool layer: from the gradient of the spikes and the membrane
+// potential to the gradient of the input [batch, steps, height, width, channels].
 #include "layers/layer_op.h"
 
 namespace keras_slayer {

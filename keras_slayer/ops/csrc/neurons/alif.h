@@ -1,13 +1,15 @@
-// ALIF: leaky integrate-and-fire whose threshold rises with each spike and decays (Bellec et al.,
-// Nature Communications 11:3625, 2020).
+// ALIF: a leaky integrate-and-fire neuron whose threshold rises with each spike and decays back
+// (Bellec et al., Nature Communications 11:3625, 2020).
 //
 //   v[t] = keep v[t-1] + z[t] - threshold s[t-1]
 //   a[t] = keep_adaptation a[t-1] + s[t-1]
 //   s[t] = u[t] >= threshold,  u[t] = v[t] - beta a[t]
 //
-// u is the membrane potential as seen from the threshold at rest: v reaches threshold + beta a
-// where u reaches threshold. With nu[k] = -threshold keep^(k-1) - beta keep_adaptation^(k-1), the
-// effect of a spike k steps later, u[t] = sum_k keep^k z[t-k] + sum_k nu[k] s[t-k].
+// u is the membrane potential minus the rise of the threshold: u >= threshold exactly where
+// v >= threshold + beta a. A spike changes u by nu[k] after k steps, so that
+//
+//   u[t] = sum_k keep^k z[t-k] + sum_k nu[k] s[t-k]
+//   nu[k] = -threshold keep^(k-1) - beta keep_adaptation^(k-1),  k >= 1
 #ifndef KERAS_SLAYER_NEURONS_ALIF_H_
 #define KERAS_SLAYER_NEURONS_ALIF_H_
 
@@ -48,7 +50,7 @@ struct Alif {
   // EXODUS: lambda[t] = rho(u[t]) (grad[t] + sum_k nu[k] lambda[t+k]).
   template <class A>
   struct DriveState {
-    A voltage, adaptation;  // sum_k keep^(k-1) lambda[t+k], and the same of the adaptation
+    A voltage, adaptation;  // sum_k keep^(k-1) lambda[t+k]; likewise with keep_adaptation
   };
   template <class A>
   KS_HD static A exodus(const Parameters<A>& p, DriveState<A>& s, A grad, A, A rho) {

@@ -1,11 +1,12 @@
-// The way back through a block of neurons, a row of them at a time and backwards in time. It has
-// two parts:
+// The backward pass of a block of neurons, from the gradient of the spikes to the gradient dz of
+// the synaptic input. It goes backwards in time, one row of neurons per step, in two parts:
 //
-//   drive   lambda[t]: the gradient of the membrane potential that enters with the spikes of step
-//           t. For SLAYER rho(u[t]) times the gradient of the spikes; for EXODUS the neuron's own,
-//           with what its spikes do to later steps.
-//   filter  dz[t]: lambda through the neuron's own linear filter, reversed. It is the same for all
-//           neurons of a layer, so it may change places with a synapse.
+//   drive   lambda[t]: the gradient of the membrane potential at step t. SLAYER: rho(u[t]) times
+//           the gradient of the spikes. EXODUS: the neuron's own recursion, which adds the effect
+//           of the spike on later steps.
+//   filter  dz[t]: lambda through the neuron's linear filter, reversed in time. It is linear and
+//           the same for all neurons of a layer. So it may run before or after the transposed
+//           synapse, wherever there is less to compute.
 #ifndef KERAS_SLAYER_NEURONS_BACKWARD_ROWS_H_
 #define KERAS_SLAYER_NEURONS_BACKWARD_ROWS_H_
 
@@ -15,16 +16,16 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// T is the type of the membrane potential, G that of the gradient of the spikes.
+// T is the type of the membrane potential, G the type of the gradient of the spikes.
 template <class T, class G>
 class BackwardRows {
  public:
   using A = ArithmeticOf<T>;
   virtual ~BackwardRows() {}
-  // Before the last step of a series: of how many neurons each part has states.
+  // Starts a series, at its last step. Each part keeps the states of so many neurons.
   virtual void reset(int64_t drive_count, int64_t filter_count) = 0;
-  // One step of the neurons [first, first + count) of the block: both parts, the
-  // drive alone, the filter alone. Results may be written over inputs.
+  // One step of the neurons [first, first + count) of the block. `step` does both parts. The
+  // results may be written over the inputs.
   virtual void step(const G* grad, const T* membrane, int64_t first, int64_t count, A* dz) = 0;
   virtual void drive(const G* grad, const T* membrane, int64_t first, int64_t count,
                      A* lambda) = 0;
@@ -66,7 +67,7 @@ class BackwardRowsOf final : public BackwardRows<T, G> {
   static constexpr int kDriveStates = is_exodus ? fields_of<DriveState, A>() : 0;
   static constexpr int kFilterStates = fields_of<FilterState, A>();
 
-  // Each part of the j-th neuron of a row.
+  // One step of each part, for the j-th neuron of a row.
   struct Drive {
     Parameters parameters;
     Rho rho;
@@ -112,7 +113,8 @@ class BackwardRowsOf final : public BackwardRows<T, G> {
   Rows<A> drive_states_, filter_states_;
 };
 
-// The rows of the neuron that p describes, each part for up to so many neurons.
+// Makes the backward pass of the neuron p, with states for up to drive_block and filter_block
+// neurons.
 template <class T, class G>
 BackwardRows<T, G>* new_backward_rows(const NeuronParams& p, int64_t drive_block,
                                       int64_t filter_block) {

@@ -40,7 +40,7 @@ struct Cuba {
     return v;
   }
 
-  // EXODUS: dL/dv with the path through the reset, v (1 - s(v)).
+  // EXODUS: dL/dv, including the path through the reset v (1 - s(v)).
   template <class A>
   struct DriveState {
     A voltage;
@@ -52,8 +52,8 @@ struct Cuba {
     return s.voltage;
   }
 
-  // The leaks, backwards in time: dL/dz from what enters dL/dv. EXODUS has that of the voltage in
-  // its own part already.
+  // dL/dz from lambda: the two leaks, reversed in time. With EXODUS, lambda already includes the
+  // leak of the voltage.
   template <class A>
   struct FilterState {
     A current, voltage;

@@ -1,5 +1,6 @@
-// A block of neurons, one time step of them after the other: a row of synaptic input in, rows of
-// spikes and membrane potentials out.
+// The forward pass of a block of neurons, stepped through time: each step takes a row of synaptic
+// input and gives rows of spikes and membrane potentials. The kernels of neurons/ and layers/
+// call it.
 #ifndef KERAS_SLAYER_NEURONS_FORWARD_ROWS_H_
 #define KERAS_SLAYER_NEURONS_FORWARD_ROWS_H_
 
@@ -9,22 +10,22 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// T is the type of the membrane potential, S that of the spikes: the same, or bytes.
+// T is the type of the membrane potential, S the type of the spikes: T or uint8_t.
 template <class T, class S>
 class ForwardRows {
  public:
   using A = ArithmeticOf<T>;
   virtual ~ForwardRows() {}
-  // Before the first step of a series of `count` neurons.
+  // Starts a series of `count` neurons.
   virtual void reset(int64_t count) = 0;
-  // One step of neurons [first, first + count) of the block: synaptic input in, spikes and
-  // membrane potential (before reset) out. Spikes may be written over z, element by element.
+  // One step of the neurons [first, first + count) of the block: from the synaptic input to the
+  // spikes and the membrane potential before reset. The spikes may be written over z.
   virtual void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) = 0;
-  // Whether all input has been, where the neuron asks for it.
+  // Whether all input so far was finite. Only neurons with kFiniteInput check this.
   virtual bool finite() const { return true; }
 };
 
-// N is the type of the neuron's states.
+// N is the number type of the neuron's states.
 template <class T, class S, class Neuron, class N = ArithmeticOf<T>>
 class ForwardRowsOf final : public ForwardRows<T, S> {
  public:
@@ -33,7 +34,7 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
   static constexpr int kStates = fields_of<State, N>();
   ForwardRowsOf(const NeuronParams& p, int64_t block)
       : parameters_(p.get<Neuron, N>()), membrane_(p.get<Neuron, A>()), states_(kStates, block) {}
-  // Goes on where the same neuron in other numbers has come to.
+  // Continues from the states of the same neuron in another number type.
   template <class Other>
   ForwardRowsOf(const NeuronParams& p, int64_t block, const Rows<Other>& states)
       : ForwardRowsOf(p, block) {
@@ -62,9 +63,9 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
   }
 
  private:
-  // Spikes as bytes need four vectors of numbers for one of theirs, more than the registers of a
-  // step hold. Where the membrane potential is kept as it is, they come from there, in a loop of
-  // their own.
+  // One vector of byte spikes takes four vectors of floats. A step has not enough registers for
+  // these. So a second loop computes the spikes from the membrane potential, if that is stored
+  // without rounding.
   static constexpr bool kSpikesAfter = sizeof(S) == 1 && sizeof(T) == sizeof(A);
   void spikes_after(const T* __restrict membrane, int64_t count, S* __restrict spikes) const {
     const auto parameters = membrane_;
@@ -72,12 +73,12 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
   }
 
   typename Neuron::template Parameters<N> parameters_;
-  typename Neuron::template Parameters<A> membrane_;  // on the scale of the membrane potential
+  typename Neuron::template Parameters<A> membrane_;  // in the arithmetic type of the membrane
   Rows<N> states_;
 };
 
-// A neuron of integers: in floats until an input is too large for them to be exact, in doubles
-// from there on.
+// A neuron that computes with integers, such as Loihi's. It uses floats until an input is too
+// large for floats to be exact, and doubles from that step on.
 template <class T, class S, class Neuron>
 class IntegerForwardRows final : public ForwardRows<T, S> {
  public:
@@ -128,7 +129,7 @@ struct ForwardRowsFor<T, S, Neuron, decltype(void(Neuron::kExactInput))> {
   using type = IntegerForwardRows<T, S, Neuron>;
 };
 
-// The rows of the neuron that p describes, for up to `block` neurons.
+// Makes the forward pass of the neuron p, for up to `block` neurons.
 template <class T, class S>
 ForwardRows<T, S>* new_forward_rows(const NeuronParams& p, int64_t block) {
   return with_neuron(p.kind, [&](auto neuron) -> ForwardRows<T, S>* {

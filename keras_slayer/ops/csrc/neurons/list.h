@@ -1,4 +1,5 @@
-// The neurons, by their names in ops and in Python. A neuron is a header and a line here.
+// The list of all neurons, with their names in ops and in Python. To add a neuron, write its
+// header and add a line to KS_NEURONS.
 #ifndef KERAS_SLAYER_NEURONS_LIST_H_
 #define KERAS_SLAYER_NEURONS_LIST_H_
 

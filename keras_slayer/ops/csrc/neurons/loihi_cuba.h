@@ -1,14 +1,15 @@
-// LoihiCuba: the CUBA neuron in Loihi's integers, bit for bit.
+// LoihiCuba: the CUBA neuron in the integers of the Loihi chip, equal to the bit.
 //
-// With rsz(x, b) = sign(x) (|x| >> b), current and voltage of 24 bits, decays in 1 / 4096:
+// With rsz(x, b) = sign(x) (|x| >> b), current and voltage of 24 bits, and decays in 1 / 4096:
 //
 //   u[t] = rsz(u[t-1] (4096 - current_decay), 12) + (z[t-1] << 6), wrapped once
 //   v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t], clipped
 //   s[t] = 1 and v[t] = 0 afterwards, where v[t] > threshold_mantissa << 6
 //
-// Every quantity is an integer held in a float or a double (N), and no sum or product is rounded;
-// both vectorise where integer multiplies do not. z and the membrane potential are on the scale of
-// the float weights: a weight is integer / 64, a threshold mantissa / 64, a voltage integer / 4096.
+// The integers are stored in floats or doubles (type N), because integer products do not
+// vectorise everywhere. No sum or product is rounded. z and the membrane potential are on the
+// scale of the float weights: a weight is its integer / 64, the threshold is its mantissa / 64, a
+// voltage is its integer / 4096.
 #ifndef KERAS_SLAYER_NEURONS_LOIHI_CUBA_H_
 #define KERAS_SLAYER_NEURONS_LOIHI_CUBA_H_
 
@@ -19,8 +20,8 @@
 
 namespace keras_slayer {
 
-// x * y + z where neither the product nor the sum needs rounding: in one instruction
-// or two, it is the same.
+// x * y + z where product and sum are exact. So one fused instruction and two plain ones give the
+// same result.
 KS_HD float exact_multiply_add(float x, float y, float z) {
 #if defined(__CUDA_ARCH__)
   return fmaf(x, y, z);
@@ -34,12 +35,13 @@ KS_HD float exact_multiply_add(float x, float y, float z) {
 struct LoihiCuba {
   // The chip's integers have no infinity and no NaN.
   static constexpr bool kFiniteInput = true;
-  // Floats are exact while inputs are smaller: the current, 2^12 times as large, is at most 2^24
-  // before its wrap then, the last integer that floats count to.
+  // Floats are exact for inputs below this limit. The current is an input times 2^12 plus the
+  // decayed current of at most 2^23, so before its wrap it stays within 2^24. Floats represent all
+  // integers up to that.
   static constexpr double kExactInput = 0x1p11;
 
-  // On the scale of the float weights, but for the limits of the voltage. These are no constants
-  // because compilers make branches of two comparisons with constants.
+  // On the scale of the float weights, except for the limits of the voltage, highest and lowest.
+  // These are parameters because compilers turn two comparisons with constants into branches.
   template <class A>
   struct Parameters {
     A threshold, keep_current, keep_voltage, highest, lowest;
@@ -79,7 +81,7 @@ struct LoihiCuba {
     return A(scaled);
   }
 
-  // As for Cuba: the gradient goes through all rounding as if it were not there.
+  // The gradient of Cuba: it passes through all rounding unchanged (straight-through).
   template <class A>
   using DriveState = Cuba::DriveState<A>;
   template <class A>
@@ -98,22 +100,23 @@ struct LoihiCuba {
     return acts_later;
   }
 
-  // rsz(x * 4096 keep, 12). A double holds the product ...
+  // rsz(x * 4096 keep, 12). A double holds the product exactly.
   KS_HD static double decay(double x, double keep) { return std::trunc(x * keep); }
-  // ... and two floats hold that of the bits from the 12th on and that of those below.
+  // Two floats hold it exactly: the products of the upper bits (from the 12th on) and of the lower
+  // 12 bits.
   KS_HD static float decay(float x, float keep) {
     const float high = std::trunc(x * 0x1p-12f);
     const float low = exact_multiply_add(high, -0x1p12f, x);
     return exact_multiply_add(high, keep * 0x1p12f, std::trunc(low * keep));
   }
-  // Input in units of the current, integer << 6. Rounding undoes what the product of synapses may
-  // have lost.
+  // The input in units of the current: integer << 6. Rounding removes the rounding errors of the
+  // synaptic product.
   template <class A, class N>
   KS_HD static N units(A z) {
     if constexpr (sizeof(N) == sizeof(double)) {
       return std::rint(double(z) * 64.0) * 64.0;
     } else {
-      // A sum of this size has no bits below 64.
+      // The sum is so large that its last bit is worth 64, so the addition rounds.
       const A large = sizeof(A) == sizeof(float) ? A(0x1.8p29) : A(0x1.8p58);
       return N((z * A(4096) + large) - large);
     }

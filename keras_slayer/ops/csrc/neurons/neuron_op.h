@@ -1,7 +1,7 @@
-// A neuron as ops take it: which one, its parameters by name, its gradient.
+// Attributes and inputs that describe a neuron to an op: its name, its parameters, its gradient.
 //
-// Parameters are a float64 vector, `params`, rather than attributes, so that they can become
-// variables; the attribute `names` says which is which. The neuron's header reads them.
+// The parameters are a float64 input `params` and not attributes, so that they can become
+// variables. The attribute `names` names each element. The neuron's header reads them by name.
 #ifndef KERAS_SLAYER_NEURONS_NEURON_OP_H_
 #define KERAS_SLAYER_NEURONS_NEURON_OP_H_
 
@@ -13,7 +13,7 @@
 
 namespace keras_slayer {
 
-// An attribute that names one of the neurons.
+// The attribute "neuron": the name of one of the neurons of list.h.
 inline std::string neuron_attr(const std::string& prefix = "") {
 #define KS_NAME(Neuron, name) "'" name "', "
   std::string names = KS_NEURONS(KS_NAME);
@@ -26,7 +26,8 @@ inline std::string neuron_attr(const std::string& prefix = "") {
   .Attr("exodus: bool = false")       \
       .Attr("surrogate: {'exponential', 'triangle'} = 'exponential'")
 
-// Parameters by their names. The first that is missing or out of range is what `status` says.
+// Reads parameters by name. status() is the first error: a parameter that is missing, out of
+// range or unknown.
 class Given {
  public:
   Given(const std::vector<std::string>& names, const double* values)
@@ -48,7 +49,7 @@ class Given {
     }
     return value;
   }
-  // Of 1.
+  // A number in [0, 1].
   double fraction(const char* name) {
     const double value = number(name);
     if (!(value >= 0 && value <= 1)) {
@@ -56,7 +57,7 @@ class Given {
     }
     return value;
   }
-  // From 0 on.
+  // An integer in [0, high].
   double integer(const char* name, double high) {
     const double value = number(name);
     if (!(value >= 0 && value <= high) || value != std::floor(value)) {
@@ -94,7 +95,8 @@ inline SurrogateParams read_surrogate(Given& given, double threshold, bool trian
   return {threshold, given.positive("surrogate_width"), given.number("surrogate_height"), triangle};
 }
 
-// The attributes that describe a neuron, and with `gradient` those that describe its gradient.
+// Reads the attributes of a neuron; with `gradient`, also those of its gradient. A prefix tells
+// the attributes of two neurons of one op apart.
 class NeuronOptions {
  public:
   absl::Status init(OpKernelConstruction* context, bool gradient, const std::string& prefix = "") {

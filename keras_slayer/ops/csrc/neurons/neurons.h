@@ -1,4 +1,4 @@
-// Kernels of the neurons alone.
+// Kernels of a neuron layer without synapses: forward and backward over [batch, steps, inner].
 #ifndef KERAS_SLAYER_NEURONS_NEURONS_H_
 #define KERAS_SLAYER_NEURONS_NEURONS_H_
 
@@ -7,17 +7,17 @@
 
 namespace keras_slayer {
 
-struct NeuronArgs {  // in: synaptic input
+struct NeuronArgs {  // work item: a block of kBlock neurons of a sample
   Shape shape;
-  bool stream;  // the outputs are larger than the caches
-  const void* in;
+  bool stream;     // the outputs are larger than the caches
+  const void* in;  // synaptic input
   NeuronParams neuron;
   void* spikes;
   void* membrane;    // before reset
-  bool* not_finite;  // set where an input is not finite and the neuron asks for it
+  bool* not_finite;  // set to true if the neuron needs finite input and some is not
 };
 
-struct NeuronGradArgs {
+struct NeuronGradArgs {  // work item: a block of kBlock neurons of a sample
   Shape shape;
   bool stream;
   const void* grad_spikes;

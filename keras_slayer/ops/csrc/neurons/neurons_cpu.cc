@@ -1,5 +1,5 @@
-// The neurons alone, forward and backward: synaptic input and gradients come from
-// memory. Spikes may be written over the input and the gradient over grad_spikes.
+// Neurons without synapses, forward and backward, over series [batch, steps, inner]. The op may
+// let spikes share memory with the input, and the result of the gradient with grad_spikes.
 #include "neurons/backward_rows.h"
 #include "neurons/forward_rows.h"
 #include "neurons/neurons.h"

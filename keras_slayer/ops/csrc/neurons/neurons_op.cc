@@ -1,11 +1,12 @@
-// Ops of the neurons: synaptic input [batch, time, ...] in, spikes and membrane potential (before
-// reset) out; and the gradient of the input.
+// Ops of neurons without synapses. Neuron: from synaptic input [batch, time, ...] to spikes and
+// membrane potential before reset, all of one shape. NeuronGrad: from the gradient of the spikes
+// to the gradient of the input.
 #include "neurons/neuron_op.h"
 #include "neurons/neurons.h"
 
 namespace keras_slayer {
 
-// The forward op knows the gradient's attributes for the sake of its gradient op.
+// The forward op does not use the attributes of the gradient. The gradient in Python reads them.
 REGISTER_OP("KerasSlayer>Neuron")
     .Input("synaptic_input: T")
     .Input("params: double")

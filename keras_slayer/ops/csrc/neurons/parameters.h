@@ -1,4 +1,4 @@
-// A neuron and its gradient as kernels are given them.
+// NeuronParams: a neuron, its parameters and its gradient, as the Args of kernels hold them.
 #ifndef KERAS_SLAYER_NEURONS_PARAMETERS_H_
 #define KERAS_SLAYER_NEURONS_PARAMETERS_H_
 
@@ -7,14 +7,14 @@
 
 namespace keras_slayer {
 
-// Parameters and states are structs of numbers of one type. This is how many ...
+// Parameters and states are structs whose fields all have one number type. These functions access
+// a field by its index, so that arrays of fields (rows of states, later a parameter per channel)
+// need no code per neuron.
 template <class Struct, class Number>
 KS_HD constexpr int fields_of() {
   static_assert(sizeof(Struct) % sizeof(Number) == 0);
   return int(sizeof(Struct) / sizeof(Number));
 }
-// ... and this is one of them: rows of states, and parameters that differ from channel to channel,
-// are arrays of fields.
 template <class Number, class Struct>
 KS_HD Number& field(Struct& s, int i) {
   return reinterpret_cast<Number*>(&s)[i];
@@ -37,7 +37,7 @@ struct NeuronParams {
     static_assert(fields_of<Own, double>() <= kMost);
     for (int i = 0; i < fields_of<Own, double>(); ++i) values[i] = field<double>(p, i);
   }
-  // In the arithmetic type A.
+  // The parameters in the arithmetic type A.
   template <class Neuron, class A>
   KS_HD typename Neuron::template Parameters<A> get() const {
     typename Neuron::template Parameters<A> p;

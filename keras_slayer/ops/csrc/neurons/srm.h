@@ -1,8 +1,9 @@
-// SRM: SLAYER's spike response model with alpha kernels, as two recursions of second order.
+// SRM: the spike response model of SLAYER with alpha kernels.
 //
 //   u[t] = (eps * z)[t] + (nu * s)[t],  s[t] = u[t] >= threshold
 //
-// The kernels come as decay and gain of filters/steps.h; the gain of nu is negative.
+// Each convolution is a recursion of second order, an AlphaFilter of filters/steps.h with a decay
+// and a gain. The gain of nu is negative.
 #ifndef KERAS_SLAYER_NEURONS_SRM_H_
 #define KERAS_SLAYER_NEURONS_SRM_H_
 
@@ -33,7 +34,7 @@ struct Srm {
   KS_HD static bool fires(const Parameters<A>& p, A u) {
     return u >= p.threshold;
   }
-  // Returns the membrane potential, refractory response included.
+  // Returns the membrane potential, including the refractory response.
   template <class A>
   KS_HD static A step(const Parameters<A>& p, State<A>& s, A z, A* spike) {
     const A psp = p.response().read(s.synapse);

@@ -1,4 +1,5 @@
-// Kernels of the SRM neuron with a truncated (FIR) refractory kernel.
+// Kernels of the SRM neuron whose refractory kernel is a list of taps (FIR), over series
+// [batch, steps, inner]. A work item is a block of kBlock neurons of a sample.
 #ifndef KERAS_SLAYER_NEURONS_SRM_FIR_H_
 #define KERAS_SLAYER_NEURONS_SRM_FIR_H_
 
@@ -7,11 +8,11 @@
 
 namespace keras_slayer {
 
-struct SrmFirArgs {  // in: response of the synapse; refractory kernel as taps
+struct SrmFirArgs {
   Shape shape;
-  const void* in;
+  const void* in;  // the synaptic input, already filtered by eps
   double threshold;
-  const double* refractory;
+  const double* refractory;  // taps [refractory_size]
   int64_t refractory_size;
   void* spikes;
   void* membrane;

@@ -1,11 +1,10 @@
-// Spike response model neuron with truncated (FIR) refractory kernel.
+// The SRM neuron whose refractory kernel nu is a list of taps (FIR), over [batch, steps, inner].
 //
 //   u[t] = response[t] + (nu * s)[t],  s[t] = u[t] >= threshold
 //
-// Backwards lambda[t] = dL/du[t] = rho(u[t]) grad_s[t] for SLAYER, which lets
-// no gradient through nu; EXODUS adds rho(u[t]) sum_k nu[k] lambda[t+k].
-// Spikes may be written over the input and the gradient over grad_s, element
-// by element: no __restrict between them.
+// Backward, lambda[t] = dL/du[t]. SLAYER: rho(u[t]) grad_s[t], with no gradient through nu.
+// EXODUS adds rho(u[t]) sum_k nu[k] lambda[t+k]. The spikes may share memory with the input, and
+// the result of the gradient with grad_s. So these pointers are not __restrict.
 #include "base/cpu.h"
 #include "neurons/srm_fir.h"
 
@@ -14,8 +13,8 @@ namespace KS_ISA {
 
 namespace {
 
-// What the past adds to the next steps through a FIR kernel: a ring of one row
-// of neurons per tap, row (t mod taps) being the step t.
+// The sums that past steps add to the next ones through a FIR kernel: a ring buffer with one row
+// of neurons per tap. Row (t mod taps) belongs to step t.
 template <class A>
 class FirFeedback {
  public:
@@ -31,7 +30,7 @@ class FirFeedback {
     clear(ring_, size_ * kBlock);
   }
   A* row() { return ring_ + now_ * kBlock; }
-  // Adds taps[k] * source to the step k ahead and moves to the next step.
+  // Adds taps[k] * source to the step k steps ahead, then moves to the next step.
   void push(const A* __restrict source, int count) {
     for (int64_t k = 1; k < size_; ++k) {
       const A tap = A(taps_[k]);

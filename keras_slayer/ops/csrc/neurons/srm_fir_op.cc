@@ -1,12 +1,12 @@
-// Ops of the SRM neuron with a truncated refractory kernel, which comes as taps. The input is the
-// synapse's response.
+// Ops of the SRM neuron whose refractory kernel is a list of taps. The input [batch, time, ...] is
+// the response: the synaptic input filtered by eps.
 #include "neurons/neuron_op.h"
 #include "neurons/srm_fir.h"
 
 namespace keras_slayer {
 namespace {
 
-// Threshold, surrogate_width and surrogate_height, in this order.
+// Reads threshold, surrogate_width and surrogate_height, in this order.
 absl::Status read_surrogate(const Tensor& params, bool triangle, SurrogateParams* surrogate) {
   const double* values;
   const std::vector<std::string> names = {"threshold", "surrogate_width", "surrogate_height"};

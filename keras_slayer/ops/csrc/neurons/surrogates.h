@@ -1,4 +1,4 @@
-// Surrogates: what stands for the derivative of a spike.
+// Surrogate gradients rho(u): they replace the derivative of the spike in the backward pass.
 #ifndef KERAS_SLAYER_NEURONS_SURROGATES_H_
 #define KERAS_SLAYER_NEURONS_SURROGATES_H_
 
@@ -8,20 +8,20 @@
 
 namespace keras_slayer {
 
-// On the scale of the float weights.
+// All on the scale of the float weights.
 struct SurrogateParams {
   double threshold, width, height;
   bool triangle;
 };
 
-// 2^x for x <= 0. The float version has a relative error below 3e-7 and no branch or
-// call, so that loops over it vectorise: the sum with 1.5 * 2^23 rounds x to an integer,
-// which its low bits hold; a minimax polynomial that is 1 at 0 does the rest.
+// 2^x for x <= 0. The float version has a relative error below 3e-7. It has no branch and no
+// call, so that loops over it vectorise. Adding 1.5 * 2^23 rounds x to an integer, held in the
+// low bits of the sum. A minimax polynomial that is 1 at 0 gives 2 to the rest.
 KS_HD float exp2_nonpositive(float x) {
-  const float clamped = x < -127.0f ? -127.0f : x;  // to 0; NaN stays
+  const float clamped = x < -127.0f ? -127.0f : x;  // gives 0; NaN stays NaN
   const float shifted = clamped + 12582912.0f;
   const float rest = clamped - (shifted - 12582912.0f);
-  // In pairs: a shorter chain of dependent operations than one after the other.
+  // Evaluated in pairs, for a shorter chain of dependent operations than Horner's rule.
   const float square = rest * rest;
   const float low = 6.931470036506653e-1f * rest + 1.0f;
   const float middle = 5.550733581185341e-2f * rest + 2.4022242426872253e-1f;
@@ -31,12 +31,13 @@ KS_HD float exp2_nonpositive(float x) {
 }
 KS_HD double exp2_nonpositive(double x) { return std::exp2(x); }
 
-// The surrogate rho(u): the density with which a change of u moves a spike
-// (SLAYER's probability density function). Two shapes of the same peak and area:
-// height exp(-|u - threshold| / width) ...
+// rho(u) is SLAYER's probability density function: the probability density that a small change of
+// u adds or removes a spike. The two shapes below have the same peak and the same area.
+//
+// rho(u) = height exp(-|u - threshold| / width)
 template <class A>
 struct ExponentialSurrogate {
-  A threshold, rate, height;  // rate in octaves: exp(-x / width) = 2^(x rate)
+  A threshold, rate, height;  // exp(-x / width) = 2^(x rate)
   KS_HD ExponentialSurrogate(double threshold, double width, double height)
       : threshold(A(threshold)), rate(A(-1.4426950408889634 / width)), height(A(height)) {}
   KS_HD A operator()(A u) const {
@@ -44,7 +45,7 @@ struct ExponentialSurrogate {
   }
 };
 
-// ... and height max(0, 1 - |u - threshold| / (2 width)), zero away from threshold.
+// rho(u) = height max(0, 1 - |u - threshold| / (2 width))
 template <class A>
 struct TriangleSurrogate {
   A threshold, rate, height;
@@ -56,7 +57,7 @@ struct TriangleSurrogate {
   }
 };
 
-// Calls fn with the surrogate that the parameters describe, in the arithmetic type A.
+// Calls fn with the surrogate that p describes, in the arithmetic type A.
 template <class A, class Fn>
 auto with_surrogate(const SurrogateParams& p, Fn fn) {
   return p.triangle ? fn(TriangleSurrogate<A>(p.threshold, p.width, p.height))

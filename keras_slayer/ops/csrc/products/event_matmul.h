@@ -1,4 +1,6 @@
-// The event-driven matrix product: the rows of a matrix that events select, summed.
+// Kernel of the event-driven matrix product: events [rows, columns] times a matrix
+// [columns, width]. Each event selects a row of the matrix. EventMatmul and its weight gradient
+// call it; MatmulRows (synapses/) reads the same Slices.
 #ifndef KERAS_SLAYER_PRODUCTS_EVENT_MATMUL_H_
 #define KERAS_SLAYER_PRODUCTS_EVENT_MATMUL_H_
 
@@ -6,26 +8,27 @@
 
 namespace keras_slayer {
 
-// A matrix [rows, width] of which `slice` columns at a time are in use, from a multiple of it on.
-// Packed, each such slice lies together: pieces of rows that are a power of two apart share a few
-// sets of a cache and leave the others empty.
+// A matrix [rows, width], used in slices of `slice` columns. If packed, each slice is contiguous in
+// memory, [rows, slice]. Otherwise its rows can be a power of two apart, and then they compete for
+// few sets of the cache while the others stay empty.
 struct Slices {
   int64_t rows, width, slice;
   bool packed;
   const void* data;
   KS_HD int64_t size(int64_t first) const { return smaller(slice, width - first); }
-  // In elements: where the slice from column `first` on begins, and from row to row of it.
+  // Of the slice whose first column is `first`, in elements: its start, and from row to row.
   KS_HD int64_t offset(int64_t first) const { return packed ? first * rows : first; }
   KS_HD int64_t stride(int64_t first) const { return packed ? size(first) : width; }
 };
 
-// out[m] = sum_e value[e] matrix[index[e]]. Item: kRowTile rows of a slice of columns, slice after
-// slice: that of the matrix stays in the second-level cache.
+// out[m] = sum_e value[e] matrix[index[e]] over the events e of row m. Work item: a tile of
+// kRowTile rows of one slice. The tiles of one slice follow each other, so that the slice stays in
+// the second-level cache.
 constexpr int64_t kRowTile = 64;
 struct EventMatmulArgs {
   Events events;
   Slices matrix;  // [columns, width]
-  void* out;
+  void* out;      // [rows, width]
 };
 
 KS_KERNEL(event_matmul, EventMatmulArgs);

@@ -1,4 +1,5 @@
-// The event-driven matrix product: adds the rows of the matrix that events select.
+// The event-driven matrix product: each row of the output is the sum of the rows of the matrix that
+// the events of that row select. event_matmul_op.cc calls it.
 #include "base/cpu.h"
 #include "products/event_matmul.h"
 #include "synapses/synapse.h"

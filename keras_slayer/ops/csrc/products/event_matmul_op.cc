@@ -1,4 +1,5 @@
-// Ops of the event-driven matrix product and its weight gradient.
+// Ops of the event-driven matrix product, events [rows, columns] times weights [columns, width],
+// and of the gradient of the weights.
 #include <cstring>
 #include <utility>
 #include <vector>
@@ -8,7 +9,7 @@
 namespace keras_slayer {
 namespace {
 
-// Each row of `out`: the rows of the matrix that the events of this row choose.
+// out = events times matrix.
 absl::Status multiply(OpKernelContext* context, const Events& events, const Tensor& matrix,
                       Tensor* out) {
   Tensor packed;
@@ -23,25 +24,26 @@ absl::Status multiply(OpKernelContext* context, const Events& events, const Tens
   return absl::OkStatus();
 }
 
-// The events column by column, in the order of their rows.
+// The events sorted by column, and by row within a column.
 struct ByColumn {
   Tensor offsets, row_of, value;
 };
 
-// A counting sort of values that have so many bits. Each part sorts the events of its own columns,
-// which come to lie together: threads that write side by side would wait for each other.
+// A counting sort of the events. Bits is the unsigned integer with as many bits as a value. Each
+// work item sorts the events of its own columns, so that no two threads write to one cache line
+// all the time.
 template <class Bits>
 void sort_by_column(OpKernelContext* context, const Events& events, ByColumn* sorted) {
-  constexpr int64_t kPart = 1 << 12;  // events that are worth a part
+  constexpr int64_t kItemEvents = 1 << 12;  // fewest events that are worth a work item
   const int64_t size = events.offsets[events.rows], columns = events.columns;
-  const int64_t parts = std::clamp(size / kPart, int64_t(1), threads(context));
+  const int64_t items = std::clamp(size / kItemEvents, int64_t(1), threads(context));
   const Bits* from = static_cast<const Bits*>(events.value);
   Bits* to = static_cast<Bits*>(sorted->value.data());
   int64_t* offsets = sorted->offsets.flat<int64_t>().data();
   int32_t* row_of = sorted->row_of.flat<int32_t>().data();
-  parallel_for(context, parts, size * 2, [&](int64_t begin, int64_t end) {
-    const int64_t first = columns * begin / parts, last = columns * end / parts;
-    std::vector<int64_t> next(size_t(last - first), 0);  // the place of each column's next event
+  parallel_for(context, items, size * 2, [&](int64_t begin, int64_t end) {
+    const int64_t first = columns * begin / items, last = columns * end / items;
+    std::vector<int64_t> next(size_t(last - first), 0);  // where each column's next event goes
     int64_t place = 0;
     for (int64_t e = 0; e < size; ++e) {
       const int64_t column = events.index[e];
@@ -149,8 +151,8 @@ class EventMatmulWeightsGrad : public OpKernel {
     const int64_t width = grad.dim_size(1);
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, allocate_matrix(context, 0, columns, width, &out));
-    // dW = S^T grad is the same product with the events sorted by column; rows
-    // stay in order within a column, so the order of summation is fixed.
+    // dW = S^T grad is the same product, with the events sorted by column. Within a column the
+    // rows stay in order, so the order of summation is fixed.
     ByColumn sorted;
     OP_REQUIRES_OK(context, sort_by_column(context, events, &sorted));
     const Events transposed = {columns, events.rows, sorted.offsets.flat<int64_t>().data(),

@@ -1,4 +1,4 @@
-// What the ops share whose events select rows of a matrix.
+// Prepares the matrix of an event-driven product. EventMatmul, its gradient and MatmulLayer use it.
 #ifndef KERAS_SLAYER_PRODUCTS_EVENT_MATMUL_OP_H_
 #define KERAS_SLAYER_PRODUCTS_EVENT_MATMUL_OP_H_
 
@@ -9,10 +9,9 @@
 
 namespace keras_slayer {
 
-// The matrix whose rows the events choose: in slices as wide as kernels sum in registers, or half
-// of that where the second-level cache has no room for more. Where the whole matrix has none, and
-// the events read much more of it than a copy does, they are packed, into memory that `packed`
-// keeps.
+// Divides the matrix into slices of kWidest columns, or half as many if such a slice does not fit
+// into half of the second-level cache. If the whole matrix does not fit, and the events read far
+// more than a copy does, the slices are packed. `packed` then owns their memory.
 inline absl::Status slice_matrix(OpKernelContext* context, const Events& events,
                                  const Tensor& matrix, Tensor* packed, Slices* slices) {
   constexpr int64_t kWidest = 128, kWorth = 8;
@@ -27,7 +26,7 @@ inline absl::Status slice_matrix(OpKernelContext* context, const Events& events,
   const char* from = static_cast<const char*>(data_of(matrix));
   char* to = static_cast<char*>(data_of(packed));
   const Slices target = *slices;
-  constexpr int64_t kRows = 64;  // an item
+  constexpr int64_t kRows = 64;  // per work item
   parallel_for(context, block_count(rows, kRows), kRows * width * bytes / 8,
                [&](int64_t begin, int64_t end) {
     for (int64_t row = begin * kRows; row < smaller(end * kRows, rows); ++row) {

@@ -1,4 +1,5 @@
-// Products of layers of few units.
+// Kernels of dense layers of few units, such as ten classes: the product and the gradient of the
+// weights. x [rows, inputs] is dense or sparse. few_units_op.cc calls them.
 #ifndef KERAS_SLAYER_PRODUCTS_FEW_UNITS_H_
 #define KERAS_SLAYER_PRODUCTS_FEW_UNITS_H_
 
@@ -6,7 +7,7 @@
 
 namespace keras_slayer {
 
-struct FewUnitsGradArgs {  // out = x^T grad, for few units
+struct FewUnitsGradArgs {  // out = x^T grad; work item: kFewUnitsInputs inputs
   int64_t rows, inputs, units;
   Dtype x_type;
   const void* x;     // [rows, inputs]
@@ -14,9 +15,9 @@ struct FewUnitsGradArgs {  // out = x^T grad, for few units
   int64_t grad_stride;
   void* out;  // [inputs, units]
 };
-constexpr int64_t kFewUnitsInputs = 128;  // a work item
+constexpr int64_t kFewUnitsInputs = 128;
 
-// out = x weights, for few units; item: kFewUnitsRows rows.
+// out = x weights; work item: kFewUnitsRows rows.
 constexpr int64_t kFewUnitsRows = 16;
 struct FewUnitsMatmulArgs {
   int64_t rows, inputs, units;

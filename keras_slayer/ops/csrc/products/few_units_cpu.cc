@@ -1,5 +1,5 @@
-// Layers of few units, such as ten classes: their product and their weights' gradient have too
-// few columns for the blocks that general products are made of.
+// Dense layers of few units, such as ten classes: x [rows, inputs] times weights [inputs, units],
+// and the gradient of the weights. So few columns do not fill the tiles of general products.
 #include "products/few_units.h"
 #include "products/product.h"
 
@@ -8,10 +8,10 @@ namespace KS_ISA {
 
 namespace {
 
-constexpr int64_t kChunk = 32;      // rows of x that stay in the first-level cache
-constexpr int64_t kEventShare = 40;  // where fewer than one in so many is one, events are faster
+constexpr int64_t kTileRows = 32;  // rows of x of a tile, which stays in the first-level cache
+constexpr int64_t kEventShare = 40;  // events are faster if fewer than one in so many is nonzero
 
-// x^T grad of some inputs, a chunk of rows after the other: event by event, or as a dense
+// x^T grad for some inputs, one tile of rows after the other: event by event or as a dense
 // product. Both sum in the same order.
 template <class S, class A>
 class FewUnitsSums {
@@ -23,7 +23,7 @@ class FewUnitsSums {
         grad_stride_(args.grad_stride),
         vectors_(block_count(args.units, kLanes)),
         sums_(kFewUnitsInputs, args.grad_stride),
-        chunk_(kChunk, kFewUnitsInputs) {}
+        tile_(kTileRows, kFewUnitsInputs) {}
 
   void start(int64_t input, int64_t inputs) {
     input_ = input;
@@ -61,14 +61,14 @@ class FewUnitsSums {
     }
   }
 
-  // Copied first: rows of x lie far apart, so that they would share a few sets of the cache.
+  // Copies x first, because its rows are so far apart that they compete for few sets of the cache.
   void add_all(const S* x, int64_t rows, const A* grad) {
     for (int64_t i = 0; i < rows; ++i) {
       const S* __restrict from = x + i * x_stride_;
-      A* __restrict to = chunk_.row(i);
+      A* __restrict to = tile_.row(i);
       KS_VECTOR_LOOP(j, inputs_) to[j] = A(load(from[j]));
     }
-    const Product<A, true, true> product = {chunk_.row(0), chunk_.stride(), rows, grad,
+    const Product<A, true, true> product = {tile_.row(0), tile_.stride(), rows, grad,
                                             grad_stride_};
     multiply(product, inputs_, vectors_ * kLanes, sums_.row(0), sums_.stride());
   }
@@ -77,11 +77,11 @@ class FewUnitsSums {
   int64_t x_stride_;
   const A* grad_;
   int64_t grad_stride_, vectors_;
-  Rows<A> sums_, chunk_;
+  Rows<A> sums_, tile_;
   int64_t input_ = 0, inputs_ = 0;
 };
 
-// Some rows of x times the weights: event by event, or as a dense product. Both sum in the same
+// Some rows of x times the weights, event by event or as a dense product. Both sum in the same
 // order.
 template <class S, class A>
 class FewUnitsRows {
@@ -103,7 +103,7 @@ class FewUnitsRows {
   const A* sums(int64_t row) const { return sums_.row(row); }
 
  private:
-  static constexpr int64_t kDenseShare = 3;  // one in so many is an event: both are as fast
+  static constexpr int64_t kDenseShare = 3;  // both are as fast if one in so many is an event
 
   void add_events(const S* x, int64_t rows) {
     for (int64_t i = 0; i < rows; ++i) {
@@ -162,8 +162,8 @@ void few_units_weights_grad(Dtype dtype, const FewUnitsGradArgs& args, int64_t b
       const int64_t first = item * kFewUnitsInputs, rest = args.inputs - first;
       const int64_t inputs = rest < kFewUnitsInputs ? rest : kFewUnitsInputs;
       sums.start(first, inputs);
-      for (int64_t row = 0; row < args.rows; row += kChunk) {
-        sums.add(row, args.rows - row < kChunk ? args.rows - row : kChunk);
+      for (int64_t row = 0; row < args.rows; row += kTileRows) {
+        sums.add(row, args.rows - row < kTileRows ? args.rows - row : kTileRows);
       }
       for (int64_t i = 0; i < inputs; ++i) {
         T* __restrict out = static_cast<T*>(args.out) + (first + i) * args.units;

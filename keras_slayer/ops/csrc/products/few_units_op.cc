@@ -1,5 +1,5 @@
-// Layers of few units: x @ weights, summed in the order of the inputs, and the weights' gradient
-// x^T @ grad, in that of the rows.
+// Ops of dense layers of few units: x @ weights, summed in the order of the inputs, and the
+// gradient of the weights x^T @ grad, summed in the order of the rows.
 #include "base/op.h"
 #include "products/few_units.h"
 
@@ -7,7 +7,7 @@ namespace keras_slayer {
 
 namespace {
 
-// A matrix in the arithmetic type, its rows filled up with zeros to whole cache lines.
+// A matrix in the arithmetic type. Zeros pad its rows to whole cache lines.
 template <class A>
 class Padded {
  public:

@@ -1,4 +1,5 @@
-// The input's gradient of a dense layer: grad weights^T, each sum in the order of the units.
+// The gradient of the input of a dense layer: grad [rows, units] times weights^T [units, inputs],
+// summed in the order of the units.
 #include "products/input_grad.h"
 #include "products/product.h"
 
@@ -7,22 +8,22 @@ namespace KS_ISA {
 
 namespace {
 
-// Columns of a tile of the product. The packed weights are panels of so many inputs, one after
-// the other, each [units, inputs]: a tile reads one from end to end.
+// Columns (inputs) of a tile of the product. The packed weights are slices of so many inputs, each
+// [units, kSlice]. A tile reads one slice from end to end.
 template <class A>
-constexpr int64_t kPanel = kProductVectors * kVectorBytes / int64_t(sizeof(A));
+constexpr int64_t kSlice = kProductVectors * kVectorBytes / int64_t(sizeof(A));
 
-// `inputs` rows of the weights as a panel, whose other columns are zero. A cache line of each
-// row in turn: whole rows may lie so that they share a few sets of the cache.
+// Packs `inputs` rows of the weights into a slice and clears its other columns. Reads one cache
+// line of each row in turn, because whole rows may compete for few sets of the cache.
 template <class T, class A>
-void pack_panel(const T* weights, int64_t inputs, int64_t units, A* panel) {
+void pack_slice(const T* weights, int64_t inputs, int64_t units, A* slice) {
   constexpr int64_t kLine = 64 / int64_t(sizeof(T));
-  if (inputs < kPanel<A>) clear(panel, units * kPanel<A>);
+  if (inputs < kSlice<A>) clear(slice, units * kSlice<A>);
   const auto pack = [&](int64_t unit, int64_t count) {
     for (int64_t i = 0; i < inputs; ++i) {
       const T* __restrict from = weights + i * units + unit;
-      A* __restrict to = panel + unit * kPanel<A> + i;
-      for (int64_t k = 0; k < count; ++k) to[k * kPanel<A>] = load(from[k]);
+      A* __restrict to = slice + unit * kSlice<A> + i;
+      for (int64_t k = 0; k < count; ++k) to[k * kSlice<A>] = load(from[k]);
     }
   };
   int64_t unit = 0;
@@ -43,7 +44,7 @@ class InputGradBlock {
     const Product<A> product = grad_rows(row, rows);
     T* out = static_cast<T*>(args_.out) + row * args_.inputs + input;
     int64_t done = 0;
-    if constexpr (kSame) {  // straight to memory, which then writes while sums are made
+    if constexpr (kSame) {  // writes to memory directly, which overlaps with the next sums
       if (!args_.stream) {
         done = inputs / kLanes * kLanes;
         multiply_inputs(product, rows, input, 0, done, out, args_.inputs);
@@ -61,31 +62,31 @@ class InputGradBlock {
   static constexpr bool kSame = sizeof(T) == sizeof(A);
   static constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
 
-  // Inputs [begin, end) of those from `input` on, in whole vectors, panel by panel.
+  // The products for the inputs [input + begin, input + end), in whole vectors, slice by slice.
   void multiply_inputs(Product<A> product, int64_t rows, int64_t input, int64_t begin, int64_t end,
                        A* out, int64_t out_stride) const {
-    for (int64_t at = begin; at < end; at = at / kPanel<A> * kPanel<A> + kPanel<A>) {
-      const int64_t skipped = at % kPanel<A>;
+    for (int64_t at = begin; at < end; at = at / kSlice<A> * kSlice<A> + kSlice<A>) {
+      const int64_t skipped = at % kSlice<A>;
       product.right =
           static_cast<const A*>(args_.packed) + (input + at - skipped) * args_.units + skipped;
       const int64_t columns =
-          smaller(kPanel<A> - skipped, block_count(end - at, kLanes) * kLanes);
+          smaller(kSlice<A> - skipped, block_count(end - at, kLanes) * kLanes);
       multiply(product, rows, columns, out + at, out_stride);
     }
   }
 
-  // A product whose left factor are rows of grad, in the arithmetic type.
+  // A product whose left factor is `rows` rows of grad in the arithmetic type.
   Product<A> grad_rows(int64_t row, int64_t rows) const {
     const int64_t units = args_.units;
     const T* grad = static_cast<const T*>(args_.grad) + row * units;
     if constexpr (kSame) {
-      return {grad, units, units, nullptr, kPanel<A>};
+      return {grad, units, units, nullptr, kSlice<A>};
     } else {
       for (int64_t i = 0; i < rows; ++i, grad += units) {
         A* __restrict to = wide_.row(i);
         KS_VECTOR_LOOP(k, units) to[k] = load(grad[k]);
       }
-      return {wide_.row(0), wide_.stride(), units, nullptr, kPanel<A>};
+      return {wide_.row(0), wide_.stride(), units, nullptr, kSlice<A>};
     }
   }
 
@@ -100,12 +101,12 @@ void pack_weights(Dtype dtype, const MatmulInputGradArgs& args, int64_t begin, i
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    static_assert(kPackedInputs % kPanel<A> == 0 && kInputGradInputs % kPanel<A> == 0,
-                  "items are whole panels");
+    static_assert(kPackedInputs % kSlice<A> == 0 && kInputGradInputs % kSlice<A> == 0,
+                  "work items are whole slices");
     const int64_t last = smaller(end * kPackedInputs, args.inputs);
-    for (int64_t input = begin * kPackedInputs; input < last; input += kPanel<A>) {
-      pack_panel(static_cast<const T*>(args.weights) + input * args.units,
-                 smaller(kPanel<A>, last - input), args.units,
+    for (int64_t input = begin * kPackedInputs; input < last; input += kSlice<A>) {
+      pack_slice(static_cast<const T*>(args.weights) + input * args.units,
+                 smaller(kSlice<A>, last - input), args.units,
                  static_cast<A*>(args.packed) + input * args.units);
     }
   });

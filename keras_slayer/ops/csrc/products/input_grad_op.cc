@@ -1,4 +1,5 @@
-// The input's gradient of a dense layer: grad @ weights^T, summed in the order of the units.
+// Op of the gradient of the input of a dense layer: grad [rows, units] @ weights^T, summed in the
+// order of the units.
 #include "base/op.h"
 #include "products/input_grad.h"
 

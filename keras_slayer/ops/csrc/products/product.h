@@ -1,4 +1,5 @@
-// Dense products of few rows or columns, whose sums stay in registers.
+// Dense matrix products in tiles whose sums stay in registers, for use inside kernels: few_units,
+// input_grad, transposed_conv and winograd call multiply().
 #ifndef KERAS_SLAYER_PRODUCTS_PRODUCT_H_
 #define KERAS_SLAYER_PRODUCTS_PRODUCT_H_
 
@@ -7,8 +8,8 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// Vectors of columns at once, and rows for so many vectors: what the processor has
-// registers for.
+// Most vectors of columns of a tile, and its most rows for so many vectors: as many sums as there
+// are registers for.
 #if defined(__AVX512F__)
 constexpr int kProductVectors = 4;
 constexpr int product_rows(int vectors) { return vectors > 2 ? 6 : vectors > 1 ? 12 : 16; }
@@ -17,8 +18,8 @@ constexpr int kProductVectors = 2;
 constexpr int product_rows(int vectors) { return vectors > 1 ? 6 : 12; }
 #endif
 
-// left [rows, depth], or [depth, rows] where kTransposed, times right [depth, columns];
-// strides from row to row in memory. kAdd: to what is there.
+// left [rows, depth] times right [depth, columns]. With kTransposed, left is stored as
+// [depth, rows]. Strides are from row to row in memory. With kAdd, the product is added to out.
 template <class A, bool kTransposed = false, bool kAdd = false>
 struct Product {
   const A* left;
@@ -30,9 +31,9 @@ struct Product {
   static constexpr bool transposed = kTransposed, adds = kAdd;
 };
 
-// The numbers of kRows rows of a left factor, for one k after the other. Where they lie a
-// stride apart, each pointer serves four: with one for each row, which the compiler makes of
-// plain indices, there would be too few registers.
+// Reads column k of kRows rows of the left factor, for k = 0, 1, ... If rows are a stride apart,
+// one pointer serves four rows. From plain indices the compiler makes a pointer per row, for which
+// there are too few registers.
 template <class A, int kRows, bool kTransposed>
 class LeftNumbers {
  public:
@@ -48,7 +49,7 @@ class LeftNumbers {
 #pragma GCC unroll 8
     for (int p = 0; p < kPointers; ++p) {
       at_[p] += kTransposed ? stride_ : 1;
-      asm("" : "+r"(at_[p]));  // hides from the compiler how they are related
+      asm("" : "+r"(at_[p]));  // hides from the compiler how the pointers are related
     }
   }
 
@@ -58,7 +59,7 @@ class LeftNumbers {
   const A* at_[kPointers];
 };
 
-// kRows rows of kVectors vectors of columns.
+// Computes a tile of kRows rows and kVectors vectors of columns.
 template <class A, int kRows, int kVectors, class P>
 void multiply_tile(const P& product, A* out, int64_t out_stride) {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
@@ -79,7 +80,7 @@ void multiply_tile(const P& product, A* out, int64_t out_stride) {
   for (int64_t k = 0; k < depth; ++k, left.next(), right += right_stride) {
     Vector loaded[kVectors];
 #pragma GCC unroll 8
-    for (int v = 0; v < kVectors; ++v) {  // each alone, or all go through memory
+    for (int v = 0; v < kVectors; ++v) {  // a single memcpy would go through the stack
       __builtin_memcpy(&loaded[v], right + v * kLanes, sizeof(Vector));
     }
 #pragma GCC unroll 16
@@ -109,20 +110,20 @@ KS_HD void multiply_few_rows(const P& product, int64_t rows, A* out, int64_t out
   multiply_tile<A, kRows, kVectors>(product, out, out_stride);
 }
 
-// The same for any number of rows, in groups of about the same size.
+// The same for any number of rows, in tiles of about the same size.
 template <class A, int kVectors, class P>
 KS_HD void multiply_columns(P product, int64_t rows, A* out, int64_t out_stride) {
   constexpr int kRows = product_rows(kVectors);
-  const int64_t groups = (rows + kRows - 1) / kRows;
-  for (int64_t group = 0; group < groups; ++group) {
-    const int64_t count = (group + 1) * rows / groups - group * rows / groups;
+  const int64_t tiles = (rows + kRows - 1) / kRows;
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t count = (tile + 1) * rows / tiles - tile * rows / tiles;
     multiply_few_rows<A, kRows, kVectors>(product, count, out, out_stride);
     product.skip_rows(count);
     out += count * out_stride;
   }
 }
 
-// The same for any number of columns that make whole vectors.
+// The same for any number of columns that is a multiple of a vector.
 template <class P, class A>
 KS_HD void multiply(P product, int64_t rows, int64_t columns, A* out, int64_t out_stride) {
   constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A)), kWide = kProductVectors * kLanes;

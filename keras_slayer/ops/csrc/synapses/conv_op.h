@@ -1,4 +1,4 @@
-// What the ops of 2-D convolutions share: checked geometry, orders of the weights.
+// Helpers of the ops of 2-D convolutions: the checked geometry and the orders of the weights.
 #ifndef KERAS_SLAYER_SYNAPSES_CONV_OP_H_
 #define KERAS_SLAYER_SYNAPSES_CONV_OP_H_
 
@@ -14,7 +14,7 @@ namespace keras_slayer {
       .Attr("dilations: list(int)") \
       .Attr("padding_before: list(int)")
 
-// Where each input row (or column) lands for each row of the kernel.
+// The table row_target (or column_target) of ConvGeometry, [in, taps].
 inline std::vector<int32_t> targets(int64_t in, int64_t taps, int64_t out, int64_t stride,
                                     int64_t dilation, int64_t padding) {
   std::vector<int32_t> table(size_t(in * taps), -1);
@@ -29,8 +29,8 @@ inline std::vector<int32_t> targets(int64_t in, int64_t taps, int64_t out, int64
   return table;
 }
 
-// Index of each weight [kernel_height, kernel_width, channels / groups, filters]
-// in the order of the kernels: the same, or that of runs (kernels.h).
+// Calls visit(from, to) for each weight: its index in Keras' order [kernel_height, kernel_width,
+// channels / groups, filters] and its index in the order that ConvRows reads (ConvGeometry::runs).
 template <class Visit>
 void for_each_weight(const ConvGeometry& g, Visit visit) {
   const int64_t channels = g.channels / g.groups;
@@ -50,7 +50,7 @@ inline absl::Status output_shape(const Events& events, const ConvGeometry& g, Te
   return TensorShape::BuildTensorShape({events.rows, g.out_height, g.out_width, g.filters}, shape);
 }
 
-// A shape from the vector `weights_shape`.
+// Reads a shape from the vector `weights_shape`.
 inline absl::Status read_shape(const Tensor& vector, TensorShape* shape) {
   if (vector.dims() != 1) {
     return InvalidArgument("weights_shape must be a vector. Received: shape ",
@@ -59,7 +59,7 @@ inline absl::Status read_shape(const Tensor& vector, TensorShape* shape) {
   return TensorShape::BuildTensorShape(vector.vec<int64_t>(), shape);
 }
 
-// The weights in the order of the kernels and their arithmetic type.
+// The weights in the order and the arithmetic type that ConvRows reads.
 template <class T, class A>
 Aligned<A> ordered_weights(const ConvGeometry& g, const Tensor& weights) {
   const auto given = weights.flat<T>();
@@ -68,7 +68,7 @@ Aligned<A> ordered_weights(const ConvGeometry& g, const Tensor& weights) {
   return ordered;
 }
 
-// Sums `count` gradients in the order of the kernels, one after the other.
+// Adds `count` partial gradients [count, weights], in order, and writes them in Keras' order.
 template <class T, class A>
 void sum_weights(const ConvGeometry& g, const A* partial, int64_t count, Tensor* out) {
   auto weights = out->flat<T>();
@@ -97,8 +97,8 @@ class ConvOp : public OpKernel {
   }
 
  protected:
-  // Everything a kernel needs from the sizes (height, width, channels) of the
-  // input, (height, width) of the output and the shape of the weights.
+  // Fills the geometry from the sizes (height, width, channels) of the input and (height, width)
+  // of the output and the shape of the weights. `rows` and `columns` own its tables.
   absl::Status prepare(const Tensor& input_size, const Tensor& output_size,
                        const TensorShape& weights, ConvGeometry* g, std::vector<int32_t>* rows,
                        std::vector<int32_t>* columns) const {

@@ -1,4 +1,6 @@
-// The synapses of a 2-D convolution, event by event; a block is a band of output rows.
+// The synapses of a 2-D convolution, event by event: `sum` adds weights to the sums
+// [out_height, out_width, filters] of a frame, `collect` computes the gradient of the weights.
+// A block is a band of output rows. The kernels of layers/ and event_conv_cpu.cc call it.
 #ifndef KERAS_SLAYER_SYNAPSES_CONV_ROWS_H_
 #define KERAS_SLAYER_SYNAPSES_CONV_ROWS_H_
 
@@ -7,7 +9,7 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// Rows of numbers that are as far apart as `step` says.
+// Rows of numbers; each starts `step` numbers after the row before.
 template <class A>
 struct Strided {
   A* first;
@@ -30,7 +32,7 @@ KS_HD void add_scaled_vectors(A value, Strided<const A> from, Strided<A> to, int
   }
 }
 
-// The same for `count` numbers of each row, as many vectors of all rows at a time.
+// to[j] += value * from[j] for `count` numbers of each of `rows` rows.
 template <class A>
 KS_HD void add_scaled(A value, Strided<const A> from, Strided<A> to, int64_t rows, int64_t count) {
   constexpr int kLanes = kVectorBytes / int(sizeof(A)), kTogether = 4;
@@ -57,14 +59,14 @@ class ConvRows final : public SynapseRows<T> {
         kernel_row_(g_.kernel_width * g_.filters),
         consecutive_(g_.stride_y == 1 && g_.dilation_y == 1),
         by_kernel_row_(g_.runs && g_.channels * g_.kernel_height * kernel_row_ > kCached),
-        patches_(1, by_kernel_row_ ? g_.height * g_.width * g_.channels *
-                                         (consecutive_ ? 1 : g_.kernel_height)
-                                   : 0) {}
+        runs_(1, by_kernel_row_ ? g_.height * g_.width * g_.channels *
+                                      (consecutive_ ? 1 : g_.kernel_height)
+                                : 0) {}
   void set_range(int64_t first, int64_t count) override {
     top_ = first / row_;
     bottom_ = (first + count) / row_;
     count_ = count;
-    // The input rows that any tap leads from here.
+    // The input rows [begin_, end_) that reach the block through some tap.
     begin_ = g_.height, end_ = 0;
     for (int64_t y = 0; y < g_.height; ++y) {
       for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
@@ -76,25 +78,26 @@ class ConvRows final : public SynapseRows<T> {
   }
   void sum(int64_t frame, A* z) override {
     clear(z, count_);
-    visit_patches(frame, [&](const Patch& p) {
+    visit_weights(frame, [&](const Runs& p) {
       add_scaled<A>(p.value, {weights_ + p.weight, kernel_row_}, {z + p.target, -row_}, p.rows,
                     p.count);
     });
   }
-  // The other way: adds value * dz to the gradient of each weight that was used.
+  // The gradient of the weights: adds value * dz to the gradient of each weight that an event
+  // meets. dz is the gradient of the sums of the block.
   void collect(int64_t frame, const A* dz, A* grad) {
     if (!by_kernel_row_) {
-      return visit_patches(frame, [&](const Patch& p) {
+      return visit_weights(frame, [&](const Runs& p) {
         add_scaled<A>(p.value, {dz + p.target, -row_}, {grad + p.weight, kernel_row_}, p.rows,
                       p.count);
       });
     }
-    // Row by row of the kernel, whose gradients stay in the first-level cache.
-    Patch* const begin = patches_.row(0);
-    Patch* end = begin;
-    visit_patches(frame, [&](const Patch& patch) { *end++ = patch; });
+    // One row of the kernel after the other, so that its gradients stay in the first-level cache.
+    Runs* const begin = runs_.row(0);
+    Runs* end = begin;
+    visit_weights(frame, [&](const Runs& runs) { *end++ = runs; });
     for (int64_t ky = 0; ky < g_.kernel_height; ++ky) {
-      for (const Patch* p = begin; p != end; ++p) {
+      for (const Runs* p = begin; p != end; ++p) {
         const int64_t r = ky - p->first_row;
         if (r < 0 || r >= p->rows) continue;
         add_scaled<A>(p->value, {dz + p->target - r * row_, 0},
@@ -104,22 +107,23 @@ class ConvRows final : public SynapseRows<T> {
   }
 
  private:
-  // Weights that an event meets: `count` of each of `rows` rows of the kernel, and the sums
-  // that they lead to. In the next row of the kernel, if there is one, these are a row higher.
-  struct Patch {
+  // The weights that one event meets: a run of `count` weights in each of `rows` rows of the
+  // kernel. `weight` and `target` are the indices of the first weight and of the sum it adds to.
+  // With each further row of the kernel, the sums are one row higher.
+  struct Runs {
     A value;
     int64_t weight, target, count, first_row, rows;
   };
-  // More weights than this are too many for the first-level cache.
+  // Weights that fit into the first-level cache.
   static constexpr int64_t kCached = 32768 / int64_t(sizeof(A));
 
-  // The row of the block that an input row and a kernel row lead to, or -1.
+  // The row of the block that input row y adds to through kernel row ky, or -1.
   int64_t target_row(int64_t y, int64_t ky) const {
     const int64_t oy = g_.row_target[y * g_.kernel_height + ky];
     return oy >= top_ && oy < bottom_ ? oy - top_ : -1;
   }
 
-  // Calls visit(value, y, x, channel) for each event that may lead to the block, in order.
+  // Calls visit(value, y, x, channel) for each event that can reach the block, in order.
   template <class Visit>
   KS_HD void visit_events(int64_t frame, Visit visit) const {
     const Selection<T> events = events_of<T>(events_, frame);
@@ -146,14 +150,14 @@ class ConvRows final : public SynapseRows<T> {
     return low;
   }
 
-  // Calls visit(patch) for all that the events of a frame meet, event by event.
+  // Calls visit(runs) for the weights that the events of a frame meet, event by event.
   template <class Visit>
-  KS_HD void visit_patches(int64_t frame, Visit visit) const {
+  KS_HD void visit_weights(int64_t frame, Visit visit) const {
     g_.runs ? visit_runs(frame, visit) : visit_taps(frame, visit);
   }
 
-  // With kernels stored as [channels, kernel_height, kernel_width reversed, filters], all
-  // horizontal taps and the sums that they meet are two runs of consecutive numbers.
+  // With weights stored as [channels, kernel_height, kernel_width reversed, filters], the weights
+  // of all horizontal taps are consecutive, and so are the sums that they add to.
   template <class Visit>
   KS_HD void visit_runs(int64_t frame, Visit visit) const {
     visit_events(frame, [&](A value, int64_t y, int64_t x, int64_t channel) {
@@ -192,10 +196,10 @@ class ConvRows final : public SynapseRows<T> {
   Events events_;
   ConvGeometry g_;
   const A* weights_;
-  int64_t row_, kernel_row_;  // numbers in a row of sums, and of a channel's kernel with runs
-  bool consecutive_;  // rows of the kernel lead to rows of sums next to each other
+  int64_t row_, kernel_row_;  // numbers in a row of sums; in a row of one channel's kernel
+  bool consecutive_;  // consecutive rows of the kernel add to consecutive rows of sums
   bool by_kernel_row_;
-  Rows<Patch> patches_;  // of a frame
+  Rows<Runs> runs_;  // of one frame
   int64_t top_ = 0, bottom_ = 0, count_ = 0, begin_ = 0, end_ = 0;
 };
 

@@ -1,4 +1,4 @@
-// Kernels of the event-driven convolution alone.
+// Kernels of the event-driven 2-D convolution without neurons, and of its weight gradient.
 #ifndef KERAS_SLAYER_SYNAPSES_EVENT_CONV_H_
 #define KERAS_SLAYER_SYNAPSES_EVENT_CONV_H_
 
@@ -7,19 +7,19 @@
 
 namespace keras_slayer {
 
-struct EventConvArgs {  // item: a frame
+struct EventConvArgs {  // work item: a frame
   Events events;
   ConvGeometry geometry;
-  const void* weights;  // arithmetic type, [kernel_height, kernel_width, channels / groups, filters]
-  void* out;
+  const void* weights;  // arithmetic type, in the order of ConvGeometry::runs
+  void* out;  // [frames, out_height, out_width, filters]
 };
 
-struct EventConvGradArgs {  // item: a chunk of frames, into partial[chunk]
+struct EventConvGradArgs {  // work item: frames_per_item frames; its sums go to partial[item]
   Events events;
   ConvGeometry geometry;
   const void* grad;
-  int64_t frames_per_chunk;
-  void* partial;  // arithmetic type, [chunks, weights]
+  int64_t frames_per_item;
+  void* partial;  // arithmetic type, [work items, weights]
 };
 
 KS_KERNEL(event_conv, EventConvArgs);

@@ -1,5 +1,5 @@
-// Event-driven 2-D convolution: each spike adds the weights of its taps to the
-// outputs under them, or collects their gradients.
+// Event-driven 2-D convolution without neurons: each event adds its weights to the outputs that
+// it reaches. The gradient adds, per event, the gradients of these outputs to those of the weights.
 #include "synapses/conv_rows.h"
 #include "synapses/event_conv.h"
 
@@ -19,7 +19,7 @@ void event_conv(Dtype dtype, const EventConvArgs& args, int64_t begin, int64_t e
       T* out = static_cast<T*>(args.out) + frame * size;
       if constexpr (sizeof(T) == sizeof(A)) {
         synapse.sum(frame, out);
-      } else {  // half types are summed in float and rounded once
+      } else {  // half types: sum in float, round once
         A* z = sums.row(0);
         synapse.sum(frame, z);
         KS_VECTOR_LOOP(j, size) store(&out[j], z[j]);
@@ -38,12 +38,12 @@ void event_conv_grad(Dtype dtype, const EventConvGradArgs& args, int64_t begin, 
     ConvRows<T> synapse(args.events, g, nullptr);
     synapse.set_range(0, size);
     Rows<A> widened(1, sizeof(T) == sizeof(A) ? 0 : size);
-    for (int64_t chunk = begin; chunk < end; ++chunk) {
-      A* partial = static_cast<A*>(args.partial) + chunk * weights;
+    for (int64_t item = begin; item < end; ++item) {
+      A* partial = static_cast<A*>(args.partial) + item * weights;
       clear(partial, weights);
-      const int64_t first = chunk * args.frames_per_chunk;
-      const int64_t last = first + args.frames_per_chunk < args.events.rows
-                               ? first + args.frames_per_chunk
+      const int64_t first = item * args.frames_per_item;
+      const int64_t last = first + args.frames_per_item < args.events.rows
+                               ? first + args.frames_per_item
                                : args.events.rows;
       for (int64_t frame = first; frame < last; ++frame) {
         const T* grad = static_cast<const T*>(args.grad) + frame * size;

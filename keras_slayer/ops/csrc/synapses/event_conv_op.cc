@@ -1,4 +1,5 @@
-// Ops of the event-driven 2-D convolution.
+// Ops of the event-driven 2-D convolution without neurons, [frames, out_height, out_width,
+// filters], and of its weight gradient.
 #include "synapses/conv_op.h"
 #include "synapses/event_conv.h"
 
@@ -91,25 +92,25 @@ class EventConv2DWeightsGrad : public ConvOp {
   }
 
  private:
-  // Sums chunks of frames apart and then together, in order. The number of
-  // chunks depends on the sizes alone, so the bits do not depend on threads.
+  // Each work item sums its frames into its own partial gradient; these are then added in order.
+  // The number of work items depends on the sizes alone, so the result does not depend on threads.
   template <class T, class A>
   static void reduce(OpKernelContext* context, const Events& events, const ConvGeometry& g,
                      const Tensor& grad, Tensor* out) {
-    constexpr int64_t kChunks = 16, kMaxBytes = int64_t(64) << 20;
+    constexpr int64_t kItems = 16, kMaxBytes = int64_t(64) << 20;
     const int64_t size = out->NumElements();
     const int64_t bytes = std::max<int64_t>(size * int64_t(sizeof(A)), 1);
-    const int64_t chunks = std::max<int64_t>(
-        1, std::min({kChunks, events.rows, kMaxBytes / bytes}));
-    const int64_t frames = (events.rows + chunks - 1) / chunks;
-    const Aligned<A> partial(chunks * size);
+    const int64_t items = std::max<int64_t>(
+        1, std::min({kItems, events.rows, kMaxBytes / bytes}));
+    const int64_t frames = (events.rows + items - 1) / items;
+    const Aligned<A> partial(items * size);
     const EventConvGradArgs args = {events, g, data_of(grad), frames, partial.get()};
     const int64_t taps = g.kernel_height * g.kernel_width * g.filters / g.groups;
-    parallel_for(context, chunks, frames * row_cost(events, taps),
+    parallel_for(context, items, frames * row_cost(events, taps),
                  [&](int64_t begin, int64_t end) {
                    kernels::event_conv_grad(dtype_of(grad), args, begin, end);
                  });
-    sum_weights<T>(g, partial.get(), chunks, out);
+    sum_weights<T>(g, partial.get(), items, out);
   }
 };
 KS_REGISTER("EventConv2DWeightsGrad", EventConv2DWeightsGrad);

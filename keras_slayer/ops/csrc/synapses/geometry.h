@@ -1,4 +1,4 @@
-// Where the taps of 2-D convolutions and pools lie.
+// Geometry of 2-D convolutions and pools: sizes, strides, padding and the orders of the weights.
 #ifndef KERAS_SLAYER_SYNAPSES_GEOMETRY_H_
 #define KERAS_SLAYER_SYNAPSES_GEOMETRY_H_
 
@@ -14,14 +14,14 @@ struct ConvGeometry {
   // For each input row y and kernel row k: the output row it adds to, or -1.
   const int32_t* row_target;     // [height, kernel_height]
   const int32_t* column_target;  // [width, kernel_width]
-  // Without groups and horizontal steps, weights come as [channels,
-  // kernel_height, kernel_width reversed, filters]: see conv_rows.h.
+  // True without groups and with horizontal stride and dilation 1. Then ConvRows reads weights as
+  // [channels, kernel_height, kernel_width reversed, filters], otherwise in Keras' order.
   bool runs;
 };
 
-// How conv_spread.h takes weights: the window of one filter is kernel_height runs
-// of kernel_width x channels weights, each filled up to whole vectors. Windows are
-// cut into slices, which lie together: [slices, filters, slice].
+// The order of the weights in transposed_conv.h. The window of a filter is a matrix
+// [kernel_height, run]: a run is kernel_width x channels / groups weights, padded to whole
+// vectors. Windows are cut into slices, stored as [slices, filters, slice].
 struct TransposedOrder {
   int64_t run, window, slice;
   KS_HD TransposedOrder(const ConvGeometry& g, int64_t element_bytes) {
@@ -33,7 +33,7 @@ struct TransposedOrder {
   KS_HD int64_t slices() const { return (window + slice - 1) / slice; }
 };
 
-// Sides of the tiles of pixels whose gradient winograd.h computes at once.
+// winograd.h computes the gradient of tiles of kTileSide x kTileSide pixels.
 constexpr int kTileSide = 4;
 
 struct PoolGeometry {

@@ -1,5 +1,6 @@
-// The synapses of a pool: sums of windows, channel by channel, times one weight. A block is
-// a band of output rows. The input is read as it is: it is read once whatever it holds.
+// The synapses of a sum pool: the sum of each window, per channel, times one weight. From frames
+// [height, width, channels] to [out_height, out_width, channels]; a block is a band of output
+// rows. The input is dense, because finding events would read it as often as summing does.
 #ifndef KERAS_SLAYER_SYNAPSES_POOL_ROWS_H_
 #define KERAS_SLAYER_SYNAPSES_POOL_ROWS_H_
 
@@ -15,8 +16,8 @@ class PoolRows final : public SynapseRows<T> {
   PoolRows(const void* frames, const PoolGeometry& geometry)
       : frames_(static_cast<const S*>(frames)),
         g_(geometry),
-        // Where windows do not overlap, each column adds to one output or to none: for few
-        // channels, which fill no vector, event by event is faster.
+        // If windows do not overlap, each column adds to at most one output. With so few
+        // channels that they fill no vector, adding event by event is then faster.
         one_by_one_(geometry.window_width <= geometry.stride_x && geometry.channels < 4),
         column_(1, geometry.width * geometry.channels),
         target_(1, geometry.width * geometry.channels) {
@@ -59,7 +60,7 @@ class PoolRows final : public SynapseRows<T> {
   }
 
  private:
-  // From sums over columns to those over windows.
+  // From the sums down the columns to the sums of windows, event by event or in vectors.
   KS_HD void add_events(const A* column, A* out) const {
     const int64_t size = g_.out_width * g_.channels;
     const int32_t* target = target_.row(0);

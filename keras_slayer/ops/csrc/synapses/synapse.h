@@ -1,5 +1,5 @@
-// What the input of one time step sends to a block of neurons, a row of sums at
-// a time: each event adds the weights that it selects.
+// Interface of synapses: from the input of one frame to the sums of a block of neurons. Each event
+// adds the weights that it meets. layer_cpu.cc calls it for each step.
 #ifndef KERAS_SLAYER_SYNAPSES_SYNAPSE_H_
 #define KERAS_SLAYER_SYNAPSES_SYNAPSE_H_
 
@@ -15,9 +15,9 @@ class SynapseRows {
  public:
   using A = ArithmeticOf<T>;
   virtual ~SynapseRows() {}
-  // Chooses the block: neurons [first, first + count).
+  // Selects the block: neurons [first, first + count).
   virtual void set_range(int64_t first, int64_t count) = 0;
-  // z[0 .. count) = what the frame (sample and step) sends to the block.
+  // Writes the sums of a frame, one per neuron of the block, to z [count].
   virtual void sum(int64_t frame, A* z) = 0;
 };
 

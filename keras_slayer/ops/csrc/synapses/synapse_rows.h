@@ -1,4 +1,4 @@
-// All kinds of synapses, by name; those of a dense layer are here.
+// Makes the synapses that SynapseArgs describe: matmul (defined here), convolution or pool.
 #ifndef KERAS_SLAYER_SYNAPSES_SYNAPSE_ROWS_H_
 #define KERAS_SLAYER_SYNAPSES_SYNAPSE_ROWS_H_
 

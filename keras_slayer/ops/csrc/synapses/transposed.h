@@ -1,5 +1,5 @@
-// Synapses the other way: what a row of gradients of the sums gives to a band of
-// rows of the input frame.
+// Interface of transposed synapses: from the gradients of a frame's sums to the gradients of a
+// band of rows of its input.
 #ifndef KERAS_SLAYER_SYNAPSES_TRANSPOSED_H_
 #define KERAS_SLAYER_SYNAPSES_TRANSPOSED_H_
 
@@ -9,22 +9,22 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// A band of input rows [top, bottom) needs the gradients of the output rows
+// set_range selects the band of input rows [top, bottom). Its gradients depend on the output rows
 // [first_row(), last_row()).
 template <class A>
 class TransposedRows {
  public:
   virtual ~TransposedRows() {}
   virtual void set_range(int64_t top, int64_t bottom) = 0;
-  // From the gradients of those output rows to those of the band, which has room
-  // for kSlack bytes more.
+  // Computes the gradients of the band from those of these output rows. The memory of `band` must
+  // have kSlack bytes more, because the last vector may write past the end.
   static constexpr int64_t kSlack = 64;
   virtual void apply(const A* grad, A* band) = 0;
   int64_t first_row() const { return first_; }
   int64_t last_row() const { return last_; }
 
  protected:
-  // Aims at a band, which the output rows that `reaches` says lead into.
+  // Implements set_range. reaches(oy) tells whether output row oy depends on the band.
   template <class Reaches>
   void set_range_of(int64_t top, int64_t bottom, int64_t output_rows, Reaches reaches) {
     top_ = top;

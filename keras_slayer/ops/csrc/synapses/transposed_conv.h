@@ -1,4 +1,5 @@
-// A convolution the other way.
+// The transposed convolution: from gradients of outputs [rows, out_width, filters] to gradients
+// of a band of input rows [rows, width, channels]. The kernels of layer_grad_cpu.cc call it.
 #ifndef KERAS_SLAYER_SYNAPSES_TRANSPOSED_CONV_H_
 #define KERAS_SLAYER_SYNAPSES_TRANSPOSED_CONV_H_
 
@@ -8,11 +9,10 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// The transposed convolution. For each output pixel, the weights of the filters
-// whose gradient is not zero are summed in registers and added to the window: it
-// costs what those filters cost. Where most are not zero, some pixels at once
-// share each weight that is loaded: a dense product, which takes fewer products where
-// the geometry allows it (winograd.h).
+// For each output pixel, sums the weights of all filters whose gradient is not zero, times that
+// gradient, in registers, then adds this window to the input pixels under it. Where many gradients
+// are not zero, a dense product of several pixels is faster, because each weight is loaded once
+// for all of them. With the right geometry, winograd.h needs even fewer multiplications.
 template <class A>
 class TransposedConv final : public TransposedRows<A> {
  public:
@@ -57,11 +57,12 @@ class TransposedConv final : public TransposedRows<A> {
   }
 
  private:
-  static constexpr int64_t kPixels = 16;  // treated together
-  // One in so many gradients is not zero: the dense product, or Winograd's, is as fast.
+  static constexpr int64_t kPixels = 16;  // output pixels of a tile
+  // Break-even points: the dense product (or Winograd's) is as fast as events where one gradient
+  // in so many is not zero.
   static constexpr int64_t kDenseShare = 3, kWinogradShare = 12;
 
-  // One row of output pixels, with windows.
+  // Adds the gradients of output row oy to the band, window by window.
   void transpose_row(int64_t oy, const A* grad, A* band) {
     const int64_t filters = g_.filters / g_.groups;
     choose_runs(oy);
@@ -96,7 +97,7 @@ class TransposedConv final : public TransposedRows<A> {
     return oy * g_.stride_y + ky * g_.dilation_y - g_.padding_top;
   }
 
-  // Those that lead into the band: a run for each kernel row.
+  // Selects the kernel rows [first_run_, past_run_) through which output row oy reaches the band.
   void choose_runs(int64_t oy) {
     first_run_ = g_.kernel_height;
     past_run_ = 0;
@@ -108,7 +109,7 @@ class TransposedConv final : public TransposedRows<A> {
     }
   }
 
-  // Slices outside, pixels inside: a slice of the weights stays in cache.
+  // The outer loop is over slices, so that a slice of the weights stays in the cache.
   KS_HD void sum_windows(int64_t pixels) {
     for_each_slice([&](const A* weights, int64_t at, int64_t count) {
       for (int64_t i = 0; i < pixels; ++i) {
@@ -118,7 +119,7 @@ class TransposedConv final : public TransposedRows<A> {
     });
   }
 
-  // The same with all gradients of the pixels, zero or not.
+  // The same sums as a dense product, zeros included.
   KS_HD void multiply(const A* grad, int64_t filters, int64_t first_filter, int64_t pixels) {
     for_each_slice([&](const A* weights, int64_t at, int64_t count) {
       const Product<A> product = {grad, g_.filters, filters, weights + first_filter * order_.slice,
@@ -127,7 +128,7 @@ class TransposedConv final : public TransposedRows<A> {
     });
   }
 
-  // Calls visit(weights, first column, columns) for the runs that are needed.
+  // Calls visit(weights, first column, columns) for each slice of the selected kernel rows.
   template <class Visit>
   KS_HD void for_each_slice(Visit visit) const {
     for (int64_t at = first_run_ * order_.run; at < past_run_ * order_.run;) {
@@ -169,7 +170,7 @@ class TransposedConv final : public TransposedRows<A> {
     KS_VECTOR_LOOP(j, count) to[j] = to[j] + from[j];
   }
 
-  // A whole run: its padding adds zeros to what follows.
+  // Adds a whole run in vectors. Its padding adds zeros to the numbers that follow.
   KS_HD void add_vectors(const A* from, A* to) const {
     typedef A Vector __attribute__((vector_size(kVectorBytes)));
     for (int64_t j = 0; j < order_.run; j += int64_t(kVectorBytes / sizeof(A))) {
@@ -185,7 +186,7 @@ class TransposedConv final : public TransposedRows<A> {
   const A* weights_;
   TransposedOrder order_;
   TransposedWinograd<A> winograd_;
-  Rows<int32_t> left_;  // rows that Winograd's does not take
+  Rows<int32_t> left_;  // output rows that winograd_ does not take
   Rows<A> windows_;
   Rows<int32_t> index_;
   Rows<A> value_;

@@ -1,4 +1,5 @@
-// A pool the other way: each pixel gets the gradient of the windows that it lies in.
+// The transposed pool: each input pixel of a band gets the sum of the gradients of the windows
+// that contain it, times the weight. layer_grad_cpu.cc and layers/grad_rows.h call it.
 #ifndef KERAS_SLAYER_SYNAPSES_TRANSPOSED_POOL_H_
 #define KERAS_SLAYER_SYNAPSES_TRANSPOSED_POOL_H_
 
@@ -24,7 +25,7 @@ class TransposedPool final : public TransposedRows<A> {
   }
 
  private:
-  // Where windows do not overlap, each pixel has the gradient of one of them, or none.
+  // For windows that do not overlap: each pixel gets the gradient of at most one window.
   KS_HD void copy(const A* grad, A* band) const {
     const int64_t row = g_.width * g_.channels, out_row = g_.out_width * g_.channels;
     int64_t before = -1;
@@ -44,7 +45,7 @@ class TransposedPool final : public TransposedRows<A> {
       }
     }
   }
-  // How much of a row, from its start on, windows cover without gaps.
+  // The length of the start of a row that windows cover without gaps.
   int64_t without_gaps() const {
     const int64_t end = g_.out_width * g_.stride_x - g_.padding_left;
     if (g_.window_width < g_.stride_x || end < 0) return 0;

@@ -1,6 +1,6 @@
-// The input gradient of a convolution with fewer products: Winograd's minimal filtering
-// (winograd_tiles.h) along rows and down columns, in tiles of 4 x 4 sums. Sums over filters
-// are taken before A^T, as dense products of few rows.
+// The transposed convolution with fewer multiplications: Winograd's minimal filtering
+// (winograd_tiles.h) across rows and down columns, in tiles of 4 x 4 input pixels. The sums over
+// filters are dense products, taken before the transform A^T. transposed_conv.h calls it.
 #ifndef KERAS_SLAYER_SYNAPSES_WINOGRAD_H_
 #define KERAS_SLAYER_SYNAPSES_WINOGRAD_H_
 
@@ -10,9 +10,9 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// For each frame: start, take the rows of gradients that are worth it, add_to the band,
-// which is of whole tiles, or fill it. A row that is not taken counts as zeros. What a pixel
-// is added does not depend on the band.
+// Call for each frame: start(); take() for rows of gradients; fill() or add_to(). Rows that are
+// not taken count as zeros. A band consists of whole tiles, so the result for a pixel does not
+// depend on the band.
 template <class A>
 class TransposedWinograd {
  public:
@@ -20,7 +20,7 @@ class TransposedWinograd {
     const bool plain = g.groups == 1 && g.stride_y == 1 && g.stride_x == 1 &&
                        g.dilation_y == 1 && g.dilation_x == 1;
     if (!plain || !known(g.kernel_height) || !known(g.kernel_width)) return false;
-    // Columns of products for a tile, here and with windows; the transforms come on top.
+    // Products per tile, here and with windows. kOverhead accounts for the transforms.
     const int64_t here = points(g.kernel_height) * points(g.kernel_width) * padded(g.channels);
     return kOverhead * here <= kTileSide * kTileSide * TransposedOrder(g, sizeof(A)).window;
   }
@@ -42,7 +42,7 @@ class TransposedWinograd {
         sums_(kMaxPoints, apart(down_ * kTileSide * across_ * columns_)),
         kernels_(fits_ ? points(geometry.kernel_width) : 0,
                  points(geometry.kernel_height) * geometry.filters * columns_) {
-    partly_.clear(rows_ * across_ * depth_);  // what lies between rows is computed with
+    partly_.clear(rows_ * across_ * depth_);  // the padding between rows is read too
   }
 
   bool usable() const { return fits_; }
@@ -57,7 +57,7 @@ class TransposedWinograd {
     for (int64_t row = 0; row < rows_; ++row) taken_.row(0)[row] = 0;
   }
 
-  // Gradients of the row oy of output pixels.
+  // Takes the gradients of output row oy, [out_width, filters].
   void take(int64_t oy, const A* grad) {
     if (!prepared_) transform_kernels();
     prepared_ = any_ = true;
@@ -72,7 +72,7 @@ class TransposedWinograd {
     finish<true>(band);
   }
 
-  // In place of a clear and add_to, where every row of tiles has gradients; or false.
+  // Overwrites the band, if every row of tiles has gradients. Otherwise does nothing: false.
   bool fill(A* band) {
     if (!any_) return false;
     choose_tiles();
@@ -84,20 +84,20 @@ class TransposedWinograd {
  private:
   static constexpr int64_t kLine = 64 / int64_t(sizeof(A));
   static constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
-  static constexpr int64_t kOverhead = 2;  // as fast as windows with so many times the products
+  static constexpr int64_t kOverhead = 2;  // cost of a product here in products of windows
 
   static bool known(int64_t taps) { return taps == 3 || taps == 5; }
   static int64_t points(int64_t taps) { return taps + kTileSide - 1; }
   static int64_t padded(int64_t count) { return block_count(count, kLine) * kLine; }
-  // Rows a power of two apart would share the sets of the first-level cache.
+  // Padded, because rows a power of two apart would compete for few sets of the cache.
   static int64_t apart(int64_t size) { return size + (size % (16 * kLine) == 0 ? kLine : 0); }
 
-  // G w G^T of all filters and channels, from the order of TransposedOrder.
+  // kernels_ = G w G^T for all filters and channels; the weights w are in TransposedOrder.
   void transform_kernels() {
     const int64_t height = g_.kernel_height, width = g_.kernel_width, channels = g_.channels;
     const TransposedOrder order(g_, sizeof(A));
     const TapFactors down(height), across(width);
-    // Of one filter: its weights, and what G makes of each of their rows.
+    // Of one filter: its weights, and G applied to each row of them.
     Rows<double> taps(height * width, columns_), partly(height, columns_);
     taps.clear(columns_);
     for (int64_t f = 0; f < g_.filters; ++f) {
@@ -137,7 +137,7 @@ class TransposedWinograd {
     }
   }
 
-  // B^T along a row of gradients.
+  // Applies B^T along a row of gradients.
   template <int kPoints>
   void take(int64_t row, const A* grad) {
     const int64_t filters = g_.filters, width = g_.out_width, stride = partly_.stride();
@@ -166,7 +166,7 @@ class TransposedWinograd {
     store_rows(out, to, stride);
   }
 
-  // The rows of tiles that any row of gradients leads to.
+  // Lists the rows of tiles that a taken row of gradients reaches.
   void choose_tiles() {
     const int64_t points_down = points(g_.kernel_height), row = across_ * depth_;
     active_count_ = 0;
@@ -184,7 +184,7 @@ class TransposedWinograd {
     }
   }
 
-  // Down the columns, for one of the points across: B^T, products, A^T.
+  // For one point across: B^T down the columns, the products, A^T down the columns.
   template <int kPoints>
   void sum_point(int64_t point) {
     typedef A Vector __attribute__((vector_size(kVectorBytes)));
@@ -219,14 +219,14 @@ class TransposedWinograd {
   }
 
   template <bool kAdd>
-  void finish(A* band) {  // added to what is there, or in its place
+  void finish(A* band) {  // kAdd: adds to the band; otherwise overwrites it
     for (int64_t point = 0; point < points(g_.kernel_width); ++point) {
       g_.kernel_height == 3 ? sum_point<6>(point) : sum_point<8>(point);
     }
     g_.kernel_width == 3 ? finish_rows<6, kAdd>(band) : finish_rows<8, kAdd>(band);
   }
 
-  // A^T along the rows, into the band.
+  // Applies A^T along the rows and writes the band.
   template <int kPoints, bool kAdd>
   void finish_rows(A* band) {
     const int64_t channels = g_.channels, stride = sums_.stride();
@@ -255,15 +255,15 @@ class TransposedWinograd {
 #pragma GCC unroll 4
     for (int k = 0; k < kTileSide; ++k) {
       if (k >= pixels) break;
-      Vector before = {};  // added too: it makes 0 of -0, whichever way a band is written
+      Vector before = {};  // added even when zero: turns -0 into 0, as with kAdd
       if constexpr (kAdd) __builtin_memcpy(&before, to + k * channels, kBytes);
       before = before + out[k];
       __builtin_memcpy(to + k * channels, &before, kBytes);
     }
   }
 
-  // A vector from, or to, each of some rows. Strides are the caller's own: read from the
-  // object between two stores, they would be read again for each.
+  // Loads, or stores, a vector of each row. The stride is an argument, because the compiler would
+  // reload a member after each store.
   template <class Vector, int kRows>
   KS_HD static void load_rows(const A* from, int64_t stride, Vector (&rows)[kRows]) {
 #pragma GCC unroll 8
@@ -278,11 +278,11 @@ class TransposedWinograd {
   ConvGeometry g_;
   bool fits_;
   const A* weights_;
-  int64_t down_, across_;  // tiles of a frame
+  int64_t down_, across_;  // numbers of tiles of a frame
   int64_t depth_, columns_;
-  int64_t rows_;           // of gradients that a band may need, padding included
-  Rows<uint8_t> taken_;    // of each row
-  Rows<int32_t> active_;   // rows of tiles
+  int64_t rows_;           // rows of gradients that a band may need, padding included
+  Rows<uint8_t> taken_;    // [row]: whether take() got it
+  Rows<int32_t> active_;   // indices of the rows of tiles that have gradients
   Rows<A> partly_;         // [point across][row, tile, filter]
   Rows<A> inputs_;         // [point down][active row of tiles, tile, filter]
   Rows<A> products_;       // [point down][active row of tiles, tile, channel]

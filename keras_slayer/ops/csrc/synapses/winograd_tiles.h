@@ -1,8 +1,8 @@
-// The transforms of Winograd's minimal filtering, for 3 and 5 taps.
+// The transforms A, B and G of Winograd's minimal filtering, for kernels of r = 3 and 5 taps.
 //
-// Four sums over r taps need r + 3 inputs d and as many products instead of 4 r:
-// y = A^T ((G w) * (B^T d)), where A, B and G depend on r alone (Lavin and Gray, "Fast
-// algorithms for convolutional neural networks", 2016).
+// Four outputs y need r + 3 inputs d and r + 3 multiplications instead of 4 r:
+// y = A^T ((G w) * (B^T d)), with * per element. A, B and G depend on r alone (Lavin and Gray,
+// "Fast algorithms for convolutional neural networks", 2016). winograd.h uses them.
 #ifndef KERAS_SLAYER_SYNAPSES_WINOGRAD_TILES_H_
 #define KERAS_SLAYER_SYNAPSES_WINOGRAD_TILES_H_
 
@@ -13,7 +13,7 @@ namespace KS_ISA {
 
 constexpr int kMaxPoints = 8;
 
-// Where the polynomials are evaluated, infinity apart, and the factors of G's rows.
+// The points where the polynomials are evaluated, except infinity, and the factors of G's rows.
 struct WinogradPoints {
   int count;
   double at[7], factor[7];
@@ -24,8 +24,8 @@ constexpr WinogradPoints kPointsOf5 = {
     7, {0, 1, -1, 2, -2, 0.5, -0.5},
     {1, -2. / 9, -2. / 9, 1. / 90, 1. / 90, 32. / 45, 32. / 45}};
 
-// G: what each tap gives at each point. The taps come last to first, as the first
-// gradient meets the last.
+// The matrix G [points, taps]. Its taps are reversed, because a transposed convolution flips the
+// kernel.
 struct TapFactors {
   int64_t points;
   double of[kMaxPoints][5];
@@ -42,7 +42,7 @@ struct TapFactors {
   }
 };
 
-// out = B^T d, of vectors.
+// out = B^T d, per lane.
 template <class V>
 KS_HD void transform_inputs(const V (&d)[6], V (&out)[6]) {
   const V even1 = d[4] - d[2] * 4, odd1 = d[3] - d[1] * 4;
@@ -69,7 +69,7 @@ KS_HD void transform_inputs(const V (&d)[8], V (&out)[8]) {
   out[7] = d[7] - d[1] + (d[3] - d[5]) * 5.25f;
 }
 
-// out = A^T m, of vectors.
+// out = A^T m, per lane.
 template <class V>
 KS_HD void transform_sums(const V (&m)[6], V (&out)[kTileSide]) {
   const V sum1 = m[1] + m[2], difference1 = m[1] - m[2];
