@@ -25,6 +25,8 @@ from collections.abc import Callable
 
 SOURCES = pathlib.Path(__file__).parent / "csrc"
 
+SUFFIXES = (".h", ".cc", ".cu")  # of the files there that are sources
+
 # The kernels of an installed library are compiled once per instruction set and chosen at run
 # time. A library in the user's cache has the one set that it was compiled for, and its name says
 # which: a home folder may be shared by machines with different processors.
@@ -124,7 +126,7 @@ def processor_set(limit: str = "") -> str:
 def sources_digest() -> str:
     """Eight hex digits that change whenever the C++ sources or flags do."""
     digest = hashlib.sha256(pathlib.Path(__file__).read_bytes())
-    for path in sorted(path for path in SOURCES.rglob("*") if path.is_file()):
+    for path in sorted(path for path in SOURCES.rglob("*") if path.suffix in SUFFIXES):
         digest.update(path.relative_to(SOURCES).as_posix().encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
