@@ -83,7 +83,7 @@ class Neuron(abc.ABC):
                 kernel = np.concatenate([np.zeros(shift), kernel])[:steps]
         return kernel
 
-    def reference(self, z):
+    def reference(self, z) -> tuple[tf.Tensor, tf.Tensor]:
         """(spikes, membrane potential) of input (batch, time, ...), in plain TensorFlow."""
 
         def step(state, now):
@@ -93,19 +93,19 @@ class Neuron(abc.ABC):
         spikes, membrane = reference.through_time(step, reference.widen(z), self.states)
         return tf.cast(spikes, z.dtype), tf.cast(membrane, z.dtype)
 
-    def spike(self, membrane):
+    def spike(self, membrane) -> tf.Tensor:
         """1 where the membrane potential reaches threshold; its derivative is the surrogate."""
         return reference.spike(membrane, self.firing_threshold, self.surrogate_gradient)
 
     # The ops import this module, so the two convenience methods import the ops when called.
 
-    def fire(self, synaptic_input):
+    def fire(self, synaptic_input) -> tuple[tf.Tensor, tf.Tensor]:
         """(spikes, membrane potential) of input (batch, time, ...)."""
         from keras_slayer import ops
 
         return ops.fire(synaptic_input, self)
 
-    def response(self, synaptic_input):
+    def response(self, synaptic_input) -> tf.Tensor:
         """Membrane potential of a neuron that never fires: only its linear filters."""
         from keras_slayer import ops
 

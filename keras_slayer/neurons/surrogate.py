@@ -59,7 +59,7 @@ class Surrogate:
         """Attributes of the native ops that compute a gradient."""
         return {"exodus": self.exodus, "surrogate": self.shape}
 
-    def density(self, u, threshold: float):
+    def density(self, u, threshold: float) -> tf.Tensor:
         """rho(u), in plain TensorFlow."""
         width, height = self.parameters(threshold).values()
         distance = tf.abs(u - threshold)

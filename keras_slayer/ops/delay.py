@@ -9,7 +9,7 @@ from keras_slayer.ops import library, selection
 
 
 @tf.autograph.experimental.do_not_convert
-def delay(x, delay):
+def delay(x, delay) -> tf.Tensor:
     """y[t, n] = x[t - floor(delay[n]), n]; zeros are shifted in.
 
     Gradients: dx is dy shifted back. For the delay it is SLAYER's, the slope of the

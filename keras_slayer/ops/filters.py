@@ -16,7 +16,7 @@ from keras_slayer.ops import library
 
 
 @tf.autograph.experimental.do_not_convert
-def temporal_filter(x, kernel):
+def temporal_filter(x, kernel) -> tf.Tensor:
     """Causal FIR filter: y[t] = sum_k kernel[k] x[t - k], x = 0 before the start.
 
     Args:
@@ -40,7 +40,7 @@ def temporal_filter(x, kernel):
 
 
 @tf.autograph.experimental.do_not_convert
-def alpha_filter(x, tau: float):
+def alpha_filter(x, tau: float) -> tf.Tensor:
     """SLAYER's spike response: y[t] = sum_k (k / tau) exp(1 - k / tau) x[t - k].
 
     Computed by a recursion of second order, in time O(T) and without
@@ -59,7 +59,7 @@ def alpha_filter(x, tau: float):
 
 
 @tf.autograph.experimental.do_not_convert
-def exponential_filter(x, decay: float):
+def exponential_filter(x, decay: float) -> tf.Tensor:
     """Leaky sum: y[t] = decay y[t - 1] + x[t].
 
     Args:

@@ -11,7 +11,7 @@ from keras_slayer.ops.srm_fir import srm_fir
 
 
 @tf.autograph.experimental.do_not_convert
-def fire(synaptic_input, neuron: Neuron):
+def fire(synaptic_input, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
     """Spikes of neurons of one kind.
 
     Args:
@@ -41,7 +41,7 @@ def fire(synaptic_input, neuron: Neuron):
 
 
 @tf.autograph.experimental.do_not_convert
-def response(synaptic_input, neuron: Neuron):
+def response(synaptic_input, neuron: Neuron) -> tf.Tensor:
     """Membrane potential of neurons that never fire: the input through their linear filters.
 
     Args:
@@ -109,17 +109,17 @@ def _neuron_grad(op, grad_spikes, _grad_membrane):
     return grad_input, None
 
 
-def srm(synaptic_input, **parameters):
+def srm(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
     """``fire`` with ``SRM(**parameters)``, time constants in steps."""
     return fire(synaptic_input, SRM(**parameters))
 
 
-def cuba(synaptic_input, **parameters):
+def cuba(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
     """``fire`` with ``CUBA(**parameters)``."""
     return fire(synaptic_input, CUBA(**parameters))
 
 
-def loihi_cuba(synaptic_input, **parameters):
+def loihi_cuba(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
     """``fire`` with ``LoihiCUBA(**parameters)``.
 
     Raises:

@@ -9,7 +9,7 @@ from keras_slayer.ops import library, selection
 
 
 @tf.autograph.experimental.do_not_convert
-def quantize(weights, step: float, low: float, high: float):
+def quantize(weights, step: float, low: float, high: float) -> tf.Tensor:
     """q = clip(step round(w / step), low, high), with halves rounded to even.
 
     The gradient is straight-through: dw = dq, and 0 where values are clipped.

@@ -10,7 +10,14 @@ from keras_slayer.ops import library
 
 
 @tf.autograph.experimental.do_not_convert
-def srm_fir(response, refractory_kernel, *, threshold: float = 10.0, surrogate=None, **options):
+def srm_fir(
+    response,
+    refractory_kernel,
+    *,
+    threshold: float = 10.0,
+    surrogate: Surrogate | str | None = None,
+    **options,
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Spikes of SRM neurons from their synaptic response, with any refractory kernel.
 
     u[t] = response[t] + sum_k nu[k] s[t - k], s[t] = u[t] >= threshold;

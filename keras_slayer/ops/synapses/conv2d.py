@@ -15,7 +15,9 @@ from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
 
 @tf.autograph.experimental.do_not_convert
-def spike_conv2d(spikes, weights, *, strides=(1, 1), padding: str = "valid", dilations=(1, 1)):
+def spike_conv2d(
+    spikes, weights, *, strides=(1, 1), padding: str = "valid", dilations=(1, 1)
+) -> tf.Tensor:
     """Convolves each frame of ``spikes`` with ``weights`` (cross-correlation, as in Keras).
 
     For sparse frames, each spike adds its weights to the output, and likewise for the gradient of

@@ -16,7 +16,7 @@ from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 @tf.autograph.experimental.do_not_convert
 def sum_pool2d(
     spikes, pool_size, *, strides=None, padding: str = "valid", weight: float = 1.0, dtype="float32"
-):
+) -> tf.Tensor:
     """``weight`` times the sum over each window of each channel of each frame.
 
     Args:

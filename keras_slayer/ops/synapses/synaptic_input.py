@@ -59,7 +59,7 @@ class SynapticInput(abc.ABC):
     def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
         """(spikes as bytes, membrane) by the fused kernel of ``choice``, differentiable."""
 
-    def value(self):
+    def value(self) -> tf.Tensor:
         """The sums, as a tensor."""
         z = self.product()
         return z if self.bias is None else z + self.bias
@@ -70,13 +70,13 @@ class SynapticInput(abc.ABC):
         return selection.choose(op, self.spikes.shape, weights, self.layer)
 
 
-def value_of(z):
+def value_of(z) -> tf.Tensor:
     """Synaptic input as a tensor."""
     return z.value() if isinstance(z, SynapticInput) else z
 
 
 @tf.autograph.experimental.do_not_convert
-def fire(z, neuron: Neuron):
+def fire(z, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
     """(spikes, membrane) of neurons with the synaptic input ``z``, computed by a fused op if any.
 
     For sparse input the result is equal to the bit to that of synapse and neuron one after the

@@ -42,11 +42,12 @@ SynapseRows<T>* new_synapse_rows(const SynapseArgs& args) {
       return new MatmulRows<T>(args);
     case SynapseKind::kConv:
       return new ConvRows<T>(args.events, args.conv, args.weights);
-    default:
+    case SynapseKind::kPool:
       return args.frames_type == Dtype::kByte
                  ? static_cast<SynapseRows<T>*>(new PoolRows<T, uint8_t>(args.frames, args.pool))
                  : new PoolRows<T, T>(args.frames, args.pool);
   }
+  __builtin_unreachable();
 }
 
 }  // namespace KS_ISA
