@@ -14,12 +14,12 @@ the camera's 13-bit timer overflowed: 2^13 is added to the times after it (Orcha
 
 import os
 import pathlib
-import uuid
 from collections.abc import Sequence
 
 import numpy as np
 
 from keras_slayer.events.stream import DTYPES, Events
+from keras_slayer.files import write_whole
 
 _BIN = (("x", 8), ("y", 8), ("polarity", 1), ("t", 23))
 _BS1 = (("x", 16), ("polarity", 1), ("t", 23))
@@ -62,20 +62,11 @@ def write_events(path: str | os.PathLike, events: Events) -> None:
     followed.
 
     Raises:
-        ValueError: a value that does not fit its field, an unknown suffix, or a path that is a
-            folder, a device or the like; nothing is written then.
+        ValueError: a value that does not fit its field, an unknown suffix, or a path that is no
+            regular file or new name in an existing folder; nothing is written then.
     """
     path = pathlib.Path(path)
-    data = _encode(events, _layout(path), path.suffix.lower())
-    target = pathlib.Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise ValueError(f"Events can only be written to a file. Received: path={path}")
-    temporary = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, _encode(events, _layout(path), path.suffix.lower()))
 
 
 def decode_nmnist(
