@@ -11,21 +11,8 @@ from keras_slayer.ops.srm_fir import srm_fir
 
 
 @tf.autograph.experimental.do_not_convert
-def fire(synaptic_input, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
-    """Spikes of neurons of one kind.
-
-    Args:
-        synaptic_input: z, tensor (batch, time, ...): weighted input spikes.
-        neuron: an ``SRM``, ``CUBA``, ``LoihiCUBA``, ...: its docstring has the equations, forward
-            and backward. Its times are divided by its ``dt``.
-
-    Returns:
-        (spikes, membrane potential before reset), both like ``synaptic_input``; spikes are 0 or 1.
-        No gradient flows through the membrane potential.
-
-    Raises:
-        ValueError: wrong rank or dtype.
-    """
+def fire_tensor(synaptic_input, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
+    """``ops.fire`` of synaptic input that is a tensor already."""
     z = checks.series(synaptic_input, "synaptic_input")
     if neuron.kernels is not None:
         response, refractory = neuron.kernels
@@ -46,7 +33,7 @@ def response(synaptic_input, neuron: Neuron) -> tf.Tensor:
 
     Args:
         synaptic_input: tensor (batch, time, ...).
-        neuron: as for ``fire``.
+        neuron: as for ``ops.fire``.
 
     Returns:
         Tensor like ``synaptic_input``.
@@ -110,19 +97,19 @@ def _neuron_grad(op, grad_spikes, _grad_membrane):
 
 
 def srm(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
-    """``fire`` with ``SRM(**parameters)``, time constants in steps."""
-    return fire(synaptic_input, SRM(**parameters))
+    """``ops.fire`` with ``SRM(**parameters)``, time constants in steps."""
+    return fire_tensor(synaptic_input, SRM(**parameters))
 
 
 def cuba(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
-    """``fire`` with ``CUBA(**parameters)``."""
-    return fire(synaptic_input, CUBA(**parameters))
+    """``ops.fire`` with ``CUBA(**parameters)``."""
+    return fire_tensor(synaptic_input, CUBA(**parameters))
 
 
 def loihi_cuba(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
-    """``fire`` with ``LoihiCUBA(**parameters)``.
+    """``ops.fire`` with ``LoihiCUBA(**parameters)``.
 
     Raises:
         tf.errors.InvalidArgumentError: an input that is not finite.
     """
-    return fire(synaptic_input, LoihiCUBA(**parameters))
+    return fire_tensor(synaptic_input, LoihiCUBA(**parameters))

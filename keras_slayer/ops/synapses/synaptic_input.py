@@ -77,21 +77,30 @@ def value_of(z) -> tf.Tensor:
 
 @tf.autograph.experimental.do_not_convert
 def fire(z, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
-    """(spikes, membrane) of neurons with the synaptic input ``z``, computed by a fused op if any.
+    """Spikes of neurons of one kind, by one op for synapse and neurons if there is one.
 
     For sparse input the result is equal to the bit to that of synapse and neuron one after the
-    other. Only the 16-bit types differ, because the fused op does not round the sums. The membrane
-    potential has no gradient.
+    other. Only the 16-bit types differ, because the fused op does not round the sums.
 
     Args:
-        z: ``SynapticInput``, or a tensor (batch, time, ...).
-        neuron: the neuron model.
+        z: weighted input spikes: a tensor (batch, time, ...), or the ``SynapticInput`` that a
+            synapse returns.
+        neuron: an ``SRM``, ``CUBA``, ``LoihiCUBA``, ...: its docstring has the equations, forward
+            and backward. Its times are divided by its ``dt``.
+
+    Returns:
+        (spikes, membrane potential before reset), both like ``z``; spikes are 0 or 1. No gradient
+        flows through the membrane potential.
+
+    Raises:
+        ValueError: wrong rank or dtype.
+        tf.errors.InvalidArgumentError: with ``LoihiCUBA``, an input that is not finite.
     """
     if not isinstance(z, SynapticInput) or neuron.kernels is not None:
-        return neurons.fire(value_of(z), neuron)
+        return neurons.fire_tensor(value_of(z), neuron)
     choice = z.choose(f"{z.op} and neuron")
     if choice.kernel == selection.IN_TURN.kernel:
-        return neurons.fire(z.value(), neuron)
+        return neurons.fire_tensor(z.value(), neuron)
     fired, membrane = z.in_one_pass(neuron, choice)
     for y in (fired, membrane):
         y.set_shape(z.shape)
