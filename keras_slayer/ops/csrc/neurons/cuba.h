@@ -47,8 +47,12 @@ struct Cuba {
   };
   template <class A>
   KS_HD static A exodus(const Parameters<A>& p, DriveState<A>& s, A grad, A v, A rho) {
-    const A spike = fires(p, v) ? A(1) : A(0);
-    s.voltage = rho * grad + (p.keep_voltage * s.voltage) * ((A(1) - spike) - v * rho);
+    return through_reset(p.keep_voltage, fires(p, v), s, grad, v, rho);
+  }
+  template <class A>
+  KS_HD static A through_reset(A keep_voltage, bool fired, DriveState<A>& s, A grad, A v, A rho) {
+    const A spike = fired ? A(1) : A(0);
+    s.voltage = rho * grad + (keep_voltage * s.voltage) * ((A(1) - spike) - v * rho);
     return s.voltage;
   }
 

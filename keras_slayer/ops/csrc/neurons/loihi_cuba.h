@@ -84,9 +84,7 @@ struct LoihiCuba {
   using DriveState = Cuba::DriveState<A>;
   template <class A>
   KS_HD static A exodus(const Parameters<A>& p, DriveState<A>& s, A grad, A v, A rho) {
-    const A spike = fires(p, v) ? A(1) : A(0);
-    s.voltage = rho * grad + (p.keep_voltage * s.voltage) * ((A(1) - spike) - v * rho);
-    return s.voltage;
+    return Cuba::through_reset(p.keep_voltage, fires(p, v), s, grad, v, rho);
   }
   template <class A>
   using FilterState = Cuba::FilterState<A>;
