@@ -89,6 +89,11 @@ def test_readme_names_every_public_object():
     assert not missing
 
 
+def in_table(value) -> str:
+    """A default as the table shows it, with three decimals."""
+    return str(round(value, 3) if isinstance(value, float) else value)
+
+
 def test_neurons_page_states_the_defaults():
     """The parameter table is that of the code."""
     import dataclasses
@@ -108,7 +113,10 @@ def test_neurons_page_states_the_defaults():
         for field in dataclasses.fields(neuron):
             common = field.name.startswith("surrogate") or field.name == "gradient"
             key = ("Surrogate" if common else name, field.name)
-            assert shown.get(key) == str(field.default), key
+            # Of an instance: the decays of CUBA follow from its time constants.
+            assert shown.get(key) == in_table(getattr(neuron(), field.name)), key
+    taus = ("tau_current", "tau_voltage")
+    assert [shown["CUBA", tau] for tau in taus] == [*map(in_table, neurons.CUBA().time_constants)]
 
 
 def test_readme_has_a_row_for_every_neuron_and_layer():

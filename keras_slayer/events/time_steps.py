@@ -24,8 +24,8 @@ def check_time_step(model: keras.layers.Layer, data) -> list[str]:
     """Warns where layers of `model` have another `dt` than `data`.
 
     A neuron with `dt=1.0` on bins of 20 ms is computed with time constants that last 20 times too
-    long. Nothing fails, the network only learns worse. Neurons whose decays are given per step
-    (`CUBA`, `LoihiCUBA`) have no `dt`, and are not looked at.
+    long. Nothing fails, the network only learns worse. A `CUBA` or `LoihiCUBA` whose two decays are
+    given per step, and no `dt`, has a `dt` of None, and is not looked at.
 
     Args:
         model: a Keras model or layer; nested ones count too.
@@ -47,7 +47,8 @@ def check_time_step(model: keras.layers.Layer, data) -> list[str]:
         warnings.warn(
             f"The data have steps of {dt:g} ms, and these layers of another length: {layers}. "
             f"Their time constants in milliseconds do not hold. Give their neurons dt={dt:g}, for "
-            f"example SRM(dt={dt:g}), or spike_pipeline the dt of the neurons.",
+            f"example SRM(dt={dt:g}), or spike_pipeline the dt of the neurons. Where "
+            f"decays are given, new decays belong to a new dt.",
             TimeStepWarning,
             stacklevel=2,
         )

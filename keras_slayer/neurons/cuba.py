@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import keras
 import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons.base import Neuron
+from keras_slayer.neurons.time_constants import fraction_lost, set_time_step, time_constant
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -21,6 +23,14 @@ class CUBA(Neuron):
         i[t] = (1 - current_decay) i[t-1] + z[t]
         v[t] = (1 - voltage_decay) v[t-1] + i[t]
         s[t] = 1, and v[t] = 0 afterwards, where v[t] >= threshold
+
+    A decay is the fraction lost per step. It can be given itself, or as a time constant::
+
+        current_decay = 1 - exp(-dt / tau_current)
+        voltage_decay = 1 - exp(-dt / tau_voltage)
+
+    A neuron keeps its decays and ``dt``. So ``dataclasses.replace`` with another ``dt`` leaves the
+    decays as they are. ``time_constants`` reads the time constants back.
 
     The backward pass, with the surrogate rho at v before the reset::
 
@@ -35,24 +45,66 @@ class CUBA(Neuron):
         threshold: firing threshold.
         current_decay: fraction of the synaptic current lost per step, 0 to 1.
         voltage_decay: fraction of the voltage lost per step, 0 to 1.
+        dt: length of a time step, ms. None: 1.0 where a decay is not given, because it then follows
+            from a time constant; where both are given, not known.
+        tau_current: time constant of the synaptic current, ms, instead of ``current_decay``;
+            ``math.inf`` for no leak. The default is that of a decay of 0.25 in 1 ms.
+        tau_voltage: time constant of the voltage, ms, instead of ``voltage_decay``. The default is
+            that of a decay of 0.03 in 1 ms.
         surrogate_tau, surrogate_scale, surrogate, gradient: as for ``SRM``.
 
     Raises:
-        ValueError: a parameter out of its range.
+        ValueError: a parameter out of its range, or a time constant and the decay of the same name.
     """
 
     threshold: float = 1.25
-    current_decay: float = 0.25
-    voltage_decay: float = 0.03
+    current_decay: float | None = None
+    voltage_decay: float | None = None
+    _: dataclasses.KW_ONLY
+    dt: float | None = None
+    tau_current: dataclasses.InitVar[float | None] = None
+    tau_voltage: dataclasses.InitVar[float | None] = None
 
     native = "cuba"
     states = 2
 
-    def __post_init__(self):
+    # Lost in 1 ms where neither a decay nor a time constant is given.
+    CURRENT_DECAY = 0.25
+    VOLTAGE_DECAY = 0.03
+
+    def __post_init__(self, tau_current, tau_voltage):
         checks.number(self.threshold, "threshold", open_low=True)
-        checks.number(self.current_decay, "current_decay", high=1.0)
-        checks.number(self.voltage_decay, "voltage_decay", high=1.0)
+        set_time_step(self)
+        self._set_decay("current", tau_current, self.CURRENT_DECAY)
+        self._set_decay("voltage", tau_voltage, self.VOLTAGE_DECAY)
         super().__post_init__()
+
+    def _set_decay(self, name: str, tau: float | None, default: float) -> None:
+        """Checks the decay, or sets it from ``tau``, ms, or from ``default``, lost in 1 ms."""
+        decay = getattr(self, f"{name}_decay")
+        if decay is not None and tau is not None:
+            raise ValueError(
+                f"tau_{name} and {name}_decay stand for the same leak: give one of them. "
+                f"Received: tau_{name}={tau!r}, {name}_decay={decay!r}"
+            )
+        if decay is not None:
+            checks.number(decay, f"{name}_decay", high=1.0)
+            return
+        if tau is None and self.dt == 1:
+            decay = default  # the number itself; by way of a time constant its last bit may change
+        else:
+            tau = time_constant(default) if tau is None else tau
+            if tau != math.inf:
+                checks.number(tau, f"tau_{name}", open_low=True)
+            decay = fraction_lost(float(tau), self.dt)
+        object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
+
+    @property
+    def time_constants(self) -> tuple[float, float] | None:
+        """Those of current and voltage, ms; None where ``dt`` is not known."""
+        if self.dt is None:
+            return None
+        return tuple(time_constant(d, self.dt) for d in (self.current_decay, self.voltage_decay))
 
     @property
     def firing_threshold(self) -> float:

@@ -20,6 +20,10 @@ from keras_slayer.loihi import (
 )
 from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import Neuron
+from keras_slayer.neurons.time_constants import DEFAULT_DT, set_time_step, time_constant
+
+LONGEST_TAU = 2 * DECAY_UNIT - 1
+"""Steps. The decays of longer time constants round to 0."""
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -48,26 +52,63 @@ class LoihiCUBA(Neuron):
     Args:
         threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64.
         current_decay, voltage_decay: chip integers, 0 to 4096; the fraction
-            lost per step times 4096. A time constant of tau steps is
-            4096 (1 - exp(-1 / tau)).
+            lost per step times 4096. The defaults are those of 1024 and 128 in 1 ms, so
+            larger with a longer ``dt``. ``from_tau`` takes time constants in ms.
         weight_bits: 1 to 8, sign included in the range -256 .. 254: weights are
             integers in steps of 2^(9 - weight_bits), over 64.
+        dt: length of a time step, ms. None: 1.0 where a decay is not given, because the
+            default follows from ms; where both are given, not known.
         surrogate_tau, surrogate_scale, surrogate, gradient: as for ``CUBA``.
 
     Raises:
-        ValueError: a parameter out of the chip's range.
+        ValueError: a parameter out of the chip's range, or a ``dt`` so short that a default
+            decay rounds to 0.
         tf.errors.InvalidArgumentError: when called, an input that is not finite.
     """
 
     threshold_mantissa: int = 80
-    current_decay: int = 1024
-    voltage_decay: int = 128
+    current_decay: int | None = None
+    voltage_decay: int | None = None
     weight_bits: int = 8
+    _: dataclasses.KW_ONLY
+    dt: float | None = None
 
     native = "loihi_cuba"
     states = 3
 
+    # Lost in 1 ms where a decay is not given: 1024 and 128 of 4096.
+    CURRENT_DECAY = 1024 / DECAY_UNIT
+    VOLTAGE_DECAY = 128 / DECAY_UNIT
+
+    @classmethod
+    def from_tau(
+        cls, tau_current: float, tau_voltage: float, dt: float = DEFAULT_DT, **parameters
+    ) -> LoihiCUBA:
+        """The neuron whose decays are nearest to time constants: 4096 (1 - exp(-dt / tau)).
+
+        Args:
+            tau_current: time constant of the synaptic current, ms.
+            tau_voltage: time constant of the voltage, ms.
+            dt: length of a time step, ms.
+            **parameters: the others, by name.
+
+        Raises:
+            ValueError: a parameter out of its range; a time constant of more than 8191 steps, whose
+                decay rounds to 0.
+        """
+        return cls(
+            current_decay=_nearest_decay("current", tau_current, dt),
+            voltage_decay=_nearest_decay("voltage", tau_voltage, dt),
+            dt=dt,
+            **parameters,
+        )
+
     def __post_init__(self):
+        dt = set_time_step(self)
+        for name, default in (("current", self.CURRENT_DECAY), ("voltage", self.VOLTAGE_DECAY)):
+            if getattr(self, f"{name}_decay") is None:
+                decay = _nearest_decay(name, time_constant(default), dt)
+                object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
         limits = {
             "threshold_mantissa": (1, MAX_THRESHOLD),
             "current_decay": (0, DECAY_UNIT),
@@ -77,6 +118,14 @@ class LoihiCUBA(Neuron):
         for name, (low, high) in limits.items():
             checks.integer(getattr(self, name), name, low=low, high=high)
         super().__post_init__()
+
+    @property
+    def time_constants(self) -> tuple[float, float] | None:
+        """Those of current and voltage, ms, as rounded; None where ``dt`` is not known."""
+        if self.dt is None:
+            return None
+        lost = (decay / DECAY_UNIT for decay in (self.current_decay, self.voltage_decay))
+        return tuple(time_constant(fraction, self.dt) for fraction in lost)
 
     @property
     def firing_threshold(self) -> float:
@@ -161,3 +210,16 @@ def decay_from_tau(tau: float, dt: float = 1.0) -> int:
     checks.number(tau, "tau", open_low=True)
     checks.number(dt, "dt", open_low=True)
     return round(DECAY_UNIT * (1 - math.exp(-dt / tau)))
+
+
+def _nearest_decay(name: str, tau: float, dt: float) -> int:
+    """``decay_from_tau`` of the time constant ``tau_NAME``, which the chip has to hold."""
+    checks.number(tau, f"tau_{name}", open_low=True)
+    decay = decay_from_tau(tau, dt)
+    if decay == 0:
+        raise ValueError(
+            f"tau_{name} must be at most {LONGEST_TAU} steps of dt, {LONGEST_TAU * dt:g} ms: with "
+            f"the chip's 12 bits, the decay of a longer one rounds to 0. For no leak, give "
+            f"{name}_decay=0. Received: tau_{name}={tau!r}, dt={dt!r}"
+        )
+    return decay

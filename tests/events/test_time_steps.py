@@ -22,6 +22,11 @@ def model_of(**dts):
     return keras.Sequential([keras.Input((4, 5)), *layers])
 
 
+def model_of_neurons(*neurons):
+    layers = [ks.SpikingDense(3, neuron, name=f"n{i}") for i, neuron in enumerate(neurons)]
+    return keras.Sequential([keras.Input((4, 5)), *layers])
+
+
 def test_a_pipeline_carries_its_step():
     assert time_step(pipeline(20)) == 20.0
     assert time_step(pipeline(0.5, shift=1, cache=False, drop_remainder=True)) == 0.5
@@ -50,10 +55,18 @@ def test_equal_or_unknown_steps_are_silent():
         assert check_time_step(model_of(a=1.0), pipeline(20).take(1)) == []
         assert check_time_step(model_of(a=1.0), np.zeros((1, 4, 5))) == []
         # Decays per step have no time.
-        per_step = keras.Sequential(
-            [keras.Input((4, 5)), ks.SpikingDense(3, neuron="cuba"), ks.SpikingDense(3, "loihi")]
-        )
+        per_step = model_of_neurons(ks.CUBA(1.0, 0.5, 0.1), ks.LoihiCUBA(80, 2048, 400))
         assert check_time_step(per_step, pipeline(20)) == []
+        known = model_of_neurons(ks.CUBA(dt=20.0), ks.LoihiCUBA.from_tau(50.0, 50.0, dt=20.0))
+        assert check_time_step(known, pipeline(20)) == []
+
+
+def test_decays_with_a_step_are_compared():
+    model = model_of_neurons(
+        ks.CUBA(), ks.CUBA(1.0, 0.5, 0.1, dt=2.0), ks.LoihiCUBA(), ks.LoihiCUBA(80, 9, 9, dt=20.0)
+    )
+    with pytest.warns(TimeStepWarning, match=r"n0 \(dt=1\), n1 \(dt=2\), n2 \(dt=1\)\. .*decays"):
+        assert check_time_step(model, pipeline(20)) == ["n0", "n1", "n2"]
 
 
 def test_nested_models_delays_and_wrapped_layers_are_found():

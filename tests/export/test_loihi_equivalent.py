@@ -18,6 +18,7 @@ from keras_slayer.export.conversion.equivalent import (
     threshold_mantissa,
 )
 from keras_slayer.export.quantize import largest_synaptic_sum
+from keras_slayer.export.targets.loihi1 import to_float
 
 NEURONS = {
     "srm": ks.SRM(threshold=3.0),
@@ -88,6 +89,16 @@ def test_a_conversion_keeps_the_gradient(kind, field):
         assert isinstance(found, ks.LoihiCUBA)
         for name in OTHER_GRADIENT:
             assert getattr(found, name) == getattr(neuron, name)
+
+
+@pytest.mark.parametrize(
+    "neuron", [ks.SRM(dt=3.0), ks.CUBA(dt=3.0), ks.CUBA(1.0, 0.25, 0.03)], ids=str
+)
+def test_a_conversion_keeps_the_step(neuron):
+    model = keras.Sequential([keras.Input((5, 6)), ks.SpikingDense(5, neuron=neuron)])
+    found = to_loihi(model).layers[0].neuron
+    assert found.dt == neuron.dt
+    assert to_float(found).dt == neuron.dt
 
 
 def test_an_srm_network_that_fires_once_per_spike_keeps_every_spike():

@@ -53,6 +53,7 @@ def equivalent_neuron(neuron: SRM | CUBA, weight_bits: int) -> tuple[LoihiCUBA, 
         current_decay=decays[0],
         voltage_decay=decays[1],
         weight_bits=weight_bits,
+        dt=neuron.dt,
         **_gradient(neuron),
     )
     chip = found.response_kernel()

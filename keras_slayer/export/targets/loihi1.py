@@ -54,6 +54,7 @@ def to_float(neuron: LoihiCUBA) -> CUBA:
         float(np.nextafter(np.float32(neuron.firing_threshold), np.float32(np.inf))),
         current_decay=neuron.current_decay / loihi.DECAY_UNIT,
         voltage_decay=neuron.voltage_decay / loihi.DECAY_UNIT,
+        dt=neuron.dt,
     )
 
 
