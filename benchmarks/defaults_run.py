@@ -1,0 +1,102 @@
+"""One run of defaults.py: a fresh network from settings, trained and tested."""
+
+from __future__ import annotations
+
+import gc
+import pathlib
+import time
+
+import defaults_tasks
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_slayer as ks
+from keras_slayer import neurons
+
+HIDDEN = 128  # neurons of each hidden layer of "deep"
+WATCHED = 64  # training recordings that firing rates are measured on
+
+
+def one_thread() -> None:
+    """Before TensorFlow runs anything: runs side by side do not take each other's cores."""
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+
+
+def neuron_of(name: str, dt: float):
+    """The name alone where the package's own step of 1 ms is meant."""
+    return name if dt == 1 else neurons.BY_NAME[name](dt=dt)
+
+
+def optimizer_of(name: str, learning_rate: float) -> keras.optimizers.Optimizer:
+    """Keras' optimiser of that name, or the package's; all but the learning rate is its default."""
+    if hasattr(ks, name):
+        return getattr(ks, name)(learning_rate)
+    return keras.optimizers.get(
+        {"class_name": name, "config": {"learning_rate": learning_rate}}  # as by name
+    )
+
+
+def build(settings: dict, shape: tuple[int, ...]) -> keras.Model:
+    """The network for recordings of `shape`: (steps, ...)."""
+    neuron = neuron_of(settings["neuron"], settings["dt"])
+    # Layers as a user writes them: all but the neuron is left out.
+    hidden = {
+        "dense": lambda: [ks.Flatten(), ks.SpikingDense(512, neuron=neuron)],
+        "conv": lambda: [
+            ks.SpikingConv2D(12, 5, neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=neuron),
+            ks.SpikingConv2D(64, 5, padding="same", neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=neuron),
+            ks.Flatten(),
+        ],
+        "deep": lambda: [
+            ks.Flatten(),
+            *(ks.SpikingDense(HIDDEN, neuron=neuron) for _ in range(settings["layers"] - 1)),
+        ],
+    }[settings["network"]]()
+    output = ks.SpikingDense(defaults_tasks.CLASSES, neuron=neuron)
+    return keras.Sequential([keras.Input(shape, dtype="uint8"), *hidden, output])
+
+
+def train(settings: dict, cache: pathlib.Path) -> dict:
+    """What became of a network: accuracies, firing rates of its layers, seconds of training."""
+    keras.utils.clear_session()
+    gc.collect()
+    data = defaults_tasks.load(settings, cache)
+    keras.utils.set_random_seed(settings["seed"])
+    model = build(settings, data.x_train.shape[1:])
+    model.compile(
+        optimizer_of(settings["optimizer"], settings["learning_rate"]),
+        loss=ks.SpikeMaxLoss(),
+        metrics=[ks.SpikeCountAccuracy(name="accuracy")],
+    )
+    # Evenly spread, whether recordings lie class by class or not.
+    watched = data.x_train[np.linspace(0, len(data.x_train) - 1, WATCHED).astype(int)]
+    before = _rates(model, watched)
+    start = time.monotonic()
+    history = model.fit(
+        data.x_train,
+        data.y_train,
+        batch_size=settings["batch_size"],
+        epochs=settings["epochs"],
+        verbose=0,
+    ).history
+    seconds = time.monotonic() - start
+    tested = model.evaluate(data.x_test, data.y_test, batch_size=20, verbose=0, return_dict=True)
+    return {
+        "accuracy": tested["accuracy"],
+        "train_accuracy": history["accuracy"],
+        "train_loss": history["loss"],
+        "seconds": round(seconds, 1),
+        "rates_before": before,
+        "rates_after": _rates(model, watched),
+        "recordings": [len(data.x_train), len(data.x_test)],
+        "ceiling": data.ceiling,
+    }
+
+
+def _rates(model, x) -> list[dict]:
+    """Of each layer: spikes per neuron and step, shares of silent and of saturated neurons."""
+    return [{"layer": name, **rates._asdict()} for name, rates in ks.firing_rates(model, x).items()]

@@ -1,0 +1,148 @@
+"""The data that defaults.py trains on: spikes of one byte each, in memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+SENSOR, DURATION = (34, 34, 2), 300  # pixels and polarities of N-MNIST; ms
+CLASSES = 10
+TRAIN, TEST = 1000, 200  # recordings of the synthetic task
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Spikes (recording, step, ...) as uint8, and labels.
+
+    Attributes:
+        ceiling: what can be expected of these data: the accuracy of another reader of them.
+    """
+
+    x_train: np.ndarray
+    y_train: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+    ceiling: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """How data come about.
+
+    Attributes:
+        load: `(settings, cache)` to Data; called for each run, in its process.
+        prepare: `(settings, cache, data_dir)`; called once before, to write to the folder `cache`
+            what takes long to make. None: there is nothing to write.
+    """
+
+    load: Callable[[dict, pathlib.Path], Data]
+    prepare: Callable[[dict, pathlib.Path, pathlib.Path], None] | None = None
+
+
+def prepare(runs: list[dict], cache: pathlib.Path, data_dir: pathlib.Path | None) -> None:
+    """Writes what the runs need to `cache`, unless it is there."""
+    for settings in runs:
+        task = TASKS[settings["task"]]
+        if task.prepare is not None:
+            task.prepare(settings, cache, data_dir)
+
+
+def load(settings: dict, cache: pathlib.Path) -> Data:
+    return TASKS[settings["task"]].load(settings, cache)
+
+
+def _nmnist_files(settings, cache) -> dict[str, pathlib.Path]:
+    part = "_held_out" if settings["hold_out"] else ""
+    names = ("x_train", "y_train", "x_test", "y_test")
+    return {name: cache / f"nmnist{part}_{settings['dt']:g}ms_{name}.npy" for name in names}
+
+
+def prepare_nmnist(settings, cache, data_dir) -> None:
+    files = _nmnist_files(settings, cache)
+    if all(path.exists() for path in files.values()):
+        return
+    if data_dir is None:
+        raise SystemExit(
+            f"N-MNIST is not in {cache} in steps of {settings['dt']:g} ms: --data-dir must name "
+            "the folder with Train.zip and Test.zip"
+        )
+    import tensorflow_datasets as tfds
+
+    from keras_slayer import datasets
+    from keras_slayer.events import spike_pipeline
+
+    tfds.disable_progress_bar()
+    split = ("train[:80%]", "train[80%:]") if settings["hold_out"] else ("train", "test")
+    cache.mkdir(parents=True, exist_ok=True)
+    for name, events in zip(
+        ("train", "test"), datasets.load_nmnist(data_dir, split=split), strict=True
+    ):
+        steps = int(DURATION / settings["dt"])
+        binning = {"sensor_shape": SENSOR, "steps": steps, "dt": settings["dt"], "dtype": "uint8"}
+        batches = list(spike_pipeline(events, batch_size=50, cache=False, **binning))
+        for kind, arrays in zip("xy", zip(*batches, strict=True), strict=True):
+            array = np.concatenate([part.numpy() for part in arrays])
+            save_array(files[f"{kind}_{name}"], array)
+
+
+def save_array(path: pathlib.Path, array: np.ndarray) -> None:
+    """A file that is there is whole, even if the script was stopped while it wrote."""
+    temporary = path.with_suffix(".part.npy")
+    np.save(temporary, array)
+    temporary.replace(path)
+
+
+def load_nmnist(settings, cache) -> Data:
+    # Mapped, so that processes share the memory.
+    files = _nmnist_files(settings, cache)
+    return Data(**{name: np.load(path, mmap_mode="r") for name, path in files.items()})
+
+
+def load_synthetic(settings, cache) -> Data:
+    """Ten classes; in each, every input fires at random at a rate of its own.
+
+    The rates are `density * shape / mean(shape)` with `shape = random**3`: most inputs fire little
+    and some four times as much as the mean. Rates and spikes follow from the seed.
+    """
+    random = np.random.default_rng(settings["seed"])
+    shape = random.random((CLASSES, settings["inputs"])) ** 3
+    rates = settings["density"] * shape / shape.mean()
+    if rates.max() > 1:
+        raise ValueError(
+            f"density must be at most {1 / (shape / shape.mean()).max():.2f}, so that no input has "
+            f"more than a spike per step. Received: density={settings['density']}"
+        )
+    labels = np.arange(TRAIN + TEST) % CLASSES
+    frame = (settings["steps"], settings["inputs"])
+    x = np.empty((len(labels), *frame), np.uint8)
+    for spikes, label in zip(x, labels, strict=True):
+        spikes[:] = random.random(frame, np.float32) < rates[label]
+    data = (x[:TRAIN], labels[:TRAIN], x[TRAIN:], labels[TRAIN:])
+    return Data(*data, ceiling=naive_bayes(*data))
+
+
+def naive_bayes(x_train, y_train, x_test, y_test) -> float:
+    """Accuracy of the best guess from spike counts, with rates estimated on training recordings.
+
+    Each input of a class fires independently in each step, with probability
+    (spikes + 1 / 2) / (steps + 1) of the training recordings of that class.
+    """
+    probability = np.empty((CLASSES, x_train.shape[-1]))
+    for label in range(CLASSES):
+        chosen = x_train[y_train == label]
+        spikes, steps = chosen.sum(axis=(0, 1), dtype=np.int64), chosen.shape[0] * chosen.shape[1]
+        probability[label] = (spikes + 0.5) / (steps + 1)
+    counts = x_test.sum(axis=1, dtype=np.int64)
+    silent = x_test.shape[1] - counts
+    likelihood = counts @ np.log(probability).T + silent @ np.log1p(-probability).T
+    return float(np.mean(np.argmax(likelihood, axis=1) == y_test))
+
+
+# A further task: its name, a function that loads it, and a grid in defaults_grids.py.
+TASKS = {
+    "nmnist": Task(load_nmnist, prepare_nmnist),
+    "synthetic": Task(load_synthetic),
+}
