@@ -9,6 +9,9 @@ from keras_slayer import checks
 from keras_slayer.losses.base import CountLoss
 from keras_slayer.measures import Region
 
+LOGITS_PER_RATE = 30.0
+"""Logits of one spike per step, by default."""
+
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
 class SpikeMaxLoss(CountLoss):
@@ -17,15 +20,16 @@ class SpikeMaxLoss(CountLoss):
         p = softmax(scale * count),    loss = -sum_c label_c log p_c
 
     The logits are spike counts times `scale`, and the error signal is `scale * (p_c - label_c)` at
-    each step. Unlike the other losses it asks for no particular numbers of spikes, only for a lead:
-    at the default 0.1 a lead of 70 spikes over nine other classes is 99 % sure, after which the
-    sample stops pushing. That suits outputs that may fire some tens of times (300 steps of 1 ms);
-    for shorter recordings raise it in proportion, about 30 / steps. At 1.0 a lead of seven spikes
-    is already sure and a wrong class that fires more is silenced at once: on N-MNIST outputs fell
-    silent for good and learned half as fast. Mean over the batch by Keras' reduction.
+    each step. Unlike the other losses it asks for no particular numbers of spikes, only for a lead.
+    By default `scale` is 30 / L for L steps in the region: the logits are 30 times the rates, the
+    same for a short and a long recording. A lead of 0.23 spikes per step over nine other classes is
+    then 99 % sure, after which the sample stops pushing. With a much larger scale (1.0 for 300
+    steps) a lead of seven spikes is already sure and a wrong class that fires more is silenced at
+    once: on N-MNIST outputs fell silent for good and learned half as fast. Mean over the batch by
+    Keras' reduction.
 
     Args:
-        scale: logits per spike.
+        scale: logits per spike; None: 30 / steps of the region.
         region, dt, name, **kwargs: as in `SpikeCountLoss`.
 
     Inputs:
@@ -39,18 +43,19 @@ class SpikeMaxLoss(CountLoss):
 
     def __init__(
         self,
-        scale: float = 0.1,
+        scale: float | None = None,
         region: Region | None = None,
         dt: float = 1.0,
         name: str = "spike_max_loss",
         **kwargs,
     ) -> None:
         super().__init__(region=region, dt=dt, name=name, **kwargs)
-        self.scale = checks.number(scale, "scale", open_low=True)
+        self.scale = None if scale is None else checks.number(scale, "scale", open_low=True)
 
     def count_loss(self, counts, targets, steps) -> tf.Tensor:
         # Not softmax_cross_entropy_with_logits: its gradient is wrong for rows that sum to not 1.
-        return -tf.reduce_sum(targets * tf.nn.log_softmax(self.scale * counts), axis=1)
+        scale = LOGITS_PER_RATE / steps if self.scale is None else self.scale
+        return -tf.reduce_sum(targets * tf.nn.log_softmax(scale * counts), axis=1)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "scale": self.scale}

@@ -50,18 +50,23 @@ class ALIF(Neuron):
         ValueError: a parameter out of its range.
     """
 
-    threshold: float = 1.0
-    tau_membrane: float = 20.0
+    threshold: float | None = None
+    tau_membrane: float = 10.0
     tau_adaptation: float = 200.0
-    beta: float = 0.174
+    beta: float | None = None
     dt: float = 1.0
 
     native = "alif"
     states = 3
 
     def __post_init__(self):
-        for name in ("threshold", "tau_membrane", "tau_adaptation", "dt"):
+        for name in ("tau_membrane", "tau_adaptation", "dt"):
             checks.number(getattr(self, name), name, open_low=True)
+        self._set_threshold()
+        if self.beta is None:
+            lost = self.parameters
+            beta = 1.7 * self.threshold * lost["adaptation_decay"] / lost["voltage_decay"]
+            object.__setattr__(self, "beta", float(f"{beta:.3g}"))  # the class is frozen
         checks.number(self.beta, "beta")
         super().__post_init__()
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
+from keras_slayer import checks
 from keras_slayer.neurons import reference
 from keras_slayer.neurons.kernels import leaks_kernel
 from keras_slayer.neurons.surrogate import Surrogate
@@ -16,6 +17,11 @@ from keras_slayer.neurons.surrogate import Surrogate
 # Initialisation and scaling ignore a response after this many steps, the length of a usual
 # recording.
 HORIZON = 300
+
+# A constant input of 1 per step settles at this many thresholds where the threshold is not given.
+# A step of Adam, of the same length for every weight, then moves the membrane of every neuron by
+# about the same fraction of its threshold, whatever its time constants.
+DRIVE = 6.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -110,6 +116,16 @@ class Neuron(abc.ABC):
         from keras_slayer import ops
 
         return ops.response(synaptic_input, self)
+
+    def _default_threshold(self) -> float:
+        """sum_k h[k] / ``DRIVE`` of the response h, to three digits."""
+        return float(f"{self.response_kernel().sum() / DRIVE:.3g}")
+
+    def _set_threshold(self) -> None:
+        """Checks ``threshold``, and sets it where it is None."""
+        if self.threshold is None:
+            object.__setattr__(self, "threshold", self._default_threshold())  # the class is frozen
+        checks.number(self.threshold, "threshold", open_low=True)
 
     def get_config(self) -> dict:
         return dataclasses.asdict(self)

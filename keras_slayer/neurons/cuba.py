@@ -10,7 +10,12 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons.base import Neuron
-from keras_slayer.neurons.time_constants import fraction_lost, set_time_step, time_constant
+from keras_slayer.neurons.time_constants import (
+    DEFAULT_TAU,
+    fraction_lost,
+    set_time_step,
+    time_constant,
+)
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -42,22 +47,22 @@ class CUBA(Neuron):
     path through the reset.
 
     Args:
-        threshold: firing threshold.
+        threshold: firing threshold. None: the sum of the response over the steps / 6, as for
+            ``SRM``.
         current_decay: fraction of the synaptic current lost per step, 0 to 1.
         voltage_decay: fraction of the voltage lost per step, 0 to 1.
         dt: length of a time step, ms. None: 1.0 where a decay is not given, because it then follows
             from a time constant; where both are given, not known.
         tau_current: time constant of the synaptic current, ms, instead of ``current_decay``;
-            ``math.inf`` for no leak. The default is that of a decay of 0.25 in 1 ms.
-        tau_voltage: time constant of the voltage, ms, instead of ``voltage_decay``. The default is
-            that of a decay of 0.03 in 1 ms.
+            ``math.inf`` for no leak. 5.0 where neither is given.
+        tau_voltage: time constant of the voltage, ms, instead of ``voltage_decay``, likewise.
         surrogate_tau, surrogate_scale, surrogate, gradient: as for ``SRM``.
 
     Raises:
         ValueError: a parameter out of its range, or a time constant and the decay of the same name.
     """
 
-    threshold: float = 1.25
+    threshold: float | None = None
     current_decay: float | None = None
     voltage_decay: float | None = None
     _: dataclasses.KW_ONLY
@@ -68,36 +73,28 @@ class CUBA(Neuron):
     native = "cuba"
     states = 2
 
-    # Lost in 1 ms where neither a decay nor a time constant is given.
-    CURRENT_DECAY = 0.25
-    VOLTAGE_DECAY = 0.03
-
     def __post_init__(self, tau_current, tau_voltage):
-        checks.number(self.threshold, "threshold", open_low=True)
         set_time_step(self)
-        self._set_decay("current", tau_current, self.CURRENT_DECAY)
-        self._set_decay("voltage", tau_voltage, self.VOLTAGE_DECAY)
+        self._set_decay("current", tau_current)
+        self._set_decay("voltage", tau_voltage)
+        self._set_threshold()
         super().__post_init__()
 
-    def _set_decay(self, name: str, tau: float | None, default: float) -> None:
-        """Checks the decay, or sets it from ``tau``, ms, or from ``default``, lost in 1 ms."""
+    def _set_decay(self, name: str, tau: float | None) -> None:
+        """Checks the decay, or sets it from ``tau``, ms, or from the default time constant."""
         decay = getattr(self, f"{name}_decay")
         if decay is not None and tau is not None:
             raise ValueError(
                 f"tau_{name} and {name}_decay stand for the same leak: give one of them. "
                 f"Received: tau_{name}={tau!r}, {name}_decay={decay!r}"
             )
-        if decay is not None:
-            checks.number(decay, f"{name}_decay", high=1.0)
-            return
-        if tau is None and self.dt == 1:
-            decay = default  # the number itself; by way of a time constant its last bit may change
-        else:
-            tau = time_constant(default) if tau is None else tau
+        if decay is None:
+            tau = DEFAULT_TAU if tau is None else tau
             if tau != math.inf:
                 checks.number(tau, f"tau_{name}", open_low=True)
             decay = fraction_lost(float(tau), self.dt)
-        object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
+            object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
+        checks.number(decay, f"{name}_decay", high=1.0)
 
     @property
     def time_constants(self) -> tuple[float, float] | None:

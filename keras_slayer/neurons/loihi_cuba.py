@@ -20,7 +20,7 @@ from keras_slayer.loihi import (
 )
 from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import Neuron
-from keras_slayer.neurons.time_constants import DEFAULT_DT, set_time_step, time_constant
+from keras_slayer.neurons.time_constants import DEFAULT_DT, DEFAULT_TAU, set_time_step, time_constant
 
 LONGEST_TAU = 2 * DECAY_UNIT - 1
 """Steps. The decays of longer time constants round to 0."""
@@ -50,10 +50,11 @@ class LoihiCUBA(Neuron):
     cannot represent them exactly.
 
     Args:
-        threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64.
+        threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64. None:
+            that of the default threshold of ``CUBA``.
         current_decay, voltage_decay: chip integers, 0 to 4096; the fraction
-            lost per step times 4096. The defaults are those of 1024 and 128 in 1 ms, so
-            larger with a longer ``dt``. ``from_tau`` takes time constants in ms.
+            lost per step times 4096. None: those of 5 ms, so larger with a longer
+            ``dt``. ``from_tau`` takes time constants in ms.
         weight_bits: 1 to 8, sign included in the range -256 .. 254: weights are
             integers in steps of 2^(9 - weight_bits), over 64.
         dt: length of a time step, ms. None: 1.0 where a decay is not given, because the
@@ -66,7 +67,7 @@ class LoihiCUBA(Neuron):
         tf.errors.InvalidArgumentError: when called, an input that is not finite.
     """
 
-    threshold_mantissa: int = 80
+    threshold_mantissa: int | None = None
     current_decay: int | None = None
     voltage_decay: int | None = None
     weight_bits: int = 8
@@ -75,10 +76,6 @@ class LoihiCUBA(Neuron):
 
     native = "loihi_cuba"
     states = 3
-
-    # Lost in 1 ms where a decay is not given: 1024 and 128 of 4096.
-    CURRENT_DECAY = 1024 / DECAY_UNIT
-    VOLTAGE_DECAY = 128 / DECAY_UNIT
 
     @classmethod
     def from_tau(
@@ -105,18 +102,18 @@ class LoihiCUBA(Neuron):
 
     def __post_init__(self):
         dt = set_time_step(self)
-        for name, default in (("current", self.CURRENT_DECAY), ("voltage", self.VOLTAGE_DECAY)):
+        for name in ("current", "voltage"):
             if getattr(self, f"{name}_decay") is None:
-                decay = _nearest_decay(name, time_constant(default), dt)
+                decay = _nearest_decay(name, DEFAULT_TAU, dt)
                 object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
-        limits = {
-            "threshold_mantissa": (1, MAX_THRESHOLD),
-            "current_decay": (0, DECAY_UNIT),
-            "voltage_decay": (0, DECAY_UNIT),
-            "weight_bits": (1, WEIGHT_BITS),
-        }
-        for name, (low, high) in limits.items():
-            checks.integer(getattr(self, name), name, low=low, high=high)
+            checks.integer(
+                getattr(self, f"{name}_decay"), f"{name}_decay", low=0, high=DECAY_UNIT
+            )
+        if self.threshold_mantissa is None:
+            mantissa = max(1, round(WEIGHT_SCALE * self._default_threshold()))
+            object.__setattr__(self, "threshold_mantissa", mantissa)
+        checks.integer(self.threshold_mantissa, "threshold_mantissa", low=1, high=MAX_THRESHOLD)
+        checks.integer(self.weight_bits, "weight_bits", low=1, high=WEIGHT_BITS)
         super().__post_init__()
 
     @property

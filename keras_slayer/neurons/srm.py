@@ -37,7 +37,9 @@ class SRM(Neuron):
         dz[t] = sum_k eps[k] lambda[t + k]
 
     Args:
-        threshold: firing threshold.
+        threshold: firing threshold. None: the sum of eps over the steps / 6, so that a step of Adam
+            suits the weights, whatever the time constants; SLAYER's authors take 10 with a
+            ``tau_response`` of 10 ms.
         tau_response: time constant of the spike response, ms.
         tau_refractory: time constant of the refractory response, ms.
         refractory_scale: depth of the refractory response, in thresholds.
@@ -62,8 +64,8 @@ class SRM(Neuron):
         ValueError: a parameter out of its range.
     """
 
-    threshold: float = 10.0
-    tau_response: float = 10.0
+    threshold: float | None = None
+    tau_response: float = 5.0
     tau_refractory: float = 1.0
     refractory_scale: float = 2.0
     dt: float = 1.0
@@ -73,11 +75,12 @@ class SRM(Neuron):
     states = 4
 
     def __post_init__(self):
-        for name in ("threshold", "tau_response", "tau_refractory", "dt"):
+        for name in ("tau_response", "tau_refractory", "dt"):
             checks.number(getattr(self, name), name, open_low=True)
         checks.number(self.refractory_scale, "refractory_scale")
         if self.kernel_cutoff is not None:
             checks.number(self.kernel_cutoff, "kernel_cutoff", open_low=True, high=1.0)
+        self._set_threshold()
         super().__post_init__()
 
     @property

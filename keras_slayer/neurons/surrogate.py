@@ -34,7 +34,7 @@ class Surrogate:
         ValueError: a value out of its range.
     """
 
-    tau: float = 0.3
+    tau: float = 0.7
     scale: float = 1.0
     shape: str = "exponential"
     gradient: str = "slayer"

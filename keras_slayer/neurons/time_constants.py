@@ -9,6 +9,9 @@ from keras_slayer import checks
 DEFAULT_DT = 1.0
 """Milliseconds per step of a neuron that has a time constant in ms and no ``dt`` of its own."""
 
+DEFAULT_TAU = 5.0
+"""Time constant of current and voltage, ms, where neither it nor a decay is given."""
+
 
 def fraction_lost(tau: float, dt: float = DEFAULT_DT) -> float:
     """Lost in ``dt`` ms with the time constant ``tau`` (ms): 1 - exp(-dt / tau)."""
