@@ -7,9 +7,21 @@ import warnings
 import keras
 
 from keras_slayer import checks
+from keras_slayer.callbacks.causes import likely_cause
+from keras_slayer.callbacks.chance import (
+    class_count,
+    has_signs,
+    integer,
+    samples_seen,
+    sign_of_chance,
+)
 from keras_slayer.callbacks.steps import check_step, step_of
 from keras_slayer.rates.advice import FiringRateWarning, advice
 from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure
+
+# Fewer training steps than this teach a model nothing yet.
+FIRST_STEPS = 10
+SEE = "See 'It does not learn' in the documentation."
 
 
 class FiringRateMonitor(keras.callbacks.Callback):
@@ -29,6 +41,13 @@ class FiringRateMonitor(keras.callbacks.Callback):
     A ``FiringRateWarning`` (once per layer and condition, first before the first epoch) says what
     to change. Where a layer fires nothing at all, only the first such layer is named: what follows
     it has nothing to fire at. Where the batch itself holds no spikes, that is said instead.
+
+    After the first epoch of a ``fit`` (of short epochs, after the first 10 training steps) a
+    ``FiringRateWarning`` says once if the model is at chance: if no accuracy in the logs, of C
+    classes and N samples, is above ``1 / C + 2 sqrt((1 / C) (1 - 1 / C) / N)``; without one, if the
+    loss is a cross-entropy (``SpikeMaxLoss``, Keras' own) within 3 % of ln C. It names the layer
+    that is most likely to blame, and what to change. Models of several outputs, and data of fewer
+    than 16 (C - 1) samples, are not judged.
 
     A ``TimeStepWarning`` says before the first epoch which neurons have another ``dt`` than ``x``,
     where ``x`` is what ``spike_pipeline`` returned (``keras_slayer.events.check_time_step``).
@@ -67,10 +86,17 @@ class FiringRateMonitor(keras.callbacks.Callback):
         self.warn_saturated = checks.number(warn_saturated, "warn_saturated", high=1.0)
         self._warned: set[tuple[str, str]] = set()
         self._starting = True
+        self._judged = False
+        self._samples: int | None = None
 
     def on_train_begin(self, logs=None):
         self._starting = True
+        self._judged = False
+        self._samples = None
         check_step(self.model, self._dt)
+
+    def on_test_begin(self, logs=None):
+        self._samples = samples_seen(self.model)  # validation starts the count anew
 
     def on_epoch_begin(self, epoch, logs=None):
         # Not in on_train_begin, where other callbacks may yet set weights.
@@ -79,12 +105,33 @@ class FiringRateMonitor(keras.callbacks.Callback):
             self._warn(self._measure())
 
     def on_epoch_end(self, epoch, logs=None):
+        logs = {} if logs is None else logs
         measured = self._measure()
         names = layer_names(measured)
         for layer, rates in measured.items():
             for quantity, value in rates._asdict().items():
                 logs[f"{quantity}/{names[layer]}"] = value
         self._warn(measured)
+        if not self._judged and self._has_trained(epoch):
+            self._judged = True
+            self._judge(epoch, logs, measured)
+
+    def _has_trained(self, epoch: int) -> bool:
+        steps = integer(getattr(self.model.optimizer, "iterations", FIRST_STEPS))
+        return steps >= FIRST_STEPS or epoch + 1 == (self.params or {}).get("epochs")
+
+    def _judge(self, epoch: int, logs: dict, measured) -> None:
+        """Warns if the model is at chance."""
+        if not has_signs(self.model, logs):
+            return
+        outputs = keras.tree.flatten(self.model(self.x, training=False))
+        samples = self._samples or samples_seen(self.model)
+        sign = sign_of_chance(self.model, logs, class_count(outputs[0]), samples)
+        if len(outputs) == 1 and sign:
+            limits = {"silent": self.warn_silent, "saturated": self.warn_saturated}
+            cause = likely_cause(measured, outputs[0], limits, self._warned)
+            message = f"after epoch {epoch + 1} the model is at chance: {sign}. {cause}. {SEE}"
+            self._once("model", "chance", message)
 
     def _measure(self):
         return measure(self.model, self.x, self.saturation)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
 
 
 class FiringRateWarning(UserWarning):
-    """A layer that fires too little or too much; the message says what to change."""
+    """A layer that fires too little or too much, or a model that stays at chance.
+
+    The message says what to change.
+    """
 
 
 def advice(layer: SpikingLayer, *, more: bool, weights: bool = True) -> str:
@@ -30,3 +35,12 @@ def advice(layer: SpikingLayer, *, more: bool, weights: bool = True) -> str:
         changes.append(f"a {smaller} current_decay and voltage_decay")
     *first, last = changes
     return f"Try {', '.join(first)} or {last}" if first else f"Try {last}"
+
+
+def training_advice(layers: Iterable[SpikingLayer]) -> str:
+    """What to change where every layer fires, and the model learns nothing."""
+    own = "dt" if any(hasattr(layer.neuron, "dt") for layer in layers) else "decays"
+    return (
+        "Try a lower learning_rate, then a higher one, then a larger surrogate_tau; and compare "
+        f"the {own} of the neurons with the time step of the data"
+    )
