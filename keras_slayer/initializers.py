@@ -59,7 +59,7 @@ class FluctuationDriven(keras.initializers.Initializer):
         self,
         neuron: str | neurons.Neuron = "srm",
         rate: float = 0.05,
-        xi: float = 2.5,
+        xi: float = 3.0,
         seed: int | None = None,
     ) -> None:
         self.neuron = neurons.get(neuron)

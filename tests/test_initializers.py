@@ -46,8 +46,17 @@ def saturated(layer):
     return SATURATED_OUTPUT if getattr(layer, "units", None) == 10 else SATURATED
 
 
+def loud(neuron):
+    """Arguments of a layer whose membranes reach threshold often, with fewer inputs than assumed.
+
+    The default xi starts layers quiet, also silent, and leaves it to training to make them fire
+    (test_defaults.py).
+    """
+    return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=0.9)}
+
+
 def mlp(neuron):
-    return [ks.Flatten(), ks.SpikingDense(512, neuron), ks.SpikingDense(10, neuron)]
+    return [ks.Flatten(), ks.SpikingDense(512, **loud(neuron)), ks.SpikingDense(10, **loud(neuron))]
 
 
 def cnn(neuron):
@@ -57,12 +66,12 @@ def cnn(neuron):
         reach = int(64 * 2 * neuron.response_kernel().max() / 1.1)
         pool = dataclasses.replace(neuron, threshold_mantissa=min(neuron.threshold_mantissa, reach))
     return [
-        ks.SpikingConv2D(12, 5, neuron=neuron),
+        ks.SpikingConv2D(12, 5, **loud(neuron)),
         ks.SpikingSumPooling2D(2, neuron=pool),
-        ks.SpikingConv2D(64, 5, neuron=neuron),
+        ks.SpikingConv2D(64, 5, **loud(neuron)),
         ks.SpikingSumPooling2D(2, neuron=pool),
         ks.Flatten(),
-        ks.SpikingDense(10, neuron=neuron),
+        ks.SpikingDense(10, **loud(neuron)),
     ]
 
 
@@ -86,7 +95,7 @@ NEURONS = [
 @pytest.mark.filterwarnings("ignore:The chip.s weights end at 4:UserWarning")  # they spike, though
 @pytest.mark.parametrize("network", [mlp, cnn])
 @pytest.mark.parametrize("timing", TIMINGS)
-def test_every_layer_of_a_fresh_network_spikes(sample_data, network, timing):
+def test_every_layer_of_a_loud_network_spikes(sample_data, network, timing):
     """Whatever neuron, threshold and time constant: not silent, not saturated."""
     steps, dt = TIMINGS[timing]
     x = recordings(sample_data, steps, dt)

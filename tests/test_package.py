@@ -157,7 +157,9 @@ def test_recorded_model_loads():
         ks.SpikingActivation,
         ks.TemporalFilter,
     ]
-    assert model.get_layer("dense").neuron == ks.LoihiCUBA(80, 1024, 128)  # no dt
+    assert model.get_layer("dense").neuron == ks.LoihiCUBA(
+        80, 1024, 128, surrogate_tau=0.3
+    )  # and no dt
     assert type(model.optimizer) is ks.ScaledAdam and model.optimizer.factors == {"delay": 10.0}
     assert type(model.loss) is ks.SpikeMaxLoss and model.loss.scale == 0.2
     x = (np.random.default_rng(0).random((4, 6, 6, 6, 2)) < 0.3).astype("float32")

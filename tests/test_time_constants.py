@@ -45,19 +45,17 @@ def test_the_response_decays_by_e_in_one_tau():
 
 
 def test_defaults_are_time_constants():
-    assert decays(ks.CUBA()) == (ks.CUBA.CURRENT_DECAY, ks.CUBA.VOLTAGE_DECAY)
+    assert decays(ks.CUBA()) == pytest.approx((1 - math.exp(-1 / 5.0),) * 2, rel=1e-12)
     coarse, usual, fine = (ks.CUBA(dt=dt) for dt in (5.0, 1.0, 0.1))
     assert usual == ks.CUBA() and usual.dt == ks.CUBA().dt == 1.0
     assert coarse.time_constants == pytest.approx(usual.time_constants, rel=1e-12)
     assert fine.time_constants == pytest.approx(usual.time_constants, rel=1e-12)
-    kept = 1 - ks.CUBA.VOLTAGE_DECAY
-    assert coarse.voltage_decay == pytest.approx(1 - kept**5, rel=1e-12)
+    assert coarse.voltage_decay == pytest.approx(1 - math.exp(-1.0), rel=1e-12)
 
 
 def test_defaults_of_the_chip_are_time_constants():
-    kept = 1 - np.array([ks.LoihiCUBA.CURRENT_DECAY, ks.LoihiCUBA.VOLTAGE_DECAY])
-    for dt in (1.0, 3.0):
-        assert decays(ks.LoihiCUBA(dt=dt)) == tuple(np.round(4096 * (1 - kept**dt)))
+    for dt, decay in ((1.0, 742), (3.0, 1848)):
+        assert decays(ks.LoihiCUBA(dt=dt)) == (decay, decay)
     assert ks.LoihiCUBA() == ks.LoihiCUBA(dt=1.0)
 
 

@@ -102,7 +102,7 @@ class FiringRateMonitor(keras.callbacks.Callback):
         # Not in on_train_begin, where other callbacks may yet set weights.
         if self._starting:
             self._starting = False
-            self._warn(self._measure())
+            self._warn(self._measure(), trained=False)
 
     def on_epoch_end(self, epoch, logs=None):
         logs = {} if logs is None else logs
@@ -111,8 +111,9 @@ class FiringRateMonitor(keras.callbacks.Callback):
         for layer, rates in measured.items():
             for quantity, value in rates._asdict().items():
                 logs[f"{quantity}/{names[layer]}"] = value
-        self._warn(measured)
-        if not self._judged and self._has_trained(epoch):
+        trained = self._has_trained(epoch)
+        self._warn(measured, trained)
+        if not self._judged and trained:
             self._judged = True
             self._judge(epoch, logs, measured)
 
@@ -136,7 +137,11 @@ class FiringRateMonitor(keras.callbacks.Callback):
     def _measure(self):
         return measure(self.model, self.x, self.saturation)
 
-    def _warn(self, measured) -> None:
+    def _warn(self, measured, trained: bool) -> None:
+        """Warns of an empty batch, of saturated layers and, after some steps, of silent ones.
+
+        Layers may start silent: those with the default weights do, and learn to fire.
+        """
         names = layer_names(measured)
         dead = is_empty(self.x)  # then a layer that fires nothing is not to blame
         if dead:
@@ -148,10 +153,10 @@ class FiringRateMonitor(keras.callbacks.Callback):
             )
         for layer, rates in measured.items():
             if rates.rate == 0:
-                if not dead:
+                if trained and not dead:
                     self._tell(layer, names[layer], "silent", "it fires nothing")
                 dead = True
-            elif rates.silent > self.warn_silent:
+            elif trained and rates.silent > self.warn_silent:
                 what = f"{rates.silent:.0%} of its neurons never fire"
                 self._tell(layer, names[layer], "silent", what)
             if rates.saturated > self.warn_saturated:

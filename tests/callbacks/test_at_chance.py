@@ -98,7 +98,7 @@ def test_outputs_that_fire_alike_are_the_cause(weight, change):
     assert cause in message
 
 
-@pytest.mark.parametrize("neuron, own", [(SRM, "dt"), (ks.CUBA(threshold=0.5), "decays")])
+@pytest.mark.parametrize("neuron, own", [(SRM, "dt"), (ks.CUBA(0.5, 0.25, 0.03), "decays")])
 def test_healthy_rates_and_random_labels(neuron, own):
     kernel = keras.initializers.RandomNormal(0.0, 0.5, seed=8)
     out = ks.SpikingDense(CLASSES, neuron, kernel_initializer=kernel, name="out")

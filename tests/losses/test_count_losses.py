@@ -69,10 +69,14 @@ def test_spike_max_loss_is_finite_with_a_gradient_when_hundreds_of_spikes_disagr
     np.testing.assert_allclose(grad[0], np.tile([1.0, -1.0], (2000, 1)))
 
 
-def test_the_default_scale_asks_for_a_lead_of_seventy_spikes():
-    spikes = np.zeros((1, 100, 10), "float32")
-    spikes[0, :70, 4] = 1
-    np.testing.assert_allclose(np.exp(-SpikeMaxLoss()([4], spikes)), 0.99, atol=0.002)
+@pytest.mark.parametrize("steps", [100, 300])
+def test_the_default_scale_asks_for_a_lead_in_rate(steps):
+    """Whatever the number of steps: of those of the region, if there is one."""
+    spikes = np.zeros((1, 2 * steps, 10), "float32")
+    spikes[0, : 23 * steps // 100, 4] = 1
+    whole = SpikeMaxLoss()([4], spikes[:, :steps])
+    np.testing.assert_allclose(np.exp(-whole), 0.99, atol=0.002)
+    np.testing.assert_allclose(SpikeMaxLoss(region=(0, steps))([4], spikes), whole, rtol=1e-6)
 
 
 def test_spike_max_loss_takes_rows_that_do_not_sum_to_one():

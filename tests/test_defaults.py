@@ -1,0 +1,83 @@
+"""Networks with the package's defaults alone learn, whatever neuron, optimiser, depth or density."""
+
+import keras
+import numpy as np
+import pytest
+
+import keras_slayer as ks
+from keras_slayer import neurons
+
+CLASSES, INPUTS, STEPS = 4, 60, 40
+
+
+def recordings(samples, density=0.05, seed=0, inputs=INPUTS):
+    """Spikes and labels: each class has a firing rate of its own for every input."""
+    random = np.random.default_rng(7)
+    rates = random.random((CLASSES, inputs)) ** 3
+    rates *= density / rates.mean()
+    random = np.random.default_rng(seed)
+    labels = random.integers(0, CLASSES, samples)
+    x = random.random((samples, STEPS, inputs)) < rates[labels, None]
+    return x.astype("uint8"), labels
+
+
+def network(neuron, layers=2, units=48, inputs=INPUTS):
+    hidden = [ks.SpikingDense(units, neuron) for _ in range(layers - 1)]
+    shape = keras.Input((STEPS, inputs), dtype="uint8")
+    return keras.Sequential([shape, *hidden, ks.SpikingDense(CLASSES, neuron)])
+
+
+def accuracy_of(model, optimizer, density=0.05, epochs=8, inputs=INPUTS):
+    """Share of new recordings that are told right after training."""
+    metrics = [ks.SpikeCountAccuracy(name="accuracy")]
+    model.compile(optimizer, loss=ks.SpikeMaxLoss(), metrics=metrics)
+    model.fit(*recordings(400, density, inputs=inputs), batch_size=8, epochs=epochs, verbose=0)
+    test = recordings(100, density, seed=1, inputs=inputs)
+    return model.evaluate(*test, verbose=0, return_dict=True)["accuracy"]
+
+
+@pytest.fixture(autouse=True)
+def seeded():
+    keras.utils.set_random_seed(1)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "nadam"])
+@pytest.mark.parametrize("neuron", sorted(neurons.BY_NAME))
+def test_two_layers_learn(neuron, optimizer):
+    assert accuracy_of(network(neuron), optimizer) >= 0.95
+
+
+@pytest.mark.parametrize("learning_rate", [3e-4, 1e-2])
+@pytest.mark.parametrize("neuron", sorted(neurons.BY_NAME))
+def test_learning_rates_a_factor_of_thirty_apart(neuron, learning_rate):
+    assert accuracy_of(network(neuron), keras.optimizers.Adam(learning_rate)) >= 0.9
+
+
+@pytest.mark.parametrize("neuron", ["srm", "loihi"])
+def test_a_deep_network_that_starts_silent_learns(neuron):
+    model = network(neuron, layers=8)
+    *_, last = ks.firing_rates(model, recordings(8)[0]).values()
+    assert last.rate == 0
+    assert accuracy_of(model, "adam", epochs=12) >= 0.8
+
+
+@pytest.mark.parametrize("density", [0.005, 0.2])
+@pytest.mark.parametrize("neuron", ["srm", "loihi"])
+def test_few_and_many_input_spikes(neuron, density):
+    inputs = 300 if density < 0.01 else INPUTS
+    assert accuracy_of(network(neuron, inputs=inputs), "adam", density, inputs=inputs) >= 0.8
+
+
+@pytest.mark.parametrize("dt", [1.0, 5.0])
+@pytest.mark.parametrize("neuron", [ks.SRM, ks.CUBA, ks.LoihiCUBA, ks.ALIF])
+def test_a_constant_input_of_one_settles_at_ten_thresholds(neuron, dt):
+    neuron = neuron(dt=dt)
+    settled = neuron.response_kernel().sum() / neuron.firing_threshold
+    assert settled == pytest.approx(10.0, rel=0.04)
+
+
+def test_a_given_threshold_stays():
+    assert ks.SRM(threshold=10.0, tau_response=2.0).threshold == 10.0
+    assert ks.CUBA(1.25).threshold == 1.25
+    assert ks.ALIF(threshold=1.0, beta=0.2).beta == 0.2
+    assert ks.LoihiCUBA(80).threshold_mantissa == 80
