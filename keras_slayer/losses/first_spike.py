@@ -36,6 +36,7 @@ class FirstSpikeLoss(SpikeMaxLoss):
         region: (start, stop) in ms, stop excluded, of the steps that count, t from 0 to T; None
             for all.
         dt: ms per step.
+        label_smoothing: as in `SpikeMaxLoss`.
         name, **kwargs: `reduction` and `dtype` as in `keras.losses.Loss`.
 
     Inputs:
@@ -55,10 +56,11 @@ class FirstSpikeLoss(SpikeMaxLoss):
         earliness: float = 0.5,
         region: Region | None = None,
         dt: float = 1.0,
+        label_smoothing: float = 0.0,
         name: str = "first_spike_loss",
         **kwargs,
     ) -> None:
-        super().__init__(scale=scale, region=region, dt=dt, name=name, **kwargs)
+        super().__init__(scale, region, dt, label_smoothing, name, **kwargs)
         self.tau = checks.number(tau, "tau", open_low=True)
         self.earliness = checks.number(earliness, "earliness", high=1.0)
 

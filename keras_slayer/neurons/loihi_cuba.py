@@ -22,6 +22,8 @@ from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import Neuron
 from keras_slayer.neurons.time_constants import DEFAULT_DT, DEFAULT_TAU, set_time_step, time_constant
 
+LEAST_MANTISSA = 64
+"""Of a threshold that is not given: the weights' steps of 2 are then small beside it."""
 LONGEST_TAU = 2 * DECAY_UNIT - 1
 """Steps. The decays of longer time constants round to 0."""
 
@@ -51,7 +53,7 @@ class LoihiCUBA(Neuron):
 
     Args:
         threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64. None:
-            that of the default threshold of ``CUBA``.
+            that of the default threshold of ``CUBA``, at least 64.
         current_decay, voltage_decay: chip integers, 0 to 4096; the fraction
             lost per step times 4096. None: those of 5 ms, so larger with a longer
             ``dt``. ``from_tau`` takes time constants in ms.
@@ -110,7 +112,7 @@ class LoihiCUBA(Neuron):
                 getattr(self, f"{name}_decay"), f"{name}_decay", low=0, high=DECAY_UNIT
             )
         if self.threshold_mantissa is None:
-            mantissa = max(1, round(WEIGHT_SCALE * self._default_threshold()))
+            mantissa = max(LEAST_MANTISSA, round(WEIGHT_SCALE * self._default_threshold()))
             object.__setattr__(self, "threshold_mantissa", mantissa)
         checks.integer(self.threshold_mantissa, "threshold_mantissa", low=1, high=MAX_THRESHOLD)
         checks.integer(self.weight_bits, "weight_bits", low=1, high=WEIGHT_BITS)

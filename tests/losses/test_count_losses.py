@@ -55,16 +55,19 @@ def test_spike_max_loss_is_the_cross_entropy_of_counts():
     spikes[0, :3, 0] = spikes[0, :1, 1] = 1  # counts 3, 1, 0
     logits = 0.5 * np.array([3.0, 1.0, 0.0])
     p = np.exp(logits) / np.exp(logits).sum()
-    value, grad = gradient(SpikeMaxLoss(scale=0.5), [1], spikes)
-    np.testing.assert_allclose(value, -np.log(p[1]), rtol=1e-6)
-    expected = np.tile(0.5 * (p - [0, 1, 0]), (6, 1))
-    np.testing.assert_allclose(grad[0], expected, atol=1e-7)
+    for smoothing in (0.0, 0.3):
+        label = (1 - smoothing) * np.array([0, 1, 0]) + smoothing / 3
+        loss = SpikeMaxLoss(scale=0.5, label_smoothing=smoothing)
+        value, grad = gradient(loss, [1], spikes)
+        np.testing.assert_allclose(value, -label @ np.log(p), rtol=1e-6)
+        expected = np.tile(0.5 * (p - label), (6, 1))
+        np.testing.assert_allclose(grad[0], expected, atol=1e-7)
 
 
 def test_spike_max_loss_is_finite_with_a_gradient_when_hundreds_of_spikes_disagree():
     spikes = np.zeros((1, 2000, 2), "float32")
     spikes[..., 0] = 1
-    value, grad = gradient(SpikeMaxLoss(scale=1.0), [1], spikes)
+    value, grad = gradient(SpikeMaxLoss(scale=1.0, label_smoothing=0.0), [1], spikes)
     assert value == 2000
     np.testing.assert_allclose(grad[0], np.tile([1.0, -1.0], (2000, 1)))
 
@@ -74,9 +77,18 @@ def test_the_default_scale_asks_for_a_lead_in_rate(steps):
     """Whatever the number of steps: of those of the region, if there is one."""
     spikes = np.zeros((1, 2 * steps, 10), "float32")
     spikes[0, : 23 * steps // 100, 4] = 1
-    whole = SpikeMaxLoss()([4], spikes[:, :steps])
+    sharp = {"label_smoothing": 0.0}
+    whole = SpikeMaxLoss(**sharp)([4], spikes[:, :steps])
     np.testing.assert_allclose(np.exp(-whole), 0.99, atol=0.002)
-    np.testing.assert_allclose(SpikeMaxLoss(region=(0, steps))([4], spikes), whole, rtol=1e-6)
+    region = SpikeMaxLoss(region=(0, steps), **sharp)
+    np.testing.assert_allclose(region([4], spikes), whole, rtol=1e-6)
+
+
+def test_spike_max_loss_saved_before_it_smoothed_labels():
+    assert SpikeMaxLoss().label_smoothing == 0.1
+    assert SpikeMaxLoss.from_config({"scale": 0.2}).label_smoothing == 0.0
+    again = SpikeMaxLoss.from_config(SpikeMaxLoss().get_config())
+    assert (again.scale, again.label_smoothing) == (None, 0.1)
 
 
 def test_spike_max_loss_takes_rows_that_do_not_sum_to_one():

@@ -64,7 +64,7 @@ def test_a_long_tau_is_the_softmax_of_counts():
     spikes = (np.random.default_rng(3).random((5, 40, 4)) < 0.2).astype("float32")
     labels, region = [0, 1, 2, 3, 0], (4, 30)
     first = FirstSpikeLoss(0.3, 1e7, 0.0, region, 2.0)(labels, spikes)
-    np.testing.assert_allclose(first, SpikeMaxLoss(0.3, region, 2.0)(labels, spikes), rtol=1e-5)
+    np.testing.assert_allclose(first, SpikeMaxLoss(0.3, region, 2.0, 0.0)(labels, spikes), rtol=1e-5)
 
 
 def test_only_the_region_decides():
@@ -97,7 +97,7 @@ def test_a_network_learns_to_fire_the_right_class_first():
     for sample, label in enumerate(labels):
         x[sample, 5:10, 10 * label : 10 * label + 10] = 1
         x[sample, 15:20, 10 - 10 * label : 20 - 10 * label] = 1
-    neuron = ks.SRM(tau_response=3.0)
+    neuron = ks.SRM(threshold=10.0, tau_response=3.0, surrogate_tau=0.3)
     quiet = ks.FluctuationDriven(neuron, xi=2.5)
     model = keras.Sequential(
         [keras.Input((30, 20)), ks.SpikingDense(2, neuron, kernel_initializer=quiet)]
