@@ -6,6 +6,7 @@
 The input is noise under which the membrane fluctuates around half the threshold.
 """
 
+import dataclasses
 import functools
 import unittest.mock
 
@@ -20,7 +21,13 @@ from keras_slayer.ops import library
 XI = 2.0
 # At 1 the exact gradient ("exodus") of so much noise grows without bound over the steps.
 SURROGATE_SCALE = 0.25
-NEURONS = ["srm", "cuba", "loihi"]
+# Written out, so that other defaults do not change what is timed.
+TIMED = {
+    "srm": neurons.SRM(10.0, tau_response=10.0, surrogate_tau=0.3),
+    "cuba": neurons.CUBA(1.25, 0.25, 0.03, surrogate_tau=0.3),
+    "loihi": neurons.LoihiCUBA(80, 1024, 128, surrogate_tau=0.3),
+}
+NEURONS = list(TIMED)
 
 
 @functools.cache
@@ -30,13 +37,14 @@ def noise(shape, seed):
 
 @functools.cache
 def synaptic_input(name, shape):
-    neuron = neurons.get(name)
+    neuron = TIMED[name]
     energy = float(np.sum(neuron.response_kernel() ** 2))
     return noise(shape, 1) * (neuron.firing_threshold / (XI * energy**0.5))
 
 
 def prepare(name, gradient, backward, shape, reference=False):
-    neuron = type(neurons.get(name))(surrogate_scale=SURROGATE_SCALE, gradient=gradient)
+    changes = {"surrogate_scale": SURROGATE_SCALE, "gradient": gradient}
+    neuron = dataclasses.replace(TIMED[name], **changes)
     z, grad_spikes = synaptic_input(name, shape), noise(shape, 2)
 
     @tf.function

@@ -23,19 +23,20 @@ import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator
 
 RUN_LAVA = pathlib.Path(__file__).parents[1] / "tests" / "interop" / "peers" / "run_lava.py"
+NEURON = ks.LoihiCUBA(80, 1024, 128)
 DENSITY = 0.005  # spikes per pixel and step, as in N-MNIST
 
 
 def weights(deviation: float) -> dict:
     """Random weights of which a few percent of the neurons fire, as in a trained network."""
     return {
-        "neuron": "loihi",
+        "neuron": NEURON,
         "kernel_initializer": keras.initializers.RandomNormal(stddev=deviation),
     }
 
 
 def pool():
-    return ks.SpikingSumPooling2D(2, neuron="loihi", weight=0.5)
+    return ks.SpikingSumPooling2D(2, neuron=NEURON, weight=0.5)
 
 
 def dense():

@@ -83,7 +83,7 @@ def weights_of(synapse, density, neuron):
 
 
 def prepare(synapse, density, mode, dense, surrogate_tau=0.3):
-    neuron = ks.SRM(tau_response=2.0, surrogate="triangle", surrogate_tau=surrogate_tau)
+    neuron = ks.SRM(10.0, tau_response=2.0, surrogate="triangle", surrogate_tau=surrogate_tau)
     spikes, weights = spikes_of(synapse, density), weights_of(synapse, density, neuron)
     fired, _ = synapse.layer(spikes, weights, neuron.spec, dense=True)
     grad_out = tf.random.stateless_normal(fired.shape, [3, 0])

@@ -32,9 +32,9 @@ POOLED_RATE = 0.05
 
 def make_neurons(name, tau, surrogate):
     """(neuron of the weighted layers, neuron of the pools); tau in steps."""
-    decay, options = decay_from_tau(tau), {"surrogate": surrogate}
+    decay, options = decay_from_tau(tau), {"surrogate": surrogate, "surrogate_tau": 0.3}
     if name == "srm":
-        weighted = pool = ks.SRM(tau_response=tau, **options)
+        weighted = pool = ks.SRM(10.0, tau_response=tau, **options)
     elif name == "cuba":
         leaks = {"current_decay": decay / 4096, "voltage_decay": decay / 4096}
         weighted = pool = ks.CUBA(10.0, **leaks, **options)

@@ -128,6 +128,7 @@ def parse_arguments(argv=None):
 def build_model(network, arguments):
     dt = arguments.dt
     neuron = ks.SRM(
+        threshold=10.0,
         tau_response=2 * dt,
         tau_refractory=dt,
         dt=dt,

@@ -100,9 +100,9 @@ def parse_arguments(argv=None):
 
 
 def build_model(steps, dt, filters, inhibition):
-    surrogate = {"tau_refractory": dt, "dt": dt, "surrogate_tau": 0.5}
-    neuron = ks.SRM(tau_response=2 * dt, **surrogate)
-    decision = ks.SRM(tau_response=TAU_DECISION, **surrogate)
+    common = {"threshold": 10.0, "tau_refractory": dt, "dt": dt, "surrogate_tau": 0.5}
+    neuron = ks.SRM(tau_response=2 * dt, **common)
+    decision = ks.SRM(tau_response=TAU_DECISION, **common)
     # Quieter than the default: a first spike should come of what is seen, not of chance.
     quiet, patient = (ks.FluctuationDriven(each, xi=2.5) for each in (neuron, decision))
     wins = [ks.WinnerTakeAll(window=1, duration=3 * dt, dt=dt)] if inhibition else []

@@ -87,7 +87,7 @@ def load_data(arguments):
 def build_model(shape, classes, dt):
     """12c5-2a-32c3-2a-classes."""
     # The synapse feels a spike for two steps or so: events that belong together meet in it.
-    neuron = ks.SRM(tau_response=2 * dt, tau_refractory=dt, dt=dt, surrogate_tau=0.5)
+    neuron = ks.SRM(10.0, 2 * dt, tau_refractory=dt, dt=dt, surrogate_tau=0.5)
     # Quieter than the default: what is learned then soon outweighs what was random.
     weights = {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5)}
     return keras.Sequential(

@@ -123,7 +123,7 @@ def make_neurons(arguments, recipe):
     }
     tau, dt = recipe["tau"], recipe["dt"]
     if arguments.neuron == "srm":
-        neuron = ks.SRM(tau_response=tau, tau_refractory=dt, dt=dt, **surrogate)
+        neuron = ks.SRM(10.0, tau, tau_refractory=dt, dt=dt, **surrogate)
         return neuron, neuron
     decay = decay_from_tau(tau, dt)
     if arguments.neuron == "cuba":

@@ -169,6 +169,7 @@ def make_optimizer(arguments):
 def build_model(arguments, inputs, target):
     recipe = RECIPES[arguments.recipe]
     neuron = ks.SRM(
+        threshold=10.0,
         tau_response=recipe["tau_response"],
         tau_refractory=recipe["tau_refractory"],
         surrogate_tau=1.0,
@@ -179,7 +180,7 @@ def build_model(arguments, inputs, target):
         ks.SpikingDense(
             units,
             neuron=neuron,
-            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate),
+            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate, xi=0.9),
             name=name,
         )
         for name, units, rate in (

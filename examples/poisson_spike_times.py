@@ -86,6 +86,7 @@ def make_task(arguments, seed):
 
 def build_model(arguments, shape):
     neuron = ks.SRM(
+        threshold=10.0,
         tau_response=TAU,
         tau_refractory=TAU,
         dt=DT,
@@ -96,7 +97,7 @@ def build_model(arguments, shape):
         ks.SpikingDense(
             units,
             neuron=neuron,
-            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate),
+            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate, xi=0.9),
             name=name,
         )
         for name, units, rate in (

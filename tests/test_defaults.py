@@ -1,4 +1,4 @@
-"""Networks with the package's defaults alone learn, whatever neuron, optimiser, depth or density."""
+"""Networks with the defaults alone learn, whatever the neuron, optimiser, depth or density."""
 
 import keras
 import numpy as np
@@ -84,6 +84,6 @@ def test_a_given_threshold_stays():
 
 
 def test_thresholds_of_the_chip():
-    """That of CUBA in the chip's units; with long steps one beside which weights' steps are small."""
+    """That of CUBA in the chip's units, and not so low that a weight's step is large beside it."""
     assert ks.LoihiCUBA().threshold_mantissa == round(64 * ks.CUBA().threshold)
     assert ks.LoihiCUBA(dt=5.0).threshold_mantissa == 64 > 64 * ks.CUBA(dt=5.0).threshold

@@ -36,13 +36,13 @@ class ALIF(Neuron):
         dz[t] = sum_k alpha^k lambda[t + k]
 
     Args:
-        threshold: firing threshold at rest.
-        tau_membrane: time constant of the voltage, ms; 20 as in the paper.
+        threshold: firing threshold at rest. None: the sum of the response over the steps / 10, as
+            for ``SRM``.
+        tau_membrane: time constant of the voltage, ms; 20 in the paper.
         tau_adaptation: time constant of the threshold, ms; 200 as in the paper, which recommends
             about the time that the network has to remember.
         beta: rise of the threshold with each spike; 0 for a plain leaky integrate-and-fire
-            neuron. The default is the paper's 1.7 (1 - rho) / (1 - alpha) of these time constants
-            and steps of 1 ms.
+            neuron. None: the paper's 1.7 (1 - rho) / (1 - alpha), in thresholds.
         dt: length of a time step, ms.
         surrogate_tau, surrogate_scale, surrogate, gradient: as for ``SRM``.
 

@@ -20,7 +20,12 @@ from keras_slayer.loihi import (
 )
 from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import Neuron
-from keras_slayer.neurons.time_constants import DEFAULT_DT, DEFAULT_TAU, set_time_step, time_constant
+from keras_slayer.neurons.time_constants import (
+    DEFAULT_DT,
+    DEFAULT_TAU,
+    set_time_step,
+    time_constant,
+)
 
 LEAST_MANTISSA = 64
 """Of a threshold that is not given: the weights' steps of 2 are then small beside it."""
@@ -108,9 +113,7 @@ class LoihiCUBA(Neuron):
             if getattr(self, f"{name}_decay") is None:
                 decay = _nearest_decay(name, DEFAULT_TAU, dt)
                 object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
-            checks.integer(
-                getattr(self, f"{name}_decay"), f"{name}_decay", low=0, high=DECAY_UNIT
-            )
+            checks.integer(getattr(self, f"{name}_decay"), f"{name}_decay", low=0, high=DECAY_UNIT)
         if self.threshold_mantissa is None:
             mantissa = max(LEAST_MANTISSA, round(WEIGHT_SCALE * self._default_threshold()))
             object.__setattr__(self, "threshold_mantissa", mantissa)

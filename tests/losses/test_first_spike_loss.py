@@ -64,7 +64,9 @@ def test_a_long_tau_is_the_softmax_of_counts():
     spikes = (np.random.default_rng(3).random((5, 40, 4)) < 0.2).astype("float32")
     labels, region = [0, 1, 2, 3, 0], (4, 30)
     first = FirstSpikeLoss(0.3, 1e7, 0.0, region, 2.0)(labels, spikes)
-    np.testing.assert_allclose(first, SpikeMaxLoss(0.3, region, 2.0, 0.0)(labels, spikes), rtol=1e-5)
+    np.testing.assert_allclose(
+        first, SpikeMaxLoss(0.3, region, 2.0, 0.0)(labels, spikes), rtol=1e-5
+    )
 
 
 def test_only_the_region_decides():
