@@ -24,7 +24,7 @@ def _rounded_deviation(sigma: float, step: float) -> float:
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
 class FluctuationDriven(keras.initializers.Initializer):
-    """Normal weights that let the membrane fluctuate on the scale of the threshold.
+    """Normal weights that let the membrane fluctuate at a given distance from threshold.
 
     With independent input spikes at ``rate`` per step, weights of deviation
     sigma and the neuron's response kernel h, the membrane potential has the
@@ -33,25 +33,21 @@ class FluctuationDriven(keras.initializers.Initializer):
 
         sigma = threshold / (xi sqrt(fan_in rate sum_k h[k]^2))
 
-    (Rossbroich, Gygax & Zenke 2022, with mean 0.) So a layer that gets about
-    ``rate`` spikes starts neither silent nor saturated, whatever the threshold and
-    time constants. That is no promise for a whole network: recordings of few
-    steps, sparser input and deep stacks can leave layers silent. The callback
-    ``SetFiringRates`` sets each layer's rate on your data before training, and
-    ``FiringRateMonitor`` says which layers do not fire.
+    (Rossbroich, Gygax & Zenke 2022, with mean 0.) By default layers start quiet, and
+    behind others or with sparser input than ``rate`` silent. Training makes them fire:
+    the surrogate gradient reaches neurons at rest, and what is learned soon outweighs
+    what was random. The callback ``SetFiringRates`` sets each layer's rate on your data
+    before training, and ``FiringRateMonitor`` says which layers stay silent.
 
     For a neuron with quantised weights the deviation holds after rounding; a
-    threshold that the chip's weights cannot reach gets a warning, and the layer
-    may start silent.
+    threshold that the chip's weights cannot reach gets a warning.
 
     Args:
         neuron: the neuron that the weights feed (name or instance).
         rate: assumed spikes per input and step.
         xi: distance of the threshold from rest, in standard deviations. At 0.9
-            dense layers fire on events of half a percent density over some hundred
-            steps, even with slow neurons; ``SpikingConv2D`` takes 2, since neighbouring
-            pixels fire together. Higher values start quieter, and often train
-            better where each layer still fires.
+            all layers of small networks fire on events of half a percent density, even
+            with slow neurons; higher values start quieter, and train better.
         seed: integer, or None for the global random state.
     """
 

@@ -50,7 +50,7 @@ def loud(neuron):
     """Arguments of a layer whose membranes reach threshold often, with fewer inputs than assumed.
 
     The default xi starts layers quiet, also silent, and leaves it to training to make them fire
-    (test_defaults.py).
+    (test_default_networks.py).
     """
     return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=0.9)}
 

@@ -157,11 +157,11 @@ def test_recorded_model_loads():
         ks.SpikingActivation,
         ks.TemporalFilter,
     ]
-    assert model.get_layer("dense").neuron == ks.LoihiCUBA(
-        80, 1024, 128, surrogate_tau=0.3
-    )  # and no dt
+    chip = ks.LoihiCUBA(80, 1024, 128, surrogate_tau=0.3)  # and no dt
+    assert model.get_layer("dense").neuron == chip
     assert type(model.optimizer) is ks.ScaledAdam and model.optimizer.factors == {"delay": 10.0}
     assert type(model.loss) is ks.SpikeMaxLoss and model.loss.scale == 0.2
+    assert model.loss.label_smoothing == 0.0
     x = (np.random.default_rng(0).random((4, 6, 6, 6, 2)) < 0.3).astype("float32")
     results = model.evaluate(x, np.arange(4), verbose=0, return_dict=True)
     assert set(results) == {"loss", "spike_count_accuracy", "first_spike_accuracy"}
@@ -175,7 +175,7 @@ def test_recorded_model_loads():
         ks.VanRossumDistance,
     ]
     for item, config in zip(objects, recorded["objects"], strict=True):
-        assert item.get_config() == config["config"]
+        assert item.get_config().items() >= config["config"].items()
         assert config["module"] in ("keras_slayer.first_spike_loss", "keras_slayer.losses",
                                     "keras_slayer.metrics")  # fmt: skip
 

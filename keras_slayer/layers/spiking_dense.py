@@ -23,7 +23,7 @@ class SpikingDense(WeightedSpikingLayer):
             neurons (``keras_slayer.neurons``).
         use_bias: adds a constant input per neuron; not with ``LoihiCUBA``.
         kernel_initializer: default ``FluctuationDriven(neuron)``: the membrane
-            fluctuates on the scale of the threshold. ``SetFiringRates`` sets the
+            fluctuates below the threshold. ``SetFiringRates`` sets the
             rate at which each layer fires on your data.
         bias_initializer, kernel_regularizer, bias_regularizer,
         kernel_constraint, bias_constraint: as for ``keras.layers.Dense``.

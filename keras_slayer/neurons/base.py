@@ -124,7 +124,13 @@ class Neuron(abc.ABC):
     def _set_threshold(self) -> None:
         """Checks ``threshold``, and sets it where it is None."""
         if self.threshold is None:
-            object.__setattr__(self, "threshold", self._default_threshold())  # the class is frozen
+            threshold = self._default_threshold()
+            if threshold == 0:
+                raise ValueError(
+                    "a neuron whose response is over before its first step has no default "
+                    f"threshold: give it one, or a shorter dt. Received: {self!r}"
+                )
+            object.__setattr__(self, "threshold", threshold)  # the class is frozen
         checks.number(self.threshold, "threshold", open_low=True)
 
     def get_config(self) -> dict:

@@ -115,7 +115,8 @@ class LoihiCUBA(Neuron):
                 object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
             checks.integer(getattr(self, f"{name}_decay"), f"{name}_decay", low=0, high=DECAY_UNIT)
         if self.threshold_mantissa is None:
-            mantissa = max(LEAST_MANTISSA, round(WEIGHT_SCALE * self._default_threshold()))
+            mantissa = round(WEIGHT_SCALE * self._default_threshold())
+            mantissa = min(max(mantissa, LEAST_MANTISSA), MAX_THRESHOLD)
             object.__setattr__(self, "threshold_mantissa", mantissa)
         checks.integer(self.threshold_mantissa, "threshold_mantissa", low=1, high=MAX_THRESHOLD)
         checks.integer(self.weight_bits, "weight_bits", low=1, high=WEIGHT_BITS)

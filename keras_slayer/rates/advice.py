@@ -39,7 +39,7 @@ def advice(layer: SpikingLayer, *, more: bool, weights: bool = True) -> str:
 
 def training_advice(layers: Iterable[SpikingLayer]) -> str:
     """What to change where every layer fires, and the model learns nothing."""
-    own = "dt" if any(hasattr(layer.neuron, "dt") for layer in layers) else "decays"
+    own = "dt" if any(getattr(layer.neuron, "dt", None) for layer in layers) else "decays"
     return (
         "Try a lower learning_rate, then a higher one, then a larger surrogate_tau; and compare "
         f"the {own} of the neurons with the time step of the data"

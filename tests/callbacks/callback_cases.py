@@ -39,7 +39,7 @@ def functional():
 
 
 def compiled(model, **options):
-    options = {"loss": ks.SpikeMaxLoss(), "optimizer": keras.optimizers.Adam(0.01), **options}
+    options = {"loss": ks.SpikeMaxLoss(0.1), "optimizer": keras.optimizers.Adam(0.01), **options}
     model.compile(**options)
     return model
 

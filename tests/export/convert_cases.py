@@ -15,23 +15,28 @@ SRM = ks.SRM(threshold=1.0, tau_response=4.0, surrogate_tau=0.5, surrogate_scale
 CUBA = ks.CUBA(threshold=0.5, current_decay=0.4, voltage_decay=0.1, gradient="exodus")
 
 
-LOIHI = ks.LoihiCUBA(threshold_mantissa=100, weight_bits=6)
+LOIHI = ks.LoihiCUBA(100, 1024, 128, weight_bits=6)
 
 
 TimeDistributed = keras.layers.TimeDistributed
 
 
+def loud(neuron):
+    """Arguments of a layer that fires from the start, also behind others."""
+    return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=0.9)}
+
+
 def image_layers():
     return [
-        ks.SpikingConv2D(4, 3, neuron=SRM, name="conv"),
+        ks.SpikingConv2D(4, 3, **loud(SRM), name="conv"),
         ks.SpikingSumPooling2D(2, neuron=SRM, name="pool"),
         keras.layers.Dropout(0.2, name="dropout"),
         ks.Flatten(name="flatten"),
         ks.DelayLayer(max_delay=5.0, per="neuron", name="delay"),
         TimeDistributed(keras.layers.Dense(12, use_bias=False), name="synapses"),
         ks.SpikingActivation(SRM, name="neurons"),
-        ks.SpikingDense(8, neuron=LOIHI, name="chip"),
-        ks.SpikingDense(5, neuron=CUBA, name="output"),
+        ks.SpikingDense(8, **loud(LOIHI), name="chip"),
+        ks.SpikingDense(5, **loud(CUBA), name="output"),
         keras.layers.Dense(3, name="host"),
     ]
 

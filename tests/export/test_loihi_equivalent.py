@@ -66,7 +66,7 @@ def test_decays_and_gain_by_hand():
 
 OTHER_GRADIENT = {
     "surrogate": "triangle",
-    "surrogate_tau": 0.7,
+    "surrogate_tau": 0.4,
     "surrogate_scale": 0.2,
     "gradient": "exodus",
 }
@@ -140,7 +140,7 @@ def test_time_constants_off_the_chips_range():
         with pytest.raises(NoEquivalentError, match="rounds to a decay of 0"):
             equivalent_neuron(neuron, 8)
     with pytest.raises(NoEquivalentError, match="is over before its first step"):
-        equivalent_neuron(ks.SRM(tau_response=0.001), 8)
+        equivalent_neuron(ks.SRM(1.0, tau_response=0.001), 8)
     assert equivalent_neuron(ks.SRM(tau_response=8000.0), 8)[0].voltage_decay == 1
 
 

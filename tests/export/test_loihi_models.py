@@ -196,10 +196,10 @@ def test_what_follows_the_last_spikes_stays_on_the_host(tmp_path):
 def srm_model():
     model = chain(
         (6, 5, 2),
-        ks.SpikingConv2D(4, 3, neuron=ks.SRM(tau_response=4.0)),
-        ks.SpikingSumPooling2D(2, neuron=ks.SRM(tau_response=2.0)),
+        ks.SpikingConv2D(4, 3, neuron=ks.SRM(10.0, tau_response=4.0)),
+        ks.SpikingSumPooling2D(2, neuron=ks.SRM(10.0, tau_response=2.0)),
         ks.Flatten(),
-        ks.SpikingDense(5, neuron="cuba", name="classes"),
+        ks.SpikingDense(5, neuron=ks.CUBA(1.25, 0.25, 0.03), name="classes"),
         keras.layers.GlobalAveragePooling1D(name="rates"),
     )
     return enliven(model, mean=2)

@@ -106,7 +106,7 @@ ARGUMENTS = [
         "the chip's go from 0.0312 to 3.97 with 8 bits: give the pool a neuron with another",
         "weight=1.1, neuron=LoihiCUBA(",
     ),
-    (pool(neuron=ks.LoihiCUBA(weight_bits=1)), "The pool needs a weight of 0.445", "weight=1.1"),
+    (pool(neuron=ks.LoihiCUBA(80, 1024, 128, 1)), "The pool needs a weight of 0.445", "weight=1.1"),
     (delay(max_delay=-1), "max_delay must be a number in [0, 1.67772e+07]", "max_delay=-1"),
     (delay(max_delay=1e30, dt=0.5), "number in [0, 8.38861e+06]", "max_delay=1e+30"),
     (delay(max_delay="62"), "max_delay must be a number", "max_delay='62'"),

@@ -156,7 +156,7 @@ def test_pool_weight_is_slayers_for_srm():
 
 def test_pool_weight_on_loihi_is_a_chip_weight():
     """Peak h of decays 1024, 128 by hand: v = sum; weight 1.1 * 1.25 / max h, in steps of 1/32."""
-    neuron = ks.LoihiCUBA()
+    neuron = ks.LoihiCUBA(80, 1024, 128)
     v = i = 1.0
     peak = 1.0
     for _ in range(100):

@@ -256,14 +256,18 @@ def test_layers_train_alike_over_many_steps():
     losses = {}
     for backend in ("native", "reference"):
         with cases.backend(backend):
+            srm, cuba = NEURONS["srm-triangle-slayer"], NEURONS["cuba-triangle-slayer"]
+            loud = [
+                {"kernel_initializer": ks.FluctuationDriven(n, xi=0.9, seed=1)} for n in (srm, cuba)
+            ]
             ks_layers = [
-                ks.SpikingConv2D(5, 3, neuron=NEURONS["srm-triangle-slayer"]),
-                ks.SpikingSumPooling2D(2, neuron=NEURONS["srm-triangle-slayer"]),
+                ks.SpikingConv2D(5, 3, neuron=srm, **loud[0]),
+                ks.SpikingSumPooling2D(2, neuron=srm),
                 ks.Flatten(),
-                ks.SpikingDense(3, NEURONS["cuba-triangle-slayer"]),
+                ks.SpikingDense(3, cuba, **loud[1]),
             ]
             losses[backend] = train(ks_layers)
-    assert len(set(losses["native"])) > 10
+    assert len(set(losses["native"])) > 5  # counts of few spikes
     np.testing.assert_allclose(losses["native"], losses["reference"], rtol=1e-5)
 
 

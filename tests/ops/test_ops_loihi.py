@@ -191,7 +191,9 @@ def test_gradient_is_that_of_the_float_neuron_one_step_earlier(name, gradient):
     with cases.backend(name), tf.GradientTape() as tape:
         x = tf.constant(z)
         tape.watch(x)
-        spikes, v = ops.loihi_cuba(x, surrogate_tau=tau, surrogate_scale=scale, gradient=gradient)
+        chip = {"threshold_mantissa": 80, "current_decay": 1024, "voltage_decay": 128}
+        options = {"surrogate_tau": tau, "surrogate_scale": scale, "gradient": gradient}
+        spikes, v = ops.loihi_cuba(x, **chip, **options)
     actual = tape.gradient(spikes, x, output_gradients=tf.constant(grad))
     s, v = spikes.numpy()[0], v.numpy()[0]
     assert 5 < s.sum() < 100

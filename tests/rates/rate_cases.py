@@ -9,8 +9,8 @@ import keras_slayer as ks
 STEPS = 40
 NEURONS = {
     "srm": ks.SRM(threshold=3.0, tau_response=4.0),
-    "cuba": ks.CUBA(threshold=2.0),
-    "loihi": ks.LoihiCUBA(threshold_mantissa=100),
+    "cuba": ks.CUBA(2.0, 0.25, 0.03),
+    "loihi": ks.LoihiCUBA(100, 1024, 128),
 }
 every_neuron = pytest.mark.parametrize("neuron", NEURONS.values(), ids=NEURONS.keys())
 

@@ -87,3 +87,8 @@ def test_thresholds_of_the_chip():
     """That of CUBA in the chip's units, and not so low that a weight's step is large beside it."""
     assert ks.LoihiCUBA().threshold_mantissa == round(64 * ks.CUBA().threshold)
     assert ks.LoihiCUBA(dt=5.0).threshold_mantissa == 64 > 64 * ks.CUBA(dt=5.0).threshold
+
+
+def test_no_default_threshold_without_a_response():
+    with pytest.raises(ValueError, match=r"give it one, or a shorter dt\. Received: SRM"):
+        ks.SRM(tau_response=0.001)
