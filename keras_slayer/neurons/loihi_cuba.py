@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import keras
 import tensorflow as tf
@@ -23,6 +22,7 @@ from keras_slayer.neurons.base import Neuron
 from keras_slayer.neurons.time_constants import (
     DEFAULT_DT,
     DEFAULT_TAU,
+    fraction_lost,
     set_time_step,
     time_constant,
 )
@@ -212,7 +212,7 @@ def decay_from_tau(tau: float, dt: float = 1.0) -> int:
     """Loihi decay of a time constant: round(4096 (1 - exp(-dt / tau))), both in ms."""
     checks.number(tau, "tau", open_low=True)
     checks.number(dt, "dt", open_low=True)
-    return round(DECAY_UNIT * (1 - math.exp(-dt / tau)))
+    return round(DECAY_UNIT * fraction_lost(tau, dt))
 
 
 def _nearest_decay(name: str, tau: float, dt: float) -> int:

@@ -267,7 +267,7 @@ def test_layers_train_alike_over_many_steps():
                 ks.SpikingDense(3, cuba, **loud[1]),
             ]
             losses[backend] = train(ks_layers)
-    assert len(set(losses["native"])) > 5  # counts of few spikes
+    assert len(set(losses["native"])) > 10
     np.testing.assert_allclose(losses["native"], losses["reference"], rtol=1e-5)
 
 
@@ -276,7 +276,7 @@ def train(layers):
 
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.Input((STEPS, 8, 8, 2)), *layers])
-    model.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss())
+    model.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss(0.1, label_smoothing=0.0))
     rng = np.random.default_rng(4)
     x = (rng.random((4, STEPS, 8, 8, 2)) < 0.05).astype("float32")
     y = np.arange(4) % 3
