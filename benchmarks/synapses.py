@@ -78,7 +78,7 @@ def spikes_of(synapse, density):
 
 
 def weights_of(synapse, density, neuron):
-    initializer = ks.FluctuationDriven(neuron, rate=density, xi=XI, seed=2)
+    initializer = ks.FluctuationDriven(neuron, rate=density, xi=XI, mean=0.0, seed=2)
     return tf.convert_to_tensor(initializer(synapse.weights))
 
 

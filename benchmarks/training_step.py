@@ -46,7 +46,7 @@ def make_neurons(name, tau, surrogate):
 
 def fed_at(rate, neuron):
     """Arguments of a layer with weights made for inputs of this rate."""
-    initializer = ks.FluctuationDriven(neuron, rate=rate, xi=XI)
+    initializer = ks.FluctuationDriven(neuron, rate=rate, xi=XI, mean=0.0)
     return {"neuron": neuron, "kernel_initializer": initializer}
 
 

@@ -138,7 +138,7 @@ def build_model(network, arguments):
     )
     weights = {
         "neuron": neuron,
-        "kernel_initializer": ks.FluctuationDriven(neuron, xi=network.xi),
+        "kernel_initializer": ks.FluctuationDriven(neuron, xi=network.xi, mean=0.0),
     }
     hidden = [
         ks.SpikingDense(arguments.units, **weights, name=f"layer_{number}")

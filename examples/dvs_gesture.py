@@ -153,11 +153,14 @@ def build_model(shape, dt, weight_bits):
     def learned(fan_in, quiet):
         """Weights of deviation WEIGHT; neurons whose threshold is `quiet` deviations from rest."""
         unit = ks.CUBA(1.0, current_decay=decay / 4096, voltage_decay=decay / 4096)
-        threshold = WEIGHT / ks.FluctuationDriven(unit, RATE, quiet).deviation(fan_in)
+        threshold = WEIGHT / ks.FluctuationDriven(unit, RATE, quiet, mean=0.0).deviation(fan_in)
         neuron = ks.LoihiCUBA(
             round(64 * threshold), decay, decay, weight_bits=weight_bits, surrogate_tau=0.5
         )
-        return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, RATE, quiet)}
+        return {
+            "neuron": neuron,
+            "kernel_initializer": ks.FluctuationDriven(neuron, RATE, quiet, mean=0.0),
+        }
 
     pixels = shape[1] * shape[2] // 16**2
     # Pooled spikes come more often and together: the layers behind pools start quieter.

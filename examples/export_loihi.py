@@ -49,7 +49,10 @@ def build_model(steps, dt):
     decay = decay_from_tau(6.0, dt)
     neuron = ks.LoihiCUBA(448, decay, decay, surrogate_tau=0.5)
     pool = ks.LoihiCUBA(80, decay, decay)
-    weights = {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5)}
+    weights = {
+        "neuron": neuron,
+        "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5, mean=0.0),
+    }
     return keras.Sequential(
         [
             keras.Input((steps, *SENSOR)),

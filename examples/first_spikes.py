@@ -104,7 +104,7 @@ def build_model(steps, dt, filters, inhibition):
     neuron = ks.SRM(tau_response=2 * dt, **common)
     decision = ks.SRM(tau_response=TAU_DECISION, **common)
     # Quieter than the default: a first spike should come of what is seen, not of chance.
-    quiet, patient = (ks.FluctuationDriven(each, xi=2.5) for each in (neuron, decision))
+    quiet, patient = (ks.FluctuationDriven(each, xi=2.5, mean=0.0) for each in (neuron, decision))
     wins = [ks.WinnerTakeAll(window=1, duration=3 * dt, dt=dt)] if inhibition else []
     return keras.Sequential(
         [

@@ -89,7 +89,10 @@ def build_model(shape, classes, dt):
     # The synapse feels a spike for two steps or so: events that belong together meet in it.
     neuron = ks.SRM(10.0, 2 * dt, tau_refractory=dt, dt=dt, surrogate_tau=0.5)
     # Quieter than the default: what is learned then soon outweighs what was random.
-    weights = {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5)}
+    weights = {
+        "neuron": neuron,
+        "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5, mean=0.0),
+    }
     return keras.Sequential(
         [
             keras.Input(shape),

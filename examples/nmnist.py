@@ -142,7 +142,10 @@ def build_model(arguments, recipe):
     neuron, pool = make_neurons(arguments, recipe)
     steps = int(DURATION / recipe["dt"])
     # Quieter than the default: what is learned then soon outweighs what was random.
-    weights = {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5)}
+    weights = {
+        "neuron": neuron,
+        "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5, mean=0.0),
+    }
     layers = {
         "mlp": lambda: [
             ks.Flatten(),

@@ -180,7 +180,7 @@ def build_model(arguments, inputs, target):
         ks.SpikingDense(
             units,
             neuron=neuron,
-            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate, xi=0.9),
+            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate, xi=0.9, mean=0.0),
             name=name,
         )
         for name, units, rate in (

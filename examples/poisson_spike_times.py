@@ -97,7 +97,7 @@ def build_model(arguments, shape):
         ks.SpikingDense(
             units,
             neuron=neuron,
-            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate, xi=0.9),
+            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate, xi=0.9, mean=0.0),
             name=name,
         )
         for name, units, rate in (

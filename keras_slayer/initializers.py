@@ -26,18 +26,21 @@ def _rounded_deviation(sigma: float, step: float) -> float:
 class FluctuationDriven(keras.initializers.Initializer):
     """Normal weights that let the membrane fluctuate at a given distance from threshold.
 
-    With independent input spikes at ``rate`` per step, weights of deviation
-    sigma and the neuron's response kernel h, the membrane potential has the
-    variance fan_in rate sigma^2 sum_k h[k]^2. The deviation is chosen so that
-    the threshold lies ``xi`` standard deviations from rest::
+    With independent input spikes at ``rate`` per step, weights N(m, sigma^2) and the neuron's
+    response h, the membrane potential has the mean mu = fan_in rate m sum_k h[k] and, from the
+    deviation of the weights, the variance fan_in rate sigma^2 sum_k h[k]^2. The weights are
+    chosen so that mu is ``mean`` thresholds and the threshold lies ``xi`` standard deviations
+    above it (Rossbroich, Gygax & Zenke 2022)::
 
-        sigma = threshold / (xi sqrt(fan_in rate sum_k h[k]^2))
+        m = mean threshold / (fan_in rate sum_k h[k])
+        sigma = (1 - mean) threshold / (xi sqrt(fan_in rate sum_k h[k]^2))
 
-    (Rossbroich, Gygax & Zenke 2022, with mean 0.) By default layers start quiet, and
-    behind others or with sparser input than ``rate`` silent. Training makes them fire:
-    the surrogate gradient reaches neurons at rest, and what is learned soon outweighs
-    what was random. The callback ``SetFiringRates`` sets each layer's rate on your data
-    before training, and ``FiringRateMonitor`` says which layers stay silent.
+    A negative mean is inhibition that grows with the rate of the layer before. It keeps deep
+    networks from filling every step with spikes: more spikes in make the membrane fluctuate more,
+    and lower its mean. By default layers start quiet, and with sparser input than ``rate`` silent.
+    Training makes them fire: the surrogate gradient reaches neurons at rest, and what is learned
+    soon outweighs what was random. The callback ``SetFiringRates`` sets each layer's rate on your
+    data before training, and ``FiringRateMonitor`` says which layers stay silent.
 
     For a neuron with quantised weights the deviation holds after rounding; a
     threshold that the chip's weights cannot reach gets a warning.
@@ -45,31 +48,42 @@ class FluctuationDriven(keras.initializers.Initializer):
     Args:
         neuron: the neuron that the weights feed (name or instance).
         rate: assumed spikes per input and step.
-        xi: distance of the threshold from rest, in standard deviations. At 0.9
-            all layers of small networks fire on events of half a percent density, even
-            with slow neurons; higher values start quieter, and train better.
+        xi: distance of the threshold from the mean, in standard deviations. Higher values start
+            quieter.
+        mean: mean membrane potential at that rate, in thresholds, -10 to 0.9.
         seed: integer, or None for the global random state.
+
+    Raises:
+        ValueError: an argument out of its range.
     """
 
     def __init__(
         self,
         neuron: str | neurons.Neuron = "srm",
         rate: float = 0.05,
-        xi: float = 3.0,
+        xi: float = 2.5,
         seed: int | None = None,
+        mean: float = -0.25,
     ) -> None:
         self.neuron = neurons.get(neuron)
         self.rate = checks.number(rate, "rate", open_low=True, high=1.0)
         self.xi = checks.number(xi, "xi", open_low=True)
+        self.mean = checks.number(mean, "mean", low=-10.0, high=0.9)
         self.seed = seed
         # As in Keras' initializers, a given seed repeats its values in each call;
         # without one each call draws new values.
         self._source = keras.random.SeedGenerator() if seed is None else seed
 
+    def mean_weight(self, fan_in: int) -> float:
+        """Mean of the weights of a neuron with ``fan_in`` inputs."""
+        drive = fan_in * self.rate * float(np.sum(self.neuron.response_kernel()))
+        return self.mean * self.neuron.firing_threshold / drive if self.mean else 0.0
+
     def deviation(self, fan_in: int) -> float:
         """Standard deviation of the weights of a neuron with ``fan_in`` inputs."""
         energy = float(np.sum(self.neuron.response_kernel() ** 2))
-        target = self.neuron.firing_threshold / (self.xi * math.sqrt(fan_in * self.rate * energy))
+        distance = (1 - self.mean) * self.neuron.firing_threshold
+        target = distance / (self.xi * math.sqrt(fan_in * self.rate * energy))
         if not isinstance(self.neuron, neurons.LoihiCUBA):
             return target
         # Rounding moves the deviation: find the one that ends on target.
@@ -92,9 +106,10 @@ class FluctuationDriven(keras.initializers.Initializer):
         return middle
 
     def __call__(self, shape, dtype=None):
-        sigma = self.deviation(max(1, math.prod(shape[:-1])))
+        fan_in = max(1, math.prod(shape[:-1]))
+        mean, sigma = self.mean_weight(fan_in), self.deviation(fan_in)
         dtype = dtype or keras.config.floatx()
-        return keras.random.normal(shape, stddev=sigma, dtype=dtype, seed=self._source)
+        return keras.random.normal(shape, mean, sigma, dtype=dtype, seed=self._source)
 
     def get_config(self) -> dict:
         return {
@@ -102,4 +117,9 @@ class FluctuationDriven(keras.initializers.Initializer):
             "rate": self.rate,
             "xi": self.xi,
             "seed": self.seed,
+            "mean": self.mean,
         }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{"mean": 0.0, **config})  # initializers saved before it was there

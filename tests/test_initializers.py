@@ -52,7 +52,7 @@ def loud(neuron):
     The default xi starts layers quiet, also silent, and leaves it to training to make them fire
     (test_default_networks.py).
     """
-    return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=0.9)}
+    return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=0.9, mean=0.0)}
 
 
 def mlp(neuron):
@@ -132,22 +132,24 @@ def test_rates_do_not_depend_on_the_threshold(sample_data):
     ids=lambda neuron: type(neuron).__name__,
 )
 def test_membrane_fluctuates_as_asked(neuron):
-    """xi standard deviations to the threshold, with Poisson input at the assumed rate."""
-    inputs, steps, rate, xi = 400, 400, 0.05, 2.0
-    initializer = ks.FluctuationDriven(neuron, rate=rate, xi=xi, seed=1)
+    """xi standard deviations from mean to threshold, with Poisson input at the assumed rate."""
+    inputs, steps, rate, xi, mean = 400, 400, 0.05, 2.0, -0.5
+    initializer = ks.FluctuationDriven(neuron, rate=rate, xi=xi, mean=mean, seed=1)
     layer = ks.SpikingDense(300, neuron, kernel_initializer=initializer)
     x = (np.random.default_rng(0).random((1, steps, inputs)) < rate).astype("float32")
     layer.build(x.shape)
     response = neuron.response(tf.constant(x) @ layer.quantized_kernel())
     settled = response[:, steps // 2 :].numpy()
-    # Weights of mean 0: a neuron's mean potential is random too, so over all neurons.
+    assert settled.mean() == pytest.approx(mean * neuron.firing_threshold, rel=0.25)
+    # A neuron's own mean potential is random too, so over all neurons.
     kernel = neuron.response_kernel()
     per_weight = inputs * (rate * (1 - rate) * np.sum(kernel**2) + (rate * kernel.sum()) ** 2)
     expected = initializer.deviation(inputs)
     if isinstance(neuron, ks.LoihiCUBA):
         expected = float(np.std(layer.quantized_kernel()))
     assert settled.std() == pytest.approx(expected * math.sqrt(per_weight), rel=0.15)
-    target = neuron.firing_threshold / (xi * math.sqrt(inputs * rate * np.sum(kernel**2)))
+    distance = (1 - mean) * neuron.firing_threshold
+    target = distance / (xi * math.sqrt(inputs * rate * np.sum(kernel**2)))
     assert np.std(layer.quantized_kernel()) == pytest.approx(target, rel=0.03)
 
 
@@ -178,7 +180,8 @@ def test_deviation_holds_after_rounding(bits):
     layer.build((None, 10, 500))
     initializer = ks.FluctuationDriven(neuron)
     energy = np.sum(neuron.response_kernel() ** 2)
-    target = neuron.firing_threshold / (initializer.xi * math.sqrt(500 * initializer.rate * energy))
+    distance = (1 - initializer.mean) * neuron.firing_threshold
+    target = distance / (initializer.xi * math.sqrt(500 * initializer.rate * energy))
     assert np.std(layer.quantized_kernel()) == pytest.approx(target, rel=0.05)
 
 
@@ -210,13 +213,31 @@ def test_dtype(dtype):
 
 @pytest.mark.parametrize("neuron", ["srm", ks.CUBA(threshold=2.0), ks.LoihiCUBA(weight_bits=3)])
 def test_config_round_trip(neuron):
-    initializer = ks.FluctuationDriven(neuron, rate=0.1, xi=1.5, seed=4)
+    initializer = ks.FluctuationDriven(neuron, rate=0.1, xi=1.5, seed=4, mean=-0.5)
     text = json.dumps(keras.initializers.serialize(initializer))
     again = keras.initializers.get(json.loads(text))
     assert type(again) is ks.FluctuationDriven
     assert again.get_config() == initializer.get_config()
-    assert (again.neuron, again.rate, again.xi, again.seed) == (initializer.neuron, 0.1, 1.5, 4)
-    np.testing.assert_array_equal(again((6, 5)), ks.FluctuationDriven(neuron, 0.1, 1.5, 4)((6, 5)))
+    assert (again.neuron, again.rate, again.xi) == (initializer.neuron, 0.1, 1.5)
+    assert (again.seed, again.mean) == (4, -0.5)
+    np.testing.assert_array_equal(again((6, 5)), initializer((6, 5)))
+
+
+def test_saved_before_weights_had_a_mean():
+    """Such a config means weights of mean 0."""
+    config = ks.FluctuationDriven("cuba", xi=3.0, seed=4).get_config()
+    del config["mean"]
+    again = ks.FluctuationDriven.from_config(config)
+    assert again.mean == 0.0
+    assert abs(np.mean(again((400, 300)))) < 0.01 * np.std(again((400, 300)))
+
+
+def test_mean_of_the_weights():
+    initializer = ks.FluctuationDriven("cuba", mean=-0.5, seed=1)
+    weights = np.asarray(initializer((400, 300)))
+    assert weights.mean() == pytest.approx(initializer.mean_weight(400), rel=0.1)
+    assert initializer.mean_weight(800) == pytest.approx(initializer.mean_weight(400) / 2)
+    assert ks.FluctuationDriven("cuba", mean=0.0).mean_weight(400) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -226,6 +247,7 @@ def test_config_round_trip(neuron):
         ({"rate": 0}, r"rate must be a number in \(0, 1\]"),
         ({"rate": 1.5}, r"rate must be a number in \(0, 1\]"),
         ({"xi": 0}, r"xi must be a number in \(0, inf\)"),
+        ({"mean": 1.0}, r"mean must be a number in \[-10, 0.9\]"),
     ],
 )
 def test_bad_argument(options, allowed):

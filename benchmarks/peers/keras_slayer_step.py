@@ -35,7 +35,7 @@ def fed_by_input(rate, neuron):
     response = neuron.response_kernel()
     mean_share = np.array([rate, HIDDEN_RATE]) * np.sum(response) ** 2 / np.sum(response**2)
     xi = training_step.XI * float(np.sqrt((1 + mean_share[0]) / (1 + mean_share[1])))
-    initializer = ks.FluctuationDriven(neuron, rate=rate, xi=xi)
+    initializer = ks.FluctuationDriven(neuron, rate=rate, xi=xi, mean=0.0)
     return {"neuron": neuron, "kernel_initializer": initializer}
 
 

@@ -23,7 +23,7 @@ TimeDistributed = keras.layers.TimeDistributed
 
 def loud(neuron):
     """Arguments of a layer that fires from the start, also behind others."""
-    return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=0.9)}
+    return {"neuron": neuron, "kernel_initializer": ks.FluctuationDriven(neuron, xi=0.9, mean=0.0)}
 
 
 def image_layers():

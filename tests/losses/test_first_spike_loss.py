@@ -100,7 +100,7 @@ def test_a_network_learns_to_fire_the_right_class_first():
         x[sample, 5:10, 10 * label : 10 * label + 10] = 1
         x[sample, 15:20, 10 - 10 * label : 20 - 10 * label] = 1
     neuron = ks.SRM(threshold=10.0, tau_response=3.0, surrogate_tau=0.3)
-    quiet = ks.FluctuationDriven(neuron, xi=2.5)
+    quiet = ks.FluctuationDriven(neuron, xi=2.5, mean=0.0)
     model = keras.Sequential(
         [keras.Input((30, 20)), ks.SpikingDense(2, neuron, kernel_initializer=quiet)]
     )

@@ -258,7 +258,8 @@ def test_layers_train_alike_over_many_steps():
         with cases.backend(backend):
             srm, cuba = NEURONS["srm-triangle-slayer"], NEURONS["cuba-triangle-slayer"]
             loud = [
-                {"kernel_initializer": ks.FluctuationDriven(n, xi=0.9, seed=1)} for n in (srm, cuba)
+                {"kernel_initializer": ks.FluctuationDriven(n, xi=0.9, mean=0.0, seed=1)}
+                for n in (srm, cuba)
             ]
             ks_layers = [
                 ks.SpikingConv2D(5, 3, neuron=srm, **loud[0]),
