@@ -53,13 +53,13 @@ class Network:
     colour: str
     gradient: str = "slayer"
     scale: float = 1.0  # of the surrogate
-    xi: float = 2.5  # of the initial weights, see FluctuationDriven
     set_rates: bool = True
+    defaults: bool = False  # neuron and weights as the package has them
 
 
 NETWORKS = {
-    "default": Network("slayer, rates not set", "#8A9097", xi=0.9, set_rates=False),
-    "quiet": Network("slayer, rates not set, xi=2.5", "#33383D", set_rates=False),
+    "defaults": Network("defaults, rates not set", "#8A9097", set_rates=False, defaults=True),
+    "quiet": Network("slayer, rates not set", "#33383D", set_rates=False),
     "slayer": Network("slayer", "#EE7733"),
     "exodus": Network("exodus", "#0077BB", "exodus"),
     "slayer-scaled": Network("slayer, scale 0.25", "#EE3377", scale=0.25),
@@ -125,8 +125,13 @@ def parse_arguments(argv=None):
     return arguments
 
 
-def build_model(network, arguments):
+def weights_of(network, arguments):
+    """Neuron and initial weights of a layer."""
     dt = arguments.dt
+    if network.defaults:
+        return {"neuron": ks.SRM(dt=dt)}
+    # Not the defaults: a short refractory response and weights of mean 0 leave it to the gradient,
+    # and to the rates, whether a deep network learns. That is what is compared.
     neuron = ks.SRM(
         threshold=10.0,
         tau_response=2 * dt,
@@ -136,17 +141,21 @@ def build_model(network, arguments):
         surrogate_scale=network.scale,
         gradient=network.gradient,
     )
-    weights = {
+    return {
         "neuron": neuron,
-        "kernel_initializer": ks.FluctuationDriven(neuron, xi=network.xi, mean=0.0),
+        "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5, mean=0.0),
     }
+
+
+def build_model(network, arguments):
+    weights = weights_of(network, arguments)
     hidden = [
         ks.SpikingDense(arguments.units, **weights, name=f"layer_{number}")
         for number in range(1, arguments.layers)
     ]
     return keras.Sequential(
         [
-            keras.Input((int(DURATION / dt), *nmnist.SENSOR)),
+            keras.Input((int(DURATION / arguments.dt), *nmnist.SENSOR)),
             ks.Flatten(),
             *hidden,
             ks.SpikingDense(10, **weights, name=f"layer_{arguments.layers}"),
@@ -160,7 +169,7 @@ def train(network, optimizer, seed, arguments, train_data, test_data, first_batc
     steps = len(train_data) * arguments.epochs
     model.compile(
         OPTIMIZERS[optimizer](lambda rate: keras.optimizers.schedules.CosineDecay(rate, steps)),
-        loss=ks.SpikeMaxLoss(scale=0.3),
+        loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
     x, y = first_batch

@@ -30,14 +30,10 @@ from keras_slayer import datasets
 from keras_slayer.datasets.dvs_gesture.labels import GESTURES
 from keras_slayer.events import spike_pipeline
 from keras_slayer.export import LoihiSimulator
-from keras_slayer.neurons import decay_from_tau
 from keras_slayer.visualization import summary_figure
 
 SENSOR = (128, 128)
 FEW_BITS = 4  # the width that the published figures are given for
-TAU = 10.0  # ms, of synapse and membrane
-RATE = 0.05  # spikes per neuron and step that layers start with
-WEIGHT = 0.4  # deviation that weights start with: the chip's end at 4, in steps of 0.5 with 4 bits
 
 # With --quick, and without.
 QUICK = {
@@ -146,37 +142,22 @@ def load_data(arguments):
 
 def build_model(shape, dt, weight_bits):
     """128x128x2-4a-16c5z-2a-32c3z-2a-512-11, from spikes of shape (steps, height, width, 2)."""
-    decay = decay_from_tau(TAU, dt)
+    neuron = ks.LoihiCUBA(dt=dt, weight_bits=weight_bits)
     # A pool fires at each spike, also after its weight was rounded to few bits.
-    pool = {"neuron": ks.LoihiCUBA(80, decay, decay, weight_bits=FEW_BITS), "weight": 1.3}
-
-    def learned(fan_in, quiet):
-        """Weights of deviation WEIGHT; neurons whose threshold is `quiet` deviations from rest."""
-        unit = ks.CUBA(1.0, current_decay=decay / 4096, voltage_decay=decay / 4096)
-        threshold = WEIGHT / ks.FluctuationDriven(unit, RATE, quiet, mean=0.0).deviation(fan_in)
-        neuron = ks.LoihiCUBA(
-            round(64 * threshold), decay, decay, weight_bits=weight_bits, surrogate_tau=0.5
-        )
-        return {
-            "neuron": neuron,
-            "kernel_initializer": ks.FluctuationDriven(neuron, RATE, quiet, mean=0.0),
-        }
-
-    pixels = shape[1] * shape[2] // 16**2
-    # Pooled spikes come more often and together: the layers behind pools start quieter.
+    pool = {"neuron": ks.LoihiCUBA(dt=dt, weight_bits=FEW_BITS), "weight": 1.3}
     return keras.Sequential(
         [
             keras.Input(shape),
             ks.SpikingSumPooling2D(4, name="pool1", **pool),
-            ks.SpikingConv2D(16, 5, padding="same", name="conv1", **learned(5 * 5 * 2, 1.5)),
+            ks.SpikingConv2D(16, 5, neuron=neuron, padding="same", name="conv1"),
             ks.SpikingSumPooling2D(2, name="pool2", **pool),
-            ks.SpikingConv2D(32, 3, padding="same", name="conv2", **learned(3 * 3 * 16, 4)),
+            ks.SpikingConv2D(32, 3, neuron=neuron, padding="same", name="conv2"),
             ks.SpikingSumPooling2D(2, name="pool3", **pool),
             ks.Flatten(name="flatten"),
             keras.layers.Dropout(0.3),
-            ks.SpikingDense(512, name="dense", **learned(32 * pixels, 4)),
+            ks.SpikingDense(512, neuron=neuron, name="dense"),
             keras.layers.Dropout(0.3),
-            ks.SpikingDense(len(GESTURES), name="classes", **learned(512, 2)),
+            ks.SpikingDense(len(GESTURES), neuron=neuron, name="classes"),
         ]
     )
 
@@ -189,7 +170,7 @@ def train_model(arguments, train, few, test):
     )
     model.compile(
         keras.optimizers.Adam(schedule),
-        loss=ks.SpikeMaxLoss(scale=30 / arguments.steps),
+        loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
     history = model.fit(
@@ -197,7 +178,7 @@ def train_model(arguments, train, few, test):
         validation_data=test,
         epochs=arguments.epochs,
         shuffle=False,  # the pipeline does; Keras would only warn that it cannot
-        callbacks=[ks.SetFiringRates(few, RATE), ks.FiringRateMonitor(few), Progress()],
+        callbacks=[ks.FiringRateMonitor(few), Progress()],
         verbose=0,
     )
     return model, history

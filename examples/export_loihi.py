@@ -23,7 +23,6 @@ import keras_slayer as ks
 from keras_slayer import datasets
 from keras_slayer.events import spike_pipeline
 from keras_slayer.export import LoihiSimulator
-from keras_slayer.neurons import decay_from_tau
 
 SENSOR = (34, 34, 2)
 
@@ -46,20 +45,14 @@ def parse_arguments():
 
 def build_model(steps, dt):
     """34x34x2 - 8c5, stride 2 - pool of 3 - 10: Loihi's neurons from the start."""
-    decay = decay_from_tau(6.0, dt)
-    neuron = ks.LoihiCUBA(448, decay, decay, surrogate_tau=0.5)
-    pool = ks.LoihiCUBA(80, decay, decay)
-    weights = {
-        "neuron": neuron,
-        "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5, mean=0.0),
-    }
+    neuron = ks.LoihiCUBA(dt=dt)
     return keras.Sequential(
         [
             keras.Input((steps, *SENSOR)),
-            ks.SpikingConv2D(8, 5, strides=2, **weights, name="conv"),
-            ks.SpikingSumPooling2D(3, neuron=pool, name="pool"),
+            ks.SpikingConv2D(8, 5, strides=2, neuron=neuron, name="conv"),
+            ks.SpikingSumPooling2D(3, neuron=neuron, name="pool"),
             ks.Flatten(name="flatten"),
-            ks.SpikingDense(10, **weights, name="classes"),
+            ks.SpikingDense(10, neuron=neuron, name="classes"),
         ]
     )
 
@@ -68,7 +61,7 @@ def train(arguments, data, monitored):
     model = build_model(arguments.steps, arguments.dt)
     model.compile(
         keras.optimizers.Adam(5e-3),
-        loss=ks.SpikeMaxLoss(scale=0.3),
+        loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
     model.fit(

@@ -100,20 +100,16 @@ def parse_arguments(argv=None):
 
 
 def build_model(steps, dt, filters, inhibition):
-    common = {"threshold": 10.0, "tau_refractory": dt, "dt": dt, "surrogate_tau": 0.5}
-    neuron = ks.SRM(tau_response=2 * dt, **common)
-    decision = ks.SRM(tau_response=TAU_DECISION, **common)
-    # Quieter than the default: a first spike should come of what is seen, not of chance.
-    quiet, patient = (ks.FluctuationDriven(each, xi=2.5, mean=0.0) for each in (neuron, decision))
+    neuron, decision = ks.SRM(dt=dt), ks.SRM(tau_response=TAU_DECISION, dt=dt)
     wins = [ks.WinnerTakeAll(window=1, duration=3 * dt, dt=dt)] if inhibition else []
     return keras.Sequential(
         [
             keras.Input((steps, *nmnist.SENSOR)),
-            ks.SpikingConv2D(filters, 5, neuron=neuron, kernel_initializer=quiet, name="S1"),
+            ks.SpikingConv2D(filters, 5, neuron=neuron, name="S1"),
             *wins,
             ks.SpikingSumPooling2D(3, neuron=neuron, name="C1"),
             ks.Flatten(),
-            ks.SpikingDense(10, neuron=decision, kernel_initializer=patient, name="C2"),
+            ks.SpikingDense(10, neuron=decision, name="C2"),
         ]
     )
 
@@ -124,7 +120,7 @@ def train(network, arguments, train_data, monitored):
     dt = arguments.dt
     model = build_model(monitored.shape[1], dt, arguments.filters, network.inhibition)
     if network.earliness is None:
-        loss = ks.SpikeMaxLoss(scale=0.3)
+        loss = ks.SpikeMaxLoss()
     else:
         loss = FirstSpikeLoss(tau=TAU_DECISION, earliness=network.earliness, dt=dt)
     schedule = keras.optimizers.schedules.CosineDecay(5e-3, len(train_data) * arguments.epochs)

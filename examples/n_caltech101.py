@@ -86,23 +86,17 @@ def load_data(arguments):
 
 def build_model(shape, classes, dt):
     """12c5-2a-32c3-2a-classes."""
-    # The synapse feels a spike for two steps or so: events that belong together meet in it.
-    neuron = ks.SRM(10.0, 2 * dt, tau_refractory=dt, dt=dt, surrogate_tau=0.5)
-    # Quieter than the default: what is learned then soon outweighs what was random.
-    weights = {
-        "neuron": neuron,
-        "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5, mean=0.0),
-    }
+    neuron = ks.SRM(dt=dt)
     return keras.Sequential(
         [
             keras.Input(shape),
-            ks.SpikingConv2D(12, 5, **weights),
+            ks.SpikingConv2D(12, 5, neuron=neuron),
             ks.SpikingSumPooling2D(2, neuron=neuron),
-            ks.SpikingConv2D(32, 3, padding="same", **weights),
+            ks.SpikingConv2D(32, 3, padding="same", neuron=neuron),
             ks.SpikingSumPooling2D(2, neuron=neuron),
             ks.Flatten(),
             keras.layers.Dropout(0.3),
-            ks.SpikingDense(classes, **weights),
+            ks.SpikingDense(classes, neuron=neuron),
         ]
     )
 
@@ -133,7 +127,7 @@ def main():
     )
     model.compile(
         keras.optimizers.Adam(schedule),
-        loss=ks.SpikeMaxLoss(scale=0.3),
+        loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
     model.fit(

@@ -12,7 +12,7 @@ That run was not made here; docs/results.md has what comes out of 900 recordings
 settings differ.
 
 Prints a table of what came out, and draws a picture of one recording, of the
-network's answer to it and of the learning curve.
+network's answer to it and of the learning curve, and a picture of recordings that it gets wrong.
 """
 
 import argparse
@@ -32,10 +32,11 @@ from rich.table import Table
 
 import keras_slayer as ks
 from keras_slayer.events import spike_pipeline
-from keras_slayer.neurons import decay_from_tau
 
 DURATION = 300.0  # ms of each recording that the network sees
 SENSOR = (34, 34, 2)
+MISTAKES = 24  # recordings drawn
+NEURONS = {"srm": ks.SRM, "cuba": ks.CUBA, "loihi": ks.LoihiCUBA, "alif": ks.ALIF}
 
 
 def parse_arguments():
@@ -60,11 +61,11 @@ def parse_arguments():
     data.add_argument("--zoom", type=float, default=0.1, help="fraction (%(default)s)")
     network = parser.add_argument_group("network and training")
     network.add_argument("--network", choices=sorted(RECIPES), default="mlp")
-    network.add_argument("--neuron", choices=["srm", "cuba", "loihi"], default="srm")
+    network.add_argument("--neuron", choices=NEURONS, default="srm")
     network.add_argument("--gradient", choices=["slayer", "exodus"], default="slayer")
     network.add_argument("--surrogate", choices=["exponential", "triangle"], default="exponential")
     network.add_argument(
-        "--surrogate-tau", type=float, help="its width, thresholds (mlp 0.3, cnn and paper 0.5)"
+        "--surrogate-tau", type=float, help="its width, thresholds (the neuron's default)"
     )
     network.add_argument(
         "--recipe",
@@ -113,56 +114,40 @@ def load_data(arguments, split=("train", "test")):
     return ("saccade_mnist/small", *datasets.load_saccade_mnist(config="small", split=split))
 
 
-def make_neurons(arguments, recipe):
-    """(neuron of the weighted layers, neuron of the pools)."""
-    surrogate = {
-        "surrogate_tau": recipe["surrogate_tau"],
-        "surrogate_scale": 0.25 if arguments.gradient == "exodus" else 1.0,
-        "surrogate": arguments.surrogate,
-        "gradient": arguments.gradient,
-    }
-    tau, dt = recipe["tau"], recipe["dt"]
-    if arguments.neuron == "srm":
-        neuron = ks.SRM(10.0, tau, tau_refractory=dt, dt=dt, **surrogate)
-        return neuron, neuron
-    decay = decay_from_tau(tau, dt)
-    if arguments.neuron == "cuba":
-        neuron = ks.CUBA(10.0, current_decay=decay / 4096, voltage_decay=decay / 4096, **surrogate)
-        return neuron, neuron
-    # The fixed weight of the pools must fit the chip's weights too, below 4.
-    decays = {"current_decay": decay, "voltage_decay": decay}
-    return (
-        ks.LoihiCUBA(recipe["loihi_threshold"], **decays, **surrogate),
-        ks.LoihiCUBA(80, **decays, **surrogate),
-    )
+def make_neuron(arguments, dt):
+    """The package's default of that name, with the surrogate and the gradient of the options."""
+    options = {"surrogate": arguments.surrogate, "gradient": arguments.gradient}
+    if arguments.surrogate_tau is not None:
+        options["surrogate_tau"] = arguments.surrogate_tau
+    if arguments.gradient == "exodus":
+        options["surrogate_scale"] = 0.25  # the exact gradient grows along trains of spikes
+    return NEURONS[arguments.neuron](dt=dt, **options)
 
 
 def build_model(arguments, recipe):
     """The two networks of the literature: 2312-512-10 and 12c5-2a-64c5-2a-10."""
-    neuron, pool = make_neurons(arguments, recipe)
-    steps = int(DURATION / recipe["dt"])
-    # Quieter than the default: what is learned then soon outweighs what was random.
-    weights = {
-        "neuron": neuron,
-        "kernel_initializer": ks.FluctuationDriven(neuron, xi=2.5, mean=0.0),
-    }
+    neuron = make_neuron(arguments, recipe["dt"])
     layers = {
         "mlp": lambda: [
             ks.Flatten(),
-            ks.SpikingDense(512, **weights),
+            ks.SpikingDense(512, neuron=neuron),
         ],
         "cnn": lambda: [
-            ks.SpikingConv2D(12, 5, **weights),
-            ks.SpikingSumPooling2D(2, neuron=pool),
-            ks.SpikingConv2D(64, 5, padding="same", **weights),
-            ks.SpikingSumPooling2D(2, neuron=pool),
+            ks.SpikingConv2D(12, 5, neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=neuron),
+            ks.SpikingConv2D(64, 5, padding="same", neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=neuron),
             ks.Flatten(),
         ],
     }[arguments.network]()
-    if recipe["dropout"]:
-        layers.append(keras.layers.Dropout(recipe["dropout"]))
+    shape = (int(DURATION / recipe["dt"]), *SENSOR)
     return keras.Sequential(
-        [keras.Input((steps, *SENSOR)), *layers, ks.SpikingDense(10, **weights)]
+        [
+            keras.Input(shape),
+            *layers,
+            keras.layers.Dropout(recipe["dropout"]),
+            ks.SpikingDense(10, neuron=neuron),
+        ]
     )
 
 
@@ -193,8 +178,6 @@ def main():
     output = pathlib.Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
     recipe = recipe_of(arguments)
-    if arguments.surrogate_tau is not None:
-        recipe = {**recipe, "surrogate_tau": arguments.surrogate_tau}
     dt, steps = recipe["dt"], int(DURATION / recipe["dt"])
     start = time.monotonic()
 
@@ -222,7 +205,7 @@ def main():
     )
     model.compile(
         keras.optimizers.Adam(schedule),
-        loss=ks.SpikeMaxLoss(scale=0.3),
+        loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
     history = model.fit(
@@ -241,6 +224,7 @@ def main():
     train_accuracy = model.evaluate(train, verbose=0, return_dict=True)["accuracy"]
 
     figure = draw(arguments, output, model, test, history, dt)
+    mistakes = draw_mistakes(arguments, output, test, outputs)
     table = Table(title=f"{name}: {arguments.network}, {arguments.neuron} neurons")
     table.add_column("what")
     table.add_column("result", justify="right")
@@ -256,6 +240,7 @@ def main():
     table.add_row("seconds of training", f"{trained - start:.0f}")
     table.add_row("model", str(output / "model.keras"))
     table.add_row("picture", str(figure))
+    table.add_row("what it gets wrong", str(mistakes))
     Console().print(table)
 
 
@@ -273,6 +258,25 @@ def draw(arguments, output, model, test, history, dt):
         history=history,
         dt=dt,
     )
+
+
+def draw_mistakes(arguments, output, test, outputs):
+    """Draws recordings that the network gets wrong."""
+    from keras_slayer.visualization import plot_mistakes
+
+    wrong = [np.argmax(out.sum(axis=1), axis=-1) != labels for out, labels in outputs]
+    shown, kept = [], 0
+    for (spikes, labels), (out, _), misses in zip(test, outputs, wrong, strict=True):
+        if misses.any() and kept < MISTAKES:
+            shown.append((spikes.numpy()[misses], out[misses], labels.numpy()[misses]))
+            kept += misses.sum()
+    path = pathlib.Path(arguments.figures or output) / "mistakes.png"
+    if shown:
+        count, tested = sum(map(np.sum, wrong)), sum(map(len, wrong))
+        title = f"{count} of {tested} test recordings wrong: label \u2192 answer (their spikes)"
+        figure = plot_mistakes(*map(np.concatenate, zip(*shown, strict=True)), title=title)
+        figure.savefig(path, dpi=150)
+    return path if shown else "nothing"
 
 
 if __name__ == "__main__":

@@ -168,6 +168,8 @@ def make_optimizer(arguments):
 
 def build_model(arguments, inputs, target):
     recipe = RECIPES[arguments.recipe]
+    # The authors' threshold, for which their learning rate is. Layers fire from the start: there is
+    # one recording, so that waking them, as the defaults do, would take epochs of one step each.
     neuron = ks.SRM(
         threshold=10.0,
         tau_response=recipe["tau_response"],

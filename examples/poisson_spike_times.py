@@ -31,7 +31,6 @@ TAU = 1.0  # ms, of the response and of the refractory response, as the authors 
 LOSS_TAU = 0.5  # ms
 TOLERANCE = 0.5  # ms, within which a spike counts as in its place
 MONITORED = 50  # epochs from one look at the firing rates to the next
-HIDDEN_RATE = 0.01  # spikes per step that the initial weights of the output layer assume
 DISTANCE = "van_rossum_distance"
 
 # SLAYER's gradient leaves the refractory response out. With the width of 1 that EXODUS, the exact
@@ -61,7 +60,7 @@ def parse_arguments():
     network.add_argument("--hidden", type=int, default=25, help="(%(default)s)")
     network.add_argument("--gradient", choices=sorted(SURROGATES), default="slayer")
     network.add_argument("--epochs", type=int, default=1000, help="at most (%(default)s)")
-    network.add_argument("--learning-rate", type=float, default=0.1, help="(%(default)s)")
+    network.add_argument("--learning-rate", type=float, default=0.03, help="(%(default)s)")
     network.add_argument("--seed", type=int, default=1, help="of the first (%(default)s)")
     network.add_argument("--repeats", type=int, default=5, help="networks (%(default)s)")
     parser.add_argument("--output", default="out/poisson_spike_times", help="(%(default)s)")
@@ -86,25 +85,14 @@ def make_task(arguments, seed):
 
 def build_model(arguments, shape):
     neuron = ks.SRM(
-        threshold=10.0,
         tau_response=TAU,
         tau_refractory=TAU,
         dt=DT,
         gradient=arguments.gradient,
         **SURROGATES[arguments.gradient],
     )
-    hidden, output = (
-        ks.SpikingDense(
-            units,
-            neuron=neuron,
-            kernel_initializer=ks.FluctuationDriven(neuron, rate=rate, xi=0.9, mean=0.0),
-            name=name,
-        )
-        for name, units, rate in (
-            ("hidden", arguments.hidden, arguments.rate * DT / 1000),
-            ("output", 1, HIDDEN_RATE),
-        )
-    )
+    hidden = ks.SpikingDense(arguments.hidden, neuron=neuron, name="hidden")
+    output = ks.SpikingDense(1, neuron=neuron, name="output")
     model = keras.Sequential([keras.Input(shape), hidden, output])
     model.compile(
         keras.optimizers.Adam(

@@ -32,7 +32,9 @@ def parse_arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     # What nmnist.py has options for.
-    parser.set_defaults(neuron="srm", gradient="slayer", surrogate="exponential")
+    parser.set_defaults(
+        neuron="srm", gradient="slayer", surrogate="exponential", surrogate_tau=None
+    )
     data = parser.add_argument_group("data")
     data.add_argument("--data", choices=["auto", "nmnist", "saccade_mnist"], default="auto")
     data.add_argument("--data-dir", help="folder with N-MNIST's Train.zip and Test.zip")
@@ -83,7 +85,7 @@ def fit(model, train, monitored, learning_rate, epochs):
     schedule = keras.optimizers.schedules.CosineDecay(learning_rate, len(train) * epochs)
     model.compile(
         keras.optimizers.Adam(schedule),
-        loss=ks.SpikeMaxLoss(scale=0.3),
+        loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
     model.fit(

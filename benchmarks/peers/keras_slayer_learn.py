@@ -24,13 +24,18 @@ def make(task, recordings):
     tf.config.threading.set_inter_op_parallelism_threads(task.threads)
     keras.utils.set_random_seed(task.seed)
     recipe = nmnist.RECIPES["mlp"]
-    options = {"network": "mlp", "neuron": "srm", "gradient": "slayer", "surrogate": "exponential"}
-    arguments = argparse.Namespace(**options)
+    arguments = argparse.Namespace(
+        network="mlp",
+        neuron="srm",
+        gradient="slayer",
+        surrogate="exponential",
+        surrogate_tau=None,
+    )
     model = nmnist.build_model(arguments, recipe)
     schedule = keras.optimizers.schedules.CosineDecay(
         recipe["learning_rate"], recipe["epochs"] * recordings.samples // BATCH
     )
-    model.compile(ks.ScaledAdam(schedule), loss=ks.SpikeMaxLoss(scale=0.3))
+    model.compile(ks.ScaledAdam(schedule), loss=ks.SpikeMaxLoss())
 
     def images(spikes):
         return tf.constant(spikes.reshape(*spikes.shape[:2], *nmnist.SENSOR))

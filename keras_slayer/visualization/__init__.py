@@ -15,6 +15,7 @@ from keras_slayer.visualization.figures import (
     plot_raster,
     summary_figure,
 )
+from keras_slayer.visualization.mistakes import plot_mistakes
 from keras_slayer.visualization.spike_trains import plot_spike_trains
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "plot_delay_maps",
     "plot_events",
     "plot_history",
+    "plot_mistakes",
     "plot_raster",
     "plot_spike_trains",
     "summary_figure",

@@ -85,10 +85,10 @@ def test_the_default_scale_asks_for_a_lead_in_rate(steps):
 
 
 def test_spike_max_loss_saved_before_it_smoothed_labels():
-    assert SpikeMaxLoss().label_smoothing == 0.1
+    assert SpikeMaxLoss().label_smoothing == 0.2
     assert SpikeMaxLoss.from_config({"scale": 0.2}).label_smoothing == 0.0
     again = SpikeMaxLoss.from_config(SpikeMaxLoss().get_config())
-    assert (again.scale, again.label_smoothing) == (None, 0.1)
+    assert (again.scale, again.label_smoothing) == (None, 0.2)
 
 
 def test_spike_max_loss_takes_rows_that_do_not_sum_to_one():
