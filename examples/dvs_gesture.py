@@ -34,6 +34,9 @@ from keras_slayer.visualization import summary_figure
 
 SENSOR = (128, 128)
 FEW_BITS = 4  # the width that the published figures are given for
+# Four times the default, of neurons and learning rates, for weights as much larger: with 4 bits they
+# are multiples of 0.5, up to 4.
+THRESHOLD = 256
 
 # With --quick, and without.
 QUICK = {
@@ -42,7 +45,7 @@ QUICK = {
     "dt": 10.0,
     "recordings": 110,
     "epochs": 8,
-    "learning_rate": 2e-3,
+    "learning_rate": 0.008,
 }
 FULL = {
     "side": 128,
@@ -50,7 +53,7 @@ FULL = {
     "dt": 5.0,
     "recordings": None,
     "epochs": 30,
-    "learning_rate": 1e-3,
+    "learning_rate": 0.004,
 }
 
 # SLAYER's authors, on DVS128 Gesture and Loihi.
@@ -77,7 +80,7 @@ def parse_arguments():
     training.add_argument("--weight-bits", type=int, default=8, help="1 to 8 (%(default)s)")
     training.add_argument("--epochs", type=int, help="(30, 8)")
     training.add_argument("--batch-size", type=int, default=4, help="(%(default)s)")
-    training.add_argument("--learning-rate", type=float, help="(0.001, 0.002)")
+    training.add_argument("--learning-rate", type=float, help="(0.004, 0.008)")
     training.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     parser.add_argument("--chip", choices=["loihi1", "loihi2"], default="loihi1")
     parser.add_argument("--output", default="out/dvs_gesture", help="folder (%(default)s)")
@@ -142,7 +145,7 @@ def load_data(arguments):
 
 def build_model(shape, dt, weight_bits):
     """128x128x2-4a-16c5z-2a-32c3z-2a-512-11, from spikes of shape (steps, height, width, 2)."""
-    neuron = ks.LoihiCUBA(dt=dt, weight_bits=weight_bits)
+    neuron = ks.LoihiCUBA(THRESHOLD, dt=dt, weight_bits=weight_bits)
     # A pool fires at each spike, also after its weight was rounded to few bits.
     pool = {"neuron": ks.LoihiCUBA(dt=dt, weight_bits=FEW_BITS), "weight": 1.3}
     return keras.Sequential(

@@ -53,12 +53,15 @@ def test_learning_rates_a_factor_of_thirty_apart(neuron, learning_rate):
     assert accuracy_of(network(neuron), keras.optimizers.Adam(learning_rate)) >= 0.9
 
 
-@pytest.mark.parametrize("neuron", ["srm", "loihi"])
-def test_a_deep_network_that_starts_silent_learns(neuron):
-    model = network(neuron, layers=8)
+@pytest.mark.parametrize(
+    ("neuron", "layers", "least"),
+    [*((neuron, 8, 0.9) for neuron in sorted(neurons.BY_NAME)), ("cuba", 12, 0.7)],
+)
+def test_a_deep_network_that_starts_silent_learns(neuron, layers, least):
+    model = network(neuron, layers=layers)
     *_, last = ks.firing_rates(model, recordings(8)[0]).values()
     assert last.rate == 0
-    assert accuracy_of(model, "adam", epochs=12) >= 0.8
+    assert accuracy_of(model, "adam", epochs=12) >= least
 
 
 @pytest.mark.parametrize("density", [0.005, 0.2])
@@ -70,10 +73,10 @@ def test_few_and_many_input_spikes(neuron, density):
 
 @pytest.mark.parametrize("dt", [1.0, 5.0])
 @pytest.mark.parametrize("neuron", [ks.SRM, ks.CUBA, ks.ALIF])
-def test_a_constant_input_of_one_settles_at_ten_thresholds(neuron, dt):
+def test_a_constant_input_of_one_settles_at_five_thresholds(neuron, dt):
     neuron = neuron(dt=dt)
     settled = neuron.response_kernel().sum() / neuron.firing_threshold
-    assert settled == pytest.approx(10.0, rel=0.04)
+    assert settled == pytest.approx(5.0, rel=0.04)
 
 
 def test_a_given_threshold_stays():
