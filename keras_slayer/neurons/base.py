@@ -21,7 +21,7 @@ HORIZON = 300
 # A constant input of 1 per step settles at this many thresholds where the threshold is not given.
 # A step of Adam, of the same length for every weight, then moves the membrane of every neuron by
 # about the same fraction of its threshold, whatever its time constants.
-DRIVE = 5.0
+DRIVE = 6.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,7 @@ class CUBA(Neuron):
     path through the reset.
 
     Args:
-        threshold: firing threshold. None: the sum of the response over the steps / 5, as for
+        threshold: firing threshold. None: the sum of the response over the steps / 6, as for
             ``SRM``.
         current_decay: fraction of the synaptic current lost per step, 0 to 1.
         voltage_decay: fraction of the voltage lost per step, 0 to 1.

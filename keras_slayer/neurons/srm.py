@@ -37,7 +37,7 @@ class SRM(Neuron):
         dz[t] = sum_k eps[k] lambda[t + k]
 
     Args:
-        threshold: firing threshold. None: the sum of eps over the steps / 5, so that a step of
+        threshold: firing threshold. None: the sum of eps over the steps / 6, so that a step of
             Adam suits the weights, whatever the time constants. SLAYER's authors take 10 with a
             ``tau_response`` of 10 ms.
         tau_response: time constant of the spike response, ms.
