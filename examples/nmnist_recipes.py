@@ -1,7 +1,7 @@
 """Settings of nmnist.py, beside this module: of training alone, the neurons are the defaults."""
 
 # What trains well on the 800 recordings of the N-MNIST sample, moved, turned and scaled anew in
-# each epoch. Learning rates were chosen with --hold-out.
+# each epoch. The learning rate of the dense network was chosen on held-out recordings.
 RECIPES = {
     "mlp": {"dt": 1.0, "learning_rate": 3e-3, "epochs": 25, "dropout": 0.3},
     "cnn": {"dt": 3.0, "learning_rate": 3e-3, "epochs": 15, "dropout": 0.3},
