@@ -34,8 +34,8 @@ from keras_slayer.visualization import summary_figure
 
 SENSOR = (128, 128)
 FEW_BITS = 4  # the width that the published figures are given for
-# Four times the default, of neurons and learning rates, for weights as much larger: with 4 bits
-# they are multiples of 0.5, up to 4.
+# Four times the default of neurons in steps of 5 or 10 ms, and of Adam's learning rate with it, for
+# weights as much larger: with 4 bits they are multiples of 0.5, up to 4.
 THRESHOLD = 256
 
 # With --quick, and without.

@@ -32,11 +32,11 @@ from rich.table import Table
 
 import keras_slayer as ks
 from keras_slayer.events import spike_pipeline
+from keras_slayer.neurons import BY_NAME
 
 DURATION = 300.0  # ms of each recording that the network sees
 SENSOR = (34, 34, 2)
 MISTAKES = 24  # recordings drawn
-NEURONS = {"srm": ks.SRM, "cuba": ks.CUBA, "loihi": ks.LoihiCUBA, "alif": ks.ALIF}
 
 
 def parse_arguments():
@@ -61,7 +61,7 @@ def parse_arguments():
     data.add_argument("--zoom", type=float, default=0.1, help="fraction (%(default)s)")
     network = parser.add_argument_group("network and training")
     network.add_argument("--network", choices=sorted(RECIPES), default="mlp")
-    network.add_argument("--neuron", choices=NEURONS, default="srm")
+    network.add_argument("--neuron", choices=sorted(BY_NAME), default="srm")
     network.add_argument("--gradient", choices=["slayer", "exodus"], default="slayer")
     network.add_argument("--surrogate", choices=["exponential", "triangle"], default="exponential")
     network.add_argument(
@@ -121,7 +121,7 @@ def make_neuron(arguments, dt):
         options["surrogate_tau"] = arguments.surrogate_tau
     if arguments.gradient == "exodus":
         options["surrogate_scale"] = 0.25  # the exact gradient grows along trains of spikes
-    return NEURONS[arguments.neuron](dt=dt, **options)
+    return BY_NAME[arguments.neuron](dt=dt, **options)
 
 
 def build_model(arguments, recipe):
@@ -274,7 +274,8 @@ def draw_mistakes(arguments, output, test, outputs):
     if shown:
         count, tested = sum(map(np.sum, wrong)), sum(map(len, wrong))
         title = f"{count} of {tested} test recordings wrong: label \u2192 answer (their spikes)"
-        figure = plot_mistakes(*map(np.concatenate, zip(*shown, strict=True)), title=title)
+        together = map(np.concatenate, zip(*shown, strict=True))
+        figure = plot_mistakes(*together, most=MISTAKES, title=title)
         figure.savefig(path, dpi=150)
     return path if shown else "nothing"
 

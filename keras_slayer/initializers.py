@@ -77,7 +77,7 @@ class FluctuationDriven(keras.initializers.Initializer):
     def mean_weight(self, fan_in: int) -> float:
         """Mean of the weights of a neuron with ``fan_in`` inputs."""
         drive = fan_in * self.rate * float(np.sum(self.neuron.response_kernel()))
-        return self.mean * self.neuron.firing_threshold / drive if self.mean else 0.0
+        return self.mean * self.neuron.firing_threshold / drive
 
     def deviation(self, fan_in: int) -> float:
         """Standard deviation of the weights of a neuron with ``fan_in`` inputs."""

@@ -32,6 +32,7 @@ def test_each_mistake_is_an_image_the_clearest_first():
     assert titles(figure) == ["2 (2)\n→ 1 (9)", "1 (3)\n→ 0 (4)", "2 (0)\n→ 0 (1)"]
     assert "3 of 4 recordings wrong" in texts(figure)
     for ax in figure.axes:
+        assert ax.get_subplotspec().get_gridspec().ncols == 3  # no room left for more
         (image,) = ax.images
         assert image.get_array().shape == (4, 5, 3)
         fired = np.asarray(image.get_array()).min(axis=-1) < 1

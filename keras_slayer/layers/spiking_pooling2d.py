@@ -62,15 +62,22 @@ class SpikingSumPooling2D(SpikingLayer):
 
     def _round_to_chip(self, exact: float) -> float:
         bits = self.neuron.weight_bits
-        rounded = round(exact / weight_step(bits)) * weight_step(bits)
-        if not weight_step(bits) <= rounded <= weight_max(bits):
+        least, most = weight_step(bits), weight_max(bits)
+        rounded = round(exact / least) * least
+        if least <= rounded <= most:
+            return rounded
+        received = f"Received: weight={self.weight!r}, neuron={self.neuron!r}"
+        if most < least:
             raise ValueError(
-                f"The pool needs a weight of {exact:.3g}, and the chip's go from "
-                f"{weight_step(bits):.3g} to {weight_max(bits):.3g} with {bits} bits: give the "
-                f"pool a neuron with another threshold. Received: weight={self.weight!r}, "
-                f"neuron={self.neuron!r}"
+                f"The pool needs a weight of {exact:.3g}, and with {bits} bit the chip has none "
+                f"above 0: give the pool a neuron with more weight_bits. {received}"
             )
-        return rounded
+        other = "lower" if rounded > most else "higher"
+        raise ValueError(
+            f"The pool needs a weight of {exact:.3g}, and the chip's go from {least:.3g} to "
+            f"{most:.3g} with {bits} bits: give the pool a neuron with a {other} threshold. "
+            f"{received}"
+        )
 
     def quantized_weight(self) -> float:
         """The weight of every tap as the forward pass uses it."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
     from numpy.typing import ArrayLike
 
-_TILE = 1.5  # inches
+_TILE, _HEADING = 1.5, 5.0  # inches: side of an image, width of the heading
 
 
 def plot_mistakes(
@@ -41,7 +41,7 @@ def plot_mistakes(
         labels: true classes, integers, `(recordings,)`.
         names: a name for each class; numbers by default.
         most: images at most.
-        columns: images per row.
+        columns: images per row at most.
         title: heading; by default the number of mistakes.
         figure: Figure or SubFigure to draw into; a new one by default.
 
@@ -69,8 +69,9 @@ def plot_mistakes(
     wrong = np.flatnonzero(answers != labels)
     shown = wrong[np.argsort(-lead[wrong], kind="stable")][:most]
 
+    columns = max(1, min(columns, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    figure = figure or new_figure(_TILE * columns, 0.4 + 1.25 * _TILE * rows)
+    figure = figure or new_figure(max(_TILE * columns, _HEADING), 0.4 + 1.25 * _TILE * rows)
     if title is None:
         title = f"{len(wrong)} of {len(labels)} recordings wrong"
         title += f", the {most} clearest" * (len(wrong) > most)
