@@ -11,9 +11,12 @@ import itertools
 import json
 
 NEURONS = ("srm", "cuba", "loihi", "alif")
+# What to compare with: no neuron but Keras' own layers, on the spike counts of a recording.
+RELU = "relu"
 OPTIMIZERS = ("adam", "nadam")
 # Keras' default of both.
 LEARNING_RATE = 1e-3
+LEARNING_RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 # The settings that a user of the script may replace by values of their own.
 CHOICES = ("network", "neuron", "optimizer", "seed")
 
@@ -87,8 +90,18 @@ def grids(*, epochs: int, batch_size: int, hold_out: bool) -> dict[str, Grid]:
                 "network": ("dense",),
                 "neuron": NEURONS,
                 "optimizer": OPTIMIZERS,
-                "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2),
+                "learning_rate": LEARNING_RATES,
                 "seed": (1,),
+            },
+            "learning_rate",
+        ),
+        "relu": Grid(
+            "N-MNIST sample, Keras' own layers on spike counts, by learning rate",
+            _without(nmnist, "network") | training | {"neuron": RELU, "optimizer": "adam"},
+            {
+                "network": ("dense", "conv"),
+                "learning_rate": LEARNING_RATES,
+                "seed": (1, 2, 3),
             },
             "learning_rate",
         ),

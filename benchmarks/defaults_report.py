@@ -6,7 +6,7 @@ import pathlib
 from statistics import mean
 
 import numpy as np
-from defaults_grids import Grid, key
+from defaults_grids import RELU, Grid, key
 from defaults_tasks import CLASSES
 from matplotlib.colors import LinearSegmentedColormap
 from report import markdown_table
@@ -17,7 +17,7 @@ from keras_slayer.visualization import style
 AT_CHANCE = 2 / CLASSES
 # From this accuracy on, white is easier to read on the picture's blue than black.
 WHITE_FROM = 0.42
-NAMES = {"srm": "SRM", "cuba": "CUBA", "loihi": "LoihiCUBA", "alif": "ALIF"}
+NAMES = {"srm": "SRM", "cuba": "CUBA", "loihi": "LoihiCUBA", "alif": "ALIF", RELU: "ReLU"}
 OPTIMIZERS = {"adam": "Adam", "nadam": "Nadam"}
 NETWORKS = {"dense": "2312-512-10", "conv": "12c5-2a-64c5-2a-10"}
 INTRODUCTION = f"""\
@@ -62,7 +62,7 @@ def label(value) -> str:
 
 
 def silent(runs: list[dict]) -> bool:
-    return any(run["rates_after"][-1]["rate"] == 0 for run in runs)
+    return any(run["rates_after"][-1]["rate"] == 0 for run in runs if run["rates_after"])
 
 
 def accuracy(runs: list[dict]) -> float:

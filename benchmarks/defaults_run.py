@@ -10,6 +10,7 @@ import defaults_tasks
 import keras
 import numpy as np
 import tensorflow as tf
+from defaults_grids import RELU
 
 import keras_slayer as ks
 from keras_slayer import neurons
@@ -60,18 +61,39 @@ def build(settings: dict, shape: tuple[int, ...]) -> keras.Model:
     return keras.Sequential([keras.Input(shape, dtype="uint8"), *hidden, output])
 
 
+def build_relu(network: str, x: np.ndarray) -> keras.Model:
+    """Keras' own layers in the places of the spiking ones, on the spike counts of recordings."""
+    layers = keras.layers
+    hidden = {
+        "dense": [layers.Flatten(), layers.Dense(512, "relu")],
+        "conv": [
+            layers.Conv2D(12, 5, activation="relu"),
+            layers.AveragePooling2D(2),
+            layers.Conv2D(64, 5, padding="same", activation="relu"),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+        ],
+    }[network]
+    scale = layers.Rescaling(1 / x.std())
+    outputs = layers.Dense(defaults_tasks.CLASSES)
+    return keras.Sequential([keras.Input(x.shape[1:]), scale, *hidden, outputs])
+
+
 def train(settings: dict, cache: pathlib.Path) -> dict:
     """What became of a network: accuracies, firing rates of its layers, seconds of training."""
     keras.utils.clear_session()
     gc.collect()
     data = defaults_tasks.load(settings, cache)
     keras.utils.set_random_seed(settings["seed"])
-    model = build(settings, data.x_train.shape[1:])
-    model.compile(
-        optimizer_of(settings["optimizer"], settings["learning_rate"]),
-        loss=ks.SpikeMaxLoss(),
-        metrics=[ks.SpikeCountAccuracy(name="accuracy")],
-    )
+    if settings["neuron"] == RELU:
+        data = data.counts()
+        model = build_relu(settings["network"], data.x_train)
+        loss, metric = keras.losses.SparseCategoricalCrossentropy(from_logits=True), "accuracy"
+    else:
+        model = build(settings, data.x_train.shape[1:])
+        loss, metric = ks.SpikeMaxLoss(), ks.SpikeCountAccuracy(name="accuracy")
+    optimizer = optimizer_of(settings["optimizer"], settings["learning_rate"])
+    model.compile(optimizer, loss, metrics=[metric])
     # Evenly spread, whether recordings lie class by class or not.
     watched = data.x_train[np.linspace(0, len(data.x_train) - 1, WATCHED).astype(int)]
     before = _rates(model, watched)
@@ -99,4 +121,6 @@ def train(settings: dict, cache: pathlib.Path) -> dict:
 
 def _rates(model, x) -> list[dict]:
     """Of each layer: spikes per neuron and step, shares of silent and of saturated neurons."""
+    if not any(hasattr(layer, "neuron") for layer in model.layers):
+        return []
     return [{"layer": name, **rates._asdict()} for name, rates in ks.firing_rates(model, x).items()]

@@ -120,6 +120,7 @@ def test_options_replace_the_values_of_a_grid():
 
 def test_every_run_belongs_to_its_grid():
     numbers = {name: len(grid.runs()) for name, grid in GRIDS.items()}
+    assert numbers.pop("relu") == 24
     assert numbers == {"main": 48, "rates": 32, "dt": 16, "depth": 20, "density": 16, "steps": 16}
     for grid in GRIDS.values():
         assert all(grid.has(run) for run in grid.runs())
@@ -132,7 +133,7 @@ def test_every_run_belongs_to_its_grid():
 def test_says_which_grids_there_are(capsys):
     with pytest.raises(SystemExit):
         defaults.parse_arguments(["rate"])
-    assert "main, rates, dt, depth, density, steps. Received: rate" in capsys.readouterr().err
+    assert "main, rates, relu, dt, depth, density, steps. Received: rate" in capsys.readouterr().err
 
 
 def test_synthetic_recordings_have_their_density_and_can_be_told_apart():
@@ -195,6 +196,24 @@ def test_networks(settings, outputs):
     spiking = [layer for layer in model.layers if hasattr(layer, "neuron")]
     assert [layer.output.shape[2:] for layer in spiking] == outputs
     assert all(layer.neuron == ks.ALIF() for layer in spiking)
+
+
+@pytest.mark.parametrize(("network", "layers"), [("dense", 4), ("conv", 7)])
+def test_keras_own_layers_learn_from_the_spike_counts(monkeypatch, network, layers):
+    random = np.random.default_rng(1)
+    labels = np.arange(40) % 2
+    x = (random.random((40, 6, 34, 34, 2)) < 0.1 + 0.2 * labels[:, None, None, None, None]).astype(
+        "uint8"
+    )
+    data = defaults_tasks.Data(x, labels, x[:20], labels[:20])
+    assert data.counts().x_test.tolist() == x[:20].sum(1).tolist()
+    monkeypatch.setattr(defaults_tasks, "load", lambda settings, cache: data)
+    settings = next(run for run in GRIDS["relu"].runs() if run["network"] == network)
+    model = defaults_run.build_relu(network, data.counts().x_train)
+    assert len(model.layers) == layers and model.output_shape == (None, 10)
+    row = defaults_run.train(settings, None)
+    assert row["train_accuracy"][-1] == row["accuracy"] == 1.0
+    assert row["rates_before"] == row["rates_after"] == []
 
 
 def test_neurons_by_name_unless_the_step_differs():
