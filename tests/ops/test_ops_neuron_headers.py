@@ -36,7 +36,7 @@ DEVICE void run(const typename Neuron::template Parameters<A>& p, A* x, long lon
   }
   typename Neuron::template DriveState<A> drive = {};
   typename Neuron::template FilterState<A> filter = {};
-  const ExponentialSurrogate<A> rho(p.threshold, 1.0, 1.0);
+  const ExponentialSurrogate<A> rho = {p.threshold, A(-1.4), A(1)};
   for (long long t = steps - 1; t >= 0; --t) {
     const A lambda = Neuron::exodus(p, drive, x[t], x[t], rho(x[t]));
     x[t] = Neuron::template filter<true>(p, filter, lambda);

@@ -18,7 +18,19 @@
   void name(Dtype, const Args&, int64_t begin, int64_t end); \
   }
 
-#if defined(KS_ISA)  // in a kernel file: declares its own instruction set only
+#if defined(__CUDACC__)  // on a GPU there are the kernels of gpu/
+
+#define KS_KERNEL(name, Args) static_assert(true)
+
+#elif defined(KS_EMULATED)  // ops of the GPU alone (tests): they pass by the kernels of the CPU
+
+#define KS_KERNEL(name, Args)                                                      \
+  namespace kernels {                                                              \
+  inline void name(Dtype, const Args&, int64_t, int64_t) { __builtin_trap(); }     \
+  }                                                                                \
+  static_assert(true)
+
+#elif defined(KS_ISA)  // in a kernel file: declares its own instruction set only
 
 #define KS_KERNEL(name, Args) KS_DECLARE_KERNEL(KS_ISA, name, Args) static_assert(true)
 
@@ -73,6 +85,6 @@ InstructionSet instruction_set();
   static_assert(true)
 
 #endif
-#endif  // KS_ISA
+#endif  // __CUDACC__, KS_EMULATED, KS_ISA
 
 #endif  // KERAS_SLAYER_BASE_KERNEL_H_

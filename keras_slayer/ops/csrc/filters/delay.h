@@ -17,14 +17,31 @@ struct DelayArgs {
   void* y;
 };
 
-// partial[b, d] = -sum_t grad[t] (y[t+1] - y[t-1]) / 2. Work item: a sample b.
+// partial[b, s, d] = -sum_t grad[t] (y[t+1] - y[t-1]) / 2 over the steps t of the span s. The CPU
+// has one span. Work item: a sample b.
 struct DelayGradArgs {
   Shape shape;
   const void* x;
   const void* grad;
   const int64_t* shift;
   int64_t delays;
+  int64_t span;  // steps
   double* partial;
+};
+
+// On a GPU alone: each delay rounded down to whole steps. Delays that are negative or not finite
+// set *fault to 1. A thread per delay.
+struct DelayShiftsArgs {
+  const void* delay;
+  int64_t delays, longest;
+  int64_t* shift;
+  int* fault;
+};
+// On a GPU alone: sums[d] = sum_i partial[i, d], in this order. A thread per delay.
+struct DelaySumsArgs {
+  const double* partial;
+  int64_t rows, delays;
+  void* sums;
 };
 
 KS_KERNEL(delay, DelayArgs);

@@ -1,5 +1,5 @@
 // Ops of causal linear filters of x [batch, time, ...] along time.
-#include "base/op.h"
+#include "base/device.h"
 #include "filters/filters.h"
 
 namespace keras_slayer {
@@ -12,6 +12,7 @@ REGISTER_OP("KerasSlayer>TemporalFilter")
     .Attr(KS_TYPES)
     .SetShapeFn(like_input<0>);
 
+template <class Device>
 class TemporalFilter : public OpKernel {
  public:
   explicit TemporalFilter(OpKernelConstruction* context) : OpKernel(context) {
@@ -26,16 +27,17 @@ class TemporalFilter : public OpKernel {
                 InvalidArgument("kernel must be a vector of at least one tap. Received: shape ",
                                 kernel.shape().DebugString()));
     Tensor* y = nullptr;
-    OP_REQUIRES_OK(context, allocate_large(context, 0, x.shape(), &y));
+    OP_REQUIRES_OK(context, Device::allocate_large(context, 0, x.shape(), &y));
     const FirArgs args = {shape,    data_of(x), data_of(kernel), kernel.dim_size(0),
                           reverse_, data_of(y)};
-    run_scan(context, kernels::fir, dtype_of(x), args);
+    OP_REQUIRES_OK(context, Device::series(context, kernels::fir, {"filters", "fir"},
+                                           dtype_of(x), args));
   }
 
  private:
   bool reverse_;
 };
-KS_REGISTER("TemporalFilter", TemporalFilter);
+KS_REGISTER_DEVICES("TemporalFilter", TemporalFilter, );
 
 REGISTER_OP("KerasSlayer>TemporalFilterKernelGrad")
     .Input("x: T")
@@ -48,9 +50,10 @@ REGISTER_OP("KerasSlayer>TemporalFilterKernelGrad")
       return absl::OkStatus();
     });
 
+template <class Device>
 class TemporalFilterKernelGrad : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit TemporalFilterKernelGrad(OpKernelConstruction* context) : OpKernel(context) {}
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
     const Tensor& grad = context->input(1);
@@ -60,13 +63,13 @@ class TemporalFilterKernelGrad : public OpKernel {
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, context->input(2).shape(), &out));
     const FirTapsGradArgs args = {shape, data_of(x), data_of(grad), data_of(out)};
-    parallel_for(context, out->NumElements(), shape.batch * shape.steps * shape.inner,
-                 [&](int64_t begin, int64_t end) {
-                   kernels::fir_taps_grad(dtype_of(x), args, begin, end);
-                 });
+    OP_REQUIRES_OK(context, Device::items(context, kernels::fir_taps_grad,
+                                          {"filters", "fir_taps_grad"}, dtype_of(x),
+                                          out->NumElements(),
+                                          shape.batch * shape.steps * shape.inner, args));
   }
 };
-KS_REGISTER("TemporalFilterKernelGrad", TemporalFilterKernelGrad);
+KS_REGISTER_DEVICES("TemporalFilterKernelGrad", TemporalFilterKernelGrad, );
 
 REGISTER_OP("KerasSlayer>RecursiveFilter")
     .Input("x: T")
@@ -78,6 +81,7 @@ REGISTER_OP("KerasSlayer>RecursiveFilter")
     .Attr(KS_TYPES)
     .SetShapeFn(like_input<0>);
 
+template <class Device>
 class RecursiveFilter : public OpKernel {
  public:
   explicit RecursiveFilter(OpKernelConstruction* context) : OpKernel(context) {
@@ -95,17 +99,21 @@ class RecursiveFilter : public OpKernel {
     OP_REQUIRES(context, args.decay >= 0 && args.decay <= 1,
                 InvalidArgument("decay must lie in [0, 1]. Received: decay=", args.decay));
     Tensor* y = nullptr;
-    OP_REQUIRES_OK(context, allocate_large(context, 0, x.shape(), &y));
+    OP_REQUIRES_OK(context, Device::allocate_large(context, 0, x.shape(), &y));
     args.x = data_of(x);
     args.reverse = reverse_;
     args.y = data_of(y);
-    run_scan(context, alpha_ ? kernels::alpha_filter : kernels::exponential_filter, dtype_of(x),
-             args);
+    OP_REQUIRES_OK(
+        context, alpha_ ? Device::scan(context, kernels::alpha_filter, {"filters", "alpha_filter"},
+                                       dtype_of(x), args)
+                        : Device::scan(context, kernels::exponential_filter,
+                                       {"filters", "exponential_filter"}, dtype_of(x), args));
   }
 
  private:
   bool alpha_, reverse_;
 };
-KS_REGISTER("RecursiveFilter", RecursiveFilter);
+KS_REGISTER_DEVICES("RecursiveFilter", RecursiveFilter,
+                    .HostMemory("decay").HostMemory("gain"));
 
 }  // namespace keras_slayer

@@ -25,7 +25,7 @@ struct LayerArgs {
   NeuronParams neuron;
   uint8_t* spikes;
   void* membrane;
-  bool* not_finite;
+  int* not_finite;
 };
 
 // The gradient of a layer's spikes. With `pooled`, the spikes go to a pool alone, and `data` is

@@ -61,7 +61,7 @@ void layer(Dtype dtype, const LayerArgs& args, int64_t begin, int64_t end) {
         }
       }
     }
-    if (!neuron->finite()) __atomic_store_n(args.not_finite, true, __ATOMIC_RELAXED);
+    if (!neuron->finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
   });
 }
 

@@ -16,7 +16,7 @@ void run_layer(OpKernelContext* context, const TensorShape& outputs, const Synap
   Tensor *spikes, *membrane;
   OP_REQUIRES_OK(context, allocate_large(context, 0, outputs, &spikes));
   OP_REQUIRES_OK(context, allocate_large(context, 1, outputs, &membrane));
-  bool not_finite = false;
+  OnCpu::Check check;
   LayerArgs args = {};
   args.shape = {outputs.dim_size(0), outputs.dim_size(1), synapse.outputs};
   args.block = block;
@@ -27,12 +27,12 @@ void run_layer(OpKernelContext* context, const TensorShape& outputs, const Synap
   args.neuron = neuron;
   args.spikes = spikes->flat<uint8_t>().data();
   args.membrane = data_of(membrane);
-  args.not_finite = &not_finite;
+  args.not_finite = check.flag();
   const int64_t items = args.shape.batch * block_count(args.shape.inner, args.block);
   parallel_for(context, items, args.shape.steps * args.block, [&](int64_t begin, int64_t end) {
     kernels::layer(dtype_of(*membrane), args, begin, end);
   });
-  OP_REQUIRES_OK(context, check_finite(not_finite));
+  OP_REQUIRES_OK(context, check_finite(check));
 }
 
 // A block of whole rows of outputs [batch, steps, height, width, channels].

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "base/op.h"
+#include "base/device.h"
 #include "neurons/parameters.h"
 
 namespace keras_slayer {
@@ -92,7 +92,8 @@ class Given {
 };
 
 inline SurrogateParams read_surrogate(Given& given, double threshold, bool triangle) {
-  return {threshold, given.positive("surrogate_width"), given.number("surrogate_height"), triangle};
+  const double width = given.positive("surrogate_width");
+  return surrogate_params(threshold, width, given.number("surrogate_height"), triangle);
 }
 
 // Reads the attributes of a neuron; with `gradient`, also those of its gradient. A prefix tells
@@ -124,12 +125,15 @@ class NeuronOptions {
     });
     return given.status();
   }
+  // The kernel of this neuron: they are named by its struct.
+  gpu::Kernel kernel(const std::string& name) const { return {"neurons", name + "_" + struct_}; }
 
  private:
   absl::Status kind_of(const std::string& name) {
 #define KS_IF(Neuron, neuron_name)        \
   if (name == neuron_name) {              \
     kind_ = NeuronKind::k##Neuron;        \
+    struct_ = #Neuron;                    \
     return absl::OkStatus();              \
   }
     KS_NEURONS(KS_IF)
@@ -138,15 +142,17 @@ class NeuronOptions {
   }
 
   NeuronKind kind_;
+  const char* struct_ = "";
   std::vector<std::string> names_;
   bool triangle_ = false, exodus_ = false;
 };
 
-inline absl::Status check_finite(bool not_finite) {
-  if (!not_finite) return absl::OkStatus();
+template <class Check>
+absl::Status check_finite(const Check& check) {
+  if (!check.failed()) return absl::OkStatus();
   return InvalidArgument("the synaptic input of a Loihi neuron must be finite: the chip's "
                          "integers have no infinity and no NaN. Received: a value that is "
-                         "not finite (did the training diverge?)");
+                         "not finite", check.when(), " (did the training diverge?)");
 }
 
 }  // namespace keras_slayer

@@ -13,8 +13,9 @@ struct NeuronArgs {  // work item: a block of kBlock neurons of a sample
   const void* in;  // synaptic input
   NeuronParams neuron;
   void* spikes;
+  bool bytes;        // on a GPU: whether the spikes are bytes, not of the type of the input
   void* membrane;    // before reset
-  bool* not_finite;  // set to true if the neuron needs finite input and some is not
+  int* not_finite;   // set to 1 if the neuron needs finite input and some is not
 };
 
 struct NeuronGradArgs {  // work item: a block of kBlock neurons of a sample

@@ -33,7 +33,7 @@ void neuron(Dtype dtype, const NeuronArgs& args, int64_t begin, int64_t end) {
         membrane.done(membrane_out, count);
       });
     }
-    if (!rows->finite()) __atomic_store_n(args.not_finite, true, __ATOMIC_RELAXED);
+    if (!rows->finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
   });
 }
 

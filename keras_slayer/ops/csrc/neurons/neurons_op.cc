@@ -1,6 +1,7 @@
 // Ops of neurons without synapses. Neuron: from synaptic input [batch, time, ...] to spikes and
 // membrane potential before reset, all of one shape. NeuronGrad: from the gradient of the spikes
 // to the gradient of the input.
+#include "base/device.h"
 #include "neurons/neuron_op.h"
 #include "neurons/neurons.h"
 
@@ -17,6 +18,7 @@ REGISTER_OP("KerasSlayer>Neuron")
     .Attr(KS_TYPES)
     .SetShapeFn(like_input<0>);
 
+template <class Device>
 class NeuronOp : public OpKernel {
  public:
   explicit NeuronOp(OpKernelConstruction* context) : OpKernel(context) {
@@ -28,22 +30,24 @@ class NeuronOp : public OpKernel {
     Tensor *spikes, *membrane;
     OP_REQUIRES_OK(context, options_.read(context->input(1), &args.neuron));
     OP_REQUIRES_OK(context, series_shape(in, "synaptic input", &args.shape));
-    OP_REQUIRES_OK(context, allocate_series(context, 0, 0, &spikes));
-    OP_REQUIRES_OK(context, allocate_large(context, 1, in.shape(), &membrane));
-    bool not_finite = false;
+    OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 0, &spikes));
+    OP_REQUIRES_OK(context, Device::allocate_large(context, 1, in.shape(), &membrane));
+    typename Device::Check check;
+    OP_REQUIRES_OK(context, check.init(gpu::Fault::kNotFinite));
     args.stream = is_large(*spikes);
     args.in = data_of(in);
     args.spikes = data_of(spikes);
     args.membrane = data_of(membrane);
-    args.not_finite = &not_finite;
-    run_scan(context, kernels::neuron, dtype_of(*spikes), args);
-    OP_REQUIRES_OK(context, check_finite(not_finite));
+    args.not_finite = check.flag();
+    OP_REQUIRES_OK(context, Device::scan(context, kernels::neuron, options_.kernel("neuron"),
+                                         dtype_of(*spikes), args));
+    OP_REQUIRES_OK(context, check_finite(check));
   }
 
  private:
   NeuronOptions options_;
 };
-KS_REGISTER("Neuron", NeuronOp);
+KS_REGISTER_DEVICES("Neuron", NeuronOp, .HostMemory("params"));
 
 REGISTER_OP("KerasSlayer>NeuronGrad")
     .Input("grad_spikes: T")
@@ -55,6 +59,7 @@ REGISTER_OP("KerasSlayer>NeuronGrad")
     .Attr(KS_TYPES)
     .SetShapeFn(like_input<0>);
 
+template <class Device>
 class NeuronGradOp : public OpKernel {
  public:
   explicit NeuronGradOp(OpKernelConstruction* context) : OpKernel(context) {
@@ -67,17 +72,18 @@ class NeuronGradOp : public OpKernel {
     OP_REQUIRES_OK(context, options_.read(context->input(2), &args.neuron));
     OP_REQUIRES_OK(context, series_shape(grad, "grad_spikes", &args.shape));
     OP_REQUIRES_OK(context, same_shape(grad, "grad_spikes", membrane, "membrane"));
-    OP_REQUIRES_OK(context, allocate_series(context, 0, 0, &grad_in));
+    OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 0, &grad_in));
     args.stream = is_large(*grad_in);
     args.grad_spikes = data_of(grad);
     args.membrane = data_of(membrane);
     args.grad_in = data_of(grad_in);
-    run_scan(context, kernels::neuron_grad, dtype_of(*grad_in), args);
+    OP_REQUIRES_OK(context, Device::scan(context, kernels::neuron_grad,
+                                         options_.kernel("neuron_grad"), dtype_of(*grad_in), args));
   }
 
  private:
   NeuronOptions options_;
 };
-KS_REGISTER("NeuronGrad", NeuronGradOp);
+KS_REGISTER_DEVICES("NeuronGrad", NeuronGradOp, .HostMemory("params"));
 
 }  // namespace keras_slayer

@@ -8,11 +8,17 @@
 
 namespace keras_slayer {
 
-// All on the scale of the float weights.
+// On the scale of the float weights. The rate is computed once, on the host.
 struct SurrogateParams {
-  double threshold, width, height;
+  double threshold, rate, height;
   bool triangle;
 };
+
+inline SurrogateParams surrogate_params(double threshold, double width, double height,
+                                        bool triangle) {
+  // exp(-x / width) = 2^(x rate); or 1 - x rate
+  return {threshold, triangle ? 0.5 / width : -1.4426950408889634 / width, height, triangle};
+}
 
 // 2^x for x <= 0. The float version has a relative error below 3e-7. It has no branch and no
 // call, so that loops over it vectorise. Adding 1.5 * 2^23 rounds x to an integer, held in the
@@ -37,9 +43,7 @@ KS_HD double exp2_nonpositive(double x) { return std::exp2(x); }
 // rho(u) = height exp(-|u - threshold| / width)
 template <class A>
 struct ExponentialSurrogate {
-  A threshold, rate, height;  // exp(-x / width) = 2^(x rate)
-  KS_HD ExponentialSurrogate(double threshold, double width, double height)
-      : threshold(A(threshold)), rate(A(-1.4426950408889634 / width)), height(A(height)) {}
+  A threshold, rate, height;
   KS_HD A operator()(A u) const {
     return height * exp2_nonpositive(std::fabs(u - threshold) * rate);
   }
@@ -49,8 +53,6 @@ struct ExponentialSurrogate {
 template <class A>
 struct TriangleSurrogate {
   A threshold, rate, height;
-  KS_HD TriangleSurrogate(double threshold, double width, double height)
-      : threshold(A(threshold)), rate(A(0.5 / width)), height(A(height)) {}
   KS_HD A operator()(A u) const {
     const A rest = A(1) - std::fabs(u - threshold) * rate;
     return height * (rest < A(0) ? A(0) : rest);  // NaN stays
@@ -60,8 +62,9 @@ struct TriangleSurrogate {
 // Calls fn with the surrogate that p describes, in the arithmetic type A.
 template <class A, class Fn>
 auto with_surrogate(const SurrogateParams& p, Fn fn) {
-  return p.triangle ? fn(TriangleSurrogate<A>(p.threshold, p.width, p.height))
-                    : fn(ExponentialSurrogate<A>(p.threshold, p.width, p.height));
+  const A threshold = A(p.threshold), rate = A(p.rate), height = A(p.height);
+  return p.triangle ? fn(TriangleSurrogate<A>{threshold, rate, height})
+                    : fn(ExponentialSurrogate<A>{threshold, rate, height});
 }
 
 }  // namespace keras_slayer

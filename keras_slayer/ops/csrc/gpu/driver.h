@@ -1,0 +1,47 @@
+// Starts kernels of gpu/*.cu on the card. driver_op.cc does it with CUDA's driver; in the tests an
+// emulation takes its place.
+#ifndef KERAS_SLAYER_GPU_DRIVER_H_
+#define KERAS_SLAYER_GPU_DRIVER_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "base/scalar.h"
+
+namespace keras_slayer {
+namespace gpu {
+
+constexpr int kThreads = 128;  // of a block; as in device.h
+
+struct Kernel {
+  const char* source;  // the file gpu/<source>.cu
+  std::string name;    // without its storage type
+};
+
+// Starts `blocks` blocks of a kernel for a storage type. `args` is what the kernel takes.
+absl::Status launch(void* stream, const Kernel& kernel, Dtype dtype, int64_t blocks,
+                    const void* args);
+
+// What kernels find wrong with their input. They cannot fail: they set a flag in memory that the
+// host sees, too, and the next op that asks for the same flag fails.
+enum class Fault { kNotFinite, kDelay, kCount };
+absl::Status flag_of(Fault fault, int** flag);
+
+// The type as kernels and files are named: "float", "double", "Half", "Bfloat16".
+inline const char* type_name(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kDouble:
+      return "double";
+    case Dtype::kHalf:
+      return "Half";
+    case Dtype::kBfloat16:
+      return "Bfloat16";
+    default:
+      return "float";
+  }
+}
+
+}  // namespace gpu
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_GPU_DRIVER_H_

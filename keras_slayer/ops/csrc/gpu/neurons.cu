@@ -1,0 +1,151 @@
+// Neurons without synapses, forward and backward. A thread steps one neuron through time.
+#include "gpu/device.h"
+#include "neurons/neurons.h"
+
+namespace keras_slayer {
+
+// The state of a neuron and its step, in the arithmetic type A.
+template <class Neuron, class A, class = void>
+class Forward {
+ public:
+  __device__ explicit Forward(const NeuronParams& p) : parameters_(p.get<Neuron, A>()) {}
+  __device__ A step(A z, A* spike) { return Neuron::step(parameters_, state_, z, spike); }
+  __device__ bool finite() const { return true; }
+
+ private:
+  typename Neuron::template Parameters<A> parameters_;
+  typename Neuron::template State<A> state_ = {};
+};
+
+// A neuron that computes with integers: in floats until an input is too large for these to be
+// exact, and in doubles from that step on.
+template <class Neuron, class A>
+class Forward<Neuron, A, decltype(void(Neuron::kExactInput))> {
+ public:
+  __device__ explicit Forward(const NeuronParams& p)
+      : floats_(p.get<Neuron, float>()), doubles_(p.get<Neuron, double>()) {}
+  __device__ A step(A z, A* spike) {
+    if (!large_ && !(std::fabs(z) < A(Neuron::kExactInput))) widen();
+    if (!large_) return Neuron::step(floats_, state_, z, spike);
+    finite_ = finite_ && z - z == A(0);
+    return Neuron::step(doubles_, wide_, z, spike);
+  }
+  __device__ bool finite() const { return finite_; }
+
+ private:
+  using Narrow = typename Neuron::template State<float>;
+  using Wide = typename Neuron::template State<double>;
+  __device__ void widen() {
+    for (int i = 0; i < fields_of<Narrow, float>(); ++i) {
+      field<double>(wide_, i) = field<float>(state_, i);
+    }
+    large_ = true;
+  }
+  typename Neuron::template Parameters<float> floats_;
+  typename Neuron::template Parameters<double> doubles_;
+  Narrow state_ = {};
+  Wide wide_ = {};
+  bool large_ = false, finite_ = true;
+};
+
+// The spikes are bytes or of type T.
+template <class Neuron, class T>
+__device__ void forward(const NeuronArgs& args) {
+  using A = ArithmeticOf<T>;
+  const Shape& shape = args.shape;
+  const Place place = place_of_thread(shape);
+  if (!place.exists) return;
+  const T* in = static_cast<const T*>(args.in) + place.first;
+  T* spikes = static_cast<T*>(args.spikes) + place.first;
+  uint8_t* bytes = static_cast<uint8_t*>(args.spikes) + place.first;
+  T* membrane = static_cast<T*>(args.membrane) + place.first;
+  Forward<Neuron, A> neuron(args.neuron);
+  for (int64_t t = 0; t < shape.steps; t += kReadAhead) {
+    A z[kReadAhead];
+#pragma unroll
+    for (int i = 0; i < kReadAhead; ++i) {
+      z[i] = t + i < shape.steps ? load(in[(t + i) * shape.inner]) : A(0);
+    }
+#pragma unroll
+    for (int i = 0; i < kReadAhead; ++i) {
+      if (t + i >= shape.steps) break;
+      const int64_t at = (t + i) * shape.inner;
+      A spike;
+      store(&membrane[at], neuron.step(z[i], &spike));
+      if (args.bytes) {
+        store(&bytes[at], spike);
+      } else {
+        store(&spikes[at], spike);
+      }
+    }
+  }
+  if (!neuron.finite()) atomicExch(args.not_finite, 1);
+}
+
+// Both surrogates in one: a branch that all threads take alike costs less than a second loop.
+template <class A>
+struct AnySurrogate {
+  ExponentialSurrogate<A> exponential;
+  TriangleSurrogate<A> triangle;
+  bool is_triangle;
+  __device__ A operator()(A u) const { return is_triangle ? triangle(u) : exponential(u); }
+};
+template <class A>
+__device__ AnySurrogate<A> any_surrogate(const SurrogateParams& p) {
+  const A threshold = A(p.threshold), rate = A(p.rate), height = A(p.height);
+  return {{threshold, rate, height}, {threshold, rate, height}, p.triangle};
+}
+
+template <class Neuron, class T, bool is_exodus>
+__device__ void backward(const NeuronGradArgs& args) {
+  using A = ArithmeticOf<T>;
+  const Shape& shape = args.shape;
+  const Place place = place_of_thread(shape);
+  if (!place.exists) return;
+  const int64_t last = place.first + (shape.steps - 1) * shape.inner;
+  const T* grad = static_cast<const T*>(args.grad_spikes) + last;
+  const T* membrane = static_cast<const T*>(args.membrane) + last;
+  T* out = static_cast<T*>(args.grad_in) + last;
+  const auto parameters = args.neuron.get<Neuron, A>();
+  const AnySurrogate<A> rho = any_surrogate<A>(args.neuron.surrogate);
+  typename Neuron::template DriveState<A> drive = {};
+  typename Neuron::template FilterState<A> filter = {};
+  for (int64_t t = 0; t < shape.steps; t += kReadAhead) {  // t steps before the last
+    A g[kReadAhead], u[kReadAhead];
+#pragma unroll
+    for (int i = 0; i < kReadAhead; ++i) {
+      const bool inside = t + i < shape.steps;
+      g[i] = inside ? load(grad[-(t + i) * shape.inner]) : A(0);
+      u[i] = inside ? load(membrane[-(t + i) * shape.inner]) : A(0);
+    }
+#pragma unroll
+    for (int i = 0; i < kReadAhead; ++i) {
+      if (t + i >= shape.steps) break;
+      A lambda;
+      if constexpr (is_exodus) {
+        lambda = Neuron::exodus(parameters, drive, g[i], u[i], rho(u[i]));
+      } else {
+        lambda = rho(u[i]) * g[i];
+      }
+      const A dz = Neuron::template filter<is_exodus>(parameters, filter, lambda);
+      store(&out[-(t + i) * shape.inner], dz);
+    }
+  }
+}
+
+#define KS_KERNELS(Neuron, name)                                                \
+  template <class T>                                                            \
+  __device__ void neuron_##Neuron(const NeuronArgs& args) {                     \
+    forward<Neuron, T>(args);                                                   \
+  }                                                                             \
+  template <class T>                                                            \
+  __device__ void neuron_grad_##Neuron(const NeuronGradArgs& args) {            \
+    args.neuron.exodus ? backward<Neuron, T, true>(args)                        \
+                       : backward<Neuron, T, false>(args);                      \
+  }                                                                             \
+  KS_GPU_KERNEL(neuron_##Neuron, NeuronArgs, neuron_##Neuron)                   \
+  KS_GPU_KERNEL(neuron_grad_##Neuron, NeuronGradArgs, neuron_grad_##Neuron)
+KS_NEURONS(KS_KERNELS)
+#undef KS_KERNELS
+
+}  // namespace keras_slayer
