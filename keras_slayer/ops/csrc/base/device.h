@@ -1,7 +1,8 @@
 // Where an op computes. An op that runs on both devices is a template `template <class Device>`,
 // and all that differs goes through OnCpu or OnGpu.
 //
-// KS_REGISTER_DEVICES registers both. Those of the GPU are registered by register_gpu_kernels(),
+// KS_REGISTER_DEVICES registers both; an op that has little in common has two classes,
+// KS_REGISTER and KS_REGISTER_GPU. Those of the GPU are registered by register_gpu_kernels(),
 // once the kernels are compiled: where they cannot be, TensorFlow keeps the ops on the CPU. In the
 // tests (KS_EMULATED), ops of the GPU run in place of those of the CPU.
 #ifndef KERAS_SLAYER_BASE_DEVICE_H_
@@ -90,6 +91,10 @@ struct OnGpu {
                             Dtype dtype, int64_t count, int64_t, const Args& args) {
     return blocks(context, kernel, dtype, count, args);
   }
+  // Copies from the card, after all that was started before, and waits for it.
+  static absl::Status read(OpKernelContext* context, const void* from, size_t bytes, void* to) {
+    return gpu::read(stream_of(context), from, bytes, to);
+  }
   // So many threads, in whole blocks.
   template <class Args>
   static absl::Status threads(OpKernelContext* context, const gpu::Kernel& kernel, Dtype dtype,
@@ -125,6 +130,15 @@ struct OnGpu {
   }
 };
 
+// Allocates the matrix [rows, columns] as output `index`. Fails if its size overflows.
+template <class Device = OnCpu>
+absl::Status allocate_matrix(OpKernelContext* context, int index, int64_t rows, int64_t columns,
+                             Tensor** out) {
+  TensorShape shape;
+  TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({rows, columns}, &shape));
+  return Device::allocate_large(context, index, shape, out);
+}
+
 // Allocates output `index` like input `reuse`, in its memory if nothing else needs it.
 template <class Device>
 absl::Status allocate_series(OpKernelContext* context, int index, int reuse, Tensor** out) {
@@ -150,21 +164,25 @@ inline bool add_gpu_registration(const GpuRegistration& registration) {
   return true;
 }
 
-// KS_REGISTER_DEVICES("Neuron", NeuronOp, .HostMemory("params")): what stays in host memory on a
-// GPU comes last, or nothing.
+// KS_REGISTER_GPU("Neuron", NeuronOp<OnGpu>, neuron, .HostMemory("params")): the name of the
+// registration, then what stays in host memory on a GPU, or nothing.
 #if defined(KS_EMULATED)
-#define KS_REGISTER_DEVICES(name, kernel, ...) KS_REGISTER(name, kernel<OnGpu>)
+#define KS_REGISTER_GPU(name, kernel, registration, ...) \
+  REGISTER_KERNEL_BUILDER(Name("KerasSlayer>" name).Device(tensorflow::DEVICE_CPU), kernel)
 #else
-#define KS_REGISTER_DEVICES(name, kernel, ...)                                                  \
-  KS_REGISTER(name, kernel<OnCpu>);                                                             \
-  static const bool registered_##kernel = add_gpu_registration(                                 \
+#define KS_REGISTER_GPU(name, kernel, registration, ...)                                        \
+  static const bool registered_##registration = add_gpu_registration(                           \
       {[] {                                                                                     \
          return &(*new tensorflow::KernelDefBuilder("KerasSlayer>" name))                       \
                      .Device(tensorflow::DEVICE_GPU) __VA_ARGS__;                               \
        },                                                                                       \
-       #kernel,                                                                                 \
-       [](OpKernelConstruction* context) -> OpKernel* { return new kernel<OnGpu>(context); }})
+       #registration,                                                                           \
+       [](OpKernelConstruction* context) -> OpKernel* { return new kernel(context); }})
 #endif
+// The same op on both devices.
+#define KS_REGISTER_DEVICES(name, kernel, ...) \
+  KS_REGISTER(name, kernel<OnCpu>);            \
+  KS_REGISTER_GPU(name, kernel<OnGpu>, kernel, __VA_ARGS__)
 
 }  // namespace keras_slayer
 

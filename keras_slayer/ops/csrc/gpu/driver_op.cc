@@ -31,6 +31,8 @@ struct Cuda {
   int (*load_module)(void**, const void*);
   int (*get_function)(void**, void*, const char*);
   int (*allocate_host)(void**, size_t, unsigned);
+  int (*copy_to_host)(void*, uint64_t, size_t, void*);
+  int (*wait)(void*);
   int (*launch)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
                 void**, void**);
 };
@@ -56,6 +58,8 @@ const Cuda* cuda() {
         find(library, "cuModuleLoadData", &c.load_module) &&
         find(library, "cuModuleGetFunction", &c.get_function) &&
         find(library, "cuMemHostAlloc", &c.allocate_host) &&
+        find(library, "cuMemcpyDtoHAsync_v2", &c.copy_to_host) &&
+        find(library, "cuStreamSynchronize", &c.wait) &&
         find(library, "cuLaunchKernel", &c.launch);
     return whole ? &c : nullptr;
   }();
@@ -162,6 +166,13 @@ absl::Status launch(void* stream, const Kernel& kernel, Dtype dtype, int64_t blo
   return checked(cuda()->launch(function, unsigned(blocks), 1, 1, kThreads, 1, 1, 0, stream,
                                 arguments, nullptr),
                  kernel.name);
+}
+
+absl::Status read(void* stream, const void* from, size_t bytes, void* to) {
+  if (cuda() == nullptr) return Unavailable("there is no CUDA driver (libcuda.so.1)");
+  const uint64_t address = reinterpret_cast<uint64_t>(from);
+  TF_RETURN_IF_ERROR(checked(cuda()->copy_to_host(to, address, bytes, stream), "copy to the host"));
+  return checked(cuda()->wait(stream), "copy to the host");
 }
 
 absl::Status flag_of(Fault fault, int** flag) {

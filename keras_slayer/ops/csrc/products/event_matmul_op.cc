@@ -4,24 +4,31 @@
 #include <utility>
 #include <vector>
 
+#include "gpu/event_matmul_op.h"
 #include "products/event_matmul_op.h"
 
 namespace keras_slayer {
 namespace {
 
 // out = events times matrix.
+template <class Device>
 absl::Status multiply(OpKernelContext* context, const Events& events, const Tensor& matrix,
                       Tensor* out) {
-  Tensor packed;
-  Slices slices;
-  TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices));
-  const EventMatmulArgs args = {events, slices, data_of(out)};
-  const int64_t items = block_count(events.rows, kRowTile) * block_count(slices.width, slices.slice);
-  parallel_for(context, items, kRowTile * row_cost(events, slices.size(0)),
-               [&](int64_t begin, int64_t end) {
-                 kernels::event_matmul(dtype_of(matrix), args, begin, end);
-               });
-  return absl::OkStatus();
+  if constexpr (Device::kGpu) {
+    return gpu::multiply(context, events, matrix, data_of(out));
+  } else {
+    Tensor packed;
+    Slices slices;
+    TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices));
+    const EventMatmulArgs args = {events, slices, data_of(out)};
+    const int64_t items =
+        block_count(events.rows, kRowTile) * block_count(slices.width, slices.slice);
+    parallel_for(context, items, kRowTile * row_cost(events, slices.size(0)),
+                 [&](int64_t begin, int64_t end) {
+                   kernels::event_matmul(dtype_of(matrix), args, begin, end);
+                 });
+    return absl::OkStatus();
+  }
 }
 
 // The events sorted by column, and by row within a column.
@@ -67,8 +74,13 @@ void sort_by_column(OpKernelContext* context, const Events& events, ByColumn* so
   offsets[columns] = size;
 }
 
+template <class Device>
 absl::Status sort_by_column(OpKernelContext* context, const Events& events, ByColumn* sorted) {
   const Tensor& value = context->input(2);
+  if constexpr (Device::kGpu) {
+    return gpu::sort_by_column(context, events, value, &sorted->offsets, &sorted->row_of,
+                               &sorted->value);
+  }
   TF_RETURN_IF_ERROR(
       allocate_kept(tensorflow::DT_INT64, {events.columns + 1}, &sorted->offsets));
   TF_RETURN_IF_ERROR(allocate_kept(tensorflow::DT_INT32, value.shape(), &sorted->row_of));
@@ -100,23 +112,24 @@ REGISTER_OP("KerasSlayer>EventMatmul")
       return absl::OkStatus();
     });
 
+template <class Device>
 class EventMatmul : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit EventMatmul(OpKernelConstruction* context) : OpKernel(context) {}
   void Compute(OpKernelContext* context) override {
     const Tensor& weights = context->input(3);
     OP_REQUIRES(context, weights.dims() == 2,
                 InvalidArgument("weights must be a matrix. Received: shape ",
                                 weights.shape().DebugString()));
     Events events;
-    OP_REQUIRES_OK(context, read_events(context, weights.dim_size(0), &events));
+    OP_REQUIRES_OK(context, read_events<Device>(context, weights.dim_size(0), &events));
     const int64_t width = weights.dim_size(1);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_matrix(context, 0, events.rows, width, &out));
-    OP_REQUIRES_OK(context, multiply(context, events, weights, out));
+    OP_REQUIRES_OK(context, allocate_matrix<Device>(context, 0, events.rows, width, &out));
+    OP_REQUIRES_OK(context, multiply<Device>(context, events, weights, out));
   }
 };
-KS_REGISTER("EventMatmul", EventMatmul);
+KS_REGISTER_DEVICES("EventMatmul", EventMatmul, );
 
 REGISTER_OP("KerasSlayer>EventMatmulWeightsGrad")
     KS_EVENT_INPUTS
@@ -131,9 +144,10 @@ REGISTER_OP("KerasSlayer>EventMatmulWeightsGrad")
       return absl::OkStatus();
     });
 
+template <class Device>
 class EventMatmulWeightsGrad : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit EventMatmulWeightsGrad(OpKernelConstruction* context) : OpKernel(context) {}
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(3);
     OP_REQUIRES(context, context->input(4).NumElements() == 1,
@@ -142,7 +156,7 @@ class EventMatmulWeightsGrad : public OpKernel {
     OP_REQUIRES(context, columns >= 0 && columns <= kMaxColumns,
                 InvalidArgument("columns must lie in [0, 2^31). Received: columns=", columns));
     Events events;
-    OP_REQUIRES_OK(context, read_events(context, columns, &events));
+    OP_REQUIRES_OK(context, read_events<Device>(context, columns, &events));
     OP_REQUIRES(context, grad.dims() == 2 && grad.dim_size(0) == events.rows,
                 InvalidArgument("grad must be a matrix of ", events.rows,
                                 " rows. Received: shape ", grad.shape().DebugString()));
@@ -150,16 +164,17 @@ class EventMatmulWeightsGrad : public OpKernel {
                 InvalidArgument("events must have less than 2^31 rows"));
     const int64_t width = grad.dim_size(1);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_matrix(context, 0, columns, width, &out));
+    OP_REQUIRES_OK(context, allocate_matrix<Device>(context, 0, columns, width, &out));
     // dW = S^T grad is the same product, with the events sorted by column. Within a column the
     // rows stay in order, so the order of summation is fixed.
     ByColumn sorted;
-    OP_REQUIRES_OK(context, sort_by_column(context, events, &sorted));
+    OP_REQUIRES_OK(context, sort_by_column<Device>(context, events, &sorted));
     const Events transposed = {columns, events.rows, sorted.offsets.flat<int64_t>().data(),
                                sorted.row_of.flat<int32_t>().data(), data_of(sorted.value)};
-    OP_REQUIRES_OK(context, multiply(context, transposed, grad, out));
+    OP_REQUIRES_OK(context, multiply<Device>(context, transposed, grad, out));
   }
 };
-KS_REGISTER("EventMatmulWeightsGrad", EventMatmulWeightsGrad);
+KS_REGISTER_DEVICES("EventMatmulWeightsGrad", EventMatmulWeightsGrad,
+                    .HostMemory("columns"));
 
 }  // namespace keras_slayer

@@ -1,6 +1,6 @@
 // Ops of dense layers of few units: x @ weights, summed in the order of the inputs, and the
 // gradient of the weights x^T @ grad, summed in the order of the rows.
-#include "base/op.h"
+#include "base/device.h"
 #include "products/few_units.h"
 
 namespace keras_slayer {
@@ -48,9 +48,10 @@ REGISTER_OP("KerasSlayer>FewUnitsMatmul")
       return absl::OkStatus();
     });
 
+template <class Device>
 class FewUnitsMatmul : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit FewUnitsMatmul(OpKernelConstruction* context) : OpKernel(context) {}
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
     const Tensor& weights = context->input(1);
@@ -62,7 +63,14 @@ class FewUnitsMatmul : public OpKernel {
     OP_REQUIRES_OK(context, check_spike_type(x, weights.dtype()));
     const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = weights.dim_size(1);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_matrix(context, 0, rows, units, &out));
+    OP_REQUIRES_OK(context, allocate_matrix<Device>(context, 0, rows, units, &out));
+    if constexpr (Device::kGpu) {  // reads the weights as they are
+      const FewUnitsMatmulArgs args = {rows,  inputs, units, dtype_of(x), data_of(x),
+                                       data_of(weights), units, data_of(out)};
+      OP_REQUIRES_OK(context, Device::threads(context, {"products", "few_units_matmul"},
+                                              dtype_of(weights), rows * units, args));
+      return;
+    }
     with_types(weights.dtype(), [&](auto, auto wide) {
       const Padded<decltype(wide)> padded(weights);
       const FewUnitsMatmulArgs args = {rows,         inputs,          units,       dtype_of(x),
@@ -75,7 +83,7 @@ class FewUnitsMatmul : public OpKernel {
     });
   }
 };
-KS_REGISTER("FewUnitsMatmul", FewUnitsMatmul);
+KS_REGISTER_DEVICES("FewUnitsMatmul", FewUnitsMatmul, );
 
 REGISTER_OP("KerasSlayer>FewUnitsMatmulWeightsGrad")
     .Input("x: S")
@@ -91,9 +99,10 @@ REGISTER_OP("KerasSlayer>FewUnitsMatmulWeightsGrad")
       return absl::OkStatus();
     });
 
+template <class Device>
 class FewUnitsMatmulWeightsGrad : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit FewUnitsMatmulWeightsGrad(OpKernelConstruction* context) : OpKernel(context) {}
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
     const Tensor& grad = context->input(1);
@@ -103,7 +112,14 @@ class FewUnitsMatmulWeightsGrad : public OpKernel {
     OP_REQUIRES_OK(context, check_spike_type(x, grad.dtype()));
     const int64_t rows = x.dim_size(0), inputs = x.dim_size(1), units = grad.dim_size(1);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_matrix(context, 0, inputs, units, &out));
+    OP_REQUIRES_OK(context, allocate_matrix<Device>(context, 0, inputs, units, &out));
+    if constexpr (Device::kGpu) {
+      const FewUnitsGradArgs args = {rows,          inputs, units,       dtype_of(x), data_of(x),
+                                     data_of(grad), units,  data_of(out)};
+      OP_REQUIRES_OK(context, Device::threads(context, {"products", "few_units_weights_grad"},
+                                              dtype_of(grad), inputs * units, args));
+      return;
+    }
     with_types(grad.dtype(), [&](auto, auto wide) {
       const Padded<decltype(wide)> padded(grad);
       const FewUnitsGradArgs args = {rows,         inputs,          units,       dtype_of(x), data_of(x),
@@ -115,6 +131,6 @@ class FewUnitsMatmulWeightsGrad : public OpKernel {
     });
   }
 };
-KS_REGISTER("FewUnitsMatmulWeightsGrad", FewUnitsMatmulWeightsGrad);
+KS_REGISTER_DEVICES("FewUnitsMatmulWeightsGrad", FewUnitsMatmulWeightsGrad, );
 
 }  // namespace keras_slayer
