@@ -10,7 +10,7 @@ namespace keras_slayer {
 // nothing is clipped, otherwise 0; out may be grad. Work item: kItemWeights weights.
 struct QuantizeArgs {
   int64_t size;
-  double step, low, high;
+  double step, inverse, low, high;  // inverse: of the step
   const void* weights;
   const void* grad;
   void* out;

@@ -12,7 +12,7 @@ void quantize(Dtype dtype, const QuantizeArgs& args, int64_t begin, int64_t end)
     using T = decltype(type);
     using A = ArithmeticOf<T>;
     // The step is a power of two, so multiplying by its inverse is exact.
-    const A step = A(args.step), inverse = A(1 / args.step), low = A(args.low), high = A(args.high);
+    const A step = A(args.step), inverse = A(args.inverse), low = A(args.low), high = A(args.high);
     for (int64_t item = begin; item < end; ++item) {
       const int64_t first = item * kItemWeights, size = smaller(kItemWeights, args.size - first);
       const T* weights = static_cast<const T*>(args.weights) + first;

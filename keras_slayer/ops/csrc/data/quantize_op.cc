@@ -2,11 +2,12 @@
 // stores them; and the gradient of that.
 #include <cmath>
 
-#include "base/op.h"
+#include "base/device.h"
 #include "data/quantize.h"
 
 namespace keras_slayer {
 
+template <class Device>
 class QuantizeOp : public OpKernel {
  public:
   explicit QuantizeOp(OpKernelConstruction* context) : OpKernel(context) {
@@ -23,15 +24,23 @@ class QuantizeOp : public OpKernel {
 
  protected:
   // grad is null in the forward op.
-  void run(OpKernelContext* context, const Tensor& weights, const Tensor* grad, Tensor* out) const {
+  absl::Status run(OpKernelContext* context, const Tensor& weights, const Tensor* grad,
+                   Tensor* out) const {
     const int64_t size = weights.NumElements();
-    const QuantizeArgs args = {size,  step_,           low_,
-                               high_, data_of(weights), grad == nullptr ? nullptr : data_of(*grad),
+    const QuantizeArgs args = {size,
+                               step_,
+                               1 / step_,
+                               low_,
+                               high_,
+                               data_of(weights),
+                               grad == nullptr ? nullptr : data_of(*grad),
                                data_of(out)};
-    parallel_for(context, block_count(size, kItemWeights), kItemWeights / 2,
-                 [&](int64_t begin, int64_t end) {
-                   kernels::quantize(dtype_of(weights), args, begin, end);
-                 });
+    if constexpr (Device::kGpu) {
+      return Device::threads(context, {"quantize", "quantize"}, dtype_of(weights), size, args);
+    } else {
+      return Device::items(context, kernels::quantize, {}, dtype_of(weights),
+                           block_count(size, kItemWeights), kItemWeights / 2, args);
+    }
   }
 
  private:
@@ -46,17 +55,18 @@ REGISTER_OP("KerasSlayer>Quantize")
     KS_GRID_ATTRS
     .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
 
-class Quantize : public QuantizeOp {
+template <class Device>
+class Quantize : public QuantizeOp<Device> {
  public:
-  using QuantizeOp::QuantizeOp;
+  using QuantizeOp<Device>::QuantizeOp;
   void Compute(OpKernelContext* context) override {
     const Tensor& weights = context->input(0);
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_large(context, 0, weights.shape(), &out));
-    run(context, weights, nullptr, out);
+    OP_REQUIRES_OK(context, Device::allocate_large(context, 0, weights.shape(), &out));
+    OP_REQUIRES_OK(context, this->run(context, weights, nullptr, out));
   }
 };
-KS_REGISTER("Quantize", Quantize);
+KS_REGISTER_DEVICES("Quantize", Quantize, );
 
 REGISTER_OP("KerasSlayer>QuantizeGrad")
     .Input("weights: T")
@@ -65,17 +75,18 @@ REGISTER_OP("KerasSlayer>QuantizeGrad")
     KS_GRID_ATTRS
     .SetShapeFn(tensorflow::shape_inference::UnchangedShape);
 
-class QuantizeGrad : public QuantizeOp {
+template <class Device>
+class QuantizeGrad : public QuantizeOp<Device> {
  public:
-  using QuantizeOp::QuantizeOp;
+  using QuantizeOp<Device>::QuantizeOp;
   void Compute(OpKernelContext* context) override {
     const Tensor &weights = context->input(0), &grad = context->input(1);
     OP_REQUIRES_OK(context, same_shape(weights, "weights", grad, "grad"));
     Tensor* out = nullptr;
-    OP_REQUIRES_OK(context, allocate_series(context, 0, 1, &out));
-    run(context, weights, &grad, out);
+    OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 1, &out));
+    OP_REQUIRES_OK(context, this->run(context, weights, &grad, out));
   }
 };
-KS_REGISTER("QuantizeGrad", QuantizeGrad);
+KS_REGISTER_DEVICES("QuantizeGrad", QuantizeGrad, );
 
 }  // namespace keras_slayer

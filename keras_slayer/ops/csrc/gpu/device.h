@@ -19,6 +19,8 @@ namespace keras_slayer {
 
 // Threads of a block, where a kernel has no reason for another number.
 constexpr int kThreads = 128;
+constexpr int kWarp = 32;  // threads that take each step together
+constexpr unsigned kAllLanes = 0xffffffffu;
 // Steps whose inputs are read before the first of them is computed, so that several reads are on
 // their way at once. As they precede the writes, outputs may be written over inputs.
 constexpr int kReadAhead = 4;

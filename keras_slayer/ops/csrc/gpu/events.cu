@@ -5,9 +5,6 @@
 
 namespace keras_slayer {
 
-constexpr int kWarp = 32;
-constexpr unsigned kAllLanes = 0xffffffffu;
-
 __device__ inline bool is_event(uint8_t x) { return x != 0; }
 __device__ inline bool is_event(float x) { return x != 0; }
 __device__ inline bool is_event(double x) { return x != 0; }

@@ -189,17 +189,8 @@ class SumPool2DLayer : public PoolOp {
     SynapseArgs synapse = {};
     PoolGeometry& g = synapse.pool;
     TensorShape outputs;
-    const Tensor& size = context->input(1);
-    OP_REQUIRES(context, size.NumElements() == 2,
-                InvalidArgument("output_size must be (height, width). Received: ",
-                                size.NumElements(), " numbers"));
-    const auto side = size.flat<int64_t>();
-    OP_REQUIRES_OK(context, pool_.prepare(frames.shape(), side(0), side(1), context->input(2), &g));
+    OP_REQUIRES_OK(context, prepare_layer(context, &g, &outputs));
     OP_REQUIRES_OK(context, neuron_.read(context->input(3), &neuron));
-    OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(
-                                {frames.dim_size(0), frames.dim_size(1), g.out_height,
-                                 g.out_width, g.channels},
-                                &outputs));
     synapse.kind = SynapseKind::kPool;
     synapse.frames_type = dtype_of(frames);
     synapse.frames = data_of(frames);

@@ -121,6 +121,38 @@ class PoolOp : public OpKernel {
   }
 
  protected:
+  // Reads the inputs frames, output_size and weight of a layer: its geometry, and the shape of its
+  // outputs.
+  absl::Status prepare_layer(OpKernelContext* context, PoolGeometry* g, TensorShape* outputs) const {
+    const TensorShape& frames = context->input(0).shape();
+    const Tensor& size = context->input(1);
+    if (size.NumElements() != 2) {
+      return InvalidArgument("output_size must be (height, width). Received: ", size.NumElements(),
+                             " numbers");
+    }
+    const auto side = size.flat<int64_t>();
+    TF_RETURN_IF_ERROR(pool_.prepare(frames, side(0), side(1), context->input(2), g));
+    return TensorShape::BuildTensorShape(
+        {frames.dim_size(0), frames.dim_size(1), g->out_height, g->out_width, g->channels},
+        outputs);
+  }
+  // Reads the inputs grad, weight and input_size of its gradient: its geometry, and the shape of
+  // its inputs.
+  absl::Status prepare_gradient(OpKernelContext* context, PoolGeometry* g,
+                                TensorShape* inputs) const {
+    const Tensor& grad = context->input(0);
+    const Tensor& input_size = context->input(4);
+    if (grad.dims() != 5 || input_size.NumElements() != 2) {
+      return InvalidArgument("grad must be (batch, time, height, width, channels) and input_size ",
+                             "(height, width). Received: grad of shape ",
+                             grad.shape().DebugString());
+    }
+    const auto side = input_size.flat<int64_t>();
+    TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape(
+        {grad.dim_size(0), grad.dim_size(1), side(0), side(1), grad.dim_size(4)}, inputs));
+    return pool_.prepare(*inputs, grad.dim_size(2), grad.dim_size(3), context->input(2), g);
+  }
+
   PoolOptions pool_;
 };
 

@@ -32,19 +32,9 @@ class SumPool2DLayerInputGrad : public PoolOp {
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(0);
     const Tensor& membrane = context->input(1);
-    const Tensor& input_size = context->input(4);
     LayerInputGradArgs args = {};
-    OP_REQUIRES(context, grad.dims() == 5 && input_size.NumElements() == 2,
-                InvalidArgument("grad must be (batch, time, height, width, channels) and "
-                                "input_size (height, width). Received: grad of shape ",
-                                grad.shape().DebugString()));
-    const auto side = input_size.flat<int64_t>();
     TensorShape shape;
-    OP_REQUIRES_OK(context, TensorShape::BuildTensorShape({grad.dim_size(0), grad.dim_size(1),
-                                                           side(0), side(1), grad.dim_size(4)},
-                                                          &shape));
-    OP_REQUIRES_OK(context, pool_.prepare(shape, grad.dim_size(2), grad.dim_size(3),
-                                          context->input(2), &args.pool));
+    OP_REQUIRES_OK(context, prepare_gradient(context, &args.pool, &shape));
     OP_REQUIRES_OK(context, neuron_.read(context->input(3), &args.neuron));
     OP_REQUIRES_OK(context, series_shape(grad, "grad", &args.shape));
     OP_REQUIRES_OK(context, same_shape(grad, "grad", membrane, "membrane"));

@@ -16,6 +16,7 @@ struct FewUnitsGradArgs {  // out = x^T grad; work item: kFewUnitsInputs inputs
   void* out;  // [inputs, units]
 };
 constexpr int64_t kFewUnitsInputs = 128;
+constexpr int kGradInputs = 8;  // of a warp on a GPU
 
 // out = x weights; work item: kFewUnitsRows rows.
 constexpr int64_t kFewUnitsRows = 16;

@@ -68,7 +68,8 @@ class FewUnitsMatmul : public OpKernel {
       const FewUnitsMatmulArgs args = {rows,  inputs, units, dtype_of(x), data_of(x),
                                        data_of(weights), units, data_of(out)};
       OP_REQUIRES_OK(context, Device::threads(context, {"products", "few_units_matmul"},
-                                              dtype_of(weights), rows * units, args));
+                                              dtype_of(weights),
+                                              rows * block_count(units, 32) * 32, args));
       return;
     }
     with_types(weights.dtype(), [&](auto, auto wide) {
@@ -117,7 +118,10 @@ class FewUnitsMatmulWeightsGrad : public OpKernel {
       const FewUnitsGradArgs args = {rows,          inputs, units,       dtype_of(x), data_of(x),
                                      data_of(grad), units,  data_of(out)};
       OP_REQUIRES_OK(context, Device::threads(context, {"products", "few_units_weights_grad"},
-                                              dtype_of(grad), inputs * units, args));
+                                              dtype_of(grad),
+                                              block_count(inputs, kGradInputs) *
+                                                  block_count(units, 32) * 32,
+                                              args));
       return;
     }
     with_types(grad.dtype(), [&](auto, auto wide) {

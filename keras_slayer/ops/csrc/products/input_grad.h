@@ -18,6 +18,7 @@ struct MatmulInputGradArgs {
   void* out;            // [rows, inputs]
 };
 constexpr int64_t kInputGradRows = 24, kInputGradInputs = 256;
+constexpr int kInputGradSide = 64;       // rows and inputs of a block on a GPU
 constexpr int64_t kPackedInputs = 64;  // work item of pack_weights: so many inputs
 
 KS_KERNEL(pack_weights, MatmulInputGradArgs);

@@ -1,6 +1,6 @@
 // Op of the gradient of the input of a dense layer: grad [rows, units] @ weights^T, summed in the
 // order of the units.
-#include "base/op.h"
+#include "base/device.h"
 #include "products/input_grad.h"
 
 namespace keras_slayer {
@@ -20,9 +20,10 @@ REGISTER_OP("KerasSlayer>MatmulInputGrad")
       return absl::OkStatus();
     });
 
+template <class Device>
 class MatmulInputGrad : public OpKernel {
  public:
-  using OpKernel::OpKernel;
+  explicit MatmulInputGrad(OpKernelConstruction* context) : OpKernel(context) {}
   void Compute(OpKernelContext* context) override {
     const Tensor& grad = context->input(0);
     const Tensor& weights = context->input(1);
@@ -33,7 +34,16 @@ class MatmulInputGrad : public OpKernel {
                                 weights.shape().DebugString()));
     const int64_t rows = grad.dim_size(0), inputs = weights.dim_size(0), units = grad.dim_size(1);
     Tensor *out = nullptr, packed;
-    OP_REQUIRES_OK(context, allocate_matrix(context, 0, rows, inputs, &out));
+    OP_REQUIRES_OK(context, allocate_matrix<Device>(context, 0, rows, inputs, &out));
+    if constexpr (Device::kGpu) {  // reads the weights as they are
+      const MatmulInputGradArgs args = {rows,          inputs,  units,        false, data_of(grad),
+                                        data_of(weights), nullptr, data_of(out)};
+      const int64_t tiles =
+          block_count(rows, kInputGradSide) * block_count(inputs, kInputGradSide);
+      OP_REQUIRES_OK(context, Device::blocks(context, {"products", "matmul_input_grad"},
+                                             dtype_of(grad), tiles, args));
+      return;
+    }
     const int64_t packs = block_count(inputs, kPackedInputs);
     const auto wide = grad.dtype() == tensorflow::DT_DOUBLE ? grad.dtype() : tensorflow::DT_FLOAT;
     OP_REQUIRES_OK(context, allocate_kept(wide, {packs * kPackedInputs, units}, &packed));
@@ -52,6 +62,6 @@ class MatmulInputGrad : public OpKernel {
                  });
   }
 };
-KS_REGISTER("MatmulInputGrad", MatmulInputGrad);
+KS_REGISTER_DEVICES("MatmulInputGrad", MatmulInputGrad, );
 
 }  // namespace keras_slayer
