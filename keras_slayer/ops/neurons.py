@@ -75,9 +75,8 @@ def native_fire(z, neuron: Neuron):
 
 
 def native_fire_bytes(z, neuron: Neuron):
-    """(spikes as bytes, membrane)."""
-    spikes, membrane = native_fire(z, neuron)
-    return tf.cast(spikes, tf.uint8), membrane
+    """(spikes as bytes, membrane), which have no gradient."""
+    return library.native().keras_slayer_neuron_bytes(synaptic_input=z, **native_options(neuron))
 
 
 def native_grad(grad_spikes, membrane, neuron: Neuron):

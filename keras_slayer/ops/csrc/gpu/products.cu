@@ -2,14 +2,12 @@
 // thread, in the order of the CPU and with the same fused multiply-adds, so that results are equal
 // to the bit.
 #include "gpu/device.h"
+#include "gpu/sums.h"
 #include "products/event_matmul.h"
 #include "products/few_units.h"
 #include "products/input_grad.h"
 
 namespace keras_slayer {
-
-__device__ inline float fused(float x, float y, float sum) { return fmaf(x, y, sum); }
-__device__ inline double fused(double x, double y, double sum) { return fma(x, y, sum); }
 
 // Blocks of kThreads columns; the blocks of a row follow each other. A row's events are read by all
 // threads at once, so each is fetched once.
@@ -28,16 +26,6 @@ __device__ void event_matmul(const EventMatmulArgs& args) {
     sum = fused(weight, A(load(value[e])), sum);
   }
   store(static_cast<T*>(args.out) + row * width + column, sum);
-}
-
-// Calls visit(i, value) for the nonzeros among kWarp numbers, one of each lane, in the order of the
-// lanes. All lanes of the warp take part.
-template <class A, class Visit>
-__device__ void for_each_nonzero(A mine, Visit visit) {
-  for (unsigned mask = __ballot_sync(kAllLanes, mine != A(0)); mask != 0; mask &= mask - 1) {
-    const int lane = __ffs(int(mask)) - 1;
-    visit(lane, __shfl_sync(kAllLanes, mine, lane));
-  }
 }
 
 // A warp per row and kWarp units. It reads kWarp inputs at once and then adds the weights of those

@@ -13,7 +13,7 @@ struct NeuronArgs {  // work item: a block of kBlock neurons of a sample
   const void* in;  // synaptic input
   NeuronParams neuron;
   void* spikes;
-  bool bytes;        // on a GPU: whether the spikes are bytes, not of the type of the input
+  bool bytes;        // whether the spikes are bytes, not of the type of the input
   void* membrane;    // before reset
   int* not_finite;   // set to 1 if the neuron needs finite input and some is not
 };

@@ -7,33 +7,43 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
+namespace {
+
+// T is the type of input and membrane potential, S that of the spikes.
+template <class T, class S>
+void forward(const NeuronArgs& args, int64_t begin, int64_t end) {
+  using A = ArithmeticOf<T>;
+  const Owned<ForwardRows<T, S>> rows(new_forward_rows<T, S>(args.neuron, kBlock));
+  const RowWriter<S> spikes(kBlock, args.stream && args.spikes != args.in && sizeof(S) > 1);
+  const RowWriter<T> membrane(kBlock, args.stream);
+  A widened[kBlock];
+  for (int64_t item = begin; item < end; ++item) {
+    rows->reset(kBlock);
+    for_each_step(args.shape, item, false, [&](int64_t at, int count) {
+      const T* in = static_cast<const T*>(args.in) + at;
+      S* spikes_out = static_cast<S*>(args.spikes) + at;
+      T* membrane_out = static_cast<T*>(args.membrane) + at;
+      prefetch_row(in + kAhead * args.shape.inner, count);
+      const A* z = widened;
+      if constexpr (sizeof(T) == sizeof(A)) {
+        z = in;
+      } else {
+        KS_VECTOR_LOOP(j, count) widened[j] = load(in[j]);
+      }
+      rows->step(z, 0, count, spikes.start(spikes_out), membrane.start(membrane_out));
+      spikes.done(spikes_out, count);
+      membrane.done(membrane_out, count);
+    });
+  }
+  if (!rows->finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
+}
+
+}  // namespace
+
 void neuron(Dtype dtype, const NeuronArgs& args, int64_t begin, int64_t end) {
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
-    using A = ArithmeticOf<T>;
-    const Owned<ForwardRows<T, T>> rows(new_forward_rows<T, T>(args.neuron, kBlock));
-    const RowWriter<T> spikes(kBlock, args.stream && args.spikes != args.in);
-    const RowWriter<T> membrane(kBlock, args.stream);
-    A widened[kBlock];
-    for (int64_t item = begin; item < end; ++item) {
-      rows->reset(kBlock);
-      for_each_step(args.shape, item, false, [&](int64_t at, int count) {
-        const T* in = static_cast<const T*>(args.in) + at;
-        T* spikes_out = static_cast<T*>(args.spikes) + at;
-        T* membrane_out = static_cast<T*>(args.membrane) + at;
-        prefetch_row(in + kAhead * args.shape.inner, count);
-        const A* z = widened;
-        if constexpr (sizeof(T) == sizeof(A)) {
-          z = in;
-        } else {
-          KS_VECTOR_LOOP(j, count) widened[j] = load(in[j]);
-        }
-        rows->step(z, 0, count, spikes.start(spikes_out), membrane.start(membrane_out));
-        spikes.done(spikes_out, count);
-        membrane.done(membrane_out, count);
-      });
-    }
-    if (!rows->finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
+    args.bytes ? forward<T, uint8_t>(args, begin, end) : forward<T, T>(args, begin, end);
   });
 }
 

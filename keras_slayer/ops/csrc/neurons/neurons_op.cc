@@ -1,5 +1,6 @@
 // Ops of neurons without synapses. Neuron: from synaptic input [batch, time, ...] to spikes and
-// membrane potential before reset, all of one shape. NeuronGrad: from the gradient of the spikes
+// membrane potential before reset, all of one shape. NeuronBytes: the same with spikes as bytes,
+// which have no gradient (ops/handoff.py). NeuronGrad: from the gradient of the spikes
 // to the gradient of the input.
 #include "base/device.h"
 #include "neurons/neuron_op.h"
@@ -18,36 +19,55 @@ REGISTER_OP("KerasSlayer>Neuron")
     .Attr(KS_TYPES)
     .SetShapeFn(like_input<0>);
 
-template <class Device>
-class NeuronOp : public OpKernel {
+REGISTER_OP("KerasSlayer>NeuronBytes")
+    .Input("synaptic_input: T")
+    .Input("params: double")
+    .Output("spikes: uint8")
+    .Output("membrane: T")
+    KS_NEURON_ATTRS
+    .Attr(KS_TYPES)
+    .SetShapeFn(like_input<0>);
+
+template <class Device, bool bytes>
+class AnyNeuronOp : public OpKernel {
  public:
-  explicit NeuronOp(OpKernelConstruction* context) : OpKernel(context) {
+  explicit AnyNeuronOp(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, options_.init(context, false));
   }
   void Compute(OpKernelContext* context) override {
     const Tensor& in = context->input(0);
     NeuronArgs args = {};
     Tensor *spikes, *membrane;
-    OP_REQUIRES_OK(context, options_.read(context->input(1), &args.neuron));
-    OP_REQUIRES_OK(context, series_shape(in, "synaptic input", &args.shape));
-    OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 0, &spikes));
-    OP_REQUIRES_OK(context, Device::allocate_large(context, 1, in.shape(), &membrane));
     typename Device::Check check;
     OP_REQUIRES_OK(context, check.init(gpu::Fault::kNotFinite));
-    args.stream = is_large(*spikes);
+    OP_REQUIRES_OK(context, options_.read(context->input(1), &args.neuron));
+    OP_REQUIRES_OK(context, series_shape(in, "synaptic input", &args.shape));
+    if constexpr (bytes) {
+      OP_REQUIRES_OK(context, Device::allocate_large(context, 0, in.shape(), &spikes));
+    } else {
+      OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 0, &spikes));
+    }
+    OP_REQUIRES_OK(context, Device::allocate_large(context, 1, in.shape(), &membrane));
+    args.stream = is_large(*membrane);
     args.in = data_of(in);
     args.spikes = data_of(spikes);
+    args.bytes = bytes;
     args.membrane = data_of(membrane);
     args.not_finite = check.flag();
     OP_REQUIRES_OK(context, Device::scan(context, kernels::neuron, options_.kernel("neuron"),
-                                         dtype_of(*spikes), args));
+                                         dtype_of(*membrane), args));
     OP_REQUIRES_OK(context, check_finite(check));
   }
 
  private:
   NeuronOptions options_;
 };
+template <class Device>
+using NeuronOp = AnyNeuronOp<Device, false>;
+template <class Device>
+using NeuronBytesOp = AnyNeuronOp<Device, true>;
 KS_REGISTER_DEVICES("Neuron", NeuronOp, .HostMemory("params"));
+KS_REGISTER_DEVICES("NeuronBytes", NeuronBytesOp, .HostMemory("params"));
 
 REGISTER_OP("KerasSlayer>NeuronGrad")
     .Input("grad_spikes: T")

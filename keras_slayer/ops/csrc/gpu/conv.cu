@@ -1,0 +1,129 @@
+// Convolutions of frames of spikes, and the gradient of their weights. Each output is summed by one
+// thread, in the order of the CPU and with the same fused multiply-adds.
+#include "gpu/conv.h"
+
+#include "gpu/sums.h"
+
+namespace keras_slayer {
+
+__device__ inline int64_t taps_of(const ConvGeometry& g) {
+  return g.kernel_height * g.kernel_width;
+}
+
+// Where the window of an output pixel starts, in input pixels along one axis.
+__device__ inline int64_t window_start(int64_t out, int64_t stride, int64_t padding) {
+  return out * stride - padding;
+}
+
+// The taps of the window are numbered as the weights are: row by row, then channels.
+template <class S, class T>
+__device__ void sum_window(const FramesConvArgs& args) {
+  using A = ArithmeticOf<T>;
+  const ConvGeometry& g = args.geometry;
+  const int lane = threadIdx.x % kWarp;
+  const int64_t channels = g.channels / g.groups, filters = g.filters / g.groups;
+  const int64_t parts = block_count(filters, kWarp), item = thread_index() / kWarp;
+  const int64_t group = item / parts % g.groups, pixel = item / parts / g.groups;
+  const int64_t ox = pixel % g.out_width, oy = pixel / g.out_width % g.out_height;
+  const int64_t frame = pixel / g.out_width / g.out_height;
+  if (frame >= args.frames) return;
+  const int64_t within = item % parts * kWarp + lane, filter = group * filters + within;
+  const int64_t top = window_start(oy, g.stride_y, g.padding_top);
+  const int64_t left = window_start(ox, g.stride_x, g.padding_left);
+  const S* in = static_cast<const S*>(args.in) + frame * g.height * g.width * g.channels +
+                group * channels;
+  const T* weights = static_cast<const T*>(args.weights) + filter;
+  // Divisions of 32 bits take half the time.
+  const int taps = int(taps_of(g) * channels), depth = int(channels), width = int(g.kernel_width);
+  A sum = A(0);
+  for (int first = 0; first < taps; first += kWarp) {
+    const int tap = first + lane, place = tap / depth;
+    const int64_t y = top + place / width * g.dilation_y;
+    const int64_t x = left + place % width * g.dilation_x;
+    const bool inside = tap < taps && y >= 0 && y < g.height && x >= 0 && x < g.width;
+    const A mine = inside ? A(load(in[(y * g.width + x) * g.channels + tap % depth])) : A(0);
+    for_each_nonzero(mine, [&](int i, A value) {
+      if (within < filters) sum = fused(load(weights[(first + i) * g.filters]), value, sum);
+    });
+  }
+  if (within < filters) store(static_cast<T*>(args.out) + pixel * g.filters + filter, sum);
+}
+
+template <class T>
+__device__ void frames_conv(const FramesConvArgs& args) {
+  args.bytes ? sum_window<uint8_t, T>(args) : sum_window<T, T>(args);
+}
+
+// The output that an input pixel meets through a tap, along one axis; or -1.
+__device__ inline int output_of(int in, int64_t tap, int64_t stride, int64_t dilation,
+                                int64_t padding, int64_t size) {
+  const int at = in + int(padding - tap * dilation);
+  return at >= 0 && at % int(stride) == 0 && at / int(stride) < size ? at / int(stride) : -1;
+}
+
+// Frame after frame, and pixel after pixel: kWarp of them at once.
+template <class S, class T>
+__device__ void sum_frames(const FramesConvGradArgs& args) {
+  using A = ArithmeticOf<T>;
+  const ConvGeometry& g = args.geometry;
+  const int lane = threadIdx.x % kWarp;
+  const int64_t channels = g.channels / g.groups, filters = g.filters / g.groups;
+  const int64_t parts = block_count(g.filters, kWarp), item = thread_index() / kWarp;
+  const int64_t filter = item % parts * kWarp + lane, tap = item / parts % (taps_of(g) * channels);
+  const int64_t part = item / parts / (taps_of(g) * channels);
+  if (part >= block_count(args.frames, args.part)) return;
+  const int64_t ky = tap / channels / g.kernel_width, kx = tap / channels % g.kernel_width;
+  const int64_t pixels = g.height * g.width, outputs = g.out_height * g.out_width;
+  const int width = int(g.width);
+  // Lanes may have filters of different groups, which read different channels.
+  const int64_t first_group = item % parts * kWarp / filters;
+  const int64_t last_group = (smaller(item % parts * kWarp + kWarp, g.filters) - 1) / filters;
+  A sum = A(0);
+  for (int64_t frame = part * args.part; frame < smaller((part + 1) * args.part, args.frames);
+       ++frame) {
+    const T* grad = static_cast<const T*>(args.grad) + frame * outputs * g.filters + filter;
+    for (int64_t group = first_group; group <= last_group; ++group) {
+      const S* in = static_cast<const S*>(args.in) + frame * pixels * g.channels +
+                    group * channels + tap % channels;
+      const bool mine_too = filter < g.filters && filter / filters == group;
+      for (int first = 0; first < pixels; first += kWarp) {
+        const bool inside = first + lane < pixels;
+        const A mine = inside ? A(load(in[(first + lane) * g.channels])) : A(0);
+        for_each_nonzero(mine, [&](int i, A value) {
+          const int y = (first + i) / width, x = (first + i) % width;
+          const int oy = output_of(y, ky, g.stride_y, g.dilation_y, g.padding_top, g.out_height);
+          const int ox = output_of(x, kx, g.stride_x, g.dilation_x, g.padding_left, g.out_width);
+          if (!mine_too || oy < 0 || ox < 0) return;
+          sum = fused(load(grad[(oy * g.out_width + ox) * g.filters]), value, sum);
+        });
+      }
+    }
+  }
+  const int64_t weights = taps_of(g) * channels * g.filters;
+  if (filter < g.filters) {
+    static_cast<A*>(args.partial)[part * weights + tap * g.filters + filter] = sum;
+  }
+}
+
+template <class T>
+__device__ void frames_conv_grad(const FramesConvGradArgs& args) {
+  args.bytes ? sum_frames<uint8_t, T>(args) : sum_frames<T, T>(args);
+}
+
+template <class T>
+__device__ void part_sums(const PartSumsArgs& args) {
+  using A = ArithmeticOf<T>;
+  const int64_t i = thread_index();
+  if (i >= args.size) return;
+  A sum = A(0);
+  for (int64_t part = 0; part < args.parts; ++part) {
+    sum = sum + static_cast<const A*>(args.partial)[part * args.size + i];
+  }
+  store(static_cast<T*>(args.out) + i, sum);
+}
+
+KS_GPU_KERNEL(frames_conv, FramesConvArgs, frames_conv)
+KS_GPU_KERNEL(frames_conv_grad, FramesConvGradArgs, frames_conv_grad)
+KS_GPU_KERNEL(part_sums, PartSumsArgs, part_sums)
+
+}  // namespace keras_slayer

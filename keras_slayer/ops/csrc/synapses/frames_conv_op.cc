@@ -1,0 +1,159 @@
+// Ops of the 2-D convolution of frames of spikes [frames, height, width, channels], without neurons,
+// and of its weight gradient. For the GPU, which needs no list of events; the CPU makes one.
+#include "events/find_events_op.h"
+#include "gpu/conv.h"
+#include "synapses/event_conv_op.h"
+
+namespace keras_slayer {
+namespace {
+
+constexpr int64_t kWarpThreads = 32;
+
+// Checks frames [frames, height, width, channels].
+absl::Status check_frames(const Tensor& frames, const ConvGeometry& g) {
+  if (frames.dims() == 4 && frames.dim_size(1) == g.height && frames.dim_size(2) == g.width &&
+      frames.dim_size(3) == g.channels) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("frames must have the shape (n, ", g.height, ", ", g.width, ", ",
+                         g.channels, "). Received: ", frames.shape().DebugString());
+}
+
+absl::Status events_of(OpKernelContext* context, const Tensor& frames, const ConvGeometry& g,
+                       tensorflow::DataType type, FoundEvents* found, Events* events) {
+  const int64_t columns = g.height * g.width * g.channels;
+  TF_RETURN_IF_ERROR(find_events(context, frames, frames.dim_size(0), columns, type,
+                                 frames.NumElements(), found));
+  *events = found->events(columns);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+REGISTER_OP("KerasSlayer>FramesConv2D")
+    .Input("frames: S")
+    .Input("weights: T")
+    .Input("input_size: int64")
+    .Input("output_size: int64")
+    .Output("out: T")
+    KS_CONV_ATTRS
+    .Attr(KS_SPIKE_TYPES)
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle frames, weights;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &frames));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 4, &weights));
+      c->set_output(0, c->MakeShape({c->Dim(frames, 0), c->UnknownDim(), c->UnknownDim(),
+                                     c->Dim(weights, 3)}));
+      return absl::OkStatus();
+    });
+
+template <class Device>
+class FramesConv2D : public ConvOp {
+ public:
+  using ConvOp::ConvOp;
+  void Compute(OpKernelContext* context) override {
+    const Tensor &frames = context->input(0), &weights = context->input(1);
+    ConvGeometry g;
+    std::vector<int32_t> rows, columns;
+    OP_REQUIRES_OK(context, prepare(context->input(2), context->input(3), weights.shape(), &g,
+                                    &rows, &columns));
+    OP_REQUIRES_OK(context, check_frames(frames, g));
+    OP_REQUIRES_OK(context, check_spike_type(frames, weights.dtype()));
+    TensorShape shape;
+    OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(
+                                {frames.dim_size(0), g.out_height, g.out_width, g.filters}, &shape));
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, Device::allocate_large(context, 0, shape, &out));
+    if constexpr (Device::kGpu) {
+      const FramesConvArgs args = {frames.dim_size(0), g, dtype_of(frames) == Dtype::kByte,
+                                   data_of(frames), data_of(weights), data_of(out)};
+      const int64_t parts = g.groups * block_count(g.filters / g.groups, kWarpThreads);
+      const int64_t warps = args.frames * g.out_height * g.out_width * parts;
+      OP_REQUIRES_OK(context, Device::threads(context, {"conv", "frames_conv"}, dtype_of(weights),
+                                              warps * kWarpThreads, args));
+    } else {
+      FoundEvents found;
+      Events events;
+      OP_REQUIRES_OK(context, events_of(context, frames, g, weights.dtype(), &found, &events));
+      convolve_events(context, events, g, weights, out);
+    }
+  }
+};
+KS_REGISTER_DEVICES("FramesConv2D", FramesConv2D,
+                    .HostMemory("input_size").HostMemory("output_size"));
+
+REGISTER_OP("KerasSlayer>FramesConv2DWeightsGrad")
+    .Input("frames: S")
+    .Input("grad: T")
+    .Input("input_size: int64")
+    .Input("output_size: int64")
+    .Input("weights_shape: int64")
+    .Output("grad_weights: T")
+    KS_CONV_ATTRS
+    .Attr(KS_SPIKE_TYPES)
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle shape;
+      TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(4, &shape));
+      c->set_output(0, shape);
+      return absl::OkStatus();
+    });
+
+template <class Device>
+class FramesConv2DWeightsGrad : public ConvOp {
+ public:
+  using ConvOp::ConvOp;
+  void Compute(OpKernelContext* context) override {
+    const Tensor &frames = context->input(0), &grad = context->input(1);
+    TensorShape weights;
+    OP_REQUIRES_OK(context, read_shape(context->input(4), &weights));
+    ConvGeometry g;
+    std::vector<int32_t> rows, columns;
+    OP_REQUIRES_OK(context, prepare(context->input(2), context->input(3), weights, &g, &rows,
+                                    &columns));
+    OP_REQUIRES_OK(context, check_frames(frames, g));
+    OP_REQUIRES_OK(context, check_spike_type(frames, grad.dtype()));
+    const int64_t count = frames.dim_size(0);
+    OP_REQUIRES(context,
+                grad.dims() == 4 && grad.dim_size(0) == count && grad.dim_size(1) == g.out_height &&
+                    grad.dim_size(2) == g.out_width && grad.dim_size(3) == g.filters,
+                InvalidArgument("grad must have the shape (", count, ", ", g.out_height, ", ",
+                                g.out_width, ", ", g.filters, "). Received: ",
+                                grad.shape().DebugString()));
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, context->allocate_output(0, weights, &out));
+    if constexpr (Device::kGpu) {
+      OP_REQUIRES_OK(context, on_gpu(context, frames, g, grad, out));
+    } else {
+      FoundEvents found;
+      Events events;
+      OP_REQUIRES_OK(context, events_of(context, frames, g, grad.dtype(), &found, &events));
+      weights_grad_of_events(context, events, g, grad, out);
+    }
+  }
+
+ private:
+  static absl::Status on_gpu(OpKernelContext* context, const Tensor& frames, const ConvGeometry& g,
+                             const Tensor& grad, Tensor* out) {
+    const Dtype dtype = dtype_of(grad);
+    const auto wide = dtype == Dtype::kDouble ? tensorflow::DT_DOUBLE : tensorflow::DT_FLOAT;
+    const int64_t size = out->NumElements();
+    const ConvParts divided(frames.dim_size(0), size, tensorflow::DataTypeSize(wide));
+    Tensor partial;
+    TF_RETURN_IF_ERROR(context->allocate_temp(wide, {divided.parts, size}, &partial));
+    const FramesConvGradArgs args = {frames.dim_size(0), std::max<int64_t>(divided.frames, 1), g,
+                                     dtype_of(frames) == Dtype::kByte, data_of(frames),
+                                     data_of(grad), data_of(&partial)};
+    const int64_t parts = block_count(args.frames, args.part);
+    const int64_t warps = parts * size / g.filters * block_count(g.filters, kWarpThreads);
+    TF_RETURN_IF_ERROR(
+        OnGpu::threads(context, {"conv", "frames_conv_grad"}, dtype, warps * kWarpThreads, args));
+    return OnGpu::threads(context, {"conv", "part_sums"}, dtype, size,
+                          PartSumsArgs{parts, size, args.partial, data_of(out)});
+  }
+};
+KS_REGISTER_DEVICES("FramesConv2DWeightsGrad", FramesConv2DWeightsGrad,
+                    .HostMemory("input_size").HostMemory("output_size").HostMemory("weights_shape"));
+
+}  // namespace keras_slayer
