@@ -26,6 +26,7 @@ from keras_slayer.ops import build, cache, record
 _lock = threading.Lock()
 _loaded = None  # the module of native ops, False for the reference, None if unasked
 _path = None  # the file it is from
+_on_gpu = False  # whether its kernels of the GPU are enabled
 
 
 def packaged_library() -> pathlib.Path:
@@ -116,6 +117,11 @@ def native():
             if _loaded is None:
                 _loaded, _path = _load()
     return _loaded or None
+
+
+def on_gpu() -> bool:
+    """Whether the native ops run on a GPU."""
+    return native() is not None and _on_gpu
 
 
 def backend() -> str:

@@ -76,7 +76,22 @@ def native_fire(z, neuron: Neuron):
 
 def native_fire_bytes(z, neuron: Neuron):
     """(spikes as bytes, membrane), which have no gradient."""
-    return library.native().keras_slayer_neuron_bytes(synaptic_input=z, **native_options(neuron))
+    spikes, membrane = library.native().keras_slayer_neuron_bytes(
+        synaptic_input=z, **native_options(neuron)
+    )
+    return spikes, membrane
+
+
+def fire_bytes(z, neuron: Neuron):
+    """(spikes as bytes, membrane), differentiable: the gradient of the spikes comes to the membrane
+    (``handoff.to_floats``)."""
+
+    @tf.custom_gradient
+    def fire(z):
+        fired, membrane = native_fire_bytes(z, neuron)
+        return (fired, membrane), lambda _, grad_fired: native_grad(grad_fired, membrane, neuron)
+
+    return fire(tf.convert_to_tensor(z))
 
 
 def native_grad(grad_spikes, membrane, neuron: Neuron):

@@ -52,12 +52,18 @@ class Facts:
         return library.native() is not None
 
     @property
+    def gpu(self) -> bool:
+        """Whether the native ops run on a GPU. Its kernels read spikes as they are and skip zeros,
+        so that no list of events is made."""
+        return self.native and library.on_gpu()
+
+    @property
     def units(self) -> int | None:
         return self.weights[-1]
 
     @property
     def worth_events(self) -> bool:
-        return self.native and (self.units is None or self.units >= MIN_UNITS)
+        return self.native and not self.gpu and (self.units is None or self.units >= MIN_UNITS)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,6 +90,14 @@ def _native(facts: Facts) -> bool:
     return facts.native
 
 
+def _on_cpu(facts: Facts) -> bool:
+    return facts.native and not facts.gpu
+
+
+def _on_gpu(facts: Facts) -> bool:
+    return facts.gpu
+
+
 def _matmul_density(facts: Facts) -> float:
     return matmul_max_density(facts.units)
 
@@ -101,10 +115,14 @@ def _few_units(facts: Facts) -> bool:
 
 
 _NATIVE = "the native ops"
-_MANY_UNITS = f"the native ops and {MIN_UNITS} units or more"
+_ON_CPU = "the native ops on a CPU"
+_ON_GPU = "the native ops on a GPU"
+_MANY_UNITS = f"the native ops on a CPU and {MIN_UNITS} units or more"
 DENSE = Candidate("dense", _NATIVE, _native)
 REFERENCE = Candidate("reference", "nothing", lambda facts: True)
 IN_TURN = Candidate("synapse, then neuron", "nothing", lambda facts: True)
+# Frames of spikes as they are.
+FRAMES = Candidate("frames", _ON_GPU, _on_gpu)
 
 
 _DENSITY = "synapses.py: the crossover of events and dense product, over densities of the input"
@@ -133,7 +151,7 @@ CANDIDATES = {
         Candidate("events", _MANY_UNITS, _worth_events, _matmul_density, _MATMUL),
         Candidate(
             "few units",
-            f"the native ops and fewer than {MIN_UNITS} units",
+            f"the native ops and fewer than {MIN_UNITS} units, or a GPU",
             _few_units,
             benchmark=_UNITS,
         ),
@@ -144,21 +162,23 @@ CANDIDATES = {
         Candidate("events", _MANY_UNITS, _worth_events, _matmul_density, _MATMUL),
         Candidate(
             "few units",
-            f"the native ops and at most {FEW_UNITS} units",
-            lambda facts: _few_units(facts) and facts.units <= FEW_UNITS,
+            f"the native ops and at most {FEW_UNITS} units, or a GPU",
+            lambda facts: facts.gpu or (_few_units(facts) and facts.units <= FEW_UNITS),
             benchmark=_UNITS,
         ),
         DENSE,
         REFERENCE,
     ),
-    "conv2d and neuron": _one_pass(_NATIVE, _native, _conv2d_density, _DENSITY),
+    "conv2d and neuron": _one_pass(_ON_CPU, _on_cpu, _conv2d_density, _DENSITY),
     "conv2d": (
-        Candidate("events", _NATIVE, _native, _conv2d_density, _DENSITY),
+        FRAMES,
+        Candidate("events", _ON_CPU, _on_cpu, _conv2d_density, _DENSITY),
         DENSE,
         REFERENCE,
     ),
     "gradient of conv2d's weights": (
-        Candidate("events", _NATIVE, _native, _conv2d_density, _DENSITY),
+        FRAMES,
+        Candidate("events", _ON_CPU, _on_cpu, _conv2d_density, _DENSITY),
         DENSE,
         REFERENCE,
     ),

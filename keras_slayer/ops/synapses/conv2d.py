@@ -9,6 +9,11 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
 from keras_slayer.ops import handoff, library, neurons, selection
+from keras_slayer.ops.synapses.dense_conv2d import (
+    dense_input_grad,
+    dense_weights_grad,
+    reference_conv2d,
+)
 from keras_slayer.ops.synapses.events import events_for
 from keras_slayer.ops.synapses.geometry import ConvGeometry
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
@@ -65,6 +70,7 @@ class _Conv2D(SynapticInput):
         data = handoff.bytes_of(self.spikes)
         choice = self.choose("conv2d")
         products = {
+            "frames": lambda: self._from_frames(data),
             "events": lambda: self._from_events(choice, data),
             "dense": self._dense,
             "reference": self._dense,
@@ -86,6 +92,35 @@ class _Conv2D(SynapticInput):
         return events_for(
             choice, tf.reshape(frames, [-1, height * width * channels]), self.weights.dtype
         )
+
+    def _from_frames(self, data):
+        native, options = library.native(), self.geometry.native_options
+        frames = self._frames(tf.stop_gradient(data))
+
+        @tf.custom_gradient
+        def convolve(spikes, weights):
+            out = native.keras_slayer_frames_conv2d(frames=frames, weights=weights, **options)
+
+            def grad(grad_out):
+                grad_weights = native.keras_slayer_frames_conv2d_weights_grad(
+                    frames=frames,
+                    grad=grad_out,
+                    weights_shape=self.geometry.weights_shape,
+                    **options,
+                )
+                grad_weights.set_shape(weights.shape)
+                return self._spikes_grad(spikes, weights, frames, data, grad_out), grad_weights
+
+            return out, grad
+
+        return convolve(self.spikes, self.weights)
+
+    def _spikes_grad(self, spikes, weights, frames, data, grad_out):
+        """The gradient of the spikes; None for bytes, which have no gradient."""
+        if checks.are_bytes(spikes):
+            return None
+        grad_frames = dense_input_grad(self.geometry, frames, weights, grad_out)
+        return tf.reshape(grad_frames, tf.shape(data))
 
     def _from_events(self, choice, data):
         native, geometry = library.native(), self.geometry
@@ -116,10 +151,7 @@ class _Conv2D(SynapticInput):
                 }
                 grad_weights = self.choose("gradient of conv2d's weights").run(gradients, dense)
                 grad_weights.set_shape(weights.shape)
-                if checks.are_bytes(spikes):
-                    return None, grad_weights
-                grad_frames = dense_input_grad(geometry, frames, weights, grad_out)
-                return tf.reshape(grad_frames, tf.shape(data)), grad_weights
+                return self._spikes_grad(spikes, weights, frames, data, grad_out), grad_weights
 
             return out, grad
 
@@ -217,77 +249,3 @@ class _Conv2D(SynapticInput):
         grad_weights.set_shape(weights.shape)
         grad_bias = [tf.reduce_sum(through_neurons(), axis=[0, 1, 2]) for _ in bias]
         return (grad_spikes, grad_weights, *grad_bias)
-
-
-def reference_conv2d(geometry: ConvGeometry, frames, weights):
-    """The dense convolution of frames (n, height, width, channels), in plain TensorFlow.
-
-    One convolution per group, because TensorFlow's CPU convolutions have no gradient for groups.
-    """
-    frames, strides = tf.cast(frames, weights.dtype), geometry.window.strides
-    if weights.shape[2] == 1 and strides[0] != strides[1]:
-        # oneDNN (TensorFlow 2.21) is wrong for one channel and output columns of one pixel.
-        frames, weights = (
-            _with_silent_channels(frames),
-            tf.pad(weights, [[0, 0]] * 2 + [[0, 1], [0, 0]]),
-        )
-    parts = [
-        tf.nn.conv2d(x, w, strides, _padding(geometry))
-        for x, w in _by_group(geometry, frames, _dilated(geometry, weights))
-    ]
-    return tf.concat(parts, axis=3)
-
-
-def dense_input_grad(geometry: ConvGeometry, frames, weights, grad):
-    """Gradient of the frames from that of the output."""
-    parts = [
-        tf.nn.conv2d_transpose(d, w, tf.shape(x), geometry.window.strides, _padding(geometry))
-        for x, w, d in _by_group(geometry, frames, _dilated(geometry, weights), grad)
-    ]
-    out = tf.concat(parts, axis=3)
-    out.set_shape(frames.shape)
-    return out
-
-
-def dense_weights_grad(geometry: ConvGeometry, frames, weights, grad):
-    """Gradient of the weights from that of the output."""
-    frames, (vertical, horizontal) = tf.cast(frames, grad.dtype), geometry.window.dilations
-    parts = [
-        tf.raw_ops.Conv2DBackpropFilter(
-            input=x,
-            filter_sizes=tf.shape(w),
-            out_backprop=d,
-            strides=[1, *geometry.window.strides, 1],
-            padding=_padding(geometry),
-        )
-        for x, w, d in _by_group(geometry, frames, _dilated(geometry, weights), grad)
-    ]
-    return tf.concat(parts, axis=3)[::vertical, ::horizontal]
-
-
-def _padding(geometry: ConvGeometry) -> str:
-    return geometry.window.padding.upper()
-
-
-def _by_group(geometry: ConvGeometry, *tensors):
-    return zip(*(tf.split(x, geometry.groups, axis=3) for x in tensors), strict=True)
-
-
-def _dilated(geometry: ConvGeometry, weights):
-    """The kernel with zeros between its taps: TensorFlow's CPU gradients have no dilation."""
-    vertical, horizontal = geometry.window.dilations
-    height, width, channels, filters = weights.shape
-    apart = tf.reshape(weights, [height, 1, width, 1, channels, filters])
-    gaps = [[0, 0], [0, vertical - 1], [0, 0], [0, horizontal - 1], [0, 0], [0, 0]]
-    size = [height * vertical, width * horizontal, channels, filters]
-    padded = tf.reshape(tf.pad(apart, gaps), size)
-    return padded[: size[0] - vertical + 1, : size[1] - horizontal + 1]
-
-
-def _with_silent_channels(frames):
-    """The frames with a channel of zeros after each channel."""
-    shape = tf.shape(frames)
-    pairs = tf.stack([frames, tf.zeros_like(frames)], axis=4)
-    doubled = tf.reshape(pairs, tf.concat([shape[:3], [2 * frames.shape[3]]], axis=0))
-    doubled.set_shape([*frames.shape[:3], 2 * frames.shape[3]])
-    return doubled

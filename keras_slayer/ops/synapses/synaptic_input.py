@@ -99,9 +99,12 @@ def fire(z, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
     if not isinstance(z, SynapticInput) or neuron.kernels is not None:
         return neurons.fire_tensor(value_of(z), neuron)
     choice = z.choose(f"{z.op} and neuron")
-    if choice.kernel == selection.IN_TURN.kernel:
+    if choice.kernel != selection.IN_TURN.kernel:
+        fired, membrane = z.in_one_pass(neuron, choice)
+    elif choice.facts.gpu:  # what is read from memory limits its speed: bytes
+        fired, membrane = neurons.fire_bytes(z.value(), neuron)
+    else:
         return neurons.fire_tensor(z.value(), neuron)
-    fired, membrane = z.in_one_pass(neuron, choice)
     for y in (fired, membrane):
         y.set_shape(z.shape)
     return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane)

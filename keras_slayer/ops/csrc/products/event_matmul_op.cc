@@ -40,7 +40,7 @@ struct ByColumn {
 // work item sorts the events of its own columns, so that no two threads write to one cache line
 // all the time.
 template <class Bits>
-void sort_by_column(OpKernelContext* context, const Events& events, ByColumn* sorted) {
+void counting_sort(OpKernelContext* context, const Events& events, ByColumn* sorted) {
   constexpr int64_t kItemEvents = 1 << 12;  // fewest events that are worth a work item
   const int64_t size = events.offsets[events.rows], columns = events.columns;
   const int64_t items = std::clamp(size / kItemEvents, int64_t(1), threads(context));
@@ -87,13 +87,13 @@ absl::Status sort_by_column(OpKernelContext* context, const Events& events, ByCo
   TF_RETURN_IF_ERROR(allocate_kept(value.dtype(), value.shape(), &sorted->value));
   switch (tensorflow::DataTypeSize(value.dtype())) {
     case 2:
-      sort_by_column<uint16_t>(context, events, sorted);
+      counting_sort<uint16_t>(context, events, sorted);
       break;
     case 4:
-      sort_by_column<uint32_t>(context, events, sorted);
+      counting_sort<uint32_t>(context, events, sorted);
       break;
     default:
-      sort_by_column<uint64_t>(context, events, sorted);
+      counting_sort<uint64_t>(context, events, sorted);
   }
   return absl::OkStatus();
 }
