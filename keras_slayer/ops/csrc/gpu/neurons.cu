@@ -56,6 +56,7 @@ __device__ void forward(const NeuronArgs& args) {
   const Place place = place_of_thread(shape);
   if (!place.exists) return;
   const T* in = static_cast<const T*>(args.in) + place.first;
+  const A* wide = static_cast<const A*>(args.in) + place.first;
   T* spikes = static_cast<T*>(args.spikes) + place.first;
   uint8_t* bytes = static_cast<uint8_t*>(args.spikes) + place.first;
   T* membrane = static_cast<T*>(args.membrane) + place.first;
@@ -64,7 +65,8 @@ __device__ void forward(const NeuronArgs& args) {
     A z[kReadAhead];
 #pragma unroll
     for (int i = 0; i < kReadAhead; ++i) {
-      z[i] = t + i < shape.steps ? load(in[(t + i) * shape.inner]) : A(0);
+      const int64_t at = (t + i) * shape.inner;
+      z[i] = t + i >= shape.steps ? A(0) : args.wide ? wide[at] : load(in[at]);
     }
 #pragma unroll
     for (int i = 0; i < kReadAhead; ++i) {
@@ -106,6 +108,7 @@ __device__ void backward(const NeuronGradArgs& args) {
   const T* grad = static_cast<const T*>(args.grad_spikes) + last;
   const T* membrane = static_cast<const T*>(args.membrane) + last;
   T* out = static_cast<T*>(args.grad_in) + last;
+  A* wide = static_cast<A*>(args.grad_in) + last;
   const auto parameters = args.neuron.get<Neuron, A>();
   const AnySurrogate<A> rho = any_surrogate<A>(args.neuron.surrogate);
   typename Neuron::template DriveState<A> drive = {};
@@ -128,7 +131,11 @@ __device__ void backward(const NeuronGradArgs& args) {
         lambda = rho(u[i]) * g[i];
       }
       const A dz = Neuron::template filter<is_exodus>(parameters, filter, lambda);
-      store(&out[-(t + i) * shape.inner], dz);
+      if (args.wide) {
+        wide[-(t + i) * shape.inner] = dz;
+      } else {
+        store(&out[-(t + i) * shape.inner], dz);
+      }
     }
   }
 }

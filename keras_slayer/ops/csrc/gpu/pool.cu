@@ -27,7 +27,7 @@ __device__ void sum_window(const PoolArgs& args) {
     }
     sum = sum + column;
   }
-  store(static_cast<T*>(args.out) + at, sum * A(g.tap));
+  static_cast<A*>(args.out)[at] = sum * A(g.tap);
 }
 
 template <class T>
@@ -53,13 +53,13 @@ __device__ void pool_spread(const PoolArgs& args) {
   const int64_t channel = at % g.channels, x = at / g.channels % g.width;
   const int64_t y = at / g.channels / g.width % g.height;
   const int64_t frame = at / g.channels / g.width / g.height;
-  const T* in = static_cast<const T*>(args.in) +
+  const A* in = static_cast<const A*>(args.in) +
                 frame * g.out_height * g.out_width * g.channels + channel;
   A sum = A(0);
   for_each_window(y, g.padding_top, g.stride_y, g.window_height, g.out_height, [&](int64_t oy) {
     A row = A(0);
     for_each_window(x, g.padding_left, g.stride_x, g.window_width, g.out_width, [&](int64_t ox) {
-      row = row + load(in[(oy * g.out_width + ox) * g.channels]) * A(g.tap);
+      row = row + in[(oy * g.out_width + ox) * g.channels] * A(g.tap);
     });
     sum = sum + row;
   });

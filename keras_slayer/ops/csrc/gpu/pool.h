@@ -7,7 +7,8 @@
 namespace keras_slayer {
 
 // The sums of the windows of frames [frames, height, width, channels]; or, transposed, from the
-// gradients of the sums to those of the inputs. A thread per output.
+// gradients of the sums to those of the inputs. A thread per output. The sums and their gradients
+// are of the arithmetic type.
 struct PoolArgs {
   int64_t frames;
   PoolGeometry pool;

@@ -6,9 +6,11 @@
 namespace keras_slayer {
 namespace {
 
-// A tensor for the time of an op, of the shape of another.
+// A tensor for the time of an op: of the shape of another, in the arithmetic type.
 absl::Status temporary(OpKernelContext* context, const Tensor& like, Tensor* out) {
-  return context->allocate_temp(like.dtype(), like.shape(), out);
+  const bool is_double = like.dtype() == tensorflow::DT_DOUBLE;
+  return context->allocate_temp(is_double ? tensorflow::DT_DOUBLE : tensorflow::DT_FLOAT,
+                                like.shape(), out);
 }
 
 }  // namespace
@@ -32,7 +34,7 @@ class SumPool2DLayerOnGpu : public PoolOp {
     OP_REQUIRES_OK(context, context->allocate_output(0, outputs, &spikes));
     OP_REQUIRES_OK(context, context->allocate_output(1, outputs, &membrane));
     OP_REQUIRES_OK(context, temporary(context, *membrane, &sums));
-    const Dtype dtype = dtype_of(sums);
+    const Dtype dtype = dtype_of(*membrane);
     args.frames = frames.dim_size(0) * frames.dim_size(1);
     args.bytes = dtype_of(frames) == Dtype::kByte;
     args.in = data_of(frames);
@@ -41,6 +43,7 @@ class SumPool2DLayerOnGpu : public PoolOp {
                                            sums.NumElements(), args));
     OP_REQUIRES_OK(context, series_shape(sums, "sums", &neuron.shape));
     neuron.in = data_of(sums);
+    neuron.wide = true;
     neuron.spikes = data_of(spikes);
     neuron.bytes = true;
     neuron.membrane = data_of(membrane);
@@ -76,6 +79,7 @@ class SumPool2DLayerInputGradOnGpu : public PoolOp {
     neuron.grad_spikes = data_of(grad);
     neuron.membrane = data_of(membrane);
     neuron.grad_in = data_of(&sums);
+    neuron.wide = true;
     OP_REQUIRES_OK(context, OnGpu::scan(context, CpuKernel<NeuronGradArgs>(),
                                         neuron_.kernel("neuron_grad"), dtype_of(grad), neuron));
     args.frames = grad.dim_size(0) * grad.dim_size(1);

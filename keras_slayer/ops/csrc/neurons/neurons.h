@@ -11,6 +11,7 @@ struct NeuronArgs {  // work item: a block of kBlock neurons of a sample
   Shape shape;
   bool stream;     // the outputs are larger than the caches
   const void* in;  // synaptic input
+  bool wide;       // GPU: whether it is of the arithmetic type
   NeuronParams neuron;
   void* spikes;
   bool bytes;        // whether the spikes are bytes, not of the type of the input
@@ -25,6 +26,7 @@ struct NeuronGradArgs {  // work item: a block of kBlock neurons of a sample
   const void* membrane;
   NeuronParams neuron;
   void* grad_in;
+  bool wide;  // GPU: whether it is of the arithmetic type
 };
 
 KS_KERNEL(neuron, NeuronArgs);
