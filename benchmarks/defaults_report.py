@@ -167,10 +167,20 @@ def write(made: dict[str, Grid], rows: list[dict], output: pathlib.Path) -> list
     return written
 
 
+def by_rate(table) -> list:
+    """The networks whose spiking neurons were run with more than one learning rate; or else all."""
+    networks = sorted({line[0] for line in table}, key=_place)
+
+    def run_with(network) -> set:
+        cells = [cells for line, cells in table.items() if line[0] == network and RELU not in line]
+        return {rate for of_line in cells for rate in of_line}
+
+    return [network for network in networks if len(run_with(network)) > 1] or networks
+
+
 def draw(table, path: pathlib.Path) -> None:
     """Accuracy of neurons and optimisers by learning rate, a block for each network."""
-    networks = sorted({line[0] for line in table}, key=_place)
-    rates = columns(table)
+    networks, rates = by_rate(table), columns(table)
     lines = sorted({line[1:] for line in table}, key=lambda line: [_place(v) for v in line])
     width, height = 1.9 + 0.85 * len(rates) * len(networks), 1.3 + 0.45 * len(lines)
     figure = style.new_figure(max(width, 5.2), height)

@@ -218,7 +218,7 @@ def test_which_ops_are_used():
     conv = LAYERS["conv"]
     expected = {
         SPARSE: {"conv2d_layer", "conv2d_layer_grad"},
-        DENSE: {"neuron", "neuron_grad", "conv2d_layer_grad"},
+        DENSE: {"neuron_bytes", "neuron_grad", "conv2d_layer_grad"},
     }
     for density, ops in expected.items():
         with layer_ops.ops_used() as used:

@@ -52,6 +52,7 @@ GOOD = {
     "temporal_filter_kernel_grad": {"x": Z, "grad": Z, "kernel": [1.0]},
     "recursive_filter": {"x": Z, "decay": 0.9, "gain": 1.0, "filter": "alpha"},
     "neuron": {"synaptic_input": Z, **SRM},
+    "neuron_bytes": {"synaptic_input": Z, **SRM},
     "neuron_grad": {"grad_spikes": Z, "membrane": Z, **SRM},
     "srm_fir": {"response": Z, "params": SURROGATE, "refractory": [0.0, -1.0]},
     "srm_fir_grad": {
@@ -63,12 +64,6 @@ GOOD = {
     "event_matmul": {**EVENTS, "weights": Z[0]},
     "event_matmul_weights_grad": {**EVENTS, "grad": Z[0, :3], "columns": tf.constant(4, **I64)},
     "event_conv2d": {**EVENTS, "weights": KERNEL[:, :, :2], **CONV},
-    "event_conv2d_weights_grad": {
-        **EVENTS,
-        "grad": np.zeros((3, 2, 3, 8), np.float32),
-        "weights_shape": tf.constant([3, 3, 2, 8], **I64),
-        **CONV,
-    },
 }  # fmt: skip
 OUTPUT = np.zeros((1, 3, 2, 3, 8), np.float32)
 POOL = {"pool_size": [2, 2], "strides": [2, 2], "padding_before": [0, 0], "weight": 1.0}
@@ -109,7 +104,17 @@ GOOD |= {
         **SRM,
     },
 }  # fmt: skip
+FRAME, GRAD = np.zeros((3, 2, 3, 2), np.float32), np.zeros((3, 2, 3, 8), np.float32)
+SHAPE = tf.constant([3, 3, 2, 8], **I64)
+GOOD |= {
+    "event_conv2d_weights_grad": {**EVENTS, "grad": GRAD, "weights_shape": SHAPE, **CONV},
+    "frames_conv2d": {"frames": FRAME, "weights": KERNEL[:, :, :2], **CONV},
+    "frames_conv2d_weights_grad": {"frames": FRAME, "grad": GRAD, "weights_shape": SHAPE, **CONV},
+}
 LAYER_OPS = [name for name in GOOD if "layer" in name]
+FRAMES_OPS = [name for name in GOOD if "frames_conv" in name]
+NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, *EVENT_OPS, "find_events"]
+WEIGHT_GRADS = [name for name in GOOD if "conv2d_weights_grad" in name]
 EVENT_OPS = [name for name in GOOD if "offsets" in GOOD[name]]
 CONV_OPS = [name for name in GOOD if "dilations" in GOOD[name]]
 CONV_GRADS = ["conv2d_layer_grad", "conv2d_layer_pooled_grad"]
@@ -127,7 +132,7 @@ def first_tensor(name):
 HUGE = 2**40
 BAD = [
     *((n, {first_tensor(n): np.zeros(3, np.float32)}, r"\(batch, time, \.\.\.\)|same shape")
-      for n in GOOD if "event" not in n and n not in LAYER_OPS),
+      for n in GOOD if n not in NO_SERIES),
     *((n, {"params": [*GOOD[n]["params"], 1.0]}, "params must be a vector of")
       for n in GOOD if "params" in GOOD[n]),
     *((n, {"params": [float("nan"), *GOOD[n]["params"][1:]]}, "params must be finite")
@@ -202,13 +207,18 @@ BAD = [
            weights=KERNEL[:, :, :2, :0]),
     *spoil(["event_conv2d_weights_grad"], "filters must be a multiple",
            weights_shape=tf.constant([3, 3, 2, 0], **I64)),
-    *spoil(["event_conv2d_weights_grad"], "must be a vector", weights_shape=tf.constant(3, **I64)),
+    *spoil(WEIGHT_GRADS, "must be a vector", weights_shape=tf.constant(3, **I64)),
     *spoil(["event_conv2d_weights_grad"], "rank 4", weights_shape=tf.constant([3, 3], **I64)),
     *spoil(["event_conv2d_weights_grad"], "must have the shape", grad=Z),
     *spoil(["event_conv2d_weights_grad"], "heights and widths",
            weights_shape=tf.constant([HUGE, 3, 2, 8], **I64)),
     *spoil(["event_conv2d_weights_grad"], "overflow|negative|must be >= 0",
            weights_shape=tf.constant([HUGE, HUGE, 2, -8], **I64)),
+    *spoil(FRAMES_OPS, r"frames must have the shape \(n, 2, 3, 2\)", frames=FRAME[:, :1]),
+    *spoil(FRAMES_OPS, r"frames must have the shape \(n, 2, 3, 2\)", frames=FRAMES),
+    *spoil(["frames_conv2d"], "filters must be a multiple", weights=KERNEL[:, :, :1, :3]),
+    *spoil(["frames_conv2d_weights_grad"], r"grad must have the shape \(3, 2, 3, 8\)",
+           grad=GRAD[:2]),
     *spoil(["conv2d_layer_grad"], "filters must be a multiple", weights=KERNEL[:, :, :1, :3]),
     *spoil(["conv2d_layer_grad"], "shape of the layer's output", membrane=OUTPUT[..., :7]),
     *spoil(["conv2d_layer_grad"], "shape of the layer's output", membrane=Z),
@@ -280,9 +290,7 @@ def test_raw_op_refuses_what_is_wrong(name, bad, message):
 
 # The kernel gradient has the shape of the kernel, the delay's that of the delay.
 LIKE_SERIES = [
-    n
-    for n in GOOD
-    if "event" not in n and n not in LAYER_OPS and not n.endswith(("kernel_grad", "delay_grad"))
+    n for n in GOOD if n not in NO_SERIES and not n.endswith(("kernel_grad", "delay_grad"))
 ]
 
 
