@@ -113,9 +113,9 @@ GOOD |= {
 }
 LAYER_OPS = [name for name in GOOD if "layer" in name]
 FRAMES_OPS = [name for name in GOOD if "frames_conv" in name]
-NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, *EVENT_OPS, "find_events"]
 WEIGHT_GRADS = [name for name in GOOD if "conv2d_weights_grad" in name]
 EVENT_OPS = [name for name in GOOD if "offsets" in GOOD[name]]
+NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, *EVENT_OPS, "find_events"]
 CONV_OPS = [name for name in GOOD if "dilations" in GOOD[name]]
 CONV_GRADS = ["conv2d_layer_grad", "conv2d_layer_pooled_grad"]
 POOL_OPS = ["sum_pool2d_layer", "sum_pool2d_layer_input_grad"]
@@ -181,9 +181,8 @@ BAD = [
     *spoil(["event_matmul"], "must be a matrix", weights=Z),
     *spoil(["event_matmul_weights_grad"], "a matrix of 3 rows", grad=Z[0, :2]),
     *spoil(["event_matmul_weights_grad"], "a matrix of 3 rows", grad=Z),
-    *spoil(["event_matmul_weights_grad"], "columns must", columns=tf.constant(-1, **I64)),
-    *spoil(["event_matmul_weights_grad"], "columns must", columns=tf.constant(HUGE, **I64)),
-    *spoil(["event_matmul_weights_grad"], "columns must", columns=tf.zeros([0], tf.int64)),
+    *((n, {"columns": tf.constant(value, **I64)}, "columns must")
+      for n in ("event_matmul_weights_grad",) for value in (-1, HUGE, [])),
     *spoil(CONV_OPS, "strides must be two numbers", strides=[1]),
     *spoil(CONV_OPS, "strides and dilations must lie in", strides=[0, 1]),
     *spoil(CONV_OPS, "strides and dilations must lie in", dilations=[1, HUGE]),
