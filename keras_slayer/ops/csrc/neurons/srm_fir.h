@@ -27,6 +27,7 @@ struct SrmFirGradArgs {
   int64_t refractory_size;
   bool exodus;
   void* grad_in;
+  void* lambda;  // GPU: grad_in in the arithmetic type; grad_in itself if that is its type
 };
 
 KS_KERNEL(srm_fir, SrmFirArgs);
