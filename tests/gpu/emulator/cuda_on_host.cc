@@ -3,13 +3,14 @@
 #include "cuda_on_host.h"
 
 #include <sys/mman.h>
-#include <ucontext.h>
 
 #include <algorithm>
 #include <cstring>
 #include <memory>
 #include <random>
 #include <vector>
+
+#include "context.h"
 
 #if defined(KS_TSAN)
 #include <sanitizer/tsan_interface.h>
@@ -48,13 +49,18 @@ struct Block {
   uint64_t lanes[kMostThreads];                       // what each thread gives to a gather
   bool predicates[kMostThreads];
   std::map<const void*, char*> shared;
-  std::unique_ptr<char[]> memory{new char[kShared]};
-  size_t used = 0;
+  alignas(kRedZone) char memory[kShared];
+  size_t used = kShared;  // bytes of the memory
 };
 
+char* new_stack() {
+  return static_cast<char*>(mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+}
+
 struct Fiber : Place {
-  ucontext_t context;
-  char* stack = nullptr;
+  Context context;
+  char* const stack = new_stack();
   Block* owner = nullptr;
   bool done = true;
   const Barrier* waits = nullptr;
@@ -63,10 +69,11 @@ struct Fiber : Place {
   bool fenced = false;
   const void* atomics[8] = {};  // the last ones that it used
   int atomics_used = 0;
-  void *tsan = nullptr, *asan = nullptr;
+  TSAN(void* tsan = __tsan_create_fiber(0);)
+  ASAN(void* asan = nullptr;)
 };
 
-ucontext_t home;  // of the scheduler
+Context home;  // of the scheduler
 TSAN(void* home_tsan;)
 ASAN(void* home_asan; const void* home_stack; size_t home_stack_size;)
 const std::function<void()>* body;
@@ -80,7 +87,7 @@ void go_home() {
   Fiber* f = self();
   TSAN(__tsan_switch_to_fiber(home_tsan, __tsan_switch_to_fiber_no_sync);)
   ASAN(__sanitizer_start_switch_fiber(f->done ? nullptr : &f->asan, home_stack, home_stack_size);)
-  swapcontext(&f->context, &home);
+  f->context.go_to(&home);
   ASAN(__sanitizer_finish_switch_fiber(f->asan, &home_stack, &home_stack_size);)
 }
 
@@ -89,7 +96,7 @@ void go_to(Fiber* f) {
   TSAN(__tsan_switch_to_fiber(f->tsan, __tsan_switch_to_fiber_no_sync);)
   TSAN(__tsan_acquire(&home);)
   ASAN(__sanitizer_start_switch_fiber(&home_asan, f->stack, kStack);)
-  swapcontext(&home, &f->context);
+  home.go_to(&f->context);
   ASAN(__sanitizer_finish_switch_fiber(home_asan, nullptr, nullptr);)
 }
 
@@ -138,17 +145,12 @@ std::string text(const dim3& i) {
   return "(" + std::to_string(i.x) + ", " + std::to_string(i.y) + ", " + std::to_string(i.z) + ")";
 }
 
-// Fibers are used again: at the end of each all is ordered before what comes next.
-std::vector<std::unique_ptr<Fiber>>& pool(size_t size) {
-  static std::vector<std::unique_ptr<Fiber>> all;
-  while (all.size() < size) {
-    all.emplace_back(new Fiber);
-    Fiber* f = all.back().get();
-    f->stack = static_cast<char*>(mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
-                                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-    TSAN(f->tsan = __tsan_create_fiber(0);)
-  }
-  return all;
+// Fibers and blocks are used again: all that one does is ordered before what the next one does.
+template <class T>
+T* reused(size_t i) {
+  static std::vector<std::unique_ptr<T>> all;
+  while (all.size() <= i) all.emplace_back(new T);
+  return all[i].get();
 }
 
 void start(Fiber* f, Block* block, unsigned number, const dim3& size) {
@@ -159,10 +161,7 @@ void start(Fiber* f, Block* block, unsigned number, const dim3& size) {
   f->done = f->fenced = false;
   f->waits = nullptr;
   f->line = f->atomics_used = 0;
-  getcontext(&f->context);
-  f->context.uc_stack.ss_sp = f->stack;
-  f->context.uc_stack.ss_size = kStack;
-  makecontext(&f->context, run, 0);
+  f->context.start(f->stack, kStack, run);
 }
 
 void end(Fiber* f) {
@@ -177,26 +176,27 @@ void end(Fiber* f) {
   TSAN(__tsan_acquire(f);)
 }
 
-std::unique_ptr<Block> new_block(const dim3& index, int threads) {
-  std::unique_ptr<Block> block(new Block);
+void start(Block* block, const dim3& index, int threads) {
   block->index = index;
+  block->all = {};
   block->all.expected = threads;
-  std::memset(block->memory.get(), 0xff, kShared);  // NaN, or -1
-  ASAN(__asan_poison_memory_region(block->memory.get(), kShared);)
-  return block;
+  block->warps.clear();
+  block->shared.clear();
+  ASAN(__asan_unpoison_memory_region(block->memory, kShared);)
+  std::memset(block->memory, 0xff, block->used);  // NaN, or -1
+  ASAN(__asan_poison_memory_region(block->memory, kShared);)
+  block->used = 0;
 }
 
 // Runs these blocks, all in flight.
 void run_blocks(const dim3* index, size_t blocks, const dim3& size) {
   const unsigned threads = size.x * size.y * size.z;
-  auto& fibers = pool(blocks * threads);
-  std::vector<std::unique_ptr<Block>> flying;
   std::vector<Fiber*> order;
   for (size_t i = 0; i < blocks; ++i) {
-    flying.push_back(new_block(index[i], int(threads)));
+    start(reused<Block>(i), index[i], int(threads));
     for (unsigned n = 0; n < threads; ++n) {
-      order.push_back(fibers[order.size()].get());
-      start(order.back(), flying.back().get(), n, size);
+      order.push_back(reused<Fiber>(order.size()));
+      start(order.back(), reused<Block>(i), n, size);
     }
   }
   TSAN(__tsan_release(&home);)
@@ -211,7 +211,6 @@ void run_blocks(const dim3* index, size_t blocks, const dim3& size) {
     }
   }
   for (Fiber* f : order) end(f);
-  ASAN(for (auto& b : flying) __asan_unpoison_memory_region(b->memory.get(), kShared);)
 }
 
 std::map<std::string, Kernel>& table() {
@@ -265,7 +264,7 @@ void* shared(const void* id, size_t bytes) {
     std::fprintf(stderr, "%s", messages.c_str());
     std::abort();
   }
-  at = block->memory.get() + block->used;
+  at = block->memory + block->used;
   block->used += room;
   ASAN(__asan_unpoison_memory_region(at, bytes);)
   return at;
