@@ -1,0 +1,75 @@
+// Cases of gpu/neurons.cu: the same for every neuron.
+#include "kernel_case.h"
+#include "neurons/neurons.h"
+
+namespace keras_slayer {
+namespace {
+
+// Parameters with which any neuron fires now and then.
+struct Plain {
+  double number(const char*) { return 1; }
+  double positive(const char*) { return 1; }
+  double fraction(const char*) { return 0.7; }
+  double integer(const char*, double) { return 100; }
+};
+
+template <class Neuron>
+NeuronParams parameters(bool triangle, bool exodus) {
+  Plain plain;
+  NeuronParams p = {};
+  p.template set<Neuron>(Neuron::read(plain));
+  p.surrogate = surrogate_params(1, 0.7, 1.4, triangle);
+  p.exodus = exodus;
+  return p;
+}
+
+template <class Neuron, class T>
+void forward(Run& run) {
+  for (const Shape& shape : kShapes) {
+    for (const int spikes : {0, 1, 2}) {  // bytes, of type T, over the input
+      const int64_t size = size_of(shape);
+      NeuronArgs args = {};
+      T* in = run.input<T>(size);
+      if (size > 400) {  // integers past what floats hold, and no number
+        store(in + 1, ArithmeticOf<T>(30000));
+        store(in + 400, ArithmeticOf<T>(NAN));
+      }
+      args.shape = shape;
+      args.in = in;
+      args.neuron = parameters<Neuron>(false, false);
+      args.bytes = spikes == 0;
+      args.spikes = spikes == 0   ? static_cast<void*>(run.output<uint8_t>(size))
+                    : spikes == 1 ? run.output<T>(size)
+                                  : run.in_place(in);
+      args.membrane = run.output<T>(size);
+      args.not_finite = run.in_place(run.input(std::vector<int>{0}));
+      run.threads(shape.batch * shape.inner, args);
+    }
+  }
+}
+
+template <class Neuron, class T>
+void backward(Run& run) {
+  for (const Shape& shape : kShapes) {
+    for (const bool triangle : {false, true}) {
+      for (const bool exodus : {false, true}) {
+        NeuronGradArgs args = {};
+        T* grad = run.input<T>(size_of(shape));
+        args.shape = shape;
+        args.grad_spikes = grad;
+        args.membrane = run.input<T>(size_of(shape));
+        args.neuron = parameters<Neuron>(triangle, exodus);
+        args.grad_in = triangle ? run.in_place(grad) : run.output<T>(size_of(shape));
+        run.threads(shape.batch * shape.inner, args);
+      }
+    }
+  }
+}
+
+#define KS_CASES(Neuron, name)                                 \
+  KS_KERNEL_CASE(neuron_##Neuron) { forward<Neuron, T>(run); } \
+  KS_KERNEL_CASE(neuron_grad_##Neuron) { backward<Neuron, T>(run); }
+KS_NEURONS(KS_CASES)
+
+}  // namespace
+}  // namespace keras_slayer
