@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 #include <set>
 
@@ -43,6 +44,11 @@ absl::Status launch(void*, const Kernel& kernel, Dtype dtype, int64_t blocks, co
       unsigned(blocks), kThreads, [&] { found->second(args); }, {seed()});
   if (failures.empty()) return absl::OkStatus();
   return absl::InternalError("emulated kernel " + name + ": " + failures);
+}
+
+absl::Status read(void*, const void* from, size_t bytes, void* to) {
+  std::memcpy(to, from, bytes);
+  return absl::OkStatus();
 }
 
 absl::Status flag_of(Fault fault, int** flag) {
