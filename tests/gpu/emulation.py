@@ -46,9 +46,7 @@ def kernel_sources() -> list[pathlib.Path]:
 
 def op_sources() -> list[pathlib.Path]:
     """The files of ops that also run on a GPU."""
-    return [
-        p for p in sorted(build.SOURCES.rglob("*_op.cc")) if p.name != "driver_op.cc"
-    ]
+    return [p for p in sorted(build.SOURCES.rglob("*_op.cc")) if p.name != "driver_op.cc"]
 
 
 @functools.cache
@@ -125,6 +123,13 @@ def program(name: str, sources: list[pathlib.Path], sanitizer: str) -> pathlib.P
         [*told, str(EMULATOR / "cuda_on_host.cc")],
     ]
     return _built(f"{name}-{sanitizer}", units, watched)
+
+
+def golden() -> pathlib.Path:
+    """A library without TensorFlow that records the cases of all kernels (emulator/record.cc)."""
+    own = [EMULATOR / name for name in ("record.cc", "timed.cc", "cuda_on_host.cc")]
+    sources = [*own, *kernel_sources(), *sorted(EMULATOR.glob("*_cases.cc"))]
+    return _built("golden.so", [[str(source)] for source in sources], ["-shared"])
 
 
 @functools.cache

@@ -1,4 +1,5 @@
-// Cases of kernels, for a program without TensorFlow that a sanitizer watches (watch.cc).
+// Cases of kernels, for programs without TensorFlow: one that a sanitizer watches (watch.cc), and
+// one that writes them down, to be repeated on a card (record.cc).
 //
 //   KS_KERNEL_CASE(fir) {            // for each storage type T
 //     FirArgs args = {..., run.input<T>(size), ..., run.output<T>(size)};
@@ -62,11 +63,11 @@ class Run {
 
   template <class Args>
   void blocks(int64_t count, const Args& args) {
-    launch(count, &args);
+    launch(count, &args, sizeof(Args));
   }
   template <class Args>
   void threads(int64_t count, const Args& args) {
-    launch(block_count(count, kThreads), &args);
+    launch(block_count(count, kThreads), &args, sizeof(Args));
   }
 
   // Of the outputs of all launches: the same in every order of threads.
@@ -81,7 +82,7 @@ class Run {
     size_t element;  // bytes; 0 if the array held something before
   };
   void* allocate(size_t bytes, bool is_output, size_t element);
-  void launch(int64_t blocks, const void* args);
+  void launch(int64_t blocks, const void* args, size_t bytes);
   void read_outputs();
   void forget();
 

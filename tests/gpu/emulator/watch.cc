@@ -17,7 +17,7 @@ void* Run::allocate(size_t bytes, bool is_output, size_t element) {
   return data;
 }
 
-void Run::launch(int64_t blocks, const void* args) {
+void Run::launch(int64_t blocks, const void* args, size_t) {
   const cuda_host::Kernel& kernel = cuda_host::kernels().at(kernel_);
   failures_ += cuda_host::launch(unsigned(blocks), kThreads, [&] { kernel(args); }, {seed_});
   read_outputs();
