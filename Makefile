@@ -6,6 +6,9 @@
 # make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
 # make bench-peers   a training step against snnTorch, Norse, spikingjelly, lava-dl, Spyx and plain
 #             TensorFlow (hours; each peer in an environment of its own: 3.5 GB; Python 3.11)
+# make golden what every GPU kernel must give, recorded to out/golden; needs no GPU
+# make test-gpu    every kernel on the card that is here, compared with these records
+# make bench-gpu   the same, then large launches timed next to a copy of as many bytes
 # make clean  removes the virtual environment and everything built
 
 PYTHON ?= python3
@@ -20,7 +23,7 @@ SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/re
 # How many processes run the tests: one per core, four at most. Each takes up to 3 GB.
 WORKERS ?= auto
 
-.PHONY: demo test test-interop lint bench bench-peers clean
+.PHONY: demo test test-interop lint bench bench-peers golden test-gpu bench-gpu clean
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -47,6 +50,15 @@ bench-peers: $(VENV)/.installed $(BENCH)/lava/.installed $(BENCH)/spikingjelly/.
 	for w in w1 w2 w3 w4; do $(BIN)/python benchmarks/against_peers.py $$w $(ARGS) || exit 1; done
 	for a in steps batch density; do $(BIN)/python benchmarks/growth.py $$a || exit 1; done
 	$(BIN)/python benchmarks/report.py
+
+golden: $(VENV)/.installed
+	$(BIN)/python tests/gpu/golden.py $(OUT)/golden
+
+test-gpu: golden
+	$(BIN)/python benchmarks/gpu/run.py $(OUT)/golden --check-only
+
+bench-gpu: golden
+	$(BIN)/python benchmarks/gpu/run.py $(OUT)/golden --output $(OUT)/gpu.json
 
 # TensorFlow first, so that the install finds it and compiles the ops for it.
 $(VENV)/.installed: $(SOURCES)
