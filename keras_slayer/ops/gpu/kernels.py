@@ -79,17 +79,22 @@ def parts(architectures: Iterable[int]) -> list[Part]:
     return [Part(s, type, a) for a in architectures for s in sources() for type in TYPES]
 
 
+def headers() -> dict[str, str]:
+    """What a source may include, by name."""
+    paths = sorted(build.SOURCES.rglob("*.h"))
+    own = {path.relative_to(build.SOURCES).as_posix(): path.read_text() for path in paths}
+    return own | STANDARD_HEADERS
+
+
 class Kernels:
     """The kernels as one NVRTC compiles them. The sources are read here, once."""
 
     def __init__(self, nvrtc: Nvrtc):
         self.nvrtc = nvrtc
-        self._sources = {name: self._read(f"gpu/{name}.cu") for name in sources()}
-        paths = sorted(path.relative_to(build.SOURCES) for path in build.SOURCES.rglob("*.h"))
-        self._headers = {path.as_posix(): self._read(path) for path in paths} | STANDARD_HEADERS
-
-    def _read(self, name) -> str:
-        return (build.SOURCES / name).read_text()
+        self._sources = {
+            name: (build.SOURCES / "gpu" / f"{name}.cu").read_text() for name in sources()
+        }
+        self._headers = headers()
 
     @functools.cached_property
     def _digest(self) -> str:
