@@ -1,4 +1,4 @@
-"""Where TensorFlow has a GPU (pretended here), the library gets its kernels, or one warning comes."""
+"""Where TensorFlow has a GPU (pretended here), the library gets its kernels, or a warning comes."""
 
 import re
 
