@@ -6,6 +6,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import typing
 
 import tensorflow as tf
 
@@ -86,11 +87,16 @@ def _gpu_kernels() -> None:
             print(f"gpu kernels {ready} in {compiled.folder()}")
 
 
+def _fail(text: str) -> typing.NoReturn:
+    print(text, file=sys.stderr)
+    sys.exit(1)
+
+
 def _build(arguments: argparse.Namespace) -> None:
     try:
         library.load_or_compile()
     except build.BuildError as error:
-        sys.exit(f"The native ops are not available: {error}. {error.remedy}.")
+        _fail(f"The native ops are not available: {error}. {error.remedy}.")
     _status()
 
 
@@ -98,7 +104,7 @@ def _check_gpu(arguments: argparse.Namespace) -> None:
     try:
         good = check.check(nvrtc.load(), arguments.architectures, arguments.verbose)
     except build.BuildError as error:
-        sys.exit(f"The GPU kernels cannot be compiled: {error}. {error.remedy}.")
+        _fail(f"The GPU kernels cannot be compiled: {error}. {error.remedy}.")
     except ValueError as error:
         arguments.error(str(error))
     sys.exit(0 if good else 1)

@@ -137,9 +137,10 @@ def test_a_wrong_name(monkeypatch, capsys, bad):
 def test_without_the_compiler(monkeypatch, capsys):
     nvrtc.load.cache_clear()
     monkeypatch.setattr(nvrtc, "candidates", list)
-    assert run_command(monkeypatch) == (
+    assert run_command(monkeypatch) == 1
+    assert capsys.readouterr().err == (
         "The GPU kernels cannot be compiled: NVRTC, which compiles GPU kernels, is not installed. "
-        "'pip install nvidia-cuda-nvrtc-cu12' brings it."
+        "'pip install nvidia-cuda-nvrtc-cu12' brings it.\n"
     )
     monkeypatch.setattr(sys, "argv", ["keras_slayer.ops"])
     command.main()
