@@ -3,7 +3,7 @@
 A library belongs to one version of TensorFlow. It is looked for beside this file (where the
 install puts it) and in the user's cache. If neither has an intact one, it is compiled once into
 the cache, for the instruction set of this processor. If that fails, the reference ops are used,
-and one warning says why.
+and one warning says why. Where TensorFlow has a GPU, the GPU kernels come next (``gpu/enable.py``).
 
 Environment:
     KERAS_SLAYER_OPS: ``native`` or ``reference`` forces one; ``native`` turns
@@ -22,6 +22,7 @@ import warnings
 import tensorflow as tf
 
 from keras_slayer.ops import build, cache, record
+from keras_slayer.ops.gpu import enable
 
 _lock = threading.Lock()
 _loaded = None  # the module of native ops, False for the reference, None if unasked
@@ -116,6 +117,8 @@ def native():
         with _lock:
             if _loaded is None:
                 _loaded, _path = _load()
+                if _loaded:
+                    enable.enable(_path)
     return _loaded or None
 
 
@@ -163,12 +166,15 @@ def load() -> str:
 def load_or_compile() -> None:
     """Loads the native ops whatever KERAS_SLAYER_OPS says, and recompiles a library if needed.
 
+    So it does with GPU kernels.
+
     Raises:
         keras_slayer.ops.build.BuildError: they cannot be compiled or loaded.
     """
     global _loaded, _path
     with _lock:
         _loaded, _path = _load_native(again=True)
+        enable.enable(_path)
 
 
 def library_path() -> pathlib.Path | None:

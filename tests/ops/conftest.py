@@ -18,6 +18,29 @@ TINY_SOURCES = {
 }
 
 
+# A GPU kernel of each storage type, and a function in place of the library's that notes its calls.
+TINY_KERNELS = {
+    "base/tiny.h": "#include <cstdint>\nstruct Half { uint16_t bits; }; using Bfloat16 = Half;",
+    "gpu/tiny.cu": """
+        #include "base/tiny.h"
+        #define KERNEL_OF(type) \\
+          extern "C" __global__ void tiny_##type(const type* x, type* y) { *y = *x; }
+        #define KERNEL(type) KERNEL_OF(type)
+        KERNEL(KS_GPU_TYPE)
+        """,
+    "gpu/enable_op.cc": """
+        #include <cstdio>
+        #include <cstdlib>
+        extern "C" __attribute__((visibility("default")))
+        int keras_slayer_enable_gpu(const char* folder) {
+          FILE* calls = fopen(getenv("KS_TEST_CALLS"), "a");
+          fprintf(calls, "%s\\n", folder);
+          return fclose(calls) + 7;
+        }
+        """,
+}
+
+
 @pytest.fixture(autouse=True)
 def events_for_few_units(monkeypatch):
     """Small products go the event-driven way too, which is what these tests are about."""
@@ -43,12 +66,23 @@ def fresh(monkeypatch, tmp_path):
 def tiny_sources(monkeypatch, tmp_path):
     """C++ sources that the real compiler is done with in a second, in place of the package's."""
     folder = tmp_path / "csrc"
-    for name, text in TINY_SOURCES.items():
+    write_sources(folder, TINY_SOURCES)
+    monkeypatch.setattr(build, "SOURCES", folder)
+    return folder
+
+
+def write_sources(folder, sources):
+    for name, text in sources.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(textwrap.dedent(text))
-    monkeypatch.setattr(build, "SOURCES", folder)
-    return folder
+
+
+@pytest.fixture
+def tiny_kernels(tiny_sources):
+    """The same with GPU kernels that NVRTC is done with in a second."""
+    write_sources(tiny_sources, TINY_KERNELS)
+    return tiny_sources
 
 
 @pytest.fixture

@@ -218,11 +218,12 @@ def test_command_reports_and_builds(fresh, tiny_sources, monkeypatch, capsys):
     out, errors = capsys.readouterr()
     target = cache.cached_library()
     assert "compiling the native ops" in errors and "compiled in" in errors
-    assert out.splitlines() == [
+    assert out.splitlines()[:6] == [
         *head,
         "backend     native",
         f"library     {target}",
         f"cache       {fresh}",
+        "gpu         none",
     ]
     run_command(monkeypatch, "build")  # there is nothing left to do
     assert capsys.readouterr() == (out, "")

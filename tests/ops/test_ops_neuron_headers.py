@@ -1,18 +1,18 @@
 """A neuron is one header: the same for the CPU and for CUDA's compilers, on scalar.h alone.
 
-There are no GPU kernels yet. The tests compile every neuron's step, firing test and gradients.
+The tests compile every neuron's step, firing test and gradients.
 """
 
 import re
 import shutil
 import subprocess
 
-import nvrtc
 import pytest
 
 from keras_slayer import loihi
 from keras_slayer.neurons import BY_NAME
 from keras_slayer.ops import build
+from keras_slayer.ops.gpu import check, kernels, nvrtc
 
 LIST = (build.SOURCES / "neurons" / "list.h").read_text()
 NEURONS = dict(re.findall(r'X\((\w+), "(\w+)"\)', LIST))
@@ -94,20 +94,13 @@ CUDA = "#define DEVICE __device__\n#define GLOBAL __global__\n" + STEPS + KERNEL
 
 @pytest.mark.parametrize("architecture", [75, 90])
 def test_the_steps_compile_with_nvrtc(architecture):
-    """The compiler that GPUs will use: every kernel is there, and none spills registers."""
-    path = nvrtc.find()
-    assert path is not None, "install nvidia-cuda-nvrtc-cu12 (the extra 'test' has it)"
-    cubin, log = nvrtc.Nvrtc(path).compile(CUDA, architecture)
+    """The compiler that GPUs use: every kernel is there, and none spills registers."""
+    cubin, log = nvrtc.load().compile(
+        CUDA, "steps.cu", f"sm_{architecture}", kernels.headers(), kernels.OPTIONS
+    )
     assert cubin.startswith(b"\x7fELF")
-    for neuron in NEURONS:
-        assert f"{neuron}_float".encode() in cubin and f"{neuron}_double".encode() in cubin
-    spills = re.findall(r"(\d+) bytes spill stores, (\d+) bytes spill loads", log)
-    assert len(spills) == 2 * len(NEURONS) and set(spills) == {("0", "0")}
-
-
-def test_nvrtc_says_what_is_wrong():
-    with pytest.raises(RuntimeError, match=r"identifier .*nonsense.* is undefined"):
-        nvrtc.Nvrtc(nvrtc.find()).compile("__global__ void f() { nonsense(); }", 90)
+    found = {used.kernel: used.spills for used in check.resources(log)}
+    assert found == {f"{neuron}_{t}": False for neuron in NEURONS for t in ("float", "double")}
 
 
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="nvcc is not on this machine")
