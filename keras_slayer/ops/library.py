@@ -112,13 +112,13 @@ def _load():
 @tf.autograph.experimental.do_not_convert
 def native():
     """The module of native ops, or None where the reference ops are in use."""
-    global _loaded, _path
+    global _loaded, _path, _on_gpu
     if _loaded is None:
         with _lock:
             if _loaded is None:
                 _loaded, _path = _load()
                 if _loaded:
-                    enable.enable(_path)
+                    _on_gpu = enable.enable(_path) > 0
     return _loaded or None
 
 
@@ -171,10 +171,10 @@ def load_or_compile() -> None:
     Raises:
         keras_slayer.ops.build.BuildError: they cannot be compiled or loaded.
     """
-    global _loaded, _path
+    global _loaded, _path, _on_gpu
     with _lock:
         _loaded, _path = _load_native(again=True)
-        enable.enable(_path)
+        _on_gpu = enable.enable(_path) > 0
 
 
 def library_path() -> pathlib.Path | None:

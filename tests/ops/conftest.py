@@ -59,6 +59,7 @@ def fresh(monkeypatch, tmp_path):
     monkeypatch.setattr(library, "__file__", str(package / "library.py"))
     monkeypatch.setattr(library, "_loaded", None)
     monkeypatch.setattr(library, "_path", None)
+    monkeypatch.setattr(library, "_on_gpu", False)
     return cache
 
 

@@ -49,7 +49,7 @@ def compiled(folder):
 
 def test_kernels_are_compiled_and_given_to_the_library(calls, gpus):
     gpus(H100, A10, H100)
-    assert library.load() == "native"
+    assert library.load() == "native" and library.on_gpu()
     folder = kernels.Kernels(nvrtc.load()).folder()
     assert compiled(folder) == sorted(part.file for part in kernels.parts([86, 90]))
     assert library.native() is library.native() and library.load() == "native"
@@ -162,5 +162,5 @@ def test_the_library_registers_every_op_once_and_the_cpu_goes_on():
     """The real one. Loading it does not start TensorFlow's devices."""
     counts = processes.output_of(processes.start("-c", LATE)).splitlines()[-1]
     sources = "".join(path.read_text() for path in build.SOURCES.rglob("*_op.cc"))
-    registered = len(re.findall(r"^KS_REGISTER_DEVICES\(", sources, flags=re.MULTILINE))
+    registered = len(re.findall(r"^KS_REGISTER_(?:DEVICES|GPU)\(", sources, flags=re.MULTILINE))
     assert registered > 5 and counts == f"[{registered}, {registered}]"

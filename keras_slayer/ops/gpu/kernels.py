@@ -19,7 +19,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 
-from keras_slayer.ops import build, cache, record
+from keras_slayer.ops import build, record
 from keras_slayer.ops.gpu.nvrtc import Nvrtc
 from keras_slayer.ops.progress import Progress
 
@@ -104,6 +104,8 @@ class Kernels:
 
     def folder(self) -> pathlib.Path:
         """Where the compiled kernels are kept."""
+        from keras_slayer.ops import cache  # needs TensorFlow, which compiling does not
+
         major, minor = self.nvrtc.version
         return cache.cache_folder() / f"gpu-nvrtc{major}.{minor}-{self._digest}"
 

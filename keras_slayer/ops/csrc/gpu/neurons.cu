@@ -1,5 +1,6 @@
 // Neurons without synapses, forward and backward. A thread steps one neuron through time.
 #include "gpu/device.h"
+#include "gpu/surrogate.h"
 #include "neurons/neurons.h"
 
 namespace keras_slayer {
@@ -82,20 +83,6 @@ __device__ void forward(const NeuronArgs& args) {
     }
   }
   if (!neuron.finite()) atomicExch(args.not_finite, 1);
-}
-
-// Both surrogates in one: a branch that all threads take alike costs less than a second loop.
-template <class A>
-struct AnySurrogate {
-  ExponentialSurrogate<A> exponential;
-  TriangleSurrogate<A> triangle;
-  bool is_triangle;
-  __device__ A operator()(A u) const { return is_triangle ? triangle(u) : exponential(u); }
-};
-template <class A>
-__device__ AnySurrogate<A> any_surrogate(const SurrogateParams& p) {
-  const A threshold = A(p.threshold), rate = A(p.rate), height = A(p.height);
-  return {{threshold, rate, height}, {threshold, rate, height}, p.triangle};
 }
 
 template <class Neuron, class T, bool is_exodus>

@@ -2,7 +2,7 @@
 // and reads back what it wrote, in the order in which the CPU adds it.
 #include "neurons/srm_fir.h"
 
-#include "gpu/device.h"
+#include "gpu/surrogate.h"
 
 namespace keras_slayer {
 
@@ -36,12 +36,13 @@ __device__ void srm_fir(const SrmFirArgs& args) {
   }
 }
 
-template <class T, class Rho>
-__device__ void backward(const SrmFirGradArgs& args, const Rho& rho) {
+template <class T>
+__device__ void srm_fir_grad(const SrmFirGradArgs& args) {
   using A = ArithmeticOf<T>;
   const Shape& shape = args.shape;
   const Place place = place_of_thread(shape);
   if (!place.exists) return;
+  const AnySurrogate<A> rho = any_surrogate<A>(args.surrogate);
   const int64_t last = place.first + (shape.steps - 1) * shape.inner;
   const T* grad = static_cast<const T*>(args.grad_spikes) + last;
   const T* membrane = static_cast<const T*>(args.membrane) + last;
@@ -57,12 +58,6 @@ __device__ void backward(const SrmFirGradArgs& args, const Rho& rho) {
     store(&out[at], result);
     lambda[at] = result;  // not rounded; the same memory for types that are not
   }
-}
-
-template <class T>
-__device__ void srm_fir_grad(const SrmFirGradArgs& args) {
-  with_surrogate<ArithmeticOf<T>>(args.surrogate,
-                                  [&](const auto& rho) { backward<T>(args, rho); });
 }
 
 KS_GPU_KERNEL(srm_fir, SrmFirArgs, srm_fir)
