@@ -1,7 +1,7 @@
-"""The tests of the ops on a CPU are used for the GPU, too: their tables are imported."""
+"""Where modules are: those of the emulator, and the tables of the tests of the ops on a CPU."""
 
 import pathlib
 import sys
 
-TESTS = pathlib.Path(__file__).parents[1]
-sys.path[:0] = [str(TESTS / "ops"), str(TESTS / "golden")]
+HERE = pathlib.Path(__file__).parent
+sys.path[:0] = [str(HERE / "emulator"), str(HERE.parent / "ops")]

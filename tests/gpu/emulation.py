@@ -55,8 +55,9 @@ def folder() -> pathlib.Path:
     digest = hashlib.sha256(
         f"{build.sources_digest()} {tf.__version__} {build.compiler()}".encode()
     )
-    for path in [pathlib.Path(__file__), *sorted(EMULATOR.iterdir())]:
-        digest.update(path.read_bytes() if path.is_file() else b"")
+    compiled = (path for path in sorted(EMULATOR.iterdir()) if path.suffix in build.SUFFIXES)
+    for path in [pathlib.Path(__file__), *compiled]:
+        digest.update(path.read_bytes())
     return cache.cache_folder() / f"emulation-{digest.hexdigest()[:8]}"
 
 

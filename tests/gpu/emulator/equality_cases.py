@@ -1,0 +1,80 @@
+"""Series cases of the ops whose results are compared to the bit: native and emulated.
+
+As a program, ``equality_cases.py FILE`` writes what the emulated ops of
+KERAS_SLAYER_EMULATED_OPS give, and on standard output, as JSON, which kernels ran.
+"""
+
+import functools
+import json
+import sys
+
+import cases
+import numpy as np
+import tensorflow as tf
+
+# Shapes: one neuron, one step, more neurons than a block of threads has, no sample, more axes.
+GRID = [
+    *((shape, "float32") for shape in ((2, 9, 5), (3, 6, 1), (0, 4, 3), (2, 4, 3, 5))),
+    *((shape, dtype) for dtype in cases.DTYPES for shape in ((2, 1, 3), (1, 7, 300))),
+]
+TRIANGLES = tuple(
+    cases.Case(
+        f"{name}-triangle-{gradient}",
+        functools.partial(function, gradient=gradient, surrogate="triangle", **options),
+        cases._drive,
+    )
+    for name, (function, options) in cases.NEURON_OPTIONS.items()
+    for gradient in ("slayer", "exodus")
+)
+
+
+def _not_finite(case: cases.Case) -> cases.Case:
+    def inputs(rng, shape):
+        x, *rest = case.inputs(rng, shape)
+        x.flat[: x.size : 7] = np.resize([np.nan, np.inf, -np.inf], len(x.flat[: x.size : 7]))
+        return [x, *rest]
+
+    return cases.Case(f"{case.name}, not finite", case.run, inputs)
+
+
+CASES = [
+    *cases.SERIES_CASES,
+    *TRIANGLES,
+    # The chip's neuron refuses them.
+    *(_not_finite(case) for case in cases.SERIES_CASES if not case.name.startswith("loihi")),
+]
+
+
+def results(case: cases.Case, shape, dtype: str) -> list[np.ndarray]:
+    """The outputs, then the gradients."""
+    outputs, gradients = cases.evaluate(case, case.arrays(shape, dtype), "native")
+    return [*outputs, *gradients]
+
+
+def key(case: cases.Case, shape, dtype: str) -> str:
+    return f"{case} {shape} {dtype}"
+
+
+def main() -> None:
+    import pytest_plugin as emulated
+
+    from keras_slayer.ops import library
+
+    library._loaded = tf.load_op_library(str(emulated.PATH))
+    arrays, left_out = {}, set()
+    for case in CASES:
+        for shape, dtype in GRID:
+            try:
+                made = results(case, shape, dtype)
+            except AttributeError as error:  # the op does not run on a GPU
+                left_out.add((case.name, str(error)))
+                break
+            for i, x in enumerate(made):  # as bytes, for NumPy knows no bfloat16
+                arrays[f"{key(case, shape, dtype)} {i}"] = np.frombuffer(x.tobytes(), np.uint8)
+    np.savez(sys.argv[1], **arrays)
+    report = {name: emulated.names(f"keras_slayer_{name}") for name in ("kernels", "launched")}
+    print(json.dumps({**report, "left out": sorted(left_out)}))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The op tests of the CPU pass on the ops of the GPU, emulated, in three orders of threads.
+
+They run in a process of their own (emulator/pytest_plugin.py), as a process has but one library of
+ops. Tests of ops that do not run on a GPU are skipped there.
+"""
+
+import json
+import pathlib
+import re
+
+import emulation
+import processes
+
+OPS = pathlib.Path(processes.__file__).parent
+FILES = ("neurons", "filters", "delays", "loihi", "golden", "raw", "reference")
+# Slow with the reference, to which the native ops are compared; test_gpu_emulated_equal.py compares
+# these of the GPU to the native ones. And the same again, in other numbers.
+LEFT_OUT = (
+    "not equals_reference and not equal_the_reference and not non_finite_input_propagates"
+    " and not test_decays_of_numbers and not random_series and not half_conversions"
+)
+
+
+def test_op_tests_pass(tmp_path):
+    report = tmp_path / "report.json"
+    process = processes.start(
+        *("-m", "pytest", "-q", "-x", "-p", "pytest_plugin", "-p", "no:xdist", "-k", LEFT_OUT),
+        *(str(OPS / f"test_ops_{name}.py") for name in FILES),
+        folder=OPS.parents[1],
+        PYTHONPATH=f"{processes.ROOT}:{emulation.EMULATOR}",
+        KERAS_SLAYER_EMULATED_OPS=str(emulation.library()),
+        KERAS_SLAYER_EMULATED_REPORT=str(report),
+    )
+    out, errors = process.communicate(timeout=900)
+    assert process.returncode == 0, out[-5000:] + errors[-2000:]
+    assert int(re.search(r"(\d+) passed", out)[1]) > 400, out[-1000:]
+    told = json.loads(report.read_text())
+    assert set(told["kernels"]) == set(told["launched"]) | unused(told["kernels"])
+    missing = {name.removeprefix("keras_slayer_").replace("_", "") for name in told["missing"]}
+    assert not missing & devices()
+
+
+def unused(kernels: list[str]) -> set[str]:
+    """Kernels that no op starts: delays are floats or doubles."""
+    return {k for k in kernels if re.fullmatch(r"delay_(shifts|sums)_(Half|Bfloat16)", k)}
+
+
+def devices() -> set[str]:
+    """Ops that run on a GPU, in small letters."""
+    text = "".join(path.read_text() for path in emulation.op_sources())
+    return {name.lower() for name in re.findall(r'KS_REGISTER_DEVICES\("(\w+)"', text)}
