@@ -8,6 +8,7 @@ last digit may differ.) Only sums over samples and steps are added in another or
 import functools
 import json
 import os
+import re
 
 import cases
 import emulation
@@ -15,6 +16,7 @@ import equality_cases
 import numpy as np
 import processes
 import pytest
+import synapse_cases
 
 # The gradient of taps and of delays, by the largest of its values. The CPU sums products of floats
 # in floats, the GPU in doubles.
@@ -67,6 +69,15 @@ def test_equal(case, both):
                 assert same_bits(actual, expected), f"{key}: array {i}"
 
 
+@pytest.mark.parametrize("part", synapse_cases.PARTS)
+def test_synapses_equal(part, both):
+    """Products and convolutions, too: fused multiply-adds in the order of the CPU."""
+    stored, _ = both
+    for name, expected in synapse_cases.results(part).items():
+        actual = np.frombuffer(stored[f"synapses, {name}"].tobytes(), expected.dtype)
+        assert np.array_equal(actual.reshape(expected.shape), expected), name
+
+
 def test_every_kernel_took_part(both):
     """Of each at least one type; and nothing is left out that runs on a GPU."""
     _, report = both
@@ -77,4 +88,4 @@ def test_every_kernel_took_part(both):
     ops = "".join(path.read_text() for path in emulation.op_sources())
     for case, error in report["left out"]:
         name = error.split("'")[-2].removeprefix("keras_slayer_").replace("_", "")
-        assert f'ks_register_devices("{name}"' not in ops.lower(), (case, error)
+        assert not re.search(rf'ks_register_(devices|gpu)\("{name}"', ops.lower()), (case, error)

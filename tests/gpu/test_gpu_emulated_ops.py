@@ -48,4 +48,4 @@ def unused(kernels: list[str]) -> set[str]:
 def devices() -> set[str]:
     """Ops that run on a GPU, in small letters."""
     text = "".join(path.read_text() for path in emulation.op_sources())
-    return {name.lower() for name in re.findall(r'KS_REGISTER_DEVICES\("(\w+)"', text)}
+    return {name.lower() for name in re.findall(r'KS_REGISTER_(?:DEVICES|GPU)\("(\w+)"', text)}

@@ -10,6 +10,7 @@ import sys
 
 import cases
 import numpy as np
+import synapse_cases
 import tensorflow as tf
 
 # Shapes: one neuron, one step, more neurons than a block of threads has, no sample, more axes.
@@ -71,7 +72,7 @@ def main() -> None:
                 break
             for i, x in enumerate(made):  # as bytes, for NumPy knows no bfloat16
                 arrays[f"{key(case, shape, dtype)} {i}"] = np.frombuffer(x.tobytes(), np.uint8)
-    np.savez(sys.argv[1], **arrays)
+    np.savez(sys.argv[1], **arrays, **synapse_cases.all_bytes())
     report = {name: emulated.names(f"keras_slayer_{name}") for name in ("kernels", "launched")}
     print(json.dumps({**report, "left out": sorted(left_out)}))
 
