@@ -135,6 +135,27 @@ def test_one_warning_and_the_cpu(calls, gpus, monkeypatch, wish, found, damage, 
     assert calls() == []
 
 
+def test_the_cuda_version_of_the_driver(monkeypatch):
+    class Driver:
+        def __init__(self, name):
+            assert name == "libcuda.so.1"
+
+        def cuDriverGetVersion(self, version):  # noqa: N802
+            version._obj.value = 12080
+            return 0
+
+    class NoGpu(Driver):
+        def cuDriverGetVersion(self, version):  # noqa: N802
+            return 100
+
+    def none(name):
+        raise OSError(name)
+
+    for library_, version in ((Driver, 12), (NoGpu, None), (none, None)):
+        monkeypatch.setattr(enable.ctypes, "CDLL", library_)
+        assert enable.driver_version() == version
+
+
 LATE = """
 import ctypes, json
 import numpy as np

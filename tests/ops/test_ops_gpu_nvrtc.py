@@ -1,5 +1,6 @@
 """NVIDIA's compiler as a library: where it is found, what it is told, what it says."""
 
+import ctypes
 import re
 
 import pytest
@@ -84,3 +85,17 @@ def test_it_says_what_is_wrong():
 def test_an_option_that_it_does_not_know():
     with pytest.raises(build.BuildError, match="--nonsense"):
         nvrtc.load().compile("", "a.cu", "sm_90", {}, ["--nonsense"])
+
+
+def test_the_part_beside_it_is_opened_for_all(monkeypatch):
+    """NVRTC 13 asks the loader for it by name, which finds it only if it is open."""
+    good, opened, open_ = nvrtc.load().path, [], ctypes.CDLL
+
+    def noted(path, mode=ctypes.DEFAULT_MODE):
+        opened.append((path, mode))
+        return open_(path, mode)
+
+    monkeypatch.setattr(nvrtc.ctypes, "CDLL", noted)
+    version = "{}.{}".format(*nvrtc.Nvrtc(good).version)
+    part = good[: good.rindex("/")] + f"/libnvrtc-builtins.so.{version}"
+    assert opened == [(good, ctypes.DEFAULT_MODE), (part, ctypes.RTLD_GLOBAL)]
