@@ -1,7 +1,7 @@
 // CUDA's driver, found at run time: no header and no library of CUDA is needed to build.
 //
 // The compiled kernels are files <source>-<type>-sm_<architecture>.cubin in a folder. Python
-// compiles them (ops/gpu.py) and then calls keras_slayer_enable_gpu, once per process.
+// compiles them (ops/gpu/) and then calls keras_slayer_enable_gpu, once per process.
 #if !defined(KS_EMULATED)
 
 #include <dlfcn.h>
