@@ -27,7 +27,8 @@ KEPT_DAYS = 2  # what older states of the sources left is removed after so long
 
 # Neither fused multiply-adds nor anything else that changes a result.
 FLAGS = [
-    *("-std=c++17", "-O1", "-ffp-contract=off", "-fPIC", "-DKS_EMULATED", "-Wno-unknown-pragmas"),
+    *build.COMMON_FLAGS,
+    *("-O1", "-ffp-contract=off", "-DKS_EMULATED", "-Wno-unknown-pragmas"),
     *(f"-iquote{build.SOURCES}", f"-iquote{EMULATOR}"),
 ]
 # Of what runs on the "card", and of the scheduler, which must not be instrumented.
@@ -102,13 +103,10 @@ def library() -> pathlib.Path:
     """The op library: all ops that have kernels for the GPU, on the emulator."""
     flags = cache.tensorflow_flags()
     tensorflow = [f.replace("-I", "-isystem", 1) for f in flags.compile if "std=" not in f]
-    folder().mkdir(parents=True, exist_ok=True)
-    together = folder() / "ops.cc"  # TensorFlow's headers take longer than all ops
-    together.write_text(
-        "".join(f'#include "{p.relative_to(build.SOURCES)}"\n' for p in op_sources())
-    )
+    # As one source: TensorFlow's headers take longer than all ops.
+    together = [option for path in op_sources() for option in ("-include", str(path))]
     units = [
-        [*tensorflow, str(together)],
+        [*tensorflow, *together, os.devnull],
         [*tensorflow, str(EMULATOR / "emulated_driver.cc")],
         [str(EMULATOR / "cuda_on_host.cc")],
         *([str(source)] for source in kernel_sources()),

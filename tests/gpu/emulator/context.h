@@ -5,7 +5,18 @@
 #ifndef CONTEXT_H_
 #define CONTEXT_H_
 
+#include <sys/mman.h>
+
 #include <cstddef>
+#include <new>
+
+// Memory that costs nothing until it is touched.
+inline char* new_stack(size_t size) {
+  void* stack =
+      mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (stack == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<char*>(stack);
+}
 
 #if defined(__x86_64__)
 

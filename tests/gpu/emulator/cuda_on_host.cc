@@ -1,30 +1,17 @@
 // The scheduler of cuda_on_host.h. It is compiled without a sanitizer, so that what it touches
-// counts as nobody's access; with -DKS_TSAN or -DKS_ASAN it tells that sanitizer of the fibers.
+// counts as nobody's access, but it tells the sanitizer of the fibers (sanitizers.h).
 #include "cuda_on_host.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <random>
 #include <vector>
 
 #include "context.h"
-
-#if defined(KS_TSAN)
-#include <sanitizer/tsan_interface.h>
-#define TSAN(...) __VA_ARGS__
-#else
-#define TSAN(...)
-#endif
-#if defined(KS_ASAN)
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-#define ASAN(...) __VA_ARGS__
-#else
-#define ASAN(...)
-#endif
+#include "sanitizers.h"
 
 namespace cuda_host {
 namespace {
@@ -53,21 +40,16 @@ struct Block {
   size_t used = kShared;  // bytes of the memory
 };
 
-char* new_stack() {
-  return static_cast<char*>(mmap(nullptr, kStack, PROT_READ | PROT_WRITE,
-                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
-}
-
 struct Fiber : Place {
   Context context;
-  char* const stack = new_stack();
+  char* const stack = new_stack(kStack);
   Block* owner = nullptr;
   bool done = true;
   const Barrier* waits = nullptr;
   long generation = 0;  // of the barrier that it waits for
   int line = 0;
   bool fenced = false;
-  const void* atomics[8] = {};  // the last ones that it used
+  void* atomics[8];  // addresses of the last ones that it used
   int atomics_used = 0;
   TSAN(void* tsan = __tsan_create_fiber(0);)
   ASAN(void* asan = nullptr;)
@@ -277,14 +259,14 @@ void fence() {
   Fiber* f = self();
   f->fenced = true;
   pause();
-  TSAN(for (const void* at : f->atomics) if (at != nullptr) __tsan_acquire(const_cast<void*>(at));)
+  TSAN(for (int i = 0; i < std::min(f->atomics_used, 8); ++i) __tsan_acquire(f->atomics[i]);)
 }
-void before_atomic(const void* address) {
+void before_atomic(void* address) {
   pause();
   (void)address;
-  TSAN(if (self()->fenced) __tsan_release(const_cast<void*>(address));)
+  TSAN(if (self()->fenced) __tsan_release(address);)
 }
-void after_atomic(const void* address) {
+void after_atomic(void* address) {
   Fiber* f = self();
   f->atomics[f->atomics_used++ % 8] = address;
 }

@@ -77,8 +77,8 @@ void syncwarp(unsigned mask, int line);
 void gather(unsigned mask, uint64_t value, int line, uint64_t* all);  // of the 32 lanes
 void* shared(const void* id, size_t bytes);  // the block's, filled with NaN
 void fence();
-void before_atomic(const void* address);
-void after_atomic(const void* address);
+void before_atomic(void* address);
+void after_atomic(void* address);
 void fail(const std::string& what, int line);
 
 inline int lane() { return now->number % 32; }

@@ -2,8 +2,9 @@
 
 Environment:
     KERAS_SLAYER_EMULATED_OPS: the op library (``emulation.library()``).
-    KERAS_SLAYER_EMULATED_REPORT: a file for the names of the kernels that ran, and of the ops that
-        tests asked for but that do not run on a GPU yet; such tests are skipped.
+    KERAS_SLAYER_EMULATED_REPORT: a file for the number of tests that passed, the names of the
+        kernels that ran, and of the ops that tests asked for but that do not run on a GPU yet; such
+        tests are skipped.
 """
 
 import ctypes
@@ -19,6 +20,7 @@ from keras_slayer.ops import library
 SEEDS = (1, 2, 3)
 EVERY = 12  # so many tests from one that runs in all orders to the next
 PATH = pathlib.Path(os.environ["KERAS_SLAYER_EMULATED_OPS"])
+passed = {"tests": 0}
 
 
 class EmulatedOps:
@@ -65,8 +67,13 @@ def pytest_collection_modifyitems(config, items):
     items[:] = own + others[::EVERY]
 
 
+def pytest_runtest_logreport(report):
+    passed["tests"] += report.when == "call" and report.passed
+
+
 def pytest_sessionfinish(session):
     report = {
+        "passed": passed["tests"],
         "kernels": names("keras_slayer_kernels"),
         "launched": names("keras_slayer_launched"),
         "missing": sorted(session.config.emulated.missing),
