@@ -85,7 +85,7 @@ __device__ void fir_taps_grad(const FirTapsGradArgs& args) {
   sums[threadIdx.x] = sum;
   for (int half = kThreads / 2; half > 0; half /= 2) {
     __syncthreads();
-    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+    if (int(threadIdx.x) < half) sums[threadIdx.x] += sums[threadIdx.x + half];
   }
   if (threadIdx.x == 0) {
     store(static_cast<T*>(args.grad_taps) + k, ArithmeticOf<T>(sums[0]));
