@@ -3,8 +3,8 @@
 //
 // KS_REGISTER_DEVICES registers both; an op that has little in common has two classes,
 // KS_REGISTER and KS_REGISTER_GPU. Those of the GPU are registered by keras_slayer_enable_gpu()
-// (gpu/driver_op.cc) once the kernels are compiled: where they cannot be, TensorFlow keeps the ops on the CPU. In the
-// tests (KS_EMULATED), ops of the GPU run in place of those of the CPU.
+// (gpu/driver_op.cc) once the kernels are compiled: where they cannot be, TensorFlow keeps the ops
+// on the CPU. In the tests (KS_EMULATED), ops of the GPU run in place of those of the CPU.
 #ifndef KERAS_SLAYER_BASE_DEVICE_H_
 #define KERAS_SLAYER_BASE_DEVICE_H_
 

@@ -1,4 +1,4 @@
-// Finds the events of a tensor of spikes on the CPU. FindEvents and the convolution of frames use it.
+// Finds the events of a tensor of spikes on the CPU. FindEvents and FramesConv2D use it.
 #ifndef KERAS_SLAYER_EVENTS_FIND_EVENTS_OP_H_
 #define KERAS_SLAYER_EVENTS_FIND_EVENTS_OP_H_
 

@@ -164,7 +164,8 @@ class DelayGrad : public OpKernel {
     const int64_t delays = delay.NumElements(), span = Device::kGpu ? kGpuSpan : shape.steps;
     const int64_t rows = shape.batch * (Device::kGpu ? block_count(shape.steps, span) : 1);
     Tensor partial;
-    OP_REQUIRES_OK(context, context->allocate_temp(tensorflow::DT_DOUBLE, {rows, delays}, &partial));
+    OP_REQUIRES_OK(context,
+                   context->allocate_temp(tensorflow::DT_DOUBLE, {rows, delays}, &partial));
     const DelayGradArgs args = {shape,  data_of(x), data_of(grad), shifts.data(),
                                 delays, span,       partial.flat<double>().data()};
     if constexpr (Device::kGpu) {

@@ -123,7 +123,8 @@ class PoolOp : public OpKernel {
  protected:
   // Reads the inputs frames, output_size and weight of a layer: its geometry, and the shape of its
   // outputs.
-  absl::Status prepare_layer(OpKernelContext* context, PoolGeometry* g, TensorShape* outputs) const {
+  absl::Status prepare_layer(OpKernelContext* context, PoolGeometry* g,
+                             TensorShape* outputs) const {
     const TensorShape& frames = context->input(0).shape();
     const Tensor& size = context->input(1);
     if (size.NumElements() != 2) {

@@ -33,9 +33,9 @@ KS_HD float exact_multiply_add(float x, float y, float z) {
 }
 
 struct LoihiCuba {
-  // The chip's integers have no infinity and no NaN. Floats are exact for inputs below this limit. The current is an input times 2^12 plus the
-  // decayed current of at most 2^23, so before its wrap it stays within 2^24. Floats represent all
-  // integers up to that.
+  // The chip's integers have no infinity and no NaN. Floats are exact for inputs below this limit.
+  // The current is an input times 2^12 plus the decayed current of at most 2^23, so before its
+  // wrap it stays within 2^24. Floats represent all integers up to that.
   static constexpr double kExactInput = 0x1p11;
 
   // On the scale of the float weights, except for the limits of the voltage, highest and lowest.

@@ -11,7 +11,7 @@ struct FewUnitsGradArgs {  // out = x^T grad; work item: kFewUnitsInputs inputs
   int64_t rows, inputs, units;
   Dtype x_type;
   const void* x;     // [rows, inputs]
-  const void* grad;  // [rows, grad_stride], arithmetic type; zeros from `units` on; on a GPU as it is
+  const void* grad;  // [rows, grad_stride], arithmetic type; zeros from `units` on; GPU: as it is
   int64_t grad_stride;
   void* out;  // [inputs, units]
 };
