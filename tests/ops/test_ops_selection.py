@@ -126,17 +126,18 @@ def test_explanation_of_a_network(capsys, monkeypatch):
     one_pass = (
         "one pass over events where at most {} of the input is nonzero, else dense, then neuron"
     )
-    few = "('events' needs the native ops and 64 units or more)"
+    few = "('events' needs the native ops on a CPU and 64 units or more)"
     for expected in (
         f"image: conv2d and neuron, input 6x6x2, weights 3x3x2x4: {one_pass.format('15.0%')}",
         "image: gradient of conv2d's weights, input 6x6x2, weights 3x3x2x4: "
-        "events where at most 15.0% of the input is nonzero, else dense",
+        "events where at most 15.0% of the input is nonzero, else dense "
+        "('frames' needs the native ops on a GPU)",
         "pool: sum_pool2d and neuron, input 4x4x4: one pass",
         f"wide: matmul and neuron, input 16, weights 16x70: {one_pass.format('10.0%')}",
         "readout: quantize, weights 70x3: native",
         "readout: matmul and neuron, input 70, weights 70x3: synapse, then neuron "
-        "('one pass over events' needs the native ops and 64 units or more, and input of the axes "
-        "(batch, time, inputs))",
+        "('one pass over events' needs the native ops on a CPU and 64 units or more, and input of "
+        "the axes (batch, time, inputs))",
         f"readout: matmul, input 70, weights 70x3: few units {few}",
         f"readout: gradient of matmul's weights, input 70, weights 70x3: few units {few}",
         # At run time.
@@ -153,10 +154,11 @@ def test_explanation_of_the_reference(capsys):
         network()(np.zeros((2, 9, 6, 6, 2), np.float32))
     lines = said(capsys)
     for expected in (
-        "wide: matmul, input 16, weights 16x70: reference ('events' needs the native ops and 64 "
-        "units or more; 'few units' needs the native ops and fewer than 64 units; 'dense' needs "
-        "the native ops)",
-        "image: conv2d, input 6x6x2, weights 3x3x2x4: reference ('events' needs the native ops)",
+        "wide: matmul, input 16, weights 16x70: reference ('events' needs the native ops on a CPU "
+        "and 64 units or more; 'few units' needs the native ops and fewer than 64 units, or a GPU; "
+        "'dense' needs the native ops)",
+        "image: conv2d, input 6x6x2, weights 3x3x2x4: reference ('frames' needs the native ops on "
+        "a GPU; 'events' needs the native ops on a CPU; 'dense' needs the native ops)",
     ):
         assert expected in lines
     assert not any("of the input is nonzero" in line for line in lines)
