@@ -8,7 +8,6 @@
 #ifndef KERAS_SLAYER_BASE_DEVICE_H_
 #define KERAS_SLAYER_BASE_DEVICE_H_
 
-#include <atomic>
 #include <vector>
 
 #include "base/op.h"

@@ -24,36 +24,22 @@ REGISTER_OP("KerasSlayer>FindEvents")
       return absl::OkStatus();
     });
 
-class FindEvents : public OpKernel {
+class FindEvents : public FindEventsOp {
  public:
-  explicit FindEvents(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, context->GetAttr("max_density", &max_density_));
-    OP_REQUIRES(context, max_density_ >= 0 && max_density_ <= 1,
-                InvalidArgument("max_density must lie in [0, 1]. Received: max_density=",
-                                max_density_));
-    OP_REQUIRES_OK(context, context->GetAttr("T", &type_));
-  }
+  using FindEventsOp::FindEventsOp;
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
-    OP_REQUIRES(context, x.dims() == 2 && x.dim_size(1) <= kMaxColumns,
-                InvalidArgument("x must be a matrix of less than 2^31 columns. Received: shape ",
-                                x.shape().DebugString()));
-    OP_REQUIRES_OK(context, check_spike_type(x, type_));
-    const int64_t rows = x.dim_size(0), columns = x.dim_size(1);
-    const int64_t limit = int64_t(double(max_density_) * double(rows * columns));
+    OP_REQUIRES_OK(context, check(x));
     FoundEvents found;
     Tensor* dense;
-    OP_REQUIRES_OK(context, find_events(context, x, rows, columns, type_, limit, &found));
+    OP_REQUIRES_OK(context, find_events(context, x, x.dim_size(0), x.dim_size(1), type(), limit(x),
+                                        &found));
     context->set_output(0, found.offsets);
     context->set_output(1, found.index);
     context->set_output(2, found.value);
     OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({}), &dense));
     dense->scalar<bool>()() = found.too_many;
   }
-
- private:
-  float max_density_;
-  tensorflow::DataType type_;  // of the values
 };
 KS_REGISTER("FindEvents", FindEvents);
 

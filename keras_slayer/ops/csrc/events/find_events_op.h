@@ -1,4 +1,5 @@
-// Finds the events of a tensor of spikes on the CPU. FindEvents and FramesConv2D use it.
+// Finds the events of a tensor of spikes on the CPU. FindEvents and FramesConv2D use it. And what
+// FindEvents has in common on both devices.
 #ifndef KERAS_SLAYER_EVENTS_FIND_EVENTS_OP_H_
 #define KERAS_SLAYER_EVENTS_FIND_EVENTS_OP_H_
 
@@ -11,6 +12,34 @@
 #include "events/event_op.h"
 
 namespace keras_slayer {
+
+// The attributes of FindEvents and the checks of its input, on either device.
+class FindEventsOp : public OpKernel {
+ public:
+  explicit FindEventsOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, context->GetAttr("max_density", &max_density_));
+    OP_REQUIRES(context, max_density_ >= 0 && max_density_ <= 1,
+                InvalidArgument("max_density must lie in [0, 1]. Received: max_density=",
+                                max_density_));
+    OP_REQUIRES_OK(context, context->GetAttr("T", &type_));
+  }
+
+ protected:
+  absl::Status check(const Tensor& x) const {
+    if (x.dims() == 2 && x.dim_size(1) <= kMaxColumns) return check_spike_type(x, type_);
+    return InvalidArgument("x must be a matrix of less than 2^31 columns. Received: shape ",
+                           x.shape().DebugString());
+  }
+  // With more events than these, there are none.
+  int64_t limit(const Tensor& x) const {
+    return int64_t(double(max_density_) * double(x.NumElements()));
+  }
+  tensorflow::DataType type() const { return type_; }  // of the values
+
+ private:
+  float max_density_;
+  tensorflow::DataType type_;
+};
 
 // The events of one work item: of some rows.
 struct ItemEvents {

@@ -11,7 +11,7 @@
 namespace keras_slayer {
 namespace gpu {
 
-constexpr int kThreads = 128;  // of a block; as in device.h
+constexpr int kThreads = 128, kWarp = 32;  // of a block, of a warp; as in device.h
 
 struct Kernel {
   const char* source;  // the file gpu/<source>.cu

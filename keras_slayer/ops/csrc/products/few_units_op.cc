@@ -69,7 +69,8 @@ class FewUnitsMatmul : public OpKernel {
                                        data_of(weights), units, data_of(out)};
       OP_REQUIRES_OK(context, Device::threads(context, {"products", "few_units_matmul"},
                                               dtype_of(weights),
-                                              rows * block_count(units, 32) * 32, args));
+                                              rows * block_count(units, gpu::kWarp) * gpu::kWarp,
+                                              args));
       return;
     }
     with_types(weights.dtype(), [&](auto, auto wide) {
@@ -120,7 +121,7 @@ class FewUnitsMatmulWeightsGrad : public OpKernel {
       OP_REQUIRES_OK(context, Device::threads(context, {"products", "few_units_weights_grad"},
                                               dtype_of(grad),
                                               block_count(inputs, kGradInputs) *
-                                                  block_count(units, 32) * 32,
+                                                  block_count(units, gpu::kWarp) * gpu::kWarp,
                                               args));
       return;
     }

@@ -7,8 +7,6 @@
 namespace keras_slayer {
 namespace {
 
-constexpr int64_t kWarpThreads = 32;
-
 // Checks frames [frames, height, width, channels].
 absl::Status check_frames(const Tensor& frames, const ConvGeometry& g) {
   if (frames.dims() == 4 && frames.dim_size(1) == g.height && frames.dim_size(2) == g.width &&
@@ -68,10 +66,10 @@ class FramesConv2D : public ConvOp {
     if constexpr (Device::kGpu) {
       const FramesConvArgs args = {frames.dim_size(0), g, dtype_of(frames) == Dtype::kByte,
                                    data_of(frames), data_of(weights), data_of(out)};
-      const int64_t parts = g.groups * block_count(g.filters / g.groups, kWarpThreads);
+      const int64_t parts = g.groups * block_count(g.filters / g.groups, gpu::kWarp);
       const int64_t warps = args.frames * g.out_height * g.out_width * parts;
       OP_REQUIRES_OK(context, Device::threads(context, {"conv", "frames_conv"}, dtype_of(weights),
-                                              warps * kWarpThreads, args));
+                                              warps * gpu::kWarp, args));
     } else {
       FoundEvents found;
       Events events;
@@ -146,9 +144,9 @@ class FramesConv2DWeightsGrad : public ConvOp {
                                      dtype_of(frames) == Dtype::kByte, data_of(frames),
                                      data_of(grad), data_of(&partial)};
     const int64_t parts = block_count(args.frames, args.part);
-    const int64_t warps = parts * size / g.filters * block_count(g.filters, kWarpThreads);
+    const int64_t warps = parts * size / g.filters * block_count(g.filters, gpu::kWarp);
     TF_RETURN_IF_ERROR(
-        OnGpu::threads(context, {"conv", "frames_conv_grad"}, dtype, warps * kWarpThreads, args));
+        OnGpu::threads(context, {"conv", "frames_conv_grad"}, dtype, warps * gpu::kWarp, args));
     return OnGpu::threads(context, {"conv", "part_sums"}, dtype, size,
                           PartSumsArgs{parts, size, args.partial, data_of(out)});
   }
