@@ -79,6 +79,13 @@ def test_a_constant_input_of_one_settles_at_six_thresholds(neuron, dt):
     assert settled == pytest.approx(6.0, rel=0.04)
 
 
+def test_truncated_kernels_have_a_default_threshold_too():
+    cut, whole = ks.SRM(kernel_cutoff=1e-3), ks.SRM()
+    assert cut.threshold == pytest.approx(whole.threshold, rel=0.01)
+    assert 0 < len(cut.kernels[0]) < len(whole.response_kernel())
+    assert ks.SRM(kernel_cutoff=0.5).threshold < cut.threshold
+
+
 def test_a_given_threshold_stays():
     assert ks.SRM(threshold=10.0, tau_response=2.0).threshold == 10.0
     assert ks.CUBA(1.25).threshold == 1.25

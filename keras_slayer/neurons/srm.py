@@ -121,9 +121,10 @@ class SRM(Neuron):
         )
 
     def response_kernel(self, steps: int = HORIZON) -> np.ndarray:
-        kernel = alpha_kernel(self.tau_response / self.dt, steps=steps)
-        if self.kernels is not None:
-            kernel[len(self.kernels[0]) :] = 0.0
+        tau = self.tau_response / self.dt
+        kernel = alpha_kernel(tau, steps=steps)
+        if self.kernel_cutoff is not None:
+            kernel[len(alpha_kernel(tau, cutoff=self.kernel_cutoff)) :] = 0.0
         return kernel
 
     def step(self, state, z):

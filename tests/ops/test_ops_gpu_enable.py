@@ -1,11 +1,16 @@
 """Where TensorFlow has a GPU (pretended here), the library gets its kernels, or a warning comes."""
 
+import json
 import re
 
+import keras
+import layer_ops
+import numpy as np
 import processes
 import pytest
 import tensorflow as tf
 
+import keras_slayer as ks
 from keras_slayer.ops import __main__ as command
 from keras_slayer.ops import build, library, record
 from keras_slayer.ops.gpu import enable, kernels, nvrtc
@@ -157,11 +162,13 @@ def test_the_cuda_version_of_the_driver(monkeypatch):
 
 
 LATE = """
-import ctypes, json
+import json, re
 import numpy as np
 import tensorflow as tf
 import keras_slayer as ks
+from keras_slayer.ops import build
 from keras_slayer.ops.gpu import enable
+from tensorflow.python.framework import kernels
 
 assert ks.ops.load() == "native"
 tf.config.set_soft_device_placement(True)
@@ -175,13 +182,99 @@ counts = [enable.register(ks.ops.library_path(), folder) for folder in ("/absent
 assert before.any() and np.array_equal(before, ks.ops.srm(x)[0])
 graph = tf.function(lambda x: ks.ops.alpha_filter(x, 5.0))
 assert np.array_equal(ks.ops.alpha_filter(x, 5.0), graph(x))
-print(json.dumps(counts))
+ops = (build.SOURCES.rglob("*_op.cc"))
+names = {name for path in ops for name in re.findall('^REGISTER_OP."(.*)"', path.read_text(), re.M)}
+devices = {
+    name: sorted(k.device_type for k in kernels.get_registered_kernels_for_op(name).kernel)
+    for name in names
+}
+host = {
+    name: sorted(
+        argument
+        for k in kernels.get_registered_kernels_for_op(name).kernel
+        for argument in k.host_memory_arg
+    )
+    for name in names
+}
+print(json.dumps({"counts": counts, "devices": devices, "host": host}))
 """
 
 
-def test_the_library_registers_every_op_once_and_the_cpu_goes_on():
-    """The real one. Loading it does not start TensorFlow's devices."""
-    counts = processes.output_of(processes.start("-c", LATE)).splitlines()[-1]
+# Of the input pipeline, and over lists of events, which the GPU does without (ops/selection.py).
+ON_THE_CPU_ALONE = {
+    *("BinEvents", "ScatterBins"),
+    *("MatmulLayer", "Conv2DLayer", "Conv2DLayerGrad", "Conv2DLayerPooledGrad"),
+    *("EventConv2D", "EventConv2DWeightsGrad"),
+}
+
+
+@pytest.fixture(scope="module")
+def registered():
+    """What the real library registers. Loading it does not start TensorFlow's devices."""
+    return json.loads(processes.output_of(processes.start("-c", LATE)).splitlines()[-1])
+
+
+def test_the_library_registers_every_op_once_and_the_cpu_goes_on(registered):
     sources = "".join(path.read_text() for path in build.SOURCES.rglob("*_op.cc"))
-    registered = len(re.findall(r"^KS_REGISTER_(?:DEVICES|GPU)\(", sources, flags=re.MULTILINE))
-    assert registered > 5 and counts == f"[{registered}, {registered}]"
+    count = len(re.findall(r"^KS_REGISTER_(?:DEVICES|GPU)\(", sources, flags=re.MULTILINE))
+    assert count > 5 and registered["counts"] == [count, count]
+
+
+def test_kernels_of_each_op(registered):
+    """Every op has kernels for both devices, but for those named above."""
+    devices = {k.removeprefix("KerasSlayer>"): v for k, v in registered["devices"].items()}
+    assert len(devices) > 25
+    alone = {name for name, found in devices.items() if "GPU" not in found}
+    assert alone == ON_THE_CPU_ALONE
+    assert all("CPU" in found for found in devices.values())
+
+
+def test_parameters_and_sizes_are_in_host_memory(registered):
+    """What an op reads before it starts a kernel."""
+    on_host = {"params", "input_size", "output_size", "weights_shape"}
+    sources = "\n".join(path.read_text() for path in build.SOURCES.rglob("*_op.cc"))
+    checked = 0
+    for op in re.split(r"^REGISTER_OP\(", sources, flags=re.MULTILINE)[1:]:
+        name = re.match(r'"(.*?)"', op)[1]
+        inputs = set(re.findall(r'\.Input\("(\w+): ', op[: op.index(";")]))
+        if "GPU" in registered["devices"][name]:
+            assert on_host & inputs <= set(registered["host"][name]), name
+            checked += bool(on_host & inputs)
+    assert checked > 8
+
+
+def test_every_op_of_a_training_step_has_a_gpu_kernel(registered, monkeypatch):
+    """With what is chosen on a GPU, for each kind of layer and each neuron."""
+    monkeypatch.setattr(library, "on_gpu", lambda: True)
+    has = {
+        re.sub("[^a-z0-9]", "", name.removeprefix("KerasSlayer>").lower())
+        for name, found in registered["devices"].items()
+        if "GPU" in found
+    }
+    with layer_ops.ops_used() as used:
+        for neuron in (ks.SRM(), ks.SRM(kernel_cutoff=1e-2), ks.CUBA(), ks.LoihiCUBA(), ks.ALIF()):
+            train(neuron)
+    assert len(used) > 12
+    assert {name for name in used if name.replace("_", "") not in has} == set()
+
+
+def train(neuron):
+    """One step of a network with every kind of layer that has ops."""
+    options = {"neuron": neuron}
+    model = keras.Sequential(
+        [
+            keras.Input((12, 8, 8, 2)),
+            ks.SpikingConv2D(3, 3, **options),
+            ks.SpikingSumPooling2D(2, **options),
+            ks.DelayLayer(),
+            ks.TemporalFilter([1.0, 0.5], learnable=True),
+            ks.TemporalFilter(neuron),
+            ks.SpikingActivation(**options),
+            ks.Flatten(),
+            ks.SpikingDense(9, **options),
+            ks.SpikingDense(4, **options),
+        ]
+    )
+    model.compile("adam", ks.SpikeMaxLoss())
+    spikes = np.random.default_rng(0).random((2, 12, 8, 8, 2)) < 0.2
+    model.train_on_batch(spikes.astype("float32"), np.array([1, 2]))

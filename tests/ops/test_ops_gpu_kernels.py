@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import time
 
 import processes
 import pytest
@@ -111,6 +112,30 @@ def test_a_cache_that_cannot_be_written(fresh, tiny_kernels, monkeypatch, tmp_pa
     with pytest.raises(build.BuildError, match=r"the cache folder '.*' cannot be written") as error:
         kernels.Kernels(nvrtc.load()).compile_missing([90])
     assert "KERAS_SLAYER_CACHE" in error.value.remedy
+
+
+def test_kernels_that_are_long_unused_are_removed(fresh, tiny_kernels):
+    old, recent, other = (fresh / n for n in ("gpu-nvrtc11.8-a", "gpu-nvrtc12.0-b", "older"))
+    for folder in (old, recent, other):
+        folder.mkdir(parents=True)
+        (folder / "kernel.cubin").touch()
+    day = 24 * 3600
+    for folder, days in ((old, 91), (recent, 89), (other, 1000)):
+        os.utime(folder, (time.time() - days * day,) * 2)
+    here = kernels.Kernels(nvrtc.load())
+    folder = here.compile_missing([90])
+    assert not old.exists() and recent.exists() and other.exists()
+    os.utime(folder, (0, 0))
+    here.compile_missing([90])  # nothing is compiled, but it is used
+    assert time.time() - folder.stat().st_mtime < day
+
+
+def test_a_newer_card_of_a_known_generation_runs_the_nearest_code(fresh, tiny_kernels):
+    compiler = nvrtc.load()
+    assert [compiler.nearest(a) for a in (90, 91, 47)] == [90, 90, None]
+    here, newer = kernels.Kernels(compiler), kernels.Part("tiny", "float", 91)
+    assert here.compile(newer).code == here.compile(kernels.Part("tiny", "float", 90)).code
+    assert (here.compile_missing([91]) / newer.file).is_file()
 
 
 TOGETHER = """

@@ -4,12 +4,15 @@ The kernels of the GPU are compared with these in tests/gpu.
 """
 
 import cases
+import keras
 import layer_ops
 import numpy as np
+import processes
 import pytest
 import tensorflow as tf
 from layer_ops import LAYERS, NEURONS, evaluate
 
+import keras_slayer as ks
 from keras_slayer.ops import library, selection
 from keras_slayer.ops.synapses import conv2d
 
@@ -38,7 +41,10 @@ def test_layers_give_the_same(gpu, name, density):
     ("name", "ops"),
     [
         ("matmul", {"few_units_matmul", "few_units_matmul_weights_grad", "matmul_input_grad"}),
-        ("conv", {"frames_conv2d", "frames_conv2d_weights_grad"}),
+        (
+            "conv",
+            {"frames_conv2d", "frames_conv2d_weights_grad", "frames_conv2d_input_grad"},
+        ),
     ],
 )
 def test_spikes_are_read_as_they_are_and_written_as_bytes(gpu, name, ops):
@@ -71,6 +77,43 @@ def test_a_layer_reads_the_bytes_of_the_one_before(gpu):
     spikes, first, _ = LAYERS["conv"].arrays(0.05)
     two_layers(spikes, first, tf.ones([3, 3, 5, 2]))
     assert read == [tf.float32, tf.uint8]
+
+
+SERVE = """
+import sys
+import numpy as np
+import keras_slayer as ks
+import tensorflow as tf
+assert ks.ops.load() == "native" and not ks.ops.library.on_gpu()
+network = tf.saved_model.load(sys.argv[1])
+graph = network.signatures["serving_default"].graph.as_graph_def()
+types = {node.op for f in graph.library.function for node in f.node_def}
+print(*sorted(name.removeprefix("KerasSlayer>") for name in types if "Slayer" in name))
+np.save(sys.argv[2], network.serve(np.load(sys.argv[2])))
+"""
+
+
+def test_a_saved_model_of_a_machine_with_a_gpu_runs_on_one_without(gpu, tmp_path):
+    """Its ops have kernels for both."""
+    weights = {"kernel_initializer": keras.initializers.RandomNormal(0.2, 0.5, seed=5)}
+    model = keras.Sequential(
+        [
+            keras.Input((12, 7, 6, 2)),
+            ks.SpikingConv2D(3, 3, **weights),
+            ks.SpikingSumPooling2D(2),
+            ks.Flatten(),
+            ks.SpikingDense(4, **weights),
+        ]
+    )
+    spikes = (np.random.default_rng(0).random((2, 12, 7, 6, 2)) < 0.4).astype("float32")
+    expected = model.predict(spikes, verbose=0)
+    model.export(tmp_path / "net", verbose=False)
+    np.save(tmp_path / "x.npy", spikes)
+    served = processes.start("-c", SERVE, str(tmp_path / "net"), str(tmp_path / "x.npy"))
+    names = processes.output_of(served).split()
+    assert {"FramesConv2D", "NeuronBytes", "FewUnitsMatmul"} <= set(names)
+    assert np.sum(expected) > 0
+    np.testing.assert_array_equal(np.load(tmp_path / "x.npy"), expected)
 
 
 @pytest.mark.parametrize("op", ["matmul and neuron", "matmul", "conv2d and neuron", "conv2d"])

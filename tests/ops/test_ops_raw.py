@@ -110,12 +110,17 @@ GOOD |= {
     "event_conv2d_weights_grad": {**EVENTS, "grad": GRAD, "weights_shape": SHAPE, **CONV},
     "frames_conv2d": {"frames": FRAME, "weights": KERNEL[:, :, :2], **CONV},
     "frames_conv2d_weights_grad": {"frames": FRAME, "grad": GRAD, "weights_shape": SHAPE, **CONV},
+    "frames_conv2d_input_grad": {
+        "grad": GRAD,
+        "transposed": tf.transpose(KERNEL[:, :, :2], [0, 1, 3, 2]),
+        **CONV,
+    },
 }
 LAYER_OPS = [name for name in GOOD if "layer" in name]
-FRAMES_OPS = [name for name in GOOD if "frames_conv" in name]
+FRAMES_OPS = ["frames_conv2d", "frames_conv2d_weights_grad"]
 WEIGHT_GRADS = [name for name in GOOD if "conv2d_weights_grad" in name]
 EVENT_OPS = [name for name in GOOD if "offsets" in GOOD[name]]
-NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, *EVENT_OPS, "find_events"]
+NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, "frames_conv2d_input_grad", *EVENT_OPS, "find_events"]
 CONV_OPS = [name for name in GOOD if "dilations" in GOOD[name]]
 CONV_GRADS = ["conv2d_layer_grad", "conv2d_layer_pooled_grad"]
 POOL_OPS = ["sum_pool2d_layer", "sum_pool2d_layer_input_grad"]
@@ -218,6 +223,11 @@ BAD = [
     *spoil(["frames_conv2d"], "filters must be a multiple", weights=KERNEL[:, :, :1, :3]),
     *spoil(["frames_conv2d_weights_grad"], r"grad must have the shape \(3, 2, 3, 8\)",
            grad=GRAD[:2]),
+    *spoil(["frames_conv2d_input_grad"], r"grad must have the shape \(3, 2, 3, 8\)",
+           grad=GRAD[:, :1]),
+    *spoil(["frames_conv2d_input_grad"], "must be weights of rank 4", transposed=GRAD[0]),
+    *spoil(["frames_conv2d_input_grad"], "filters must be a multiple",
+           transposed=tf.ones([3, 3, 3, 1])),
     *spoil(["conv2d_layer_grad"], "filters must be a multiple", weights=KERNEL[:, :, :1, :3]),
     *spoil(["conv2d_layer_grad"], "shape of the layer's output", membrane=OUTPUT[..., :7]),
     *spoil(["conv2d_layer_grad"], "shape of the layer's output", membrane=Z),

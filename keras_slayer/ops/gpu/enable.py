@@ -51,7 +51,7 @@ def _check(compiler: nvrtc.Nvrtc, gpu: Gpu) -> None:
     """Raises BuildError if the compiler's code cannot run on the GPU."""
     if not gpu.architecture:
         raise build.BuildError(f"{gpu} is not a CUDA GPU", "There are kernels for CUDA alone")
-    if gpu.architecture not in compiler.architectures:
+    if compiler.nearest(gpu.architecture) is None:
         known = ", ".join(f"sm_{architecture}" for architecture in compiler.architectures)
         raise build.BuildError(
             f"{compiler} ({compiler.path}) does not know sm_{gpu.architecture}, only {known}",

@@ -15,6 +15,7 @@ import functools
 import hashlib
 import os
 import pathlib
+import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,7 @@ OPTIONS = [
     *("--std=c++17", "--device-as-default-execution-space", "--ptxas-options=-v"),
     *("--fmad=false", "--ftz=false", "--prec-div=true", "--prec-sqrt=true"),
 ]
+UNUSED_DAYS = 90  # kernels of another version or compiler are then removed
 # NVRTC knows the functions of the standard library, but has no header files.
 STANDARD_HEADERS = {
     "cstdint": "using int8_t = signed char; using uint8_t = unsigned char;"
@@ -110,7 +112,9 @@ class Kernels:
         return cache.cache_folder() / f"gpu-nvrtc{major}.{minor}-{self._digest}"
 
     def compile(self, part: Part, target: str | None = None) -> Compiled:
-        """Compiles a part, for its architecture or another target of ``Nvrtc.compile``.
+        """Compiles a part for its architecture, or for another target of ``Nvrtc.compile``.
+
+        An architecture that NVRTC does not know gets the code of the nearest one that runs on it.
 
         Raises:
             keras_slayer.ops.build.BuildError: with the compiler's messages.
@@ -119,7 +123,7 @@ class Kernels:
         code, log = self.nvrtc.compile(
             self._sources[part.source],
             f"gpu/{part.source}.cu",
-            target or f"sm_{part.architecture}",
+            target or f"sm_{self.nvrtc.nearest(part.architecture) or part.architecture}",
             self._headers,
             [*OPTIONS, f"-DKS_GPU_TYPE={part.type}"],
         )
@@ -162,6 +166,9 @@ class Kernels:
             if self.missing(architectures):
                 with _exclusive(folder):
                     self._compile_into(folder, architectures)
+                    _remove_unused(folder)
+            with contextlib.suppress(PermissionError):  # another user's cache, which is complete
+                os.utime(folder)  # says when it was last used
         except OSError as error:
             raise build.BuildError(
                 f"the cache folder '{folder}' cannot be written: {error}",
@@ -197,6 +204,14 @@ def _exclusive(folder: pathlib.Path):
     with open(folder / "build.lock", "w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+
+
+def _remove_unused(folder: pathlib.Path) -> None:
+    """Removes folders like this one that no process has used for long."""
+    oldest = time.time() - UNUSED_DAYS * 24 * 3600
+    for other in folder.parent.glob("gpu-nvrtc*"):
+        if other != folder and other.stat().st_mtime < oldest:
+            shutil.rmtree(other, ignore_errors=True)
 
 
 def _say(text: str) -> None:

@@ -90,6 +90,14 @@ class Nvrtc:
         self._check(self._library.nvrtcGetSupportedArchs(architectures))
         return sorted(architectures)
 
+    def nearest(self, architecture: int) -> int | None:
+        """The newest architecture that it compiles for and whose code runs on this one.
+
+        Machine code runs on later cards of the same generation: that of sm_120 on sm_121.
+        """
+        near = [a for a in self.architectures if a // 10 == architecture // 10]
+        return max((a for a in near if a <= architecture), default=None)
+
     def _text(self, program, what: str) -> bytes:
         size = ctypes.c_size_t()
         self._check(getattr(self._library, f"nvrtcGet{what}Size")(program, ctypes.byref(size)))

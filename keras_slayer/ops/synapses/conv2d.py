@@ -109,7 +109,12 @@ class _Conv2D(SynapticInput):
                     **options,
                 )
                 grad_weights.set_shape(weights.shape)
-                return self._spikes_grad(spikes, weights, frames, data, grad_out), grad_weights
+                if checks.are_bytes(spikes):
+                    return None, grad_weights
+                grad_frames = native.keras_slayer_frames_conv2d_input_grad(
+                    grad=grad_out, transposed=tf.transpose(weights, [0, 1, 3, 2]), **options
+                )
+                return tf.reshape(grad_frames, tf.shape(data)), grad_weights
 
             return out, grad
 

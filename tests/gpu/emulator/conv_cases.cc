@@ -7,12 +7,13 @@ namespace keras_slayer {
 namespace {
 
 // Frames, and geometries: one pixel; more taps than a warp, and padding; groups, strides and
-// dilations, and more filters than a warp.
+// dilations, and more filters than a warp; more channels than a warp.
 constexpr int64_t kFrames = 3;
 constexpr ConvGeometry kGeometries[] = {
     {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0, nullptr, nullptr, false},
     {5, 6, 3, 5, 6, 5, 3, 5, 1, 1, 1, 1, 1, 1, 2, nullptr, nullptr, false},
     {7, 8, 4, 3, 6, 70, 2, 3, 2, 2, 1, 2, 1, 0, 0, nullptr, nullptr, false},
+    {2, 3, 35, 2, 2, 2, 1, 2, 1, 1, 1, 1, 1, 0, 0, nullptr, nullptr, false},
 };
 int64_t inputs_of(const ConvGeometry& g) { return g.height * g.width * g.channels; }
 int64_t outputs_of(const ConvGeometry& g) { return g.out_height * g.out_width * g.filters; }
@@ -49,6 +50,16 @@ KS_KERNEL_CASE(frames_conv_grad) {
       const int64_t warps = weights_of(g) / g.filters * block_count(g.filters, kWarp);
       run.threads(parts * warps * kWarp, args);
     }
+  }
+}
+
+KS_KERNEL_CASE(frames_input_grad) {
+  for (const ConvGeometry& g : kGeometries) {
+    const FramesInputGradArgs args = {kFrames, g, run.input<T>(kFrames * outputs_of(g)),
+                                      run.input<T>(weights_of(g)),
+                                      run.output<T>(kFrames * inputs_of(g))};
+    const int64_t parts = g.groups * block_count(g.channels / g.groups, kWarp);
+    run.threads(kFrames * g.height * g.width * parts * kWarp, args);
   }
 }
 

@@ -91,6 +91,11 @@ def _convolutions(native, inputs: Inputs) -> dict:
             weights_shape=shape,
             **options,
         )
+        results[f"{name}, input"] = native.keras_slayer_frames_conv2d_input_grad(
+            grad=inputs.normal(FRAMES, *output, FILTERS),
+            transposed=inputs.normal(*kernel, FILTERS, CHANNELS // groups),
+            **options,
+        )
     return results
 
 

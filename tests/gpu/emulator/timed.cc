@@ -159,6 +159,11 @@ void convolution(const char* name, const ConvGeometry& g, std::ostream& lines) {
                                    weights.numbers(out),
                                    weights.output(16 * taps * g.filters)};
   weights.threads(16 * taps * block_count(g.filters, kWarp) * kWarp, grad, lines);
+  Launch input(std::string("input's gradient ") + name, "frames_input_grad_float");
+  const FramesInputGradArgs back = {kFrames, g, input.numbers(out), input.numbers(taps * g.filters),
+                                    input.output(in)};
+  const int64_t pixels = kFrames * g.height * g.width;
+  input.threads(pixels * block_count(g.channels, kWarp) * kWarp, back, lines);
 }
 
 void pool(const PoolGeometry& g, std::ostream& lines) {

@@ -1,5 +1,5 @@
-// Convolutions of frames of spikes, and the gradient of their weights. Each output is summed by one
-// thread, in the order of the CPU and with the same fused multiply-adds.
+// Convolutions of frames of spikes, and the gradients of their weights and of their input. Each output
+// is summed by one thread, in the order of the CPU and with the same fused multiply-adds.
 #include "gpu/conv.h"
 
 #include "gpu/sums.h"
@@ -110,6 +110,42 @@ __device__ void frames_conv_grad(const FramesConvGradArgs& args) {
   args.bytes ? sum_frames<uint8_t, T>(args) : sum_frames<T, T>(args);
 }
 
+// Lanes are channels of one pixel, so that they read weights side by side.
+template <class T>
+__device__ void frames_input_grad(const FramesInputGradArgs& args) {
+  using A = ArithmeticOf<T>;
+  const ConvGeometry& g = args.geometry;
+  const int lane = threadIdx.x % kWarp;
+  const int64_t channels = g.channels / g.groups, filters = g.filters / g.groups;
+  const int64_t parts = block_count(channels, kWarp), item = thread_index() / kWarp;
+  const int64_t group = item / parts % g.groups, pixel = item / parts / g.groups;
+  const int64_t frame = pixel / g.width / g.height;
+  if (frame >= args.frames) return;
+  const int x = int(pixel % g.width), y = int(pixel / g.width % g.height);
+  const int64_t channel = item % parts * kWarp + lane;
+  const T* grads = static_cast<const T*>(args.grad) + group * filters;
+  const T* weights = static_cast<const T*>(args.weights) + group * filters * channels + channel;
+  A sum = A(0);
+  for (int ky = 0; ky < g.kernel_height; ++ky) {
+    const int oy = output_of(y, ky, g.stride_y, g.dilation_y, g.padding_top, g.out_height);
+    for (int kx = 0; oy >= 0 && kx < g.kernel_width; ++kx) {
+      const int ox = output_of(x, kx, g.stride_x, g.dilation_x, g.padding_left, g.out_width);
+      if (ox < 0) continue;
+      const T* grad = grads + ((frame * g.out_height + oy) * g.out_width + ox) * g.filters;
+      const T* tap = weights + (ky * g.kernel_width + kx) * g.filters * channels;
+      for (int first = 0; first < filters; first += kWarp) {
+        const A mine = first + lane < filters ? A(load(grad[first + lane])) : A(0);
+        for_each_nonzero(mine, [&](int i, A value) {
+          if (channel < channels) sum = fused(load(tap[(first + i) * channels]), value, sum);
+        });
+      }
+    }
+  }
+  if (channel < channels) {
+    store(static_cast<T*>(args.out) + pixel * g.channels + group * channels + channel, sum);
+  }
+}
+
 template <class T>
 __device__ void part_sums(const PartSumsArgs& args) {
   using A = ArithmeticOf<T>;
@@ -124,6 +160,7 @@ __device__ void part_sums(const PartSumsArgs& args) {
 
 KS_GPU_KERNEL(frames_conv, FramesConvArgs, frames_conv)
 KS_GPU_KERNEL(frames_conv_grad, FramesConvGradArgs, frames_conv_grad)
+KS_GPU_KERNEL(frames_input_grad, FramesInputGradArgs, frames_input_grad)
 KS_GPU_KERNEL(part_sums, PartSumsArgs, part_sums)
 
 }  // namespace keras_slayer

@@ -3,6 +3,7 @@
 #ifndef KERAS_SLAYER_GPU_CONV_H_
 #define KERAS_SLAYER_GPU_CONV_H_
 
+#include "synapses/frames_input_grad.h"
 #include "synapses/geometry.h"
 
 namespace keras_slayer {

@@ -1,5 +1,5 @@
 // Ops of the 2-D convolution of frames of spikes [frames, height, width, channels], without neurons,
-// and of its weight gradient. For the GPU, which needs no list of events; the CPU makes one.
+// and of its gradients. For the GPU, which needs no list of events; the CPU makes one.
 #include "events/find_events_op.h"
 #include "gpu/conv.h"
 #include "synapses/event_conv_op.h"
@@ -15,6 +15,17 @@ absl::Status check_frames(const Tensor& frames, const ConvGeometry& g) {
   }
   return InvalidArgument("frames must have the shape (n, ", g.height, ", ", g.width, ", ",
                          g.channels, "). Received: ", frames.shape().DebugString());
+}
+
+// Checks the gradient [frames, out_height, out_width, filters] of the output.
+absl::Status check_grad(const Tensor& grad, int64_t frames, const ConvGeometry& g) {
+  if (grad.dims() == 4 && grad.dim_size(0) == frames && grad.dim_size(1) == g.out_height &&
+      grad.dim_size(2) == g.out_width && grad.dim_size(3) == g.filters) {
+    return absl::OkStatus();
+  }
+  return InvalidArgument("grad must have the shape (", frames, ", ", g.out_height, ", ",
+                         g.out_width, ", ", g.filters, "). Received: ",
+                         grad.shape().DebugString());
 }
 
 absl::Status events_of(OpKernelContext* context, const Tensor& frames, const ConvGeometry& g,
@@ -112,13 +123,7 @@ class FramesConv2DWeightsGrad : public ConvOp {
                                     &columns));
     OP_REQUIRES_OK(context, check_frames(frames, g));
     OP_REQUIRES_OK(context, check_spike_type(frames, grad.dtype()));
-    const int64_t count = frames.dim_size(0);
-    OP_REQUIRES(context,
-                grad.dims() == 4 && grad.dim_size(0) == count && grad.dim_size(1) == g.out_height &&
-                    grad.dim_size(2) == g.out_width && grad.dim_size(3) == g.filters,
-                InvalidArgument("grad must have the shape (", count, ", ", g.out_height, ", ",
-                                g.out_width, ", ", g.filters, "). Received: ",
-                                grad.shape().DebugString()));
+    OP_REQUIRES_OK(context, check_grad(grad, frames.dim_size(0), g));
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, context->allocate_output(0, weights, &out));
     if constexpr (Device::kGpu) {
@@ -153,5 +158,64 @@ class FramesConv2DWeightsGrad : public ConvOp {
 };
 KS_REGISTER_DEVICES("FramesConv2DWeightsGrad", FramesConv2DWeightsGrad,
                     .HostMemory("input_size").HostMemory("output_size").HostMemory("weights_shape"));
+
+REGISTER_OP("KerasSlayer>FramesConv2DInputGrad")
+    .Input("grad: T")
+    .Input("transposed: T")  // weights [kernel height, kernel width, filters, channels / groups]
+    .Input("input_size: int64")
+    .Input("output_size: int64")
+    .Output("grad_frames: T")
+    KS_CONV_ATTRS
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle grad, weights;
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 4, &grad));
+      TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 4, &weights));
+      c->set_output(0, c->MakeShape({c->Dim(grad, 0), c->UnknownDim(), c->UnknownDim(),
+                                     c->UnknownDim()}));
+      return absl::OkStatus();
+    });
+
+template <class Device>
+class FramesConv2DInputGrad : public ConvOp {
+ public:
+  using ConvOp::ConvOp;
+  void Compute(OpKernelContext* context) override {
+    const Tensor &grad = context->input(0), &transposed = context->input(1);
+    const TensorShape& order = transposed.shape();
+    OP_REQUIRES(context, order.dims() == 4,
+                InvalidArgument("transposed must be weights of rank 4. Received: shape ",
+                                order.DebugString()));
+    const TensorShape weights({order.dim_size(0), order.dim_size(1), order.dim_size(3),
+                               order.dim_size(2)});
+    ConvGeometry g;
+    std::vector<int32_t> rows, columns;
+    OP_REQUIRES_OK(context, prepare(context->input(2), context->input(3), weights, &g, &rows,
+                                    &columns));
+    const int64_t frames = grad.dims() > 0 ? grad.dim_size(0) : 0;
+    OP_REQUIRES_OK(context, check_grad(grad, frames, g));
+    TensorShape shape;
+    OP_REQUIRES_OK(context, TensorShape::BuildTensorShape(
+                                {frames, g.height, g.width, g.channels}, &shape));
+    Tensor* out = nullptr;
+    OP_REQUIRES_OK(context, Device::allocate_large(context, 0, shape, &out));
+    const FramesInputGradArgs args = {frames, g, data_of(grad), data_of(transposed), data_of(out)};
+    const Dtype dtype = dtype_of(grad);
+    if constexpr (Device::kGpu) {
+      const int64_t parts = g.groups * block_count(g.channels / g.groups, gpu::kWarp);
+      const int64_t warps = frames * g.height * g.width * parts;
+      OP_REQUIRES_OK(context, Device::threads(context, {"conv", "frames_input_grad"}, dtype,
+                                              warps * gpu::kWarp, args));
+    } else {
+      const int64_t taps = g.kernel_height * g.kernel_width * g.channels / g.groups;
+      parallel_for(context, frames, g.out_height * g.out_width * g.filters * taps / 16,
+                   [&](int64_t begin, int64_t end) {
+                     kernels::frames_input_grad(dtype, args, begin, end);
+                   });
+    }
+  }
+};
+KS_REGISTER_DEVICES("FramesConv2DInputGrad", FramesConv2DInputGrad,
+                    .HostMemory("input_size").HostMemory("output_size"));
 
 }  // namespace keras_slayer
