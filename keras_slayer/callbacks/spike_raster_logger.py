@@ -10,7 +10,6 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.rates.measuring import first_batch
 
 
 class SpikeRasterLogger(keras.callbacks.Callback):
@@ -73,6 +72,7 @@ class SpikeRasterLogger(keras.callbacks.Callback):
         self.layers = layers
         self.sample = checks.integer(sample, "sample", low=0, high=10**9)
         self._writer: tf.summary.SummaryWriter | None = None
+        self._starting = True
 
     def on_train_begin(self, logs=None):
         if isinstance(self.log_dir, tf.summary.SummaryWriter):
@@ -138,10 +138,11 @@ def _check_packages():
 
 def _batch(data):
     """(x, labels or None) of a batch or of the first one of a data set."""
-    if isinstance(data, tf.data.Dataset):
-        element = first_batch(data.map(lambda *parts: (parts,)))
+    if not isinstance(data, tf.data.Dataset):
+        return _split(data)
+    for element in data.take(1):
         return _split(element)
-    return _split(data)
+    raise ValueError("the data set must hold a batch. Received: an empty tf.data.Dataset")
 
 
 def _split(element):

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".gif", ".mp4", ".html")
 _DPI = 100
 _MARGIN, _BOTTOM = 8, 20  # pixels beside and below the image
-_LINE, _LETTER = 19, 8.2  # pixels of a line and of a letter of the heading, about
+_LINE, _LETTER, _BOLD = 19, 7.0, 8.2  # pixels of a line, of a letter and of a bold one, about
 _NARROWEST = 220  # pixels: less has no room for time and legend
 _SAMPLED = 64  # frames that the scale of colours is taken from
 
@@ -160,9 +160,10 @@ class EventAnimation:
         canvas = FigureCanvasAgg(figure)
         canvas.draw()
         background = canvas.copy_from_bbox(figure.bbox)
+        decimals = max(0, -math.floor(math.log10(self._dt)))
         for number in range(self.frames) if numbers is None else numbers:
             picture.set_data(colour(self._counts(number), full))
-            time.set_text(f"{self._start + number * self._dt:,.0f} ms")
+            time.set_text(f"{self._start + number * self._dt:,.{decimals}f} ms")
             bar.set_width((number + 1) / self.frames)
             canvas.restore_region(background)
             for artist in (picture, time, bar):
@@ -181,7 +182,8 @@ class EventAnimation:
         height, width = self._zoom * rows, self._zoom * columns
         lines = self.heading.split("\n")
         top = _LINE * (len(lines) + 1) + 8
-        across = max(width, _NARROWEST, round(_LETTER * max(map(len, lines)))) + 2 * _MARGIN
+        text = max(_LETTER * len(lines[-1]), *(_BOLD * len(line) for line in ["", *lines[:-1]]))
+        across = max(width, _NARROWEST, round(text)) + 2 * _MARGIN
         across, down = (side + side % 2 for side in (across, height + top + _BOTTOM))  # for mp4
         figure = new_figure(across / _DPI, down / _DPI)
         figure.set_layout_engine("none")

@@ -78,10 +78,11 @@ def plot_confusion(
     side = max(3.4, 0.55 * classes + 0.8) if numbered else 5.6
     ax = start_axes(path, ax, side + (0.2 if numbered else 2.2), side)
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
-    ax.imshow(_colours(share), interpolation="nearest")
+    colours = _colours(share)
+    ax.imshow(colours, interpolation="nearest")
     ax.set_anchor("W")
     if numbered:
-        _write_cells(ax, matrix, share)
+        _write_cells(ax, matrix, share, colours)
     else:
         _list_confusions(ax, matrix, names)
     _name_axes(ax, names)
@@ -146,10 +147,17 @@ def _colours(share: np.ndarray) -> np.ndarray:
     return 1 - strength[..., None] * (1 - full)
 
 
-def _write_cells(ax, matrix: np.ndarray, share: np.ndarray):
+def _write_cells(ax, matrix: np.ndarray, share: np.ndarray, colours: np.ndarray):
+    """Count and per cent of each cell, in what contrasts more with its colour: white or ink."""
+    from matplotlib.colors import to_rgb
+
+    def luminance(colour):  # relative, about that of the WCAG, whose contrast is used here
+        return np.dot((0.2126, 0.7152, 0.0722), np.power(colour, 2.2)) + 0.05
+
     for row, column in np.argwhere(matrix > 0):
         count, part = matrix[row, column], share[row, column]
-        dark = part > (0.2 if row == column else 0.4)
+        cell = luminance(colours[row, column])
+        dark = luminance((1, 1, 1)) / cell > cell / luminance(to_rgb(INK))
         style = {"ha": "center", "va": "center", "color": "white" if dark else INK}
         place = {"xy": (column, row), "textcoords": "offset points", **style}
         ax.annotate(f"{count:,}", xytext=(0, 5), fontsize=8.5, fontweight="bold", **place)

@@ -47,7 +47,8 @@ class EventCloud(NamedTuple):
             x, y = x.astype(int), y.astype(int)
             if t.size and t.min() > max(t.max() - t.min(), _LATE):
                 t = t - t.min()
-            duration = math.ceil(t.max(initial=1) / 1000)
+            # Whole ms, and more than the last event has: ends are excluded everywhere.
+            duration = math.floor(t.max(initial=0) / 1000) + 1
             seen = (int(y.max(initial=0)) + 1, int(x.max(initial=0)) + 1)
             height, width = _sensor(sensor_shape, seen)
             return cls(t / 1000, x, y, on > 0, duration, height, width)
@@ -84,7 +85,10 @@ class EventCloud(NamedTuple):
         """`region` checked: (start, stop) in ms; by default from 0 to the end."""
         if region is None:
             return 0.0, float(self.duration)
-        start, stop = (float(edge) for edge in region)
+        try:
+            start, stop = (float(edge) for edge in region)
+        except (TypeError, ValueError):
+            start = stop = math.nan
         if not 0 <= start < stop < math.inf:
             raise ValueError(
                 "`region` must be None or (start, stop) in ms with 0 <= start < stop. "
