@@ -42,7 +42,8 @@ def main():
     sizes = {file.name: file.stat().st_size for file in sorted(FOLDER.iterdir())}
     print(*(f"{size:9,} {name}" for name, size in sizes.items()), sep="\n")
     print(f"{sum(sizes.values()):9,} bytes")
-    accuracy = np.mean(namespace["outputs"].sum(axis=1).argmax(axis=1) == namespace["labels"])
+    answers = namespace["outputs"].sum(axis=1).argmax(axis=1)
+    accuracy = np.mean(answers == namespace["test_labels"])
     print(f"test accuracy {accuracy:.1%}")
 
 
