@@ -26,7 +26,7 @@ class SpikeRasterLogger(keras.callbacks.Callback):
       highest score.
 
     The step of a picture is the number of epochs trained. Needs matplotlib and tensorboard (the
-    extras ``keras_slayer[plot,tensorboard]``).
+    extra ``keras_slayer[tensorboard]``).
 
     Args:
         log_dir: folder of the event files, that of ``keras.callbacks.TensorBoard``, say; or a

@@ -13,7 +13,7 @@ from keras_slayer.rates.measuring import first_batch
 from keras_slayer.visualization.frames import plot_frames
 from keras_slayer.visualization.raster import plot_raster
 from keras_slayer.visualization.recording import check_sample, counts_of, record
-from keras_slayer.visualization.style import INK, WRONG, heading, save, start_figure
+from keras_slayer.visualization.style import INK, WRONG, check_path, heading, save, start_figure
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -63,6 +63,7 @@ def plot_layers(
         ValueError: a model without spiking neurons, a layer, sample or label that does not exist,
             names of another number; both `path` and `figure`.
     """
+    check_path(path)  # before the model runs
     x = _batch(model, first_batch(x))
     check_sample(x, sample)
     one = keras.tree.map_structure(lambda part: np.asarray(part[sample : sample + 1]), x)
