@@ -16,10 +16,12 @@ _DPI = 200
 def new_figure(width: float, height: float):
     """An empty white figure, `width` x `height` inches, of which pyplot knows nothing."""
     try:
-        from matplotlib.figure import Figure
+        import matplotlib.figure  # noqa: F401 - there, or the error below
+
+        from keras_slayer.visualization.notebook import NotebookFigure
     except ImportError as error:
         raise ImportError("pictures need matplotlib: pip install 'keras_slayer[plot]'") from error
-    return Figure(figsize=(width, height), layout="constrained", facecolor="white")
+    return NotebookFigure(figsize=(width, height), layout="constrained", facecolor="white")
 
 
 def start_figure(path, given, width: float, height: float):

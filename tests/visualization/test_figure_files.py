@@ -1,6 +1,8 @@
 """What all pictures have in common: files, figures of the user's, pyplot, threads, colours."""
 
 import concurrent.futures
+import io
+import pickle
 import types
 
 import numpy as np
@@ -120,6 +122,15 @@ def test_threads_draw_the_same_pictures(tmp_path):
     with concurrent.futures.ThreadPoolExecutor(4) as pool:
         together = list(pool.map(draw, range(8)))
     assert together == alone * 2 and len(set(alone)) == 4
+
+
+def test_a_notebook_shows_a_figure_and_pickle_keeps_it():
+    from PIL import Image
+
+    figure = visualization.plot_events(recording())
+    for shown in (figure, pickle.loads(pickle.dumps(figure))):
+        with Image.open(io.BytesIO(shown._repr_png_())) as picture:
+            assert picture.format == "PNG" and picture.size == (1000, 360)
 
 
 def lightness(colour):
