@@ -17,7 +17,7 @@ struct Dat {
   size_t bound(const uint8_t*, size_t words) const { return words; }
 
   template <typename Sink>
-  Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
+  KERAS_SLAYER_INLINE Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
     for (size_t i = 0; i < words; ++i) {
       time.set(read32(data + 8 * i));
       const uint32_t place = read32(data + 8 * i + 4);

@@ -4,13 +4,17 @@
 //   kWordBytes             how long a word is; a block holds whole words
 //   bound(data, words)     at least as many events as the block has
 //   decode(data, words, sink)   gives each event to the sink; what is wrong with the block, if it is
-// Words are read byte by byte: blocks need no alignment, and the machine may have either byte order.
+// `decode` is inlined where it is called on local copies of decoder and sink: the compiler then keeps
+// them in registers, as no array it writes to can be them.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <optional>
 #include <string>
+
+#define KERAS_SLAYER_INLINE __attribute__((always_inline))
 
 namespace keras_slayer {
 
@@ -28,9 +32,21 @@ struct Problem {
 
 using Outcome = std::optional<Problem>;
 
-inline uint32_t read16(const uint8_t* p) { return p[0] | uint32_t{p[1]} << 8; }
-inline uint32_t read32(const uint8_t* p) { return read16(p) | read16(p + 2) << 16; }
-inline uint64_t read64(const uint8_t* p) { return read32(p) | uint64_t{read32(p + 4)} << 32; }
+// A little-endian word at any address.
+template <typename Word>
+Word read_word(const uint8_t* p) {
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+  Word word;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+#else
+  Word word = 0;
+  for (size_t i = 0; i < sizeof word; ++i) word |= static_cast<Word>(Word{p[i]} << 8 * i);
+  return word;
+#endif
+}
+inline uint16_t read16(const uint8_t* p) { return read_word<uint16_t>(p); }
+inline uint32_t read32(const uint8_t* p) { return read_word<uint32_t>(p); }
 
 inline std::string hex(uint64_t value) {
   std::string digits;

@@ -57,7 +57,11 @@ py::tuple decode(Decoder& decoder, const py::buffer& buffer) {
   Outcome problem;
   {
     py::gil_scoped_release release;
-    problem = decoder.decode(bytes.data(), bytes.words, arrays);
+    Decoder local = decoder;
+    Arrays sink = arrays;
+    problem = local.decode(bytes.data(), bytes.words, sink);
+    decoder = local;
+    arrays = sink;
   }
   py::object what = py::none();
   if (problem) what = py::make_tuple(problem->byte, problem->text);

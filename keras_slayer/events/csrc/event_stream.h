@@ -27,7 +27,7 @@ struct EventStream {
   size_t bound(const uint8_t*, size_t bytes) const { return (begun_bytes + bytes) / kEventBytes; }
 
   template <typename Sink>
-  Outcome decode(const uint8_t* data, size_t bytes, Sink& sink) {
+  KERAS_SLAYER_INLINE Outcome decode(const uint8_t* data, size_t bytes, Sink& sink) {
     size_t i = 0;
     while (i < bytes) {
       if (begun_bytes == 0 && data[i] >= 0xfe) {

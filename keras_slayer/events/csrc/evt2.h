@@ -23,7 +23,7 @@ struct Evt2 {
   }
 
   template <typename Sink>
-  Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
+  KERAS_SLAYER_INLINE Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
     for (size_t i = 0; i < words; ++i) {
       const uint32_t word = read32(data + 4 * i);
       const uint32_t type = word >> 28;

@@ -31,7 +31,7 @@ struct Evt21 {
   }
 
   template <typename Sink>
-  Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
+  KERAS_SLAYER_INLINE Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
     for (size_t i = 0; i < words; ++i) {
       const uint32_t word = upper(data + 8 * i);
       const uint32_t type = word >> 28;

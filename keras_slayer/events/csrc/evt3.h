@@ -4,7 +4,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 
 #include "decoder.h"
 
@@ -27,29 +26,34 @@ struct Evt3 {
   uint32_t polarity = 0;  // of vectors
 
   size_t bound(const uint8_t* data, size_t words) const {
-    // How many bits of a word stand for events, by its type.
-    static constexpr std::array<uint16_t, 16> kMasks = {0, 0, 0, 0, 0xfff, 0xff};
-    static const std::array<uint8_t, 4096> kBits = [] {
-      std::array<uint8_t, 4096> bits{};
-      for (size_t i = 1; i < bits.size(); ++i) bits[i] = bits[i / 2] + (i & 1);
-      return bits;
-    }();
     size_t events = 0;
-    for (size_t i = 0; i < words; ++i) {
-      const uint32_t word = read16(data + 2 * i);
-      events += (word >> 12 == 2) + kBits[word & kMasks[word >> 12]];
+    // Sums of 16 bits, so that the compiler counts many words at once.
+    constexpr size_t kStride = 1024;
+    for (size_t begin = 0; begin < words; begin += kStride) {
+      const size_t end = std::min(words, begin + kStride);
+      uint16_t sum = 0;
+      for (size_t i = begin; i < end; ++i) sum += events_of(read16(data + 2 * i));
+      events += sum;
     }
     return events;
   }
 
   template <typename Sink>
-  Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
+  KERAS_SLAYER_INLINE Outcome decode(const uint8_t* data, size_t words, Sink& sink) {
     for (size_t i = 0; i < words; ++i) {
       const uint32_t word = read16(data + 2 * i);
       switch (word >> 12) {
         case 0x0:  // row
           y = word & 0x7ff;
           has_row = true;
+          // An event mostly follows: without another turn, whose type the processor has to guess.
+          if (i + 1 < words && timed) {
+            const uint32_t next = read16(data + 2 * (i + 1));
+            if (next >> 12 == 0x2) {
+              ++i;
+              sink.put(next & 0x7ff, y, t, next >> 11 & 1, 2 * i);
+            }
+          }
           break;
         case 0x2:  // one event: its column and polarity
           if (timed && has_row) {
@@ -93,6 +97,16 @@ struct Evt3 {
   }
 
  private:
+  // One for an event, the bits that are set for a vector.
+  static uint16_t events_of(uint16_t word) {
+    const uint16_t type = word >> 12;
+    uint16_t bits = type == 4 ? word & 0xfff : type == 5 ? word & 0xff : type == 2;
+    bits -= bits >> 1 & 0x5555;
+    bits = (bits & 0x3333) + (bits >> 2 & 0x3333);
+    bits = (bits + (bits >> 4)) & 0x0f0f;
+    return (bits + (bits >> 8)) & 0x1f;
+  }
+
   static Problem past(int64_t byte) {
     return {byte, "a vector of events runs past column " + std::to_string(kColumns - 1)};
   }

@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterator
 
 from keras_slayer.events.files.format import Format
-from keras_slayer.events.files.recording import Block, Recording, Source
+from keras_slayer.events.files.recording import SKIP_HINT, Block, Recording, Source
 from keras_slayer.events.stream import Events
 
 _VERSION_LINE = b"#!AER-DAT4.0"
@@ -48,7 +48,11 @@ def _blocks(source: Source, decoder, stream: int) -> Iterator[Block]:
         try:
             packet = next(packets, None)
         except _CANNOT as error:
-            raise source.error(f"after event number {done} the file is damaged: {error}") from error
+            problem = f"after event number {done} the file is damaged: {error}"
+            if source.damaged == "error":
+                raise source.error(f"{problem}. {SKIP_HINT}") from error
+            source.left_out(f"{problem}, which is left out")
+            return
         if packet is None:
             return
         if packet["stream_id"] != stream:

@@ -29,10 +29,10 @@ def check_on_sensor(
 ) -> None:
     """ValueError where an event is off the sensor."""
     limits = sensor_limits(sensor_shape)
-    off = np.zeros(len(events), bool)
-    for field, limit in limits.items():
-        off |= getattr(events, field) >= limit
-    if off.any():
+    if any(getattr(events, field).max(initial=0) >= limit for field, limit in limits.items()):
+        off = np.zeros(len(events), bool)
+        for field, limit in limits.items():
+            off |= getattr(events, field) >= limit
         first = int(np.argmax(off))
         event = ", ".join(f"{field}={getattr(events, field)[first]}" for field in limits)
         raise ValueError(

@@ -27,10 +27,8 @@ from keras_slayer.events.stream import Events
 _NAME = "An EVT 3.0 file"
 _PLACE_BITS = 11
 _HALF_BITS = 12
-# A recording of 12 days. The file has a word for every 8 seconds without an event.
-_TIME_BITS = 40
-# The reader takes a step back by half the timer's range for an overflow: no step may be longer.
-_LONGEST_STEP = 1 << (_HALF_BITS - 1)
+# 19 hours.
+_TIME_BITS = 36
 _ROW, _EVENT, _TIME_LOW, _TIME_HIGH = (kind << 12 for kind in (0, 2, 6, 8))
 _ON = 1 << _PLACE_BITS
 
@@ -57,17 +55,14 @@ def encode_evt3(events: Events) -> bytes:
     needed = np.stack([new_high, new_low, new_row, np.ones(len(events), bool)], axis=1)
     written = words[needed]
 
-    before = np.concatenate([[0], high[:-1]])
-    fillers = np.maximum(-(-(high - before) // _LONGEST_STEP) - 1, 0)
-    late = len(events) > 0 and high[0] > mask  # the count begins with the first word of time: at 0
-    if len(events) and not late:
-        fillers[0] = 0
-    number = np.arange(fillers.sum()) - np.repeat(np.cumsum(fillers) - fillers, fillers) + 1
-    times = np.repeat(before, fillers) + _LONGEST_STEP * number
+    # Cameras send the high bits every 4096 us, events or not, and readers count their overflows.
+    gaps = np.maximum(np.diff(high, prepend=0) - 1, 0)
+    if len(events) and high[0] <= mask:
+        gaps[0] = 0  # no overflow to be counted: the file may begin at any time
+    number = np.arange(gaps.sum()) - np.repeat(np.cumsum(gaps) - gaps, gaps)
+    times = np.repeat(high - gaps, gaps) + number
     firsts = np.cumsum(needed.sum(1)) - needed.sum(1)
-    written = np.insert(written, np.repeat(firsts, fillers), _TIME_HIGH | (times & mask))
-    if late:
-        written = np.insert(written, 0, _TIME_HIGH)
+    written = np.insert(written, np.repeat(firsts, gaps), _TIME_HIGH | (times & mask))
     return raw_header("EVT3", "3.0", events) + written.astype("<u2").tobytes()
 
 

@@ -137,9 +137,9 @@ def _is_whole(parts: list[str], place: int) -> bool:
 
 def encode_text(events: Events) -> bytes:
     """The bytes of a `.csv` file: a first line x,y,t,p, then a line per event."""
-    columns = np.stack([events.x, events.y, events.t, events.polarity], axis=1)
-    rows = "\n".join("{},{},{},{}".format(*row) for row in columns.tolist())
-    return f"{_HEADER}\n{rows}\n".encode() if len(events) else f"{_HEADER}\n".encode()
+    columns = (column.tolist() for column in (events.x, events.y, events.t, events.polarity))
+    rows = map("%d,%d,%d,%d\n".__mod__, zip(*columns, strict=True))
+    return f"{_HEADER}\n{''.join(rows)}".encode()
 
 
 CSV = Format(
