@@ -9,7 +9,7 @@ import importlib
 from collections.abc import Iterator
 
 from keras_slayer.events.files.format import Format
-from keras_slayer.events.files.recording import SKIP_HINT, Block, Recording, Source
+from keras_slayer.events.files.recording import SKIP_HINT, Block, Recording, Source, number_of
 from keras_slayer.events.stream import Events
 
 _VERSION_LINE = b"#!AER-DAT4.0"
@@ -60,7 +60,7 @@ def _blocks(source: Source, decoder, stream: int) -> Iterator[Block]:
         events = packet["events"]
         yield Block(
             Events(x=events["x"], y=events["y"], t=events["t"], polarity=events["on"]),
-            lambda index, first=done: f"number {first + index}",
+            number_of(done),
         )
         done += len(events)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_slayer.events.files import fields
 from keras_slayer.events.files.format import Format
-from keras_slayer.events.files.recording import BLOCK_EVENTS, Block, Recording, Source
+from keras_slayer.events.files.recording import BLOCK_EVENTS, Block, Recording, Source, number_of
 from keras_slayer.events.stream import FIELDS, Events
 
 _DAMAGED = (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, SyntaxError,
@@ -91,10 +91,8 @@ def _blocks(table: dict[str, np.ndarray], time_unit: str | None, source: Source)
     step = count if source.whole else BLOCK_EVENTS
     for start in range(0, count, max(step, 1)):
         block = {name: np.asarray(column[start : start + step]) for name, column in table.items()}
-        yield Block(
-            fields.to_events(block, time_unit, source, start),
-            lambda index, start=start: f"number {start + index}",
-        )
+        where = number_of(start)
+        yield Block(fields.to_events(block, time_unit, source, where), where)
 
 
 def _checked_shape(shape) -> tuple[int, int] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from keras_slayer.events.files.recording import Source
-from keras_slayer.events.stream import Events
+from keras_slayer.events.stream import DTYPES, Events
 
 _NAMES = {
     "x": ("x",),
@@ -97,23 +97,32 @@ def to_microseconds(t: np.ndarray, time_unit: str | None, source: Source) -> np.
 
 
 def to_events(
-    columns: Mapping[str, np.ndarray], time_unit: str | None, source: Source, first: int = 0
+    columns: Mapping[str, np.ndarray],
+    time_unit: str | None,
+    source: Source,
+    where: Callable[[int], str],
 ) -> Events:
-    """Events of arrays by field. A polarity of -1 is OFF, as 0 is.
-
-    `first` is the number in the file of the first event, for errors.
-    """
+    """Events of arrays by field. A polarity of -1 is OFF, as 0 is."""
     polarity = columns["polarity"]
     if polarity.dtype.kind in "if":
         polarity = np.where(polarity == -1, 0, polarity)
-    try:
-        return Events(
-            x=columns["x"],
-            y=columns["y"],
-            t=to_microseconds(columns["t"], time_unit, source),
-            polarity=polarity,
+    t = to_microseconds(columns["t"], time_unit, source)
+    columns = {"x": columns["x"], "y": columns["y"], "polarity": polarity}
+    for field, column in columns.items():
+        _check_whole(field, column, source, where)
+    return Events(t=t, **columns)
+
+
+def _check_whole(field: str, column: np.ndarray, source: Source, where) -> None:
+    if column.dtype.kind not in "biuf":
+        raise source.error(f"{field} must be numbers. Received: dtype {column.dtype}")
+    most = np.iinfo(DTYPES[field]).max
+    good = (column >= 0) & (column <= most)
+    if column.dtype.kind == "f":
+        good &= column == np.floor(column)
+    if not good.all():
+        first = int(np.argmin(good))
+        raise source.error(
+            f"event at {where(first)}: {field} must be a whole number from 0 to {most}. "
+            f"Received: {field}={column[first]}"
         )
-    except ValueError as error:
-        if str(error).startswith(source.name):
-            raise
-        raise source.error(f"in the events from number {first} on: {error}") from error

@@ -23,7 +23,7 @@ import numpy as np
 
 from keras_slayer.events.files import fields, raw
 from keras_slayer.events.files.format import Format
-from keras_slayer.events.files.recording import BLOCK_EVENTS, Block, Recording, Source
+from keras_slayer.events.files.recording import BLOCK_EVENTS, Block, Recording, Source, number_of
 from keras_slayer.events.stream import FIELDS, Events
 
 _MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -187,11 +187,10 @@ def _blocks(file, table: _Table, holders, time_unit, source: Source) -> Iterator
                     f"the events from number {start} on cannot be read: {error}"
                 ) from error
             if offset:
-                columns["t"] = columns["t"].astype(np.int64) + offset
-            yield Block(
-                fields.to_events(columns, time_unit, source, start),
-                lambda index, start=start: f"number {start + index}",
-            )
+                whole = columns["t"].dtype.kind in "iu"  # of 32 bits in DSEC
+                columns["t"] = columns["t"].astype(np.int64 if whole else float) + offset
+            where = number_of(start)
+            yield Block(fields.to_events(columns, time_unit, source, where), where)
 
 
 def encode_hdf5(events: Events) -> bytes:

@@ -133,3 +133,8 @@ def byte_of(start: int, word_bytes: int, kept=None) -> Callable[[int], str]:
         return f"byte {start + word_bytes * word}"
 
     return where
+
+
+def number_of(first: int) -> Callable[[int], str]:
+    """`where` of a block that begins with event number `first` of the file."""
+    return lambda index: f"number {first + index}"

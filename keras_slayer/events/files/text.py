@@ -78,15 +78,14 @@ def _is_number(text: str) -> bool:
 
 
 def _blocks(source, lines: Iterator[Line], width: int, places, time_unit) -> Iterator[Block]:
-    done = 0
     while block := list(itertools.islice(lines, BLOCK_EVENTS)):
-        numbers = [number for number, _ in block]
         table = _parsed(source, block, width, places)
-        yield Block(
-            fields.to_events(table, time_unit, source, done),
-            lambda index, numbers=numbers: f"line {numbers[index]}",
-        )
-        done += len(block)
+        where = _line_of([number for number, _ in block])
+        yield Block(fields.to_events(table, time_unit, source, where), where)
+
+
+def _line_of(numbers: list[int]):
+    return lambda index: f"line {numbers[index]}"
 
 
 def _parsed(source, block: list[Line], width: int, places) -> dict[str, np.ndarray]:
