@@ -5,14 +5,16 @@ Source: iniVation, "AEDAT 4.0" (docs.inivation.com, file formats)
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 from collections.abc import Iterator
 
+from keras_slayer.events.files import fields
 from keras_slayer.events.files.format import Format
-from keras_slayer.events.files.recording import SKIP_HINT, Block, Recording, Source, number_of
-from keras_slayer.events.stream import Events
+from keras_slayer.events.files.recording import Block, Recording, Source, number_of
 
 _VERSION_LINE = b"#!AER-DAT4.0"
+_COLUMNS = {"x": "x", "y": "y", "t": "t", "on": "polarity"}
 _CANNOT = (OSError, RuntimeError, ValueError, KeyError, AssertionError)
 
 
@@ -25,11 +27,9 @@ def open_aedat4(source: Source, stream: int | None = None) -> Recording:
             f"{source.name} is an AEDAT 4 file, which the package aedat reads: "
             "pip install keras_slayer[files]"
         ) from error
-    try:
+    with _no_panic(source, "the AEDAT 4 file cannot be opened"):
         decoder = aedat.Decoder(str(source.path))
         streams = decoder.id_to_stream()
-    except _CANNOT as error:
-        raise source.error(f"the AEDAT 4 file cannot be opened: {error}") from error
     found = [number for number, about in streams.items() if about["type"] == "events"]
     chosen = [number for number in found if stream in (None, number)]
     if len(chosen) != 1:
@@ -39,29 +39,41 @@ def open_aedat4(source: Source, stream: int | None = None) -> Recording:
         )
     about = streams[chosen[0]]
     shape = (about["height"], about["width"])
-    return Recording(_blocks(source, decoder, chosen[0]), shape)
+    return Recording(_blocks(source, decoder, chosen[0]), shape if min(shape) > 0 else None)
+
+
+@contextlib.contextmanager
+def _no_panic(source: Source, problem: str) -> Iterator[None]:
+    """What aedat raises for damaged files as a ValueError; its panics are no Exception."""
+    try:
+        yield
+    except BaseException as error:
+        if isinstance(error, _CANNOT) or type(error).__name__ == "PanicException":
+            raise source.error(f"{problem}: {error}") from error
+        raise
 
 
 def _blocks(source: Source, decoder, stream: int) -> Iterator[Block]:
     done, packets = 0, iter(decoder)
     while True:
         try:
-            packet = next(packets, None)
-        except _CANNOT as error:
-            problem = f"after event number {done} the file is damaged: {error}"
+            with _no_panic(source, f"after event number {done} the file is damaged"):
+                packet = next(packets, None)
+        except ValueError as error:
             if source.damaged == "error":
-                raise source.error(f"{problem}. {SKIP_HINT}") from error
-            source.left_out(f"{problem}, which is left out")
+                raise
+            source.left_out(
+                f"{str(error).removeprefix(source.name + ': ')}, and its rest is left out"
+            )
             return
         if packet is None:
             return
         if packet["stream_id"] != stream:
             continue
         events = packet["events"]
-        yield Block(
-            Events(x=events["x"], y=events["y"], t=events["t"], polarity=events["on"]),
-            number_of(done),
-        )
+        columns = {field: events[name] for name, field in _COLUMNS.items()}
+        where = number_of(done)
+        yield Block(fields.to_events(columns, None, source, where), where)
         done += len(events)
 
 

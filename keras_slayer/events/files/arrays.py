@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
@@ -14,8 +15,11 @@ from keras_slayer.events.files.format import Format
 from keras_slayer.events.files.recording import BLOCK_EVENTS, Block, Recording, Source, number_of
 from keras_slayer.events.stream import FIELDS, Events
 
-_DAMAGED = (EOFError, OSError, ValueError, KeyError, zipfile.BadZipFile, zlib.error, SyntaxError,
-            NotImplementedError, OverflowError, RuntimeError, TypeError)  # fmt: skip
+# What NumPy raises for damaged files.
+_DAMAGED = (
+    EOFError, KeyError, MemoryError, NotImplementedError, OSError, OverflowError, RuntimeError,
+    SyntaxError, TypeError, ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 _SENSOR = "sensor_shape"
 _STRUCTURED = np.dtype([("x", "<u2"), ("y", "<u2"), ("t", "<i8"), ("p", "u1")])
 
