@@ -81,12 +81,13 @@ def read_events(
 
 
 def _streams(path, format, sensor_shape, ordered, whole, damaged, options) -> Iterator:
-    """Gives the shape of the sensor first, so that the file is open and known; then its events."""
+    """Gives the shape of the sensor first, and then the events.
+
+    So its first step opens the file and says what is wrong with the arguments, though the events
+    are read later. The file is closed when the iterator is at its end or given up.
+    """
+    one = registry.of_file(path, format)
     with open(path, "rb") as file:
-        if format is None:
-            one = registry.recognised(file.read(registry.HEAD_BYTES), path)
-        else:
-            one = registry.named(format)
         unknown = sorted(set(options) - set(one.options))
         if unknown:
             raise TypeError(

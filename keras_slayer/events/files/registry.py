@@ -99,6 +99,14 @@ def recognised(head: bytes, path: pathlib.Path) -> Format:
     )
 
 
+def of_file(path: pathlib.Path, name: str | None = None) -> Format:
+    """The format of that name, or the one that the file has."""
+    if name is not None:
+        return named(name)
+    with open(path, "rb") as file:
+        return recognised(file.read(HEAD_BYTES), path)
+
+
 def _plain_suffixes() -> list[str]:
     """Of formats that only the suffix tells."""
     plain = (BIN, BS1, BS2, BS3, CSV)
