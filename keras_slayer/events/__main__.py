@@ -1,8 +1,10 @@
 """Event files at the command line: what is in them, other formats, films.
 
-python -m keras_slayer.events inspect FILE
-python -m keras_slayer.events convert IN OUT
-python -m keras_slayer.events play FILE OUT.gif
+    python -m keras_slayer.events inspect FILE
+    python -m keras_slayer.events convert IN OUT
+    python -m keras_slayer.events play FILE OUT.gif
+
+Each command has its own --help.
 """
 
 import argparse
@@ -10,6 +12,7 @@ import sys
 import warnings
 
 from keras_slayer.events.commands import convert, inspect, play
+from keras_slayer.events.files import EventFileWarning
 
 _COMMANDS = {"inspect": inspect, "convert": convert, "play": play}
 
@@ -29,6 +32,7 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("always", EventFileWarning)
             warnings.showwarning = _show
             _COMMANDS[options.command].run(options)
     except (ImportError, OSError, TypeError, ValueError) as error:

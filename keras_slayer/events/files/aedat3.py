@@ -97,7 +97,7 @@ def _blocks(source: Source) -> Iterator[Block]:
     for packet in _polarity_packets(source):
         packets.append(packet)
         count += len(packet.words)
-        if count >= BLOCK_EVENTS and not source.whole:
+        if count >= BLOCK_EVENTS:
             yield _block(packets, source)
             packets, count = [], 0
     if packets:

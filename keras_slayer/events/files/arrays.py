@@ -56,10 +56,7 @@ def open_npy(
     fields.check_time_unit(time_unit)
     fields.check_columns(columns)
     try:
-        if source.whole or source.path is None:
-            array = np.load(io.BytesIO(source.read(source.size)), allow_pickle=False)
-        else:  # mapped: only what is used is read
-            array = np.load(source.path, mmap_mode="r", allow_pickle=False)
+        array = np.load(source.path, mmap_mode="r", allow_pickle=False)
     except _DAMAGED as error:
         raise source.error(f"the array cannot be read: {error}") from error
     return Recording(_blocks(_columns_of(array, columns, source), time_unit, source))
@@ -91,10 +88,9 @@ def _blocks(table: dict[str, np.ndarray], time_unit: str | None, source: Source)
     shapes = {field: column.shape for field, column in table.items()}
     if len(set(shapes.values())) != 1 or table["x"].ndim != 1:
         raise source.error(f"the arrays should be vectors of one length. Received: {shapes}")
-    count = len(table["x"])
-    step = count if source.whole else BLOCK_EVENTS
-    for start in range(0, count, max(step, 1)):
-        block = {name: np.asarray(column[start : start + step]) for name, column in table.items()}
+    for start in range(0, len(table["x"]), BLOCK_EVENTS):
+        # Copied: a `.npy` file is mapped, and may be changed later.
+        block = {name: np.array(c[start : start + BLOCK_EVENTS]) for name, c in table.items()}
         where = number_of(start)
         yield Block(fields.to_events(block, time_unit, source, where), where)
 

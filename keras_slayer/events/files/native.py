@@ -24,7 +24,7 @@ def decoders():
 
 def decoded(source: Source, decoder, hint: str = SKIP_HINT) -> Iterator[Block]:
     """The blocks of the rest of a file. `hint` ends the error of a word that cannot be read."""
-    for start, data in source.blocks(decoder.word_bytes, "a word"):
+    for start, data in source.blocks(decoder.word_bytes, "a word", at_once=True):
         before = copy.copy(decoder)  # to find the word of an event, should it be asked for
         *fields, problem = decoder.decode(data)
         if problem is not None:

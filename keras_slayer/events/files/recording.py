@@ -46,7 +46,7 @@ class Source:
         file: open for reading, at its start.
         name: of the data, in errors.
         path: None where the bytes come from no file.
-        whole: one block is the whole file; otherwise blocks have about `BLOCK_BYTES`.
+        whole: whether all of it will be in memory in the end, so that a reader may take it at once.
         damaged: "error", or "skip" to leave out what cannot be read, with a warning.
     """
 
@@ -101,9 +101,15 @@ class Source:
             if lines[-1].rstrip() == last:
                 return lines
 
-    def blocks(self, word_bytes: int, what: str = "an event") -> Iterator[tuple[int, bytes]]:
-        """Yields `(start, data)`: a byte of the file, and whole words from there on."""
-        size = self.size if self.whole else max(BLOCK_BYTES // word_bytes, 1) * word_bytes
+    def blocks(
+        self, word_bytes: int, what: str = "an event", at_once: bool = False
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yields `(start, data)`: a byte of the file, and whole words from there on.
+
+        A block has about `BLOCK_BYTES`, or is the rest of a file to be read `at_once` and whole.
+        """
+        at_once = at_once and self.whole
+        size = self.size if at_once else max(BLOCK_BYTES // word_bytes, 1) * word_bytes
         while True:
             start = self.position
             data = self.read(size)
