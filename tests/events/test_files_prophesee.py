@@ -227,7 +227,7 @@ def test_events_before_the_first_time(read):
     for name, early, word in (
         ("EVT3", words[:4], "<u2"), ("EVT2", [5], "<u4"), ("EVT21", [1], "<u8"),
     ):  # fmt: skip
-        with pytest.raises(ValueError, match=r"\d events, but no time: it is cut"):
+        with pytest.raises(ValueError, match=r"\d events, but no time or row for them: it is"):
             read(raw_file(name, early, word))
 
 
@@ -242,6 +242,11 @@ def test_the_header_decides_and_the_size_is_checked(read):
     with pytest.raises(ValueError, match=r"does not say how it is encoded: try format=\"evt3\""):
         read(b"% Date 2020\n" + bytes(8))
     assert len(read(b"% Date 2020\n" + data[-6:], format="evt3")) == 1
+    with pytest.raises(ValueError, match=r"its header says EVT4, which is not read"):
+        read(b"% format EVT4;height=720;width=1280\n% end\n")
+    for size in ("height=0;width=5", "height=5", "height=x;width=y", "height=-1;width=5"):
+        assert read(f"% format EVT3;{size}\n".encode()).sensor_shape is None
+    assert read(b"% format EVT3;height=x\n% geometry 5x4\n").sensor_shape == (4, 5)
 
 
 def test_an_event_off_the_sensor_is_found_in_a_vector_and_in_a_later_block(read, monkeypatch):

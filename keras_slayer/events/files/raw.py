@@ -35,8 +35,8 @@ def parse(lines: list[bytes]) -> dict[str, str]:
 
 
 def encoding_of(head: bytes) -> str:
-    """ "EVT2", "EVT21" or "EVT3", or what else the header at the beginning of a file says."""
-    return parse(header_of(head)).get("encoding", "")
+    """What the header at the beginning of a file says, as "EVT3"; empty where it says nothing."""
+    return parse(header_of(head))["encoding"]
 
 
 def header_of(head: bytes) -> list[bytes]:
@@ -51,12 +51,11 @@ def header_of(head: bytes) -> list[bytes]:
 
 def sensor_shape(values: dict[str, str]) -> tuple[int, int] | None:
     """`(height, width)`, where the header tells them."""
-    height, width = values.get("height", ""), values.get("width", "")
-    if not (height and width):
-        geometry = re.fullmatch(r"(\d+)x(\d+)", values.get("geometry", ""))
-        width, height = geometry.groups() if geometry else ("", "")
-    if height.isdecimal() and width.isdecimal() and int(height) and int(width):
-        return int(height), int(width)
+    size = f"{values.get('width', '')}x{values.get('height', '')}"
+    for text in (size, values.get("geometry", "")):
+        found = re.fullmatch(r"0*([1-9][0-9]{0,5})x0*([1-9][0-9]{0,5})", text)
+        if found:
+            return int(found[2]), int(found[1])
     return None
 
 
@@ -85,8 +84,8 @@ def _blocks(source: Source, decoder) -> Iterator[Block]:
         yield block
     if decoder.early and not found:
         raise source.error(
-            f"the file has {decoder.early} events, but no time: it is cut from a longer one, or of "
-            "another format"
+            f"the file has {decoder.early} events, but no time or row for them: it is cut from a "
+            "longer one, or of another format"
         )
     if decoder.early:
         source.left_out(

@@ -19,7 +19,7 @@ def read_events(path: str | os.PathLike, *, chunk: None = None, **arguments) -> 
 @overload
 def read_events(path: str | os.PathLike, *, chunk: int, **arguments) -> Iterator[Events]: ...
 def read_events(
-    path,
+    path: str | os.PathLike,
     *,
     format: str | None = None,
     sensor_shape: Sequence[int] | None = None,
@@ -28,7 +28,7 @@ def read_events(
     chunk: int | None = None,
     damaged: str = "error",
     **options,
-):
+) -> Events | Iterator[Events]:
     """Reads an event file of any format that `formats()` lists.
 
     Args:
@@ -46,7 +46,7 @@ def read_events(
             a chunk only; the others are read at once and then cut.
         damaged: "error" raises a ValueError where a word is cut off at the end of the file or has
             no known meaning. "skip" leaves it out, with an `EventFileWarning` that says how much
-            is missing.
+            is missing. HDF5, NumPy and text files are read whole or not at all.
         options: of one format. `columns="t,x,y,p"` names the columns of a text file or of an array
             without names. `time_unit` is "s", "ms", "us" or "ns" for times in text, NumPy and HDF5
             files; None expects whole microseconds. `camera` is "dvs128", "davis240", "davis346" or

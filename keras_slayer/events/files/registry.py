@@ -17,7 +17,7 @@ from keras_slayer.events.files.evt21 import EVT21, EVT21_LEGACY
 from keras_slayer.events.files.format import Format
 from keras_slayer.events.files.hdf5 import HDF5
 from keras_slayer.events.files.packed import BIN, BS1, BS2, BS3
-from keras_slayer.events.files.raw import MARK
+from keras_slayer.events.files.raw import MARK, encoding_of
 from keras_slayer.events.files.text import CSV
 
 # In the order of the table in docs/files.md.
@@ -90,7 +90,9 @@ def recognised(head: bytes, path: pathlib.Path) -> Format:
         if one.recognises is None and suffix in one.suffixes and one is not EVT21_LEGACY:
             return one
     begins = "is empty" if not head else f"begins with {head[:16]!r}"
-    if head.startswith(MARK) or suffix == ".raw":
+    if encoding_of(head):
+        begins += f", and its header says {encoding_of(head)}, which is not read"
+    elif head.startswith(MARK) or suffix == ".raw":
         begins += ', and its header does not say how it is encoded: try format="evt3" or "evt2"'
     raise ValueError(
         f"The format of an event file is recognised by its first bytes, or by one of the suffixes "
