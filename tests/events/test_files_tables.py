@@ -1,6 +1,7 @@
 """HDF5, NumPy and text files: names of columns, units of time, compression."""
 
 import sys
+import zipfile
 
 import h5py
 import hdf5plugin
@@ -187,6 +188,12 @@ def test_npz(tmp_path):
         read_events(path)
     np.savez(path, x=np.array([object()]), y=[2], t=[3], p=[1])
     with pytest.raises(ValueError, match=r"camera\.npz: the archive cannot be read: .*pickle"):
+        read_events(path)
+    with zipfile.ZipFile(path, "w") as archive:  # a zip file of anything else
+        archive.writestr("Train/0/00002.bin", bytes(5))
+    with pytest.raises(
+        ValueError, match=r"cannot be read: it holds Train/0/00002.bin, which is no"
+    ):
         read_events(path)
     write_events(path, recording())
     assert read_events(path).sensor_shape == SENSOR

@@ -31,7 +31,10 @@ def open_npz(
     fields.check_time_unit(time_unit)
     fields.check_columns(columns)
     try:
-        with np.load(io.BytesIO(source.read(source.size)), allow_pickle=False) as archive:
+        with np.load(source.file, allow_pickle=False) as archive:
+            others = [name for name in archive.zip.namelist() if not name.endswith(".npy")]
+            if others:
+                raise ValueError(f"it holds {others[0]}, which is no array")
             arrays = {name: archive[name] for name in archive.files}
     except _DAMAGED as error:
         raise source.error(f"the archive cannot be read: {error}") from error
@@ -44,7 +47,7 @@ def open_npz(
     else:
         raise source.error(
             f"the archive should hold arrays named {fields.described()}, or one array with these "
-            f"fields. Received: {list(arrays)}"
+            f"fields. Received: {list(arrays)[:8]}"
         )
     return Recording(_blocks(table, time_unit, source), _checked_shape(shape))
 

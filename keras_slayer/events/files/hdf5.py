@@ -31,8 +31,7 @@ _OFFSET = "t_offset"
 _GROUP = "events"
 # Prophesee's Event Compression Format; as registered with The HDF Group.
 ECF_FILTER = 36559
-
-
+# What h5py raises for damaged files.
 _CANNOT = (OSError, RuntimeError, KeyError, TypeError, ValueError)
 
 

@@ -28,6 +28,8 @@ FORMATS = {
         NPY, CSV, EVENT_STREAM,
     )
 }  # fmt: skip
+# Formats without a header: only the suffix tells them.
+_BY_SUFFIX = (BIN, BS1, BS2, BS3, CSV)
 HEAD_BYTES = 1 << 14
 _BAGS = (b"#ROSBAG V", b"\x89MCAP0\r\n")
 _BAG_SUFFIXES = (".bag", ".db3", ".mcap")
@@ -86,17 +88,18 @@ def recognised(head: bytes, path: pathlib.Path) -> Format:
             "ROS bags are read with the package rosbags; docs/files.md shows how. "
             f"Received: path={path}"
         )
-    for one in FORMATS.values():
-        if one.recognises is None and suffix in one.suffixes and one is not EVT21_LEGACY:
+    for one in _BY_SUFFIX:
+        if suffix in one.suffixes:
             return one
     begins = "is empty" if not head else f"begins with {head[:16]!r}"
     if encoding_of(head):
         begins += f", and its header says {encoding_of(head)}, which is not read"
     elif head.startswith(MARK) or suffix == ".raw":
         begins += ', and its header does not say how it is encoded: try format="evt3" or "evt2"'
+    suffixes = sorted(suffix for one in _BY_SUFFIX for suffix in one.suffixes)
     raise ValueError(
         f"The format of an event file is recognised by its first bytes, or by one of the suffixes "
-        f"{_plain_suffixes()}; `format` must be given otherwise, one of {sorted(FORMATS)}. "
+        f"{suffixes}; `format` must be given otherwise, one of {sorted(FORMATS)}. "
         f"Received: path={path}, which {begins}"
     )
 
@@ -109,17 +112,10 @@ def of_file(path: pathlib.Path, name: str | None = None) -> Format:
         return recognised(file.read(HEAD_BYTES), path)
 
 
-def _plain_suffixes() -> list[str]:
-    """Of formats that only the suffix tells."""
-    plain = (BIN, BS1, BS2, BS3, CSV)
-    return sorted(suffix for one in plain for suffix in one.suffixes)
-
-
 def written(path: pathlib.Path) -> Format:
     """The format that the suffix of a file to be written says."""
     suffix = path.suffix.lower()
-    order = (EVT3, *FORMATS.values())
-    for one in order:
+    for one in (EVT3, *FORMATS.values()):  # of the formats of `.raw`, EVT 3.0
         if one.writes and suffix in one.suffixes:
             return one
     suffixes = sorted({suffix for one in FORMATS.values() if one.writes for suffix in one.suffixes})
