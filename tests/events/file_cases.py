@@ -9,7 +9,6 @@ from keras_slayer.events import Events, formats
 WRITTEN = [one.name for one in formats() if one.writes]
 SUFFIXES = {one.name: one.suffixes[0] for one in formats()}
 SENSOR = (100, 200)
-PROPHESEE = b"% evt 3.0\n% format EVT3;height=100;width=200\n% geometry 200x100\n% end\n"
 
 
 def recording(size=3000, seed=0, name=None, span=5_000_000):

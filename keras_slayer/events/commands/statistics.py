@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -14,6 +13,25 @@ WINDOW_MICROSECONDS = 10_000
 # A hot pixel fires so many times as often as 99 % of the pixels that fire at all.
 HOT_FACTOR, HOT_PERCENTILE = 10, 99
 _SIDE = 1 << 16
+
+
+class Tally:
+    """How often each of some whole numbers was there, in the order of the numbers."""
+
+    def __init__(self):
+        self.values = np.zeros(0, np.int64)
+        self.counts = np.zeros(0, np.int64)
+
+    def __len__(self) -> int:
+        return self.values.size
+
+    def add(self, values: np.ndarray) -> None:
+        """Counts them, too."""
+        new, counts = np.unique(values, return_counts=True)
+        self.values, places = np.unique(np.concatenate([self.values, new]), return_inverse=True)
+        totals = np.zeros(len(self), np.int64)
+        np.add.at(totals, places, np.concatenate([self.counts, counts]))
+        self.counts = totals
 
 
 @dataclasses.dataclass
@@ -39,8 +57,8 @@ class Statistics:
     width: int = 0
     height: int = 0
     sensor_shape: tuple[int, int] | None = None
-    windows: Counter = dataclasses.field(default_factory=Counter)
-    pixels: Counter = dataclasses.field(default_factory=Counter)
+    windows: Tally = dataclasses.field(default_factory=Tally)
+    pixels: Tally = dataclasses.field(default_factory=Tally)
 
     @classmethod
     def of(cls, chunks: Iterable[Events]) -> Statistics:
@@ -61,8 +79,8 @@ class Statistics:
         self.width = max(self.width, int(chunk.x.max()) + 1)
         self.height = max(self.height, int(chunk.y.max()) + 1)
         self.sensor_shape = chunk.sensor_shape
-        _count(self.windows, chunk.t // WINDOW_MICROSECONDS)
-        _count(self.pixels, chunk.y.astype(np.int64) * _SIDE + chunk.x)
+        self.windows.add(chunk.t // WINDOW_MICROSECONDS)
+        self.pixels.add(chunk.y.astype(np.int64) * _SIDE + chunk.x)
 
     @property
     def seconds(self) -> float:
@@ -76,19 +94,16 @@ class Statistics:
     @property
     def peak(self) -> tuple[float, float]:
         """Events per second in the busiest 10 ms, and when those begin, in s from the first."""
-        window, count = max(self.windows.items(), key=lambda item: (item[1], -item[0]))
-        start = max(window * WINDOW_MICROSECONDS - self.first, 0)
-        return count * 1e6 / WINDOW_MICROSECONDS, start / 1e6
+        busiest = int(np.argmax(self.windows.counts))
+        start = int(self.windows.values[busiest]) * WINDOW_MICROSECONDS - self.first
+        rate = int(self.windows.counts[busiest]) * 1e6 / WINDOW_MICROSECONDS
+        return rate, max(start, 0) / 1e6
 
     def hot_pixels(self) -> list[tuple[int, int, int]]:
         """(x, y, events) of pixels that fire far more often than the others, the hottest first."""
-        if not self.pixels:
+        counts, places = self.pixels.counts, self.pixels.values
+        if not len(counts):
             return []
-        limit = HOT_FACTOR * np.percentile(list(self.pixels.values()), HOT_PERCENTILE)
-        hot = [(place, count) for place, count in self.pixels.most_common() if count > limit]
-        return [(place % _SIDE, place // _SIDE, count) for place, count in hot]
-
-
-def _count(counter: Counter, values: np.ndarray) -> None:
-    found, counts = np.unique(values, return_counts=True)
-    counter.update(dict(zip(found.tolist(), counts.tolist(), strict=True)))
+        hot = np.flatnonzero(counts > HOT_FACTOR * np.percentile(counts, HOT_PERCENTILE))
+        hot = hot[np.argsort(-counts[hot], kind="stable")].tolist()
+        return [(int(places[i]) % _SIDE, int(places[i]) // _SIDE, int(counts[i])) for i in hot]

@@ -29,7 +29,7 @@ from keras_slayer.events.stream import FIELDS, Events
 _MAGIC = b"\x89HDF\r\n\x1a\n"
 _OFFSET = "t_offset"
 _GROUP = "events"
-# Prophesee's Event Compression Format; as registered with The HDF Group.
+# Prophesee's Event Compression Format, by the number that they gave it.
 ECF_FILTER = 36559
 # What h5py raises for damaged files.
 _CANNOT = (OSError, RuntimeError, KeyError, TypeError, ValueError)
