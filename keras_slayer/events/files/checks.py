@@ -47,15 +47,17 @@ def check_ordered(
     """ValueError where an event is earlier than the one before it; returns the last time."""
     if not len(events):
         return last
-    before = events.t[0] if last is None else last
-    backwards = np.flatnonzero(np.diff(events.t, prepend=before) < 0)
-    if backwards.size:
-        first = int(backwards[0])
-        before = before if first == 0 else events.t[first - 1]
-        raise ValueError(
-            f"{name}: time runs backwards at {where(first)}: {events.t[first]} us after {before} us"
-        )
-    return int(events.t[-1])
+    t = events.t
+    backwards = t[1:] < t[:-1]
+    before, first = last, 0
+    if last is None or t[0] >= last:
+        if not backwards.any():
+            return int(t[-1])
+        first = int(np.argmax(backwards)) + 1
+        before = t[first - 1]
+    raise ValueError(
+        f"{name}: time runs backwards at {where(first)}: {t[first]} us after {before} us"
+    )
 
 
 def checked(

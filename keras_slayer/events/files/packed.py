@@ -101,15 +101,17 @@ def _blocks(source: Source, layout) -> Iterator[Block]:
 
 
 def _unpack(data: bytes, layout) -> dict[str, np.ndarray]:
-    size = _word_bytes(layout)
-    bytes_ = np.zeros((len(data) // size, 8), np.uint8)
-    bytes_[:, 8 - size :] = np.frombuffer(data, np.uint8).reshape(-1, size)
-    word = bytes_.view(">u8").ravel().astype(np.uint64)
-    fields, shift = {}, 8 * size
+    bytes_ = np.frombuffer(data, np.uint8).reshape(-1, _word_bytes(layout))
+    fields, bit = {}, 0  # bit: where the field begins, from the highest of the word
     for name, bits in layout:
-        shift -= bits
-        value = word >> np.uint64(shift) & np.uint64((1 << bits) - 1)
-        fields[name] = value.astype(DTYPES[name])  # at once: large files fill the memory else
+        first, last = bit // 8, (bit + bits - 1) // 8
+        value = (bytes_[:, first] & (0xFF >> bit % 8)).astype(DTYPES[name])
+        for byte in range(first + 1, last + 1):
+            value <<= 8
+            value |= bytes_[:, byte]
+        bit += bits
+        value >>= 8 * (last + 1) - bit
+        fields[name] = value
     return fields
 
 
