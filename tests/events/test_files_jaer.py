@@ -144,4 +144,6 @@ def test_writing_event_streams(tmp_path):
         write_events(path, Events(x=[4], t=[0], sensor_shape=(4, 4)))
     with pytest.raises(ValueError, match=r"a byte for every 127 us .* first time\. .*t=4000000000"):
         write_events(path, Events(x=[4], t=[4_000_000_000]))
+    with pytest.raises(ValueError, match=r"65535 x 65535 pixels\. .*sensor_shape=\(70000, 4\)"):
+        write_events(path, Events(x=[], t=[], sensor_shape=(70_000, 4)))
     assert event_stream.encode_event_stream(Events(x=[], t=[]))[16:] == b"\1\0\1\0"

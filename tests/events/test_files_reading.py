@@ -90,6 +90,16 @@ def test_time_runs_backwards_from_one_block_to_the_next(tmp_path, monkeypatch):
     assert read_events(path, fix_time=True).x.tolist() == [3, 1, 2]
 
 
+def test_timer_overflows_count_on_from_one_block_to_the_next(tmp_path, monkeypatch):
+    monkeypatch.setattr("keras_slayer.events.files.recording.BLOCK_BYTES", 10)
+    event, overflow = bytes([1, 2, 0, 0, 3]), bytes([0, 240, 0, 0, 0])
+    path = tmp_path / "camera.bin"
+    path.write_bytes(event + overflow + event + event + overflow + overflow + event)
+    times = [3, 8195, 8195, 3 * 8192 + 3]
+    assert read_events(path).t.tolist() == times
+    assert [int(part.t[0]) for part in read_events(path, chunk=1)] == times
+
+
 def test_the_sensor_of_the_caller(tmp_path):
     path = tmp_path / "camera.bin"
     write_events(path, Events(x=[1], y=[2], t=[3]))

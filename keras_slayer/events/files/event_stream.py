@@ -72,13 +72,17 @@ def encode_event_stream(events: Events) -> bytes:
         int(events.y.max(initial=0)) + 1,
         int(events.x.max(initial=0)) + 1,
     )
+    if max(width, height) >= 1 << 16:
+        raise ValueError(
+            f"{_NAME} holds a sensor of up to 65535 x 65535 pixels. Received: "
+            f"sensor_shape={(height, width)}"
+        )
     off = (events.x >= width) | (events.y >= height)
-    if off.any() or max(width, height) >= 1 << 16:
+    if off.any():
         first = int(np.argmax(off))
         raise ValueError(
-            f"{_NAME} holds x and y on its sensor, of up to 65535 x 65535 pixels. Received: "
-            f"x={events.x[first]}, y={events.y[first]} in event {first}, "
-            f"sensor_shape={(height, width)}"
+            f"{_NAME} holds events on its sensor only. Received: x={events.x[first]}, "
+            f"y={events.y[first]} in event {first}, sensor_shape={(height, width)}"
         )
     steps = np.diff(events.t, prepend=0)
     passes, rest = steps // _LONGEST, steps % _LONGEST

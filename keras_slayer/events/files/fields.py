@@ -83,16 +83,21 @@ def to_microseconds(t: np.ndarray, time_unit: str | None, source: Source) -> np.
         scaled = t * TIME_UNITS[time_unit] / (_NANOSECONDS if time_unit == "ns" else 1)
         if not (np.abs(scaled) < 2**62).all():
             first = int(np.argmin(np.abs(scaled) < 2**62))
-            raise source.error(f"the time of event {first} is no number of use: {t[first]}")
+            raise source.error(
+                f"times must be finite, and below 2^62 us. Received: t={t[first]} in event {first}"
+            )
         return np.round(scaled).astype(np.int64)
     if t.size and (int(t.max()) >= 2**62 or int(t.min()) < -(2**62)):
-        raise source.error(f"times are too large. Received: {t.min()} .. {t.max()}")
+        raise source.error(f"times must be below 2^62 us. Received: t={t.min()} .. {t.max()}")
     t = t.astype(np.int64)
     if time_unit == "ns":
         return (t + _NANOSECONDS // 2) // _NANOSECONDS
     factor = TIME_UNITS[time_unit]
     if factor > 1 and t.size and np.abs(t).max() >= 2**62 // factor:
-        raise source.error(f"times are too large for time_unit={time_unit!r}")
+        raise source.error(
+            f"times must be below 2^62 us. Received: t={t.min()} .. {t.max()}, "
+            f"time_unit={time_unit!r}"
+        )
     return t * factor
 
 
