@@ -56,9 +56,8 @@ def encode_evt3(events: Events) -> bytes:
     written = words[needed]
 
     # Cameras send the high bits every 4096 us, events or not, and readers count their overflows.
+    # Here they are sent from time 0 on.
     gaps = np.maximum(np.diff(high, prepend=0) - 1, 0)
-    if len(events) and high[0] <= mask:
-        gaps[0] = 0  # no overflow to be counted: the file may begin at any time
     number = np.arange(gaps.sum()) - np.repeat(np.cumsum(gaps) - gaps, gaps)
     times = np.repeat(high - gaps, gaps) + number
     firsts = np.cumsum(needed.sum(1)) - needed.sum(1)
