@@ -49,6 +49,15 @@ def test_dvs128_without_what_is_no_pixel(read):
         read(late, ordered=True)
 
 
+def test_overflows_count_on_from_one_block_to_the_next(read, monkeypatch):
+    monkeypatch.setattr("keras_slayer.events.files.recording.BLOCK_BYTES", 16)
+    late = 2**32 - 1
+    data = HEAD + b"".join(dvs128(0, 0, 1, t) for t in (late, 1, 2, late, 3, 4))
+    times = [late, *(n * 2**32 + t for n, t in ((1, 1), (1, 2), (1, late), (2, 3), (2, 4)))]
+    assert read(data).t.tolist() == times
+    assert [int(part.t[0]) for part in read(data, chunk=1)] == times
+
+
 @pytest.mark.parametrize("chip", ["DAVIS346B", "Davis346blue", "DAVIS346"])
 def test_davis_by_its_header(read, chip):
     head = (

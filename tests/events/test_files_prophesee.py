@@ -126,8 +126,11 @@ EVT21 = [
         (swapped(EVT21), "", "evt21-legacy"),
     ],
 )
-def test_evt21(read, words, extra, format):
+def test_evt21(read, monkeypatch, words, extra, format):
     events = read(raw_file("EVT21", words, "<u8", extra), format=format)
+    monkeypatch.setattr("keras_slayer.events.files.recording.BLOCK_BYTES", 8)
+    parts = read(raw_file("EVT21", words, "<u8", extra), format=format, chunk=1)
+    assert [rows_of(part)[0] for part in parts] == rows_of(events)
     assert rows_of(events) == [
         (32, 7, 193, 1), (63, 7, 193, 1), (69, 7, 194, 0), (2, 1, (1 << 34) + 64, 1),
     ]  # fmt: skip
