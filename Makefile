@@ -19,7 +19,7 @@ BENCH := .bench
 REQUIREMENTS := tests/interop/requirements
 OUT ?= out
 SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/record.py \
-	$(shell find keras_slayer/ops/csrc keras_slayer/export/csrc -type f)
+	$(shell find keras_slayer/ops/csrc keras_slayer/export/csrc keras_slayer/events/csrc -type f)
 # How many processes run the tests: one per core, four at most. Each takes up to 3 GB.
 WORKERS ?= auto
 
@@ -98,4 +98,4 @@ $(BENCH)/jax/.installed: benchmarks/requirements-jax.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) $(BENCH) build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so
+	rm -rf $(VENV) $(INTEROP) $(BENCH) build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so

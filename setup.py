@@ -1,4 +1,4 @@
-"""Compiles the two native parts: the TensorFlow ops and the Loihi simulator.
+"""Compiles the native parts: the TensorFlow ops, the Loihi simulator, decoders of event files.
 
 The ops are tied to one TensorFlow. They are built here for the one installed in
 the environment, and otherwise on first use (``keras_slayer/ops/library.py``).
@@ -27,7 +27,7 @@ def load(name: str):
 
 
 class BuildNative(build_ext):
-    """The simulator as an ordinary extension, then the ops as a plain library."""
+    """Simulator and decoders as ordinary extensions, then the ops as a plain library."""
 
     def run(self):
         super().run()
@@ -50,13 +50,22 @@ class BuildNative(build_ext):
             record.write(target)
 
 
-simulator = Pybind11Extension(
-    "keras_slayer.export._simulator",
-    sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("keras_slayer/export/csrc/*.cc")),
-    depends=sorted(str(p.relative_to(ROOT)) for p in ROOT.glob("keras_slayer/export/csrc/*.h")),
-    cxx_std=17,
-    extra_compile_args=["-O3", "-pthread"],
-    extra_link_args=["-pthread"],
-)
+def extension(name: str, sources: str, *flags: str) -> Pybind11Extension:
+    """The module `name` from the .cc and .h files in the folder `sources`."""
+    return Pybind11Extension(
+        name,
+        sorted(str(p.relative_to(ROOT)) for p in ROOT.glob(f"{sources}/*.cc")),
+        depends=sorted(str(p.relative_to(ROOT)) for p in ROOT.glob(f"{sources}/*.h")),
+        cxx_std=17,
+        extra_compile_args=["-O3", *flags],
+        extra_link_args=[*flags],
+    )
 
-setup(ext_modules=[simulator], cmdclass={"build_ext": BuildNative})
+
+setup(
+    ext_modules=[
+        extension("keras_slayer.export._simulator", "keras_slayer/export/csrc", "-pthread"),
+        extension("keras_slayer.events._decoders", "keras_slayer/events/csrc"),
+    ],
+    cmdclass={"build_ext": BuildNative},
+)

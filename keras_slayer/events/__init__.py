@@ -1,15 +1,20 @@
 """Event streams: files, binning to spike tensors, augmentation, `tf.data` pipelines."""
 
-from keras_slayer.events.aedat import decode_aedat, encode_aedat, read_aedat
 from keras_slayer.events.augment import random_shift
 from keras_slayer.events.binning import from_spikes, to_spikes
-from keras_slayer.events.formats import (
+from keras_slayer.events.files import (
+    EventFileWarning,
+    FormatInfo,
+    decode_aedat,
     decode_bs1,
     decode_bs3,
     decode_nmnist,
+    encode_aedat,
     encode_bs1,
     encode_bs3,
     encode_nmnist,
+    formats,
+    read_aedat,
     read_events,
     write_events,
 )
@@ -20,8 +25,10 @@ from keras_slayer.events.time_steps import TimeStepWarning, check_time_step, tim
 from keras_slayer.events.times import EventTimeWarning
 
 __all__ = [
+    "EventFileWarning",
     "EventTimeWarning",
     "Events",
+    "FormatInfo",
     "TimeStepWarning",
     "check_time_step",
     "decode_aedat",
@@ -33,6 +40,7 @@ __all__ = [
     "encode_bs3",
     "encode_nmnist",
     "fit_frame",
+    "formats",
     "from_spikes",
     "random_shift",
     "read_aedat",

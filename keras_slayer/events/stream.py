@@ -1,7 +1,8 @@
 """One recording of an event camera, a silicon cochlea or a spiking chip."""
 
 import dataclasses
-from collections.abc import Mapping
+import numbers
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,17 +21,19 @@ class Events:
         y: row of each event's pixel; zeros where left out.
         t: time of each event in microseconds, of an integer type.
         polarity: 0 (OFF) or 1 (ON), or any channel number; zeros where left out.
+        sensor_shape: `(height, width)` of the sensor in pixels, where it is known. Selections and
+            `sorted()` keep it. Two streams are equal whether or not it is.
 
     The arrays are stored as uint16, uint16, int64 and uint8. A ValueError is raised for values
     that those types cannot hold, for fractions, for times of a floating-point type (they may be
-    seconds) and for arrays of unequal length. The size of the sensor is not part of the stream:
-    files do not record it.
+    seconds) and for arrays of unequal length.
     """
 
     x: np.ndarray
     y: np.ndarray | None = None
     t: np.ndarray | None = None
     polarity: np.ndarray | None = None
+    sensor_shape: tuple[int, int] | None = None
 
     def __post_init__(self):
         size = np.size(self.x)
@@ -45,13 +48,16 @@ class Events:
                     f"Received: {name}.shape={value.shape} beside {size} values of x"
                 )
             object.__setattr__(self, name, _exact_cast(name, value))
+        if self.sensor_shape is not None:
+            object.__setattr__(self, "sensor_shape", _height_and_width(self.sensor_shape))
 
     def __len__(self) -> int:
         return self.x.size
 
     def __getitem__(self, index) -> "Events":
         """The events that a slice, a mask or an index array selects."""
-        return Events(*(np.atleast_1d(getattr(self, name)[index]) for name in FIELDS))
+        selected = (np.atleast_1d(getattr(self, name)[index]) for name in FIELDS)
+        return Events(*selected, sensor_shape=self.sensor_shape)
 
     def __eq__(self, other) -> bool:
         if not isinstance(other, Events):
@@ -74,6 +80,16 @@ class Events:
     def from_dict(cls, events: Mapping) -> "Events":
         """From a mapping of `x`, `y`, `t`, `polarity` (arrays or eager tensors)."""
         return cls(**{name: np.asarray(events[name]) for name in FIELDS if name in events})
+
+
+def _height_and_width(shape) -> tuple[int, int]:
+    whole = isinstance(shape, Sequence) and all(isinstance(n, numbers.Integral) for n in shape)
+    if not whole or len(shape) != 2 or min(shape) < 1:
+        raise ValueError(
+            "Events.sensor_shape must be (height, width), two positive integers, or None. "
+            f"Received: sensor_shape={shape!r}"
+        )
+    return int(shape[0]), int(shape[1])
 
 
 def _exact_cast(name: str, value: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from keras_slayer.datasets import sources
 from keras_slayer.datasets.dvs_gesture.labels import GESTURES, parse_labels
 from keras_slayer.datasets.features import encode, event_features
-from keras_slayer.events.aedat import decode_aedat
+from keras_slayer.events.files import decode_aedat
 from keras_slayer.events.stream import Events
 
 SENSOR_SHAPE = (128, 128, 2)

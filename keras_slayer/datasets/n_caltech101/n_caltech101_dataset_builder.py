@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from keras_slayer.datasets import sources
 from keras_slayer.datasets.features import encode, event_features
 from keras_slayer.datasets.n_caltech101.classes import CLASSES
-from keras_slayer.events.formats import decode_nmnist
+from keras_slayer.events.files import decode_nmnist
 
 SENSOR_SHAPE = (180, 240, 2)
 URL = "https://prod-dcd-datasets-cache-zipfiles.s3.eu-west-1.amazonaws.com/cy6cvx3ryv-1.zip"

@@ -9,7 +9,7 @@ import numpy as np
 from keras_slayer.datasets.saccade_mnist.digits import load_digits
 from keras_slayer.datasets.saccade_mnist.simulate import SENSOR_SHAPE, Sensor, simulate
 from keras_slayer.events.binning import to_spikes
-from keras_slayer.events.formats import decode_nmnist
+from keras_slayer.events.files import decode_nmnist
 from keras_slayer.events.stream import Events
 
 # Over a random selection of 800 training recordings of N-MNIST.

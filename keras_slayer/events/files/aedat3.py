@@ -16,14 +16,18 @@ not valid are skipped, and so are packets of other types.
 Source: iniVation, "AEDAT 3.1" (docs.inivation.com, file formats).
 """
 
+import dataclasses
 import os
 import pathlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from keras_slayer.events.formats import check_on_sensor, check_ordered
+from keras_slayer.events.files.checks import check_fits
+from keras_slayer.events.files.format import Format
+from keras_slayer.events.files.joining import decode
+from keras_slayer.events.files.recording import BLOCK_EVENTS, Block, Recording, Source
 from keras_slayer.events.stream import Events
 
 _VERSION_LINE = b"#!AER-DAT3.1"
@@ -38,10 +42,19 @@ _TIME_BITS = 31
 _PACKET_EVENTS = 4096
 
 
+@dataclasses.dataclass(frozen=True)
+class _Packet:
+    """Polarity events: the byte of the first, their words, and how often the clock overflowed."""
+
+    start: int
+    words: np.ndarray  # (events, 2): address, time
+    overflow: int
+
+
 def read_aedat(
     path: str | os.PathLike, *, sensor_shape: Sequence[int] | None = None, ordered: bool = False
 ) -> Events:
-    """Reads the polarity events of an AEDAT 3.1 file.
+    """Reads the polarity events of an AEDAT 3.1 file; `read_events` reads other files, too.
 
     Args:
         path: the file.
@@ -70,24 +83,48 @@ def decode_aedat(
     ordered: bool = False,
 ) -> Events:
     """As `read_aedat`, for the bytes of a file. `source` names them in errors."""
-    words, overflows, offsets = [], [], []
-    for start, number, overflow in _polarity_packets(data, source):
-        words.append(np.frombuffer(data, "<u4", 2 * number, start).reshape(number, 2))
-        overflows.append(np.full(number, overflow, np.int64))
-        offsets.append(start + _POLARITY_BYTES * np.arange(number))
-    if not words:
-        return Events(x=[], t=[])
-    address, time = np.concatenate(words).T
-    overflow, offset = np.concatenate(overflows), np.concatenate(offsets)
+    return decode(data, open_aedat, source=source, sensor_shape=sensor_shape, ordered=ordered)
 
+
+def open_aedat(source: Source) -> Recording:
+    """The polarity events of a file whose header is checked here."""
+    _read_header(source)
+    return Recording(_blocks(source))
+
+
+def _blocks(source: Source) -> Iterator[Block]:
+    packets, count = [], 0
+    for packet in _polarity_packets(source):
+        packets.append(packet)
+        count += len(packet.words)
+        if count >= BLOCK_EVENTS:
+            yield _block(packets, source)
+            packets, count = [], 0
+    if packets:
+        yield _block(packets, source)
+
+
+def _block(packets: list[_Packet], source: Source) -> Block:
+    sizes = [len(packet.words) for packet in packets]
+    address, time = np.concatenate([packet.words for packet in packets]).T
+    overflow = np.repeat(np.array([packet.overflow for packet in packets], np.int64), sizes)
+    starts, firsts = [packet.start for packet in packets], np.cumsum([0, *sizes])
     valid = (address & 1) != 0
+    kept = None
     if not valid.all():
-        address, time, overflow, offset = (a[valid] for a in (address, time, overflow, offset))
+        kept = np.flatnonzero(valid)
+        address, time, overflow = address[kept], time[kept], overflow[kept]
+
+    def where(index: int) -> str:
+        event = index if kept is None else int(kept[index])
+        packet = int(np.searchsorted(firsts, event, side="right")) - 1
+        return f"byte {starts[packet] + _POLARITY_BYTES * (event - firsts[packet])}"
+
     negative = time >> _TIME_BITS
     if negative.any():
         first = int(np.argmax(negative))
-        raise ValueError(
-            f"{source}: the time of the event at byte {offset[first]} is negative: "
+        raise source.error(
+            f"the time of the event at {where(first)} is negative: "
             f"{int(time[first]) - (1 << 32)} us"
         )
     mask = (1 << _PLACE_BITS) - 1
@@ -97,11 +134,7 @@ def decode_aedat(
         t=(overflow << _TIME_BITS) + time,
         polarity=(address >> 1 & 1).astype(np.uint8),
     )
-    if sensor_shape is not None:
-        check_on_sensor(events, sensor_shape, source, offset)
-    if ordered:
-        check_ordered(events, source, offset)
-    return events
+    return Block(events, where)
 
 
 def encode_aedat(events: Events, *, packet_events: int = _PACKET_EVENTS) -> bytes:
@@ -119,15 +152,8 @@ def encode_aedat(events: Events, *, packet_events: int = _PACKET_EVENTS) -> byte
         raise ValueError(
             f"`packet_events` must be a positive integer. Received: packet_events={packet_events}"
         )
-    for name, bits in (("x", _PLACE_BITS), ("y", _PLACE_BITS), ("polarity", 1), ("t", 62)):
-        value = getattr(events, name)
-        bad = (value < 0) | (value >= 1 << bits)
-        if bad.any():
-            first = int(np.argmax(bad))
-            raise ValueError(
-                f"An AEDAT 3.1 file holds {name} from 0 to {(1 << bits) - 1}. "
-                f"Received: {name}={value[first]} in event {first}"
-            )
+    bits = {"x": _PLACE_BITS, "y": _PLACE_BITS, "polarity": 1, "t": 2 * _TIME_BITS}
+    check_fits(events, bits, "An AEDAT 3.1 file")
     overflow = events.t >> _TIME_BITS
     address = events.x.astype(np.uint32) << 17 | events.y.astype(np.uint32) << 2
     words = np.empty((len(events), 2), "<u4")
@@ -148,18 +174,17 @@ def encode_aedat(events: Events, *, packet_events: int = _PACKET_EVENTS) -> byte
     return b"".join(parts)
 
 
-def _polarity_packets(data: bytes, source: str):
-    """Yields `(start, number, overflow)`: byte of the first event, events, clock overflows."""
-    position = _end_of_header(data, source)
-    while position < len(data):
-        if len(data) - position < _PACKET.size:
-            raise ValueError(
-                f"{source}: truncated at byte {position}: a packet's header has {_PACKET.size} "
-                f"bytes, the last one {len(data) - position}"
+def _polarity_packets(source: Source) -> Iterator[_Packet]:
+    while source.position < source.size:
+        position = source.position
+        header = source.read(_PACKET.size)
+        if len(header) < _PACKET.size:
+            source.cut_off(
+                f"truncated at byte {position}: a packet's header has {_PACKET.size} bytes, "
+                f"the last one {len(header)}"
             )
-        kind, _, size, time_at, overflow, capacity, number, valid = _PACKET.unpack_from(
-            data, position
-        )
+            return
+        kind, _, size, time_at, overflow, capacity, number, valid = _PACKET.unpack(header)
         polarity = kind == _POLARITY_TYPE
         if polarity and (size, time_at) != (_POLARITY_BYTES, _POLARITY_TIME_AT):
             _refuse(source, position, "polarity events of 8 bytes, time at 4", (size, time_at))
@@ -169,43 +194,55 @@ def _polarity_packets(data: bytes, source: str):
         if not 0 <= valid <= number <= capacity:
             what = "0 <= eventValid <= eventNumber <= eventCapacity"
             _refuse(source, position, what, (valid, number, capacity))
-        start = position + _PACKET.size
-        position = start + number * size
-        if position > len(data):
-            raise ValueError(
-                f"{source}: truncated at byte {start + (len(data) - start) // size * size}: the "
-                f"packet at byte {start - _PACKET.size} has {number} events of {size} bytes"
+        start, whole = source.position, number
+        if start + number * size > source.size:
+            whole = (source.size - start) // size
+            source.cut_off(
+                f"truncated at byte {start + whole * size}: the packet at byte {position} has "
+                f"{number} events of {size} bytes"
             )
-        if polarity and number:
-            yield start, number, overflow
+        if polarity and whole:
+            data = source.read(whole * size)
+            yield _Packet(start, np.frombuffer(data, "<u4").reshape(whole, 2), overflow)
+        source.skip(start + number * size - source.position)
 
 
-def _end_of_header(data: bytes, source: str) -> int:
-    position = 0
+def _read_header(source: Source) -> None:
     while True:
-        end = data.find(b"\n", position)
-        line = data[position : end if end >= 0 else len(data)][:80].rstrip()
+        position = source.position
+        line = source.file.readline()
+        ended, line = line.endswith(b"\n"), line[:80].rstrip()
         if position == 0 and line != _VERSION_LINE:
-            raise ValueError(
-                f"{source}: not an AEDAT 3.1 file: it should begin with "
-                f"{_VERSION_LINE.decode()}. Received: {line[:40]!r}"
+            raise source.error(
+                f"not an AEDAT 3.1 file: it should begin with {_VERSION_LINE.decode()}. "
+                f"Received: {line[:40]!r}"
             )
-        if not line.startswith(b"#") or end < 0:
-            raise ValueError(
-                f"{source}: the header breaks off at byte {position}, before {_LAST_LINE.decode()}"
+        if not line.startswith(b"#") or not ended:
+            raise source.error(
+                f"the header breaks off at byte {position}, before {_LAST_LINE.decode()}"
             )
         if line.startswith(_FORMAT_LINE) and line[len(_FORMAT_LINE) :].strip() != b"RAW":
-            raise ValueError(
-                f"{source}: line at byte {position}: only the format RAW can be read. "
+            raise source.error(
+                f"line at byte {position}: only the format RAW can be read. "
                 f"Received: {line.decode(errors='replace')}"
             )
-        position = end + 1
         if line == _LAST_LINE:
-            return position
+            return
 
 
-def _refuse(source, position, what, received):
-    raise ValueError(
-        f"{source}: damaged packet header at byte {position}: it should have {what}. "
+def _refuse(source: Source, position: int, what: str, received) -> None:
+    raise source.error(
+        f"damaged packet header at byte {position}: it should have {what}. "
         f"Received: {', '.join(map(str, received))}"
     )
+
+
+AEDAT3 = Format(
+    name="aedat3",
+    suffixes=(".aedat",),
+    title="AEDAT 3.1: cAER, jAER, DVS128 Gesture",
+    document="docs.inivation.com, AEDAT file formats, AEDAT 3.1",
+    open=open_aedat,
+    encode=encode_aedat,
+    recognises=lambda head: head.startswith(_VERSION_LINE),
+)
