@@ -15,6 +15,15 @@ from keras_slayer.events.formats import (
 )
 from keras_slayer.events.frame import fit_frame
 from keras_slayer.events.pipeline import spike_pipeline
+from keras_slayer.events.recordings import (
+    RecordingError,
+    Recordings,
+    RecordingsWarning,
+    as_events,
+    from_arrays,
+    from_folder,
+    from_generator,
+)
 from keras_slayer.events.stream import Events
 from keras_slayer.events.time_steps import TimeStepWarning, check_time_step, time_step
 from keras_slayer.events.times import EventTimeWarning
@@ -22,7 +31,11 @@ from keras_slayer.events.times import EventTimeWarning
 __all__ = [
     "EventTimeWarning",
     "Events",
+    "RecordingError",
+    "Recordings",
+    "RecordingsWarning",
     "TimeStepWarning",
+    "as_events",
     "check_time_step",
     "decode_aedat",
     "decode_bs1",
@@ -33,6 +46,9 @@ __all__ = [
     "encode_bs3",
     "encode_nmnist",
     "fit_frame",
+    "from_arrays",
+    "from_folder",
+    "from_generator",
     "from_spikes",
     "random_shift",
     "read_aedat",
