@@ -39,7 +39,8 @@ def from_folder(
         folder: where the files are.
         pattern: which files, by their paths in it. `{label}` is the label; other placeholders,
             such as `{user}`, become `metadata`. A placeholder stands for one character or more of
-            one name, `*` for any, `**/` for any folders. None: "{label}/*"; with a CSV or a
+            one name, `*` for any, `**` between slashes for
+            any folders. None: "{label}/*"; with a CSV or a
             mapping, the files named there; with a function, all files.
         labels: instead of `{label}`:
 
@@ -95,7 +96,8 @@ def from_folder(
     if pattern is None and isinstance(given, Mapping):
         found = {name: {} for name in labelling.check_files(given, listed, source)}
     else:
-        found = _matches(folder, listed, pattern or ("**/*" if given else "{label}/*"))
+        default = "{label}/*" if given is None else "**/*"
+        found = _matches(folder, listed, default if pattern is None else pattern)
     found = dict(sorted(found.items()))
     of_files = _labels(folder, listed, found, given, pattern, source)
     further = labelling.check_files(further, listed, source)

@@ -36,7 +36,7 @@ class PackedFolder:
     """
 
     def __init__(self, folder):
-        self._given = folder
+        self._given, self._made = folder, None
         self._lock = threading.Lock()
         self._open = collections.OrderedDict()
 
@@ -44,10 +44,9 @@ class PackedFolder:
     def path(self) -> pathlib.Path:
         """The folder, which is made when it is first needed."""
         with self._lock:
-            if isinstance(self._given, pathlib.Path):
-                return self._given
-            self._given = self._make()
-            return self._given
+            if self._made is None:
+                self._made = self._make()
+            return self._made
 
     def _make(self) -> pathlib.Path:
         folder = pathlib.Path(self._given).expanduser().absolute()

@@ -6,43 +6,53 @@ import re
 
 from keras_slayer.events.recordings.packing import TAG
 
-_TOKEN = re.compile(
-    r"\{(?P<name>[^{}]*)\}|(?P<folders>\*\*/)|(?P<any>\*\*)|(?P<star>\*)|(?P<one>\?)"
-)
+_TOKEN = re.compile(r"\{(?P<name>[^{}]*)\}|(?P<star>\*)|(?P<one>\?)")
 
 
 def compile_pattern(pattern: str) -> re.Pattern:
     """A regular expression for the paths that `pattern` means; placeholders become groups.
 
-    `*` and `?` stand for characters of one name, `**/` for any folders or none, and `{name}` for
-    one character or more of one name: as few as possible, from the left.
+    `*` and `?` stand for characters of one name, `**` between slashes for any folders or none, and
+    `{name}` for one character or more of one name: as few as possible, from the left.
 
     Raises:
-        ValueError: no relative path, a placeholder that is no identifier or there twice.
+        ValueError: no relative path, a placeholder that is no identifier or there twice, or `**`
+            beside other characters.
     """
-    if not isinstance(pattern, str) or not pattern or pattern.startswith(("/", "../", "./")):
+    folders = pattern.split("/") if isinstance(pattern, str) else [""]
+    if not all(folders) or folders[0] in (".", ".."):
         raise ValueError(
             "`pattern` must be a path below the folder, such as '{label}/*.bin' or '**/*.bin'. "
             f"Received: pattern={pattern!r}"
         )
-    parts, position, names = [], 0, set()
-    for match in _TOKEN.finditer(pattern):
-        parts.append(re.escape(pattern[position : match.start()]))
+    names = set()
+    parts = [_component(part, names, pattern) for part in folders[:-1]]
+    regex = "".join(part or "(?:[^/]+/)*" for part in parts)
+    return re.compile(regex + (_component(folders[-1], names, pattern)[:-1] or ".+"))
+
+
+def _component(text: str, names: set[str], pattern: str) -> str:
+    """Of one folder or file with the slash after it; nothing for `**`."""
+    if text == "**":
+        return ""
+    if "**" in text:
+        raise ValueError(f"`**` must stand alone between slashes. Received: pattern={pattern!r}")
+    parts, position = [], 0
+    for match in _TOKEN.finditer(text):
+        parts.append(re.escape(text[position : match.start()]))
         position = match.end()
         name = match["name"]
-        if name is not None:
-            if not name.isidentifier() or name in names:
-                raise ValueError(
-                    "A placeholder must be a name in braces, and be there once. "
-                    f"Received: {{{name}}} in pattern={pattern!r}"
-                )
-            names.add(name)
-            parts.append(f"(?P<{name}>[^/]+?)")
-        else:
-            choices = {"folders": "(?:[^/]+/)*", "any": ".*", "star": "[^/]*", "one": "[^/]"}
-            parts.append(choices[match.lastgroup])
-    parts.append(re.escape(pattern[position:]))
-    return re.compile("".join(parts))
+        if name is None:
+            parts.append("[^/]*" if match["star"] else "[^/]")
+            continue
+        if not name.isidentifier() or name in names:
+            raise ValueError(
+                "A placeholder must be a name in braces, and be there once. "
+                f"Received: {{{name}}} in pattern={pattern!r}"
+            )
+        names.add(name)
+        parts.append(f"(?P<{name}>[^/]+?)")
+    return "".join([*parts, re.escape(text[position:]), "/"])
 
 
 def files_below(folder: pathlib.Path, leave_out=()) -> list[str]:

@@ -62,9 +62,9 @@ class Sensor:
             max(_CHANNELS, 1 + max(info.max_polarity for info in found)),
         )
         warnings.warn(
-            f"The size of the sensor was found in the {len(found)} recordings, as their largest x "
-            f"and y: {shape}. If the sensor is larger, or to save this reading of all files, give "
-            f"sensor_shape=(height, width).",
+            f"The sensor_shape {shape} was found in the events: the largest x and y of all "
+            f"recordings ({len(found)}), which were read for it. If the sensor is larger, or to "
+            "save that reading, give sensor_shape=(height, width).",
             RecordingsWarning,
             stacklevel=4,
         )

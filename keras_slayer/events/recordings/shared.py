@@ -81,7 +81,7 @@ class Shared:
     def warn(self, stacklevel: int = 2) -> None:
         """Warns of recordings that were skipped since the last warning."""
         with self._lock:
-            messages = list(self.skipped.values())
+            messages = [self.skipped[number] for number in sorted(self.skipped)]
             if len(messages) == self._warned:
                 return
             self._warned = len(messages)

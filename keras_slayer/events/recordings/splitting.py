@@ -52,12 +52,10 @@ def assign(counts: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
     part = np.full(groups, -1)
     need = shares[:, np.newaxis] * counts.sum(axis=0)
-    total = shares * counts.sum()
 
     def put(group, chosen):
         part[group] = chosen
         need[chosen] -= counts[group]
-        total[chosen] -= counts[group].sum()
 
     _cover(counts, shares, order, part, put)
     waiting = [[g for g in order[::-1] if counts[g, c] and part[g] < 0] for c in range(classes)]
@@ -68,12 +66,14 @@ def assign(counts: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray
         if part[group] >= 0:
             continue
         wanted = need[:, rarest]
-        # What is left after whole recordings goes where most is missing over all classes.
-        whole = wanted >= 1
-        score = np.where(whole, wanted, -np.inf) if whole.any() else (
-            np.where(wanted > 0, total, -np.inf)
-        )  # fmt: skip
-        put(group, int(np.argmax(score)))
+        if (wanted >= 1).any():
+            chosen = np.argmax(wanted)
+        else:
+            # What is left after whole recordings goes where rounding has taken most so far.
+            so_far = left == 0
+            so_far[rarest] = True
+            chosen = np.argmax(np.where(wanted > 0, need[:, so_far].sum(axis=1), -np.inf))
+        put(group, int(chosen))
         left -= counts[group] > 0
     return part
 
