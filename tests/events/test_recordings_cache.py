@@ -1,5 +1,6 @@
 """Where recordings are kept: memory, a folder for all processes, a temporary one."""
 
+import functools
 import gc
 import json
 import os
@@ -35,9 +36,8 @@ def load(folder, **arguments):
 
 def packed(cache):
     """The packed recordings; nothing unfinished may be beside them."""
-    entries = sorted(entry.name for entry in cache.iterdir() if entry.name != packing.TAG)
-    assert not [name for name in entries if name.startswith(".")]
-    return entries
+    assert not list(cache.glob(".packing-*"))
+    return sorted(path.relative_to(cache).as_posix() for path in cache.glob("*/*"))
 
 
 @pytest.mark.parametrize(
@@ -298,13 +298,37 @@ def test_other_processes(tmp_path):
 
 
 def test_code_of_readers():
-    """The same in every process: sets of constants are put in order."""
+    """Readers that differ in anything that shows are others; in every process the same."""
 
-    def one(path):
-        return path in {"b", "a"}
+    def chosen(names, size=3):
+        def reader(path, *, flip=False):
+            return path in {"b", "a"}, names, size, flip, [i for i in path]
+
+        return reader
 
     def other(path):
         return path in {"c", "a"}
 
-    assert sources._code(one) != sources._code(other)
-    assert any(constant == ["'a'", "'b'"] for constant in sources._code(one)[2])
+    class Reader:
+        def __init__(self, flip):
+            self.flip, self.read = flip, [object()]
+
+        def __call__(self, path):
+            return path
+
+    readers = [
+        chosen("ab"),
+        chosen("ac"),
+        chosen("ab", 4),
+        other,
+        functools.partial(other, flip=True),
+        functools.partial(other, flip=False),
+        Reader(True),
+        Reader(False),
+        None,
+    ]
+    codes = [repr(sources._code(reader)) for reader in readers]
+    assert len(set(codes)) == len(codes)
+    assert repr(sources._code(chosen("ab"))) == codes[0]
+    assert repr(sources._code(Reader(True))) == codes[6]
+    assert "at 0x" not in "".join(codes) and "[\"'a'\", \"'b'\"]" in codes[0]

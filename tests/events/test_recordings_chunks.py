@@ -163,7 +163,7 @@ def test_what_is_generated_may_be_kept(tmp_path):
     kept = [from_generator(counting, cache=tmp_path, name="v1") for _ in range(2)]
     assert len(called) == 1 and list(kept[0]) == list(kept[1]) and len(kept[1]) == 3
     assert kept[0].labels.tolist() == kept[1].labels.tolist() == [1, 0, 1]
-    next(tmp_path.glob("*/x.npy")).unlink()
+    next(tmp_path.glob("*/*/x.npy")).unlink()
     assert list(from_generator(counting, cache=tmp_path, name="v1")) == list(
         from_generator(generate)
     )

@@ -114,14 +114,15 @@ def test_labels_from_a_csv(tmp_path, delimiter, mark):
         "user,file, label",
         "A,anna/left_1.bin,wave",
         "A,anna/right_1.bin,clap",
+        f"B,{tmp_path}/ben/left_1.bin,wave",
         "B,./left_9.bin,clap",
     ]
     table = write_csv(tmp_path, mark + "\n".join(rows).replace(",", delimiter))
     recordings = load(tmp_path, labels=table)
-    assert relative(recordings, tmp_path) == [NAMES[0], NAMES[1], NAMES[3]]  # those it names
+    assert relative(recordings, tmp_path) == NAMES
     assert recordings.class_names == ("clap", "wave")
-    assert recordings.labels.tolist() == [1, 0, 0]
-    assert recordings.metadata["user"].tolist() == ["A", "A", "B"]
+    assert recordings.labels.tolist() == [1, 0, 1, 0]
+    assert recordings.metadata["user"].tolist() == ["A", "A", "B", "B"]
     # The table may lie elsewhere, and a pattern may leave files out.
     table = write_csv(tmp_path.parent, (tmp_path / table).read_text(), "elsewhere.csv")
     again = load(tmp_path, "{folder}/right_*", labels=tmp_path.parent / table)
@@ -152,6 +153,13 @@ def test_errors_of_a_csv(tmp_path, text, message):
     class_folder(tmp_path)
     with pytest.raises(ValueError, match=message):
         load(tmp_path, labels=write_csv(tmp_path, text))
+
+
+def test_a_csv_says_which_files(tmp_path):
+    make_folder(tmp_path, NAMES)
+    recordings = load(tmp_path, labels=write_csv(tmp_path, f"file,label\n{NAMES[1]},clap\n"))
+    assert relative(recordings, tmp_path) == [NAMES[1]]
+    assert recordings.metadata == {}
 
 
 def test_labels_from_a_mapping_or_a_function(tmp_path):

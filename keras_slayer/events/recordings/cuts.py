@@ -126,7 +126,7 @@ def check_slices(window, stride, count, partial, origin, overlap) -> Slices:
     check_origin(origin)
     if not is_number(overlap) or not 0 <= overlap <= 1:
         raise ValueError(f"`overlap` must be a number from 0 to 1. Received: overlap={overlap}")
-    size, stride = (v if by_count else round(v * _SECOND) for v in lengths.values())
+    size, stride = (int(v) if by_count else round(float(v) * _SECOND) for v in lengths.values())
     return Slices(size, stride, by_count, partial, origin, overlap)
 
 
@@ -138,7 +138,8 @@ def check_origin(origin) -> None:
 
 def is_number(value) -> bool:
     """Whether it is a finite number."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    kinds = (int, float, np.integer, np.floating)
+    number = isinstance(value, kinds) and not isinstance(value, bool)
     return number and math.isfinite(value)
 
 

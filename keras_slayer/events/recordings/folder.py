@@ -79,6 +79,7 @@ def from_folder(
         source = str(table)
     if isinstance(given, Mapping):
         given = {_relative(name, folder): label for name, label in given.items()}
+        further = {_relative(name, folder): fields for name, fields in further.items()}
     elif given is not None and not callable(given):
         raise ValueError(
             "`labels` must be the path of a CSV, a mapping from files to labels, or a function of "

@@ -16,8 +16,8 @@ from keras_slayer.events.recordings import columns
 # Marks a cache: no recordings are looked for in it (bford.info/cachedir).
 TAG = "CACHEDIR.TAG"
 _TAG_TEXT = "Signature: 8a477f597d28d172789f06886806bc55\n# Packed event recordings.\n"
-# Recordings whose files stay mapped; each has four.
-_MOST_OPEN = 256
+# Recordings whose files stay mapped. Each has four; a process may have 65,530 (Linux' default).
+_MOST_OPEN = 4_000
 _UNFINISHED = ".packing-"
 # What a process that was killed has left behind is removed after this many seconds.
 _ABANDONED_AFTER = 86_400
@@ -29,7 +29,7 @@ def digest(*parts) -> str:
 
 
 class PackedFolder:
-    """Recordings in a folder, under the names `identity-state`.
+    """Recordings in a folder, under the names `identity/state`.
 
     A recording is written under another name and renamed, so that it is whole or absent. Where
     several processes pack the same one, the first to finish wins, and all use its files.
@@ -61,7 +61,7 @@ class PackedFolder:
 
     def find(self, identity: str, state: str) -> columns.Columns | None:
         """The recording, if it is there."""
-        name = f"{identity}-{state}"
+        name = f"{identity}/{state}"
         with self._lock:
             if name in self._open:
                 self._open.move_to_end(name)
@@ -76,13 +76,14 @@ class PackedFolder:
 
     def pack(self, identity: str, state: str, chunks) -> columns.Columns:
         """Writes a recording and returns it; other states of `identity` are removed."""
-        target = self.path / f"{identity}-{state}"
+        target = self.path / identity / state
         temporary = self.path / f"{_UNFINISHED}{secrets.token_hex(8)}"
         temporary.mkdir()
         try:
             columns.write(temporary, chunks)
             if target.exists() and columns.mapped(target) is None:  # damaged
                 shutil.rmtree(target, ignore_errors=True)
+            target.parent.mkdir(exist_ok=True)
             try:
                 os.rename(temporary, target)
             except OSError:
@@ -90,7 +91,7 @@ class PackedFolder:
                     raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        for old in self.path.glob(f"{identity}-*"):
+        for old in target.parent.iterdir():
             if old != target:
                 shutil.rmtree(old, ignore_errors=True)
         found = self.find(identity, state)

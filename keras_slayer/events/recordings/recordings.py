@@ -164,7 +164,7 @@ class Recordings(RecordingItems):
                 "`downsample` must be (height, width), positive integers. "
                 f"Received: downsample={shape}"
             )
-        made = self._with(stages=(*self._stages, Downsample(*shape)))
+        made = self._with(stages=(*self._stages, Downsample(*map(int, shape))))
         if self._shared.sensor.known is not None:
             _ = made.sensor_shape  # checks it, without reading anything
         return made

@@ -2,7 +2,9 @@
 
 import threading
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+
+import numpy as np
 
 from keras_slayer.events.recordings.columns import Info
 from keras_slayer.events.recordings.errors import RecordingsWarning
@@ -14,7 +16,7 @@ def check_shape(sensor_shape) -> tuple[int, ...] | None:
     """`(height, width, channels)` or `(neurons,)`; two channels where there are none."""
     if sensor_shape is None:
         return None
-    shape = tuple(sensor_shape) if isinstance(sensor_shape, (Sequence,)) else (sensor_shape,)
+    shape = tuple(sensor_shape) if np.iterable(sensor_shape) else (sensor_shape,)
     if len(shape) not in (1, 2, 3) or not all(is_count(n) for n in shape):
         raise ValueError(
             "`sensor_shape` must be (height, width), (height, width, channels) or (neurons,), "
@@ -26,7 +28,7 @@ def check_shape(sensor_shape) -> tuple[int, ...] | None:
 
 def is_count(value) -> bool:
     """Whether it is a positive integer."""
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
 
 
 class Sensor:

@@ -1,9 +1,11 @@
 """Where the events of a recording come from: an array, a file or a packed folder."""
 
 import dataclasses
+import functools
 import os
 import pathlib
 import threading
+import types
 from collections.abc import Callable, Iterator, Mapping
 
 from keras_slayer import events as package
@@ -129,17 +131,32 @@ class FileSource:
 
 
 def _code(function):
-    """What a function does, as far as its own code says: a changed reader is another reader."""
-    code = getattr(function, "__code__", function)
-    if not hasattr(code, "co_code"):
-        return type(function).__name__
-    return code.co_code, code.co_names, [_constant(value) for value in code.co_consts]
+    """What a reader is, as far as it shows: a changed reader is another reader.
+
+    Its code, the values it was made with (defaults, closure, `functools.partial`, attributes), but
+    nothing of the functions it calls. The same in every process.
+    """
+    if isinstance(function, functools.partial):
+        return _code(function.func), _value(function.args), _value(function.keywords)
+    if hasattr(function, "__code__"):
+        cells = [cell.cell_contents for cell in function.__closure__ or ()]
+        made_with = (function.__defaults__, function.__kwdefaults__, tuple(cells))
+        return _value(function.__code__), _value(made_with)
+    attributes = getattr(function, "__dict__", {})
+    return type(function).__qualname__, _value(attributes)
 
 
-def _constant(value):
-    if isinstance(value, frozenset):  # whose order differs from process to process
+def _value(value):
+    if isinstance(value, types.CodeType):
+        return value.co_code, value.co_names, _value(value.co_consts)
+    if isinstance(value, frozenset):  # in an order that differs from process to process
         return sorted(map(repr, value))
-    return _code(value) if hasattr(value, "co_code") else repr(value)
+    if isinstance(value, tuple):
+        return [_value(item) for item in value]
+    if isinstance(value, dict):
+        return [(repr(key), _value(item)) for key, item in value.items()]
+    simple = (str, bytes, int, float, complex, type(None), os.PathLike)
+    return repr(value) if isinstance(value, simple) else type(value).__qualname__
 
 
 @dataclasses.dataclass(frozen=True)
