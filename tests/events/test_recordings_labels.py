@@ -71,6 +71,7 @@ def test_other_placeholders_are_metadata(tmp_path):
         ),
         ("a/**/{label}.bin", {"a/b.bin": "b", "a/d/e.bin": "e"}),
         ("{label}.bi?", {"c.bin": "c"}),
+        ("{label}{rest}n", {"c.bin": "c", "cxbin": "c"}),
         ("{label}/**", {"a/b.bin": "a", "a/d/e.bin": "a"}),
         ("{label}/**/*.bin", {"a/b.bin": "a", "a/d/e.bin": "a"}),
     ],
@@ -113,7 +114,7 @@ def test_labels_from_a_csv(tmp_path, delimiter, mark):
     rows = [
         "user,file, label",
         "A,anna/left_1.bin,wave",
-        "A,anna/right_1.bin,clap",
+        r"A,anna\right_1.bin,clap",
         f"B,{tmp_path}/ben/left_1.bin,wave",
         "B,./left_9.bin,clap",
     ]

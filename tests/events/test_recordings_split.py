@@ -93,6 +93,17 @@ def test_groups_stay_together(data, fraction, seed):
     assert [numbers(p) for p in by_value] == [numbers(p) for p in by_name]
 
 
+@pytest.mark.parametrize("fraction", [0.6, 0.4])
+def test_large_groups_do_not_overfill_a_part(fraction):
+    users = ["a"] * 6 + ["b", "c", "d", "e"]
+    recordings = recordings_of([0] * 10, user=users)
+    sizes = {
+        tuple(len(part) for part in recordings.split(fraction, by="user", seed=seed))
+        for seed in range(10)
+    }
+    assert sizes == {(6, 4) if fraction == 0.6 else (4, 6)}
+
+
 def test_users_who_did_everything():
     """As in DVS128 Gesture: 29 users, 11 gestures each; 23 and 6 in the original."""
     users = [f"{u:02}" for u in range(29) for _ in range(11)]

@@ -149,7 +149,7 @@ def read_csv(path: pathlib.Path) -> tuple[dict, dict]:
             if None in row or None in row.values():
                 raise ValueError(f"{where}: {len(columns)} columns expected. Received: {row}")
             row = {column: value.strip() for column, value in row.items()}
-            name = row.pop("file").replace("\\", "/").removeprefix("./")
+            name = row.pop("file").replace("\\", "/")  # of Windows
             label = row.pop("label")
             if any(timed):
                 start, stop = (_seconds(row.pop(column), column, where) for column in _CSV_TIMES)

@@ -86,11 +86,13 @@ def _cover(counts, shares, order, part, put) -> None:
     for column in np.argsort(has.sum(axis=0), kind="stable"):
         if has[:, column].sum() < len(shares):
             continue
-        for chosen in np.argsort(shares, kind="stable"):
-            free = [g for g in order[::-1] if has[g, column] and part[g] < 0]
+        by_share = np.argsort(shares, kind="stable")
+        for chosen in by_share:
+            # A small group for a small part, which a large one would overfill.
+            sizes = order if chosen == by_share[-1] else order[::-1]
+            free = [g for g in sizes if has[g, column] and part[g] < 0]
             if covered[chosen, column] or not free:
                 continue
-            # Small ones first: a small part should not be filled by one group.
             group = max(free, key=lambda g: (has[g] & ~covered[chosen]).sum())
             put(group, chosen)
             covered[chosen] |= has[group]
