@@ -156,6 +156,39 @@ def test_functions_that_fail_are_not_skipped(tmp_path):
         elements(wrong.as_dataset())
 
 
+def test_mistakes_in_a_reader_are_named_and_not_skipped(tmp_path):
+    class_folder(tmp_path)
+
+    def reader(path):
+        return ks.events.read_events(path).no_such_field
+
+    for cut in (False, True):
+        recordings = from_folder(tmp_path, reader=reader, sensor_shape=SENSOR, on_error="skip")
+        with pytest.raises(ValueError, match=r"Recording 0 .*left/0.bin\): .*no_such_field"):
+            list(recordings.slice(1.0) if cut else recordings)
+
+
+def test_events_that_may_be_read_again_cannot_be_written_to(tmp_path):
+    class_folder(tmp_path / "a")
+    own = random_events()
+    for recordings in (
+        from_arrays([own], [0]),
+        *(from_folder(tmp_path / "a", cache=cache) for cache in (None, True, tmp_path / "c")),
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            recordings[0][0].x[0] = 5
+    own.x[0] = 5  # still its owner's
+
+
+def test_the_working_directory_may_change(tmp_path, monkeypatch):
+    class_folder(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    monkeypatch.chdir(tmp_path)
+    recordings = from_folder("a", sensor_shape=SENSOR, cache="cache")
+    monkeypatch.chdir(tmp_path / "b")
+    assert len(list(recordings)) == 6 and (tmp_path / "cache").is_dir()
+
+
 def test_sensor_shape_is_given():
     recordings = from_arrays([random_events()], [0], sensor_shape=SENSOR)
     assert recordings.sensor_shape == (20, 30, 2)

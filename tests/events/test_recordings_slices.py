@@ -185,6 +185,8 @@ def test_labels_of_windows_of_events():
     assert recordings.slice(count=4, background="no").labels.tolist() == [0, 1]
     assert recordings.slice(count=4, overlap=0.7, background="no").labels.tolist() == [2, 1]
     assert recordings.slice(count=4, overlap=0.7).labels.tolist() == [1]
+    # One event lasts a microsecond.
+    assert recordings.slice(count=1).labels.tolist() == [0, 0, 1, 1, 1, 1]
 
 
 def test_trials():

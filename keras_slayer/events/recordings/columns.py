@@ -103,7 +103,12 @@ def join(pieces: list[Events]) -> Events:
 def in_memory(chunks: Iterable[Events]) -> Columns:
     """All of a recording, in order of time."""
     chunks = list(chunks)
-    return Columns(join(list(in_order(chunks))), info_of(chunks))
+    events, fields = join(list(in_order(chunks))), []
+    for name in FIELDS:
+        view = getattr(events, name).view()
+        view.flags.writeable = False  # as of mapped columns: they may be read again
+        fields.append(view)
+    return Columns(Events(*fields), info_of(chunks))
 
 
 def info_of(chunks: Iterable[Events]) -> Info:

@@ -16,6 +16,8 @@ _READ_ERRORS = (
     zipfile.BadZipFile,
     zlib.error,
 )
+# What a reader or a function with a mistake raises: named, and never skipped.
+MISTAKES = (TypeError, AttributeError)
 
 
 class RecordingsWarning(UserWarning):
@@ -33,7 +35,7 @@ def naming(number: int, name: str | None):
         yield
     except RecordingError:
         raise
-    except _READ_ERRORS as error:
+    except (*_READ_ERRORS, *MISTAKES) as error:
         where = f"Recording {number} ({name})" if name else f"Recording {number}"
         text = str(error).removeprefix(f"{name}: ") or type(error).__name__
         raise RecordingError(f"{where}: {text}") from error

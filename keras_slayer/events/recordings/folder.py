@@ -69,7 +69,7 @@ def from_folder(
         FileNotFoundError: there is no such folder, or no file in it that matches.
         ValueError: a wrong argument, or a file without a label; says what was looked for.
     """
-    folder = pathlib.Path(folder).expanduser()
+    folder = pathlib.Path(folder).expanduser().absolute()
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no such folder. Received: folder={str(folder)!r}")
     table = _csv_path(folder, labels)
@@ -144,8 +144,8 @@ def _csv_path(folder, labels) -> pathlib.Path | None:
 
 def _relative(name, folder) -> str:
     path = pathlib.Path(name)
-    if path.is_absolute() and path.is_relative_to(folder.absolute()):
-        path = path.relative_to(folder.absolute())
+    if path.is_absolute() and path.is_relative_to(folder):
+        path = path.relative_to(folder)
     return path.as_posix()
 
 

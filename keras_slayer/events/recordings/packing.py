@@ -36,7 +36,8 @@ class PackedFolder:
     """
 
     def __init__(self, folder):
-        self._given, self._made = folder, None
+        self._given = folder and pathlib.Path(folder).expanduser().absolute()
+        self._made = None
         self._lock = threading.Lock()
         self._open = collections.OrderedDict()
 
@@ -49,7 +50,7 @@ class PackedFolder:
             return self._made
 
     def _make(self) -> pathlib.Path:
-        folder = pathlib.Path(self._given).expanduser().absolute()
+        folder = self._given
         folder.mkdir(parents=True, exist_ok=True)
         tag = folder / TAG
         if not tag.exists():

@@ -175,7 +175,8 @@ class Recordings(RecordingItems):
         """Applies a function to the events of each item, each time it is read.
 
         Args:
-            function: of `Events` gives `Events`, or what `as_events` takes.
+            function: of `Events` gives `Events`, or what `as_events` takes. Called by several
+                threads. The arrays that it is given cannot be written to.
             sensor_shape: of the result, where it is another.
         """
         return self._with(stages=(*self._stages, Map(function, check_shape(sensor_shape))))

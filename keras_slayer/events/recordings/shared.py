@@ -7,7 +7,12 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 
 from keras_slayer.events.recordings.columns import Columns, Info
-from keras_slayer.events.recordings.errors import RecordingError, RecordingsWarning, naming
+from keras_slayer.events.recordings.errors import (
+    MISTAKES,
+    RecordingError,
+    RecordingsWarning,
+    naming,
+)
 from keras_slayer.events.recordings.sensor import Sensor
 from keras_slayer.events.recordings.sources import Entry
 
@@ -55,7 +60,7 @@ class Shared:
             with naming(entry.number, entry.source.name):
                 return function(entry)
         except RecordingError as error:
-            if not self.skips:
+            if not self.skips or isinstance(error.__cause__, MISTAKES):
                 raise
             with self._lock:
                 self.skipped[entry.number] = str(error)
