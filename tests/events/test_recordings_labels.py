@@ -143,6 +143,11 @@ def test_labels_from_a_csv(tmp_path, delimiter, mark):
         ("file,label\n0.bin,a", r"0.bin stands for 2 files: left/0.bin, right/0.bin"),
         ("file,label,start,stop\nleft/0.bin,a,b,1", r"line 2: start must be .* start='b'"),
         ("file,label,start,stop\nleft/0.bin,a,2,1", r"must start before it stops.*\(2, 1, 'a'\)"),
+        ("file,label\nleft/0.bin,a\n./left/0.bin,a", r"names a file in two ways: left/0.bin"),
+        (
+            "file,label,start,stop\nleft/0.bin,a,0,1\n./left/0.bin,a,1,2",
+            r"names a file in two ways: left/0.bin",
+        ),
         (
             "file,label,user,start,stop\nleft/0.bin,a,u,1,2\nleft/0.bin,a,v,2,3",
             r"line 3: further columns must be the same",
@@ -190,11 +195,14 @@ def test_labels_from_a_mapping_or_a_function(tmp_path):
         ),
         ({"left/9.bin": "a"}, None, r"names 1 of 1 files that are not there: left/9.bin"),
         ({}, None, r"one file or more"),
+        ({"only.bin": "a", "left/only.bin": "b"}, None, r"in two ways: left/only.bin"),
         (["a"], None, r"path of a CSV, a mapping .* or a function"),
     ],
 )
 def test_errors_of_labels(tmp_path, labels, pattern, message):
     class_folder(tmp_path)
+    if isinstance(labels, dict) and "only.bin" in labels:
+        make_folder(tmp_path, ["left/only.bin"])
     with pytest.raises(ValueError, match=message):
         load(tmp_path, pattern, labels=labels)
 

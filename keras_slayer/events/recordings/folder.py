@@ -78,8 +78,8 @@ def from_folder(
         given, further = labelling.read_csv(table)
         source = str(table)
     if isinstance(given, Mapping):
-        given = {_relative(name, folder): label for name, label in given.items()}
-        further = {_relative(name, folder): fields for name, fields in further.items()}
+        given = _by_relative_name(given, folder, source)
+        further = _by_relative_name(further, folder, source)
     elif given is not None and not callable(given):
         raise ValueError(
             "`labels` must be the path of a CSV, a mapping from files to labels, or a function of "
@@ -142,11 +142,16 @@ def _csv_path(folder, labels) -> pathlib.Path | None:
     )
 
 
-def _relative(name, folder) -> str:
-    path = pathlib.Path(name)
-    if path.is_absolute() and path.is_relative_to(folder):
-        path = path.relative_to(folder)
-    return path.as_posix()
+def _by_relative_name(given: Mapping, folder, source) -> dict:
+    found = {}
+    for name, value in given.items():
+        path = pathlib.Path(name)
+        if path.is_absolute() and path.is_relative_to(folder):
+            path = path.relative_to(folder)
+        if path.as_posix() in found:
+            labelling.refuse_twice(path.as_posix(), source)
+        found[path.as_posix()] = value
+    return found
 
 
 def _matches(folder, listed, pattern) -> dict[str, dict[str, str]]:

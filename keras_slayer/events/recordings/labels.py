@@ -194,6 +194,8 @@ def check_files(labels: Mapping, files: Sequence[str], source: str) -> dict:
                 f"folders. Received: file={name}"
             )
         if places:
+            if places[0] in found:
+                refuse_twice(places[0], source)
             found[places[0]] = label
         else:
             absent.append(name)
@@ -204,6 +206,11 @@ def check_files(labels: Mapping, files: Sequence[str], source: str) -> dict:
             f"Received: file={absent[0]}"
         )
     return found
+
+
+def refuse_twice(file: str, source: str) -> None:
+    """Always raises: a file has two names in `source`."""
+    raise ValueError(f"{source} names a file in two ways: {file}. Received: file={file}")
 
 
 def _some(names) -> str:

@@ -90,10 +90,10 @@ def _cover(counts, shares, order, part, put) -> None:
         for chosen in by_share:
             # A small group for a small part, which a large one would overfill.
             sizes = order if chosen == by_share[-1] else order[::-1]
-            free = [g for g in sizes if has[g, column] and part[g] < 0]
-            if covered[chosen, column] or not free:
+            free = sizes[has[sizes, column] & (part[sizes] < 0)]
+            if covered[chosen, column] or not len(free):
                 continue
-            group = max(free, key=lambda g: (has[g] & ~covered[chosen]).sum())
+            group = free[np.argmax((has[free] & ~covered[chosen]).sum(axis=1))]
             put(group, chosen)
             covered[chosen] |= has[group]
 
