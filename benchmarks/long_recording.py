@@ -80,7 +80,7 @@ def network(shape):
 def main():
     parser = common.parser(__doc__, repeats=None)
     parser.add_argument("--events", type=int, default=10**8, help="(%(default)s)")
-    parser.add_argument("--epochs", type=int, default=2, help="(%(default)s)")
+    parser.add_argument("--epochs", type=int, default=3, help="(%(default)s)")
     arguments = parser.parse_args()
     common.set_threads(arguments.threads)
     common.print_machine(arguments.threads)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -20,11 +21,12 @@ from keras_slayer.events.recordings import packing, sources
 class Counting:
     """A reader that counts its calls."""
 
-    def __init__(self):
-        self.read = []
+    def __init__(self, seconds=0.0):
+        self.seconds, self.read = seconds, []
 
     def __call__(self, path):
         self.read.append(path.name)
+        time.sleep(self.seconds)
         return read_events(path)
 
 
@@ -86,6 +88,16 @@ def test_a_changed_file_is_read_anew(tmp_path):
     assert sorted(counting.read) == ["0.bin", "1.bin"]
     after = packed(tmp_path / "cache")  # and the old ones are gone
     assert len(after) == 6 and len({*before, *after}) == 8
+
+
+def test_size_and_time_tell_files_apart(tmp_path):
+    class_folder(tmp_path / "a", [("left", 1)])
+    path = tmp_path / "a" / "left" / "0.bin"
+    list(load(tmp_path / "a", cache=tmp_path / "cache")[0])
+    before = path.stat().st_mtime_ns
+    write_events(path, random_events(1, count=59))
+    os.utime(path, ns=(before, before))
+    assert len(load(tmp_path / "a", cache=tmp_path / "cache")[0][0][0]) == 59
 
 
 def first(path):
@@ -152,6 +164,21 @@ def test_an_interrupted_recording_is_absent(tmp_path):
     assert recordings[0][0] == events
 
 
+def test_nothing_has_the_final_name_before_it_is_whole(tmp_path, monkeypatch):
+    class_folder(tmp_path / "a", [("left", 1)])
+    renamed = []
+
+    def rename(source, target):
+        renamed.append((sorted(path.name for path in source.iterdir()), target.exists()))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(packing.os, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        load(tmp_path / "a", cache=tmp_path / "cache")[0][0]
+    names = ["info.json", "polarity.npy", "t.npy", "x.npy", "y.npy"]
+    assert renamed == [(names, False)] and packed(tmp_path / "cache") == []
+
+
 def test_damaged_and_abandoned_entries(tmp_path):
     (events,) = class_folder(tmp_path / "a", [("left", 1)]).values()
     cache = tmp_path / "cache"
@@ -165,6 +192,9 @@ def test_damaged_and_abandoned_entries(tmp_path):
         recordings, counting = load(tmp_path / "a", cache=cache)
         assert recordings[0][0] == events and counting.read == ["0.bin"]
         assert packed(cache) == [name]
+    np.save(cache / name / "x.npy", np.zeros(59, np.uint16))
+    recordings, counting = load(tmp_path / "a", cache=cache)
+    assert recordings[0][0] == events and counting.read == ["0.bin"]
     old, new = (cache / f".packing-{kind}" for kind in ("old", "new"))
     for folder in (old, new):
         folder.mkdir()
@@ -189,7 +219,8 @@ def test_many_threads_and_sets_at_once(tmp_path):
         thread.join()
     assert found == [made["left/0.bin"]] * 4 and len(packed(tmp_path / "cache")) == 1
     # Of one set, one thread reads and the others wait.
-    one, counting = load(tmp_path / "a", cache=True)
+    counting = Counting(seconds=0.05)
+    one, _ = load(tmp_path / "a", cache=True, reader=counting)
     threads = [threading.Thread(target=one.__getitem__, args=(0,)) for _ in range(4)]
     for thread in threads:
         thread.start()

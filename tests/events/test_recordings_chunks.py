@@ -80,6 +80,9 @@ def test_order_over_chunks(t, cuts):
     """As a stable sort of it all, or an error; never out of order."""
     events = Events(x=np.arange(len(t)), t=np.array(t, int))
     cuts = [0, *sorted(min(cut, len(t)) for cut in cuts), len(t)]
+    info = columns.info_of(chunks_of(events, cuts))
+    assert info.count == len(t)
+    assert not t or (info.first, info.last) == (min(t), max(t))
     try:
         pieces = list(columns.in_order(chunks_of(events, cuts)))
     except ValueError as error:

@@ -217,6 +217,9 @@ def test_sensor_shape_is_found(tmp_path):
     channels = from_arrays([Events(x=[1], t=[0], polarity=[4])], [0])
     with pytest.warns(RecordingsWarning, match=r"\(1, 2, 5\)"):
         assert channels.sensor_shape == (1, 2, 5)
+    off = from_arrays([Events(x=[1], t=[0])], [0])
+    with pytest.warns(RecordingsWarning, match=r"\(1, 2, 2\)"):
+        assert off.sensor_shape == (1, 2, 2)  # a camera has ON and OFF
 
 
 class Known(Events):
