@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 from collections.abc import Iterable, Iterator
 
@@ -156,12 +157,25 @@ def mapped(folder: pathlib.Path) -> Columns | None:
         info = Info(**fields, sensor_shape=shape if shape is None else tuple(shape))
         if not info.count:
             return Columns(Events(x=[], t=[]), info)
-        columns = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in FIELDS]
+        columns = [_map_column(folder / f"{name}.npy", name, info.count) for name in FIELDS]
     except (OSError, ValueError, TypeError, KeyError):
         return None
-    if any(column.shape != (info.count,) for column in columns):
-        return None
     return Columns(Events(*columns), info)
+
+
+def _map_column(path: pathlib.Path, name: str, count: int) -> np.ndarray:
+    """One field of a recording; ValueError where the file does not have its size.
+
+    `np.load` parses the header as Python, which takes longer than the rest, and in Python 3.11.7
+    fails now and then where several threads do it (SystemError: AST constructor recursion depth).
+    """
+    with path.open("rb") as file:
+        np.lib.format.read_magic(file)
+        offset = int.from_bytes(file.read(2), "little") + file.tell()
+        dtype = np.dtype(DTYPES[name])
+        if os.fstat(file.fileno()).st_size != offset + count * dtype.itemsize:
+            raise ValueError(f"{path} should have {count} events")
+        return np.memmap(file, dtype, "r", offset, (count,))
 
 
 def _write_header(file, name: str, count: int) -> None:
