@@ -1,8 +1,10 @@
-"""Folders of small recordings, for the tests of Recordings."""
+"""Small recordings, folders and readers of them, for the tests of Recordings."""
+
+import time
 
 import numpy as np
 
-from keras_slayer.events import Events, write_events
+from keras_slayer.events import Events, from_folder, read_events, write_events
 
 SENSOR = (20, 30)  # height, width
 
@@ -39,3 +41,27 @@ def class_folder(folder, sizes=(("left", 3), ("right", 3))):
 def elements(dataset):
     """`(Events, label)` of each element."""
     return [(Events(**events), int(label)) for events, label in dataset.as_numpy_iterator()]
+
+
+class Counting:
+    """A reader that counts its calls."""
+
+    def __init__(self, seconds=0.0):
+        self.seconds, self.read = seconds, []
+
+    def __call__(self, path):
+        self.read.append(path.name)
+        time.sleep(self.seconds)
+        return read_events(path)
+
+
+def load(folder, **arguments):
+    counting = Counting()
+    arguments = {"sensor_shape": SENSOR, "reader": counting, **arguments}
+    return from_folder(folder, "{label}/*.bin", **arguments), counting
+
+
+def packed(cache):
+    """The packed recordings; nothing unfinished may be beside them."""
+    assert not list(cache.glob(".packing-*"))
+    return sorted(path.relative_to(cache).as_posix() for path in cache.glob("*/*"))
