@@ -5,28 +5,39 @@ import tensorflow_datasets as tfds
 
 from keras_slayer.events.stream import Events
 
-_DTYPES = {"x": np.uint8, "y": np.uint8, "t": np.int32, "polarity": np.bool_}
+_NARROW = {"x": np.uint8, "y": np.uint8, "t": np.int32, "polarity": np.bool_}
+_WIDE = {"x": np.uint16, "y": np.uint16, "t": np.int64, "polarity": np.bool_}
 
 
-def event_features() -> tfds.features.FeaturesDict:
-    """A recording of a sensor of up to 256 x 256 pixels, read as a dict of vectors.
+def event_features(*, wide: bool = False) -> tfds.features.FeaturesDict:
+    """A recording, read as a dict of vectors.
 
-    `x` and `y` uint8, `t` int32 in microseconds, `polarity` bool. To readers this is
-    `Sequence({...})` of the four; but tfds encodes a Sequence event by event in Python, which is
-    many times slower.
+    To readers this is `Sequence({...})` of the four; but tfds encodes a Sequence event by event in
+    Python, which is many times slower.
+
+    Args:
+        wide: False for sensors of up to 256 x 256 pixels and 35 minutes: `x` and `y` uint8, `t`
+            int32 in microseconds, `polarity` bool. True for larger ones: `x` and `y` uint16, `t`
+            int64, `polarity` bool.
     """
     return tfds.features.FeaturesDict(
-        {name: tfds.features.Tensor(shape=(None,), dtype=dtype) for name, dtype in _DTYPES.items()}
+        {
+            name: tfds.features.Tensor(shape=(None,), dtype=dtype)
+            for name, dtype in _dtypes(wide).items()
+        }
     )
 
 
-def encode(events: Events, source: str = "<events>") -> dict[str, np.ndarray]:
-    """The value of `event_features()` for one recording; `source` names it in errors.
+def encode(
+    events: Events, source: str = "<events>", *, wide: bool = False
+) -> dict[str, np.ndarray]:
+    """The value of `event_features(wide=wide)` for one recording; `source` names it in errors.
 
     Raises:
-        ValueError: a value that its type cannot hold.
+        ValueError: a value that its type cannot hold; larger ones fit with `wide=True`.
     """
-    for name, dtype in _DTYPES.items():
+    dtypes = _dtypes(wide)
+    for name, dtype in dtypes.items():
         value, most = getattr(events, name), 1 if dtype is np.bool_ else np.iinfo(dtype).max
         if len(events) and value.max() > most:
             first = int(np.argmax(value > most))
@@ -34,4 +45,8 @@ def encode(events: Events, source: str = "<events>") -> dict[str, np.ndarray]:
                 f"{source}: a data set holds {name} up to {most}. "
                 f"Received: {name}={value[first]} in event {first}"
             )
-    return {name: getattr(events, name).astype(dtype) for name, dtype in _DTYPES.items()}
+    return {name: getattr(events, name).astype(dtype) for name, dtype in dtypes.items()}
+
+
+def _dtypes(wide: bool) -> dict:
+    return _WIDE if wide else _NARROW

@@ -20,6 +20,15 @@ from keras_slayer.events.files import (
 )
 from keras_slayer.events.frame import fit_frame
 from keras_slayer.events.pipeline import spike_pipeline
+from keras_slayer.events.recordings import (
+    RecordingError,
+    Recordings,
+    RecordingsWarning,
+    as_events,
+    from_arrays,
+    from_folder,
+    from_generator,
+)
 from keras_slayer.events.stream import Events
 from keras_slayer.events.time_steps import TimeStepWarning, check_time_step, time_step
 from keras_slayer.events.times import EventTimeWarning
@@ -29,7 +38,11 @@ __all__ = [
     "EventTimeWarning",
     "Events",
     "FormatInfo",
+    "RecordingError",
+    "Recordings",
+    "RecordingsWarning",
     "TimeStepWarning",
+    "as_events",
     "check_time_step",
     "decode_aedat",
     "decode_bs1",
@@ -41,6 +54,9 @@ __all__ = [
     "encode_nmnist",
     "fit_frame",
     "formats",
+    "from_arrays",
+    "from_folder",
+    "from_generator",
     "from_spikes",
     "random_shift",
     "read_aedat",
