@@ -15,13 +15,16 @@ from keras_slayer.events.formats import (
 )
 from keras_slayer.events.frame import fit_frame
 from keras_slayer.events.pipeline import spike_pipeline
+from keras_slayer.events.simulation import EventCamera, FrameRateWarning, saccades, simulate
 from keras_slayer.events.stream import Events
 from keras_slayer.events.time_steps import TimeStepWarning, check_time_step, time_step
 from keras_slayer.events.times import EventTimeWarning
 
 __all__ = [
+    "EventCamera",
     "EventTimeWarning",
     "Events",
+    "FrameRateWarning",
     "TimeStepWarning",
     "check_time_step",
     "decode_aedat",
@@ -37,6 +40,8 @@ __all__ = [
     "random_shift",
     "read_aedat",
     "read_events",
+    "saccades",
+    "simulate",
     "spike_pipeline",
     "time_step",
     "to_spikes",
