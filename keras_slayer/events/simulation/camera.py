@@ -131,13 +131,21 @@ def log_brightness(brightness: np.ndarray, camera: EventCamera) -> np.ndarray:
     """L of the equations, for brightness from 0 to 255."""
     limit = np.float32(camera.linear_below)
     slope = np.float32(math.log(limit) / limit)
-    return np.log(np.maximum(brightness, limit)) + slope * (np.minimum(brightness, limit) - limit)
+    log = np.maximum(brightness, limit)
+    np.log(log, out=log)
+    below = np.minimum(brightness, limit)
+    below -= limit
+    below *= slope
+    log += below
+    return log
 
 
 def filter_rate(brightness: np.ndarray, camera: EventCamera) -> np.ndarray:
     """1 / tau of the equations, per second."""
     white = np.float32(2 * math.pi * camera.cutoff / (WHITE + _DARK_BRIGHTNESS))
-    return white * (brightness + np.float32(_DARK_BRIGHTNESS))
+    rate = brightness + np.float32(_DARK_BRIGHTNESS)
+    rate *= white
+    return rate
 
 
 def shot_noise_share(brightness: np.ndarray) -> np.ndarray:

@@ -99,16 +99,36 @@ class Pixels:
         """By how much D changes without events."""
         moved = log - self._log
         if self._camera.cutoff:
-            # V after a line from L0 to L1, with z = duration / tau and g = 1 - exp(-z):
-            # V1 = V0 + (L0 - V0) g + (L1 - L0) (1 - g / z)
-            middle = (self._brightness + brightness) * np.float32(0.5)
-            z = filter_rate(middle, self._camera) * np.float32(duration)
-            # NumPy's exp is several times faster than its expm1, but no good for small z.
-            g = 1 - np.exp(-z) if z.min() > _SMALL else -np.expm1(-z)
-            moved = (self._log - self._filtered) * g + moved * (1 - g / z)
-            self._filtered += moved
+            moved = self._low_pass(moved, brightness, duration)
         self._log, self._brightness = log, brightness
-        return moved + self._leak * np.float32(duration)
+        if self._camera.leak_rate:
+            moved += self._leak * np.float32(duration)
+        return moved
+
+    def _low_pass(self, moved, brightness, duration) -> np.ndarray:
+        """By how much V changes while L does by `moved`, along a line. In place: it is the most
+        of the work.
+
+        With L0, V0 at the start, L1 - L0 = `moved`, z = duration / tau and g = 1 - exp(-z)::
+
+            V1 - V0 = (L0 - V0) g + (L1 - L0) (1 - g / z)
+        """
+        middle = self._brightness + brightness
+        middle *= np.float32(0.5)
+        z = filter_rate(middle, self._camera)
+        z *= np.float32(duration)
+        # NumPy's exp is several times faster than its expm1, but no good for small z.
+        small = z.min() < _SMALL
+        g = np.negative(z, out=middle)
+        (np.expm1 if small else np.exp)(g, out=g)
+        np.subtract(0 if small else 1, g, out=g)
+        np.divide(g, z, out=z)
+        moved -= moved * z
+        behind = self._log - self._filtered
+        behind *= g
+        moved += behind
+        self._filtered += moved
+        return moved
 
     def _fire(self, index, d, moved, begin, stop):
         """Events of the pixels `index`, whose D goes from `d` by `moved`, from `begin` to `stop`.
