@@ -145,9 +145,7 @@ def test_kinds_of_frames():
         colour[1, channel, 0, channel] = 1.0
     fine = EventCamera.clean(threshold_on=0.01, mismatch=0.0)
     counts = np.bincount(simulate(colour, 10, camera=fine, upsample=None).y)
-    np.testing.assert_array_equal(
-        counts, np.log(1 + np.array([0.299, 0.587, 0.114])) // 0.01
-    )
+    np.testing.assert_array_equal(counts, np.log(1 + np.array([0.299, 0.587, 0.114])) // 0.01)
 
 
 def test_frames_of_any_side():
@@ -175,10 +173,16 @@ def test_presets():
     [
         (np.zeros((0, 4, 4)), "at least two frames. Received: none"),
         (np.zeros((1, 4, 4)), "at least two frames. Received: 1 frame"),
-        (np.zeros((3, 4, 4, 4)), r"Frame 0 must be .* 1 or 3 channels. Received: shape=\(4, 4, 4\)"),
+        (
+            np.zeros((3, 4, 4, 4)),
+            r"Frame 0 must be .* 1 or 3 channels. Received: shape=\(4, 4, 4\)",
+        ),
         (np.zeros((3, 4)), r"Frame 0 must be \(height, width\).*Received: shape=\(4,\)"),
         (np.zeros((3, 0, 4)), r"must have pixels. Received: shape=\(0, 4\)"),
-        (np.full((3, 4, 4), 200.0), "floats from 0 to 1 .divide by 255.. Received: floats from 200"),
+        (
+            np.full((3, 4, 4), 200.0),
+            "floats from 0 to 1 .divide by 255.. Received: floats from 200",
+        ),
         (np.full((3, 4, 4), np.nan), "Received: floats from nan"),
         (np.zeros((3, 4, 4), int), "Frame 0 must be uint8, or floats .* Received: dtype=int64"),
         ([np.zeros((4, 4)), np.zeros((4, 5))], r"\(4, 4\). Received: frame 1 with .*\(4, 5\)"),
@@ -215,7 +219,10 @@ def test_too_large_for_events(monkeypatch):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"threshold_on": 0.0}, r"threshold_on must be .*\[0.01, inf\). Received: threshold_on=0.0"),
+        (
+            {"threshold_on": 0.0},
+            r"threshold_on must be .*\[0.01, inf\). Received: threshold_on=0.0",
+        ),
         ({"threshold_off": -1}, "Received: threshold_off=-1"),
         ({"mismatch": float("nan")}, "Received: mismatch=nan"),
         ({"cutoff": -3}, "Received: cutoff=-3"),

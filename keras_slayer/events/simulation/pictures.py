@@ -71,15 +71,13 @@ def saccades(
         ValueError: an argument that is not allowed, pictures that are not as above, or pictures
             of different sizes without `size`.
     """
-    amplitude = checks.number(amplitude, "amplitude", open_low=True, high=MAX_SIDE)
-    contrast = checks.number(contrast, "contrast", low=1.0, high=WHITE)
-    camera = check_camera(camera or EventCamera(leak_rate=LEAK_RATE))
+    camera = check_scene(amplitude, contrast, camera)
     margin = math.ceil(amplitude / 2)
     pictures = [brightness_of(image, f"Picture {i}") for i, image in enumerate(images)]
     seeds = _check_seeds(seed, len(pictures))
     if not pictures:
         return []
-    size = _check_size(size, pictures, margin)
+    size = sensor_size(size, amplitude, {light.shape for light in pictures})
     step = max(1, _BATCH_PIXELS // (size[0] * size[1]))
     recordings = []
     for start in range(0, len(pictures), step):
@@ -87,6 +85,33 @@ def saccades(
         scene = np.stack([_on_screen(light, size, margin, contrast) for light in pictures[part]])
         recordings += _record(scene, size, margin, amplitude, camera, seeds[part])
     return recordings
+
+
+def check_scene(amplitude, contrast, camera) -> EventCamera:
+    """Checks these arguments of `saccades`; returns the camera."""
+    checks.number(amplitude, "amplitude", open_low=True, high=MAX_SIDE)
+    checks.number(contrast, "contrast", low=1.0, high=WHITE)
+    return check_camera(EventCamera(leak_rate=LEAK_RATE) if camera is None else camera)
+
+
+def sensor_size(size, amplitude: float, shapes: set[tuple[int, int]]) -> tuple[int, int]:
+    """The size of the sensor for pictures of these sizes, as `saccades` takes it."""
+    margin = math.ceil(amplitude / 2)
+    if size is None:
+        if len(shapes) > 1:
+            raise ValueError(
+                "Pictures of different sizes need the size of the sensor: size=(height, width). "
+                f"Received: pictures of {len(shapes)} sizes"
+            )
+        ((height, width),) = shapes
+        size = (height + 2 * margin, width + 2 * margin)
+    size = checks.pair(size, "size")
+    if not 2 * margin < min(size) <= max(size) <= MAX_SIDE:
+        raise ValueError(
+            f"`size` must be (height, width), each from {2 * margin + 1} (the picture moves by "
+            f"{margin} pixels to every side) to {MAX_SIDE}. Received: size={size}"
+        )
+    return size
 
 
 def _check_seeds(seed, pictures: int) -> list[int]:
@@ -99,25 +124,6 @@ def _check_seeds(seed, pictures: int) -> list[int]:
         return [checks.integer(one, "seed", low=0, high=2**63 - 1) for one in seed]
     first = checks.integer(seed, "seed", low=0, high=2**63 - 1 - pictures)
     return list(range(first, first + pictures))
-
-
-def _check_size(size, pictures, margin: int) -> tuple[int, int]:
-    if size is None:
-        sizes = {light.shape for light in pictures}
-        if len(sizes) > 1:
-            raise ValueError(
-                "Pictures of different sizes need the size of the sensor: size=(height, width). "
-                f"Received: pictures of {len(sizes)} sizes"
-            )
-        height, width = sizes.pop()
-        size = (height + 2 * margin, width + 2 * margin)
-    size = checks.pair(size, "size")
-    if not 2 * margin < min(size) <= max(size) <= MAX_SIDE:
-        raise ValueError(
-            f"`size` must be (height, width), each from {2 * margin + 1} (the picture moves by "
-            f"{margin} pixels to every side) to {MAX_SIDE}. Received: size={size}"
-        )
-    return size
 
 
 def _on_screen(light, size, margin: int, contrast: float) -> np.ndarray:
