@@ -19,6 +19,7 @@ if keras.backend.backend() != "tensorflow":
 
 from keras_slayer.callbacks import FiringRateMonitor, RateInitializer, SetFiringRates
 from keras_slayer.constraints import OwnChannel
+from keras_slayer.encoders import DeltaEncoder, LatencyEncoder, PopulationEncoder, RateEncoder
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
     DelayLayer,
@@ -57,15 +58,19 @@ __all__ = [
     "CUBA",
     "SRM",
     "DelayLayer",
+    "DeltaEncoder",
     "FiringRateMonitor",
     "FiringRateWarning",
     "FirstSpikeAccuracy",
     "FirstSpikeLoss",
     "Flatten",
     "FluctuationDriven",
+    "LatencyEncoder",
     "LoihiCUBA",
     "OwnChannel",
     "PerStep",
+    "PopulationEncoder",
+    "RateEncoder",
     "RateInitializer",
     "ScaledAdam",
     "SetFiringRates",

@@ -54,7 +54,7 @@ def test_a_moving_bar_is_on_on_one_side_and_off_on_the_other(light):
 def test_events_are_in_order_within_the_video():
     events = simulate(textured(), 500, camera=EventCamera.noisy())
     assert len(events) > 500 and (np.diff(events.t) >= 0).all()
-    assert 0 <= events.t[0] and events.t[-1] <= 29 / 500 * 1e6
+    assert events.t[0] >= 0 and events.t[-1] <= 29 / 500 * 1e6
     assert events.x.max() < 30 and events.y.max() < 20
 
 
@@ -212,7 +212,7 @@ def test_wrong_arguments_of_simulate(arguments, message):
 
 def test_too_large_for_events(monkeypatch):
     monkeypatch.setattr(video, "MAX_SIDE", 8)
-    with pytest.raises(ValueError, match="up to 8 rows and columns. Received: 4 x 9"):
+    with pytest.raises(ValueError, match="up to 8 rows and columns"):
         simulate(np.zeros((3, 4, 9)), 30)
 
 
