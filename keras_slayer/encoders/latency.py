@@ -15,7 +15,7 @@ METHODS = ("linear", "logarithmic")
 
 def latency_spikes(
     x,
-    steps: int = 100,
+    steps: int = 20,
     *,
     method: str = "linear",
     threshold: float = 0.1,
@@ -57,7 +57,7 @@ class LatencyEncoder(RangeEncoder):
         steps: time steps of the output.
         method: "linear" or "logarithmic".
         threshold: smallest x that spikes, 0 to 1 (more than 0 with "logarithmic").
-        tau: ms, of "logarithmic". None: a quarter of the time that the output lasts.
+        tau: ms, of "logarithmic". None: as long as the output lasts.
         dt: length of a time step, ms.
         low, high: the range of the values: numbers, or one per feature; values outside saturate.
             ``adapt(data)`` sets it from data.
@@ -82,7 +82,7 @@ class LatencyEncoder(RangeEncoder):
 
     def __init__(
         self,
-        steps: int = 100,
+        steps: int = 20,
         method: str = "linear",
         threshold: float = 0.1,
         tau: float | None = None,
@@ -123,7 +123,7 @@ def _check(steps, method, threshold, tau, dt) -> tuple[int, float, float, float]
         raise ValueError(f"method must be 'linear' or 'logarithmic'. Received: method={method!r}")
     open_low = method == "logarithmic"
     threshold = checks.number(threshold, "threshold", high=0.99, open_low=open_low)
-    tau = steps * dt / 4 if tau is None else checks.number(tau, "tau", open_low=True)
+    tau = steps * dt if tau is None else checks.number(tau, "tau", open_low=True)
     return steps, threshold, tau, dt
 
 

@@ -15,7 +15,7 @@ MAX_NEURONS = 2**16
 
 def population_spikes(
     x,
-    steps: int = 100,
+    steps: int = 20,
     *,
     neurons: int = 8,
     beta: float = 1.5,
@@ -81,7 +81,7 @@ class PopulationEncoder(RangeEncoder):
 
     def __init__(
         self,
-        steps: int = 100,
+        steps: int = 20,
         neurons: int = 8,
         beta: float = 1.5,
         cutoff: float = 0.1,
