@@ -112,21 +112,35 @@ def test_thresholds_differ_from_pixel_to_pixel():
 
 def test_leakage_makes_on_events_at_its_rate():
     camera = EventCamera.clean(leak_rate=2.0, mismatch=0.0)
-    events = simulate(np.full((41, 20, 20), 0.5), 4, camera=camera)
+    events = simulate(np.full((45, 20, 20), 0.5), 4, camera=camera)
     assert (events.polarity == 1).all()
-    assert len(events) == pytest.approx(2.0 * 10 * 400, rel=0.01)
+    # Pixels begin anywhere between their thresholds: one that begins at the lower one takes 1 s.
+    assert len(events[events.t < 1_000_000]) == pytest.approx(1.5 * 400, rel=0.1)
+    later = events[events.t >= 1_000_000]
+    assert len(later) == pytest.approx(2.0 * 10 * 400, rel=0.01)
     # Not all pixels at once, but evenly over time.
-    counts = np.bincount(events.t // 100_000, minlength=100)[:100]
+    counts = np.bincount(later.t // 100_000)[10:110]
     assert counts.max() < 1.5 * counts.mean()
     # Each pixel in turn: 2 events per second, 0.5 s apart.
-    pixel = events.y.astype(int) * 20 + events.x
-    own = events.t[pixel == 7]
+    own = later.t[later.y.astype(int) * 20 + later.x == 7]
     np.testing.assert_allclose(np.diff(own), 500_000, rtol=2e-3)
+
+
+def test_a_recording_begins_with_as_many_on_as_off_events():
+    """Otherwise the first events of all recordings would be of one kind."""
+    camera = EventCamera(mismatch=0.0, cutoff=0.0)
+    up, down = (
+        simulate(levels([-1.2, -1.2 + way], 20, 20), 10, camera=camera) for way in (0.1, -0.1)
+    )
+    # A way of half a threshold takes a quarter of the pixels across.
+    for events, polarity in ((up, 1), (down, 0)):
+        assert len(events) == pytest.approx(100, abs=30) and (events.polarity == polarity).all()
 
 
 def test_noise_rates_differ_from_pixel_to_pixel():
     camera = EventCamera.clean(leak_rate=5.0, noise_spread=0.2, mismatch=0.0)
-    events = simulate(np.full((41, 40, 40), 0.5), 1, camera=camera)
+    events = simulate(np.full((45, 40, 40), 0.5), 1, camera=camera)
+    events = events[events.t >= 4_000_000]
     rate = np.bincount(events.y.astype(int) * 40 + events.x, minlength=1600) / 40
     assert rate.mean() == pytest.approx(5.0, rel=0.05)
     assert np.log10(rate).std() == pytest.approx(0.2, rel=0.08)

@@ -19,9 +19,9 @@ def square(shape=(28, 28), light=255, ground=0):
 
 @pytest.fixture(scope="module")
 def digits():
-    """200 digits, dark on bright: in N-MNIST the edge in front turns pixels OFF."""
+    """100 digits, dark on bright: in N-MNIST the edge in front turns pixels OFF."""
     images, _ = load_digits()
-    index = np.linspace(0, len(images) - 1, 200).astype(int)
+    index = np.linspace(0, len(images) - 1, 100).astype(int)
     return (255 - images[index]).astype(np.uint8)
 
 
@@ -74,7 +74,9 @@ def test_the_edge_of_the_picture_makes_no_events():
     assert events.x.min() > 8 and events.x.max() < 26
     blank = np.full((1, 28, 28), 200, np.uint8)
     assert len(saccades(blank, camera=IDEAL)[0]) == 0
-    assert len(saccades(blank)[0]) == pytest.approx(0.3 * 0.309 * 34 * 34, abs=45)  # leakage
+    assert len(saccades(blank)[0]) == pytest.approx(
+        0.5 * 0.309 / 2 * 34 * 34, abs=40
+    )  # leakage, of pixels that were above the last level at first
 
 
 def test_events_grow_with_amplitude_and_contrast():
@@ -85,7 +87,7 @@ def test_events_grow_with_amplitude_and_contrast():
 
     usual = count()
     assert 1.6 * usual < count(amplitude=10.8) < 2.4 * usual
-    assert count(contrast=4.2**0.5) == pytest.approx(usual / 2, rel=0.1)
+    assert count(contrast=4.1**0.5) == pytest.approx(usual / 2, rel=0.1)
     assert count(amplitude=30.0) > 2.5 * usual
     assert count(contrast=1.0) == 0
 

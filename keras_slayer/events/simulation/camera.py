@@ -36,7 +36,8 @@ class EventCamera:
         after an event           D is held at 0 for `refractory`
 
     Shot noise adds ON and OFF events, equally often. They reset D as other events do, and come at
-    the rate shot_noise_rate (1 - 0.75 I / 255).
+    the rate shot_noise_rate (1 - 0.75 I / 255). A recording begins with D anywhere between its
+    thresholds, evenly; without leakage, with D = 0.
 
     The defaults are those of v2e's command line. ``EventCamera.clean()`` and
     ``EventCamera.noisy()`` are v2e's presets of these names.

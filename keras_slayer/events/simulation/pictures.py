@@ -22,9 +22,9 @@ from keras_slayer.events.simulation.trajectory import (
 from keras_slayer.events.simulation.video import MAX_SIDE
 from keras_slayer.events.stream import Events
 
-CONTRAST = 4.2
+CONTRAST = 4.1
 """Brightness of white over that of black on the screen: gives a digit N-MNIST's events."""
-LEAK_RATE = 0.3
+LEAK_RATE = 0.5
 """Leakage of N-MNIST's camera in Hz: gives pixels beside the digit their events."""
 
 _FARTHEST = max(abs(d) for offset in TRAJECTORY_XY for d in offset)
@@ -59,7 +59,7 @@ def saccades(
         amplitude: pixels of the sensor that the picture moves along x, and along y.
         contrast: brightness of white over that of black on the screen. The default gives MNIST's
             digits as many events as N-MNIST has.
-        camera: the parameters; None for `EventCamera(leak_rate=0.3)`, as N-MNIST's. All recordings
+        camera: the parameters; None for `EventCamera(leak_rate=0.5)`, as N-MNIST's. All recordings
             are of this one camera.
         seed: of the noise: one integer for each picture, or one for all, which picture i adds i
             to. A recording depends on its picture and its seed, and not on the other pictures.

@@ -31,8 +31,8 @@ class Pixels:
         camera: the parameters.
         sensor: `(height, width)`.
         generators: one random generator for each recording.
-        brightness: 0 to 255, float32, of all pixels of all recordings at time 0, when every pixel
-            has seen its brightness for long.
+        brightness: 0 to 255, float32, of all pixels of all recordings at time 0, which V has
+            reached. D is anywhere between its thresholds, or 0 for a camera without leakage.
     """
 
     def __init__(self, camera: EventCamera, sensor, generators, brightness: np.ndarray):
@@ -49,11 +49,13 @@ class Pixels:
         self._brightness = brightness
         self._log = log_brightness(brightness, camera)
         self._filtered = self._log.copy()
-        # Leakage takes D from 0 to the threshold again and again: it may be anywhere.
+        # Movement leaves a pixel anywhere between its thresholds. (Leakage alone, in a scene at
+        # rest, would leave it above 0, and the first events of a recording would be ON. Those of
+        # N-MNIST are not.)
         self._d = np.zeros(brightness.size, np.float32)
         if camera.leak_rate:
             phase = [generator.random(pattern.on.size, np.float32) for generator in generators]
-            self._d = np.concatenate(phase) * self._on
+            self._d = np.concatenate(phase) * (self._on + self._off) - self._off
         self._ready = np.zeros(brightness.size)  # s: until then a pixel is blind
         self._blind = np.zeros(0, np.int64)  # pixels that are blind when a step begins
 
