@@ -129,7 +129,7 @@ def saccades_of(
     split: _Split = _BOTH,
     data_dir: _Path | None = None,
     with_info: bool = False,
-):
+) -> tf.data.Dataset | list[tf.data.Dataset] | tuple:
     """Loads an image data set as events: what a camera sees of it during N-MNIST's saccades.
 
         train, test = saccades_of("cifar10", size=(34, 34))

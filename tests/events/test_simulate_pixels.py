@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_slayer.events import EventCamera, simulate
+from keras_slayer.events.simulation import noise
 
 IDEAL = EventCamera.clean(mismatch=0.0)
 THRESHOLD = 0.2
@@ -55,39 +56,52 @@ def test_the_response_is_linear_near_black():
         assert len(simulate(frames, 1000, camera=camera)) == int(moved / 0.1)
 
 
-def plain(log, fps, on, off, leak, refractory, microsteps):
-    """One pixel in small steps of time: `(t, polarity)`."""
+def plain(log, fps, on, off, refractory, microsteps, noise=()):
+    """One pixel in small steps of time: `(t, polarity)`; `noise`: such pairs, in order of time."""
     dt = 1 / fps / microsteps
     steps = (log.size - 1) * microsteps
     fine = np.interp(np.arange(steps + 1) / microsteps, np.arange(log.size), log)
-    d, blind, events = 0.0, 0.0, []
+    d, blind, events, noise = 0.0, 0.0, [], list(noise)
     for step, moved in enumerate(np.diff(fine)):
         now = (step + 1) * dt
+        while noise and noise[0][0] <= now:
+            time, is_on = noise.pop(0)
+            if time >= blind:
+                events.append((time, is_on))
+                d, blind = 0.0, time + refractory
         if now - dt < blind:
             continue
-        d += moved + leak * on * dt
+        d += moved
         if d >= on or d <= -off:
             events.append((now, d > 0))
             d, blind = (0.0, now + refractory) if refractory else (d - math.copysign(on, d), now)
     return np.array(events).T
 
 
-@pytest.mark.filterwarnings("ignore:From frame to frame")
-@pytest.mark.parametrize("refractory", [0.5, 3.0, 25.0])
-@pytest.mark.parametrize("seed", range(3))
-def test_refractory_period_and_thresholds_as_in_small_steps(refractory, seed):
-    log = np.sin(np.cumsum(np.random.default_rng(seed).normal(0, 0.5, 80))) - 1.2
-    camera = EventCamera.clean(
-        mismatch=0.0, threshold_on=0.25, threshold_off=0.15, refractory=refractory
-    )
-    events = simulate(levels(log), 100, camera=camera, upsample=None)
-    t, on = plain(log, 100, 0.25, 0.15, 0.0, refractory / 1000, microsteps=4000)
-    assert len(events) == t.size >= 15
+def assert_as_in_small_steps(events, t, on):
+    assert len(events) == t.size
     assert events.polarity.tolist() == on.tolist()
     # The steps last 2.5 us, and one late event makes the next ones late.
     late = np.abs(events.t - 1e6 * t)
     assert np.median(late) < 50 and late.max() < 1000
-    assert np.diff(events.t).min() >= 1000 * refractory - 1
+
+
+def wandering(seed):
+    return np.sin(np.cumsum(np.random.default_rng(seed).normal(0, 0.5, 80))) - 1.2
+
+
+@pytest.mark.filterwarnings("ignore:From frame to frame")
+@pytest.mark.parametrize("refractory", [0.5, 3.0, 25.0])
+@pytest.mark.parametrize("seed", range(3))
+def test_refractory_period_and_thresholds_as_in_small_steps(refractory, seed):
+    camera = EventCamera.clean(
+        mismatch=0.0, threshold_on=0.25, threshold_off=0.15, refractory=refractory
+    )
+    log = wandering(seed)
+    events = simulate(levels(log), 100, camera=camera, upsample=None)
+    t, on = plain(log, 100, 0.25, 0.15, refractory / 1000, microsteps=4000)
+    assert_as_in_small_steps(events, t, on)
+    assert t.size >= 15 and np.diff(events.t).min() >= 1000 * refractory - 1
 
 
 def test_thresholds_differ_from_pixel_to_pixel():
@@ -160,19 +174,19 @@ def test_shot_noise_grows_in_the_dark():
     assert counts[:, :15].var() == pytest.approx(80, rel=0.2)
 
 
-def test_shot_noise_resets_the_pixel():
-    """A ramp of 1 threshold per second is interrupted by about 8 resets per second."""
-    slow = levels(np.linspace(-2.1, -0.1, 101), 20, 20)
-    quiet = simulate(slow, 10, camera=IDEAL)
-    noisy = simulate(slow, 10, camera=EventCamera.clean(mismatch=0.0, shot_noise_rate=8.0))
-    noise = simulate(
-        np.full_like(slow, 0.12), 10, camera=EventCamera.clean(mismatch=0.0, shot_noise_rate=8.0)
-    )
-    assert len(quiet) == 400 * 10
-    # Only rests of a second without noise let the ramp reach its threshold.
-    assert abs(len(noisy) - len(noise)) < 0.1 * len(quiet) + 0.25 * len(noise)
-    off = noisy.polarity.mean()
-    assert 0.45 < off < 0.6
+@pytest.mark.filterwarnings("ignore:From frame to frame")
+@pytest.mark.parametrize("refractory", [0.0, 4.0])
+def test_shot_noise_resets_the_pixel_as_in_small_steps(refractory, monkeypatch):
+    monkeypatch.setattr(noise, "shot_noise_share", np.ones_like)  # the same in any brightness
+    options = {"mismatch": 0.0, "noise_spread": 0.0, "shot_noise_rate": 60.0}
+    still = simulate(levels(np.full(80, -1.2)), 100, camera=EventCamera.clean(**options))
+    assert len(still) > 30
+    camera = EventCamera.clean(refractory=refractory, **options)
+    events = simulate(levels(wandering(1)), 100, camera=camera, upsample=None)
+    drawn = zip((still.t + 0.5) / 1e6, still.polarity, strict=True)
+    t, on = plain(wandering(1), 100, 0.2, 0.2, refractory / 1000, 4000, drawn)
+    assert_as_in_small_steps(events, t, on)
+    assert t.size > len(still) / 2 + 20
 
 
 @pytest.mark.filterwarnings("ignore:From frame to frame")

@@ -16,7 +16,7 @@ from keras_slayer.events.simulation.noise import ShotNoise
 # A level this little short of a threshold, relative to it, is taken to reach it: levels are sums
 # of rounded logarithms.
 _TOLERANCE = 1e-4
-_SMALL = 1e-3
+_SMALL_Z = 1e-3  # of `_low_pass`
 _MICROSECONDS = 1e6
 
 
@@ -83,7 +83,7 @@ class Pixels:
         crossed[disturbed] = False
         crossed = np.flatnonzero(crossed)
 
-        # What is left of those that are still blind is found again below.
+        # Those that stay blind beyond this step. `_fire` adds those that become so.
         self._blind = blind[self._ready[blind] > stop]
         slope = change / np.float32(duration) if disturbed.size else None
         begin = np.maximum(self._ready[crossed], start)
@@ -120,7 +120,7 @@ class Pixels:
         z = filter_rate(middle, self._camera)
         z *= np.float32(duration)
         # NumPy's exp is several times faster than its expm1, but no good for small z.
-        small = z.min() < _SMALL
+        small = z.min() < _SMALL_Z
         g = np.negative(z, out=middle)
         (np.expm1 if small else np.exp)(g, out=g)
         np.subtract(0 if small else 1, g, out=g)
