@@ -258,12 +258,10 @@ def test_networks_learn_with_the_defaults(encoder):
     encoder.adapt(x)
     hidden = ks.SpikingDense(32)
     model = keras.Sequential([keras.Input((6,)), encoder, hidden, ks.SpikingDense(3)])
-    model.compile(
-        keras.optimizers.Adam(0.02), loss=ks.SpikeMaxLoss(), metrics=[ks.SpikeCountAccuracy()]
-    )
+    model.compile(keras.optimizers.Adam(0.02), loss=ks.SpikeMaxLoss())
     model.fit(x, labels, batch_size=32, epochs=12, verbose=0)
-    result = model.evaluate(x_test, test_labels, batch_size=100, verbose=0, return_dict=True)
-    assert result["spike_count_accuracy"] > 0.85
+    counts = np.sum(model(x_test), axis=1)
+    assert np.mean(counts.argmax(axis=1) == test_labels) > 0.85
 
 
 def test_a_network_learns_from_delta_spikes():
@@ -274,12 +272,10 @@ def test_a_network_learns_from_delta_spikes():
     x[np.arange(160), :, labels] += np.linspace(0, 1.5, 60)
     encoder = ks.DeltaEncoder()
     model = keras.Sequential([keras.Input((60, 2)), encoder, ks.SpikingDense(2)])
-    model.compile(
-        keras.optimizers.Adam(0.02), loss=ks.SpikeMaxLoss(), metrics=[ks.SpikeCountAccuracy()]
-    )
+    model.compile(keras.optimizers.Adam(0.02), loss=ks.SpikeMaxLoss())
     model.fit(x[:96], labels[:96], batch_size=32, epochs=10, verbose=0)
-    result = model.evaluate(x[96:], labels[96:], batch_size=64, verbose=0, return_dict=True)
-    assert result["spike_count_accuracy"] > 0.9
+    counts = np.sum(model(x[96:]), axis=1)
+    assert np.mean(counts.argmax(axis=1) == labels[96:]) > 0.9
 
 
 # Errors
