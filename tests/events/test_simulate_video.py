@@ -1,5 +1,8 @@
 """Video becomes events: edges, frame rates, chunks, kinds of frames, errors."""
 
+import dataclasses
+import pathlib
+import re
 import warnings
 import weakref
 
@@ -166,6 +169,19 @@ def test_presets():
     still = np.full((11, 16, 16), 0.2)
     counts = [len(simulate(still, 10, camera=c)) for c in (clean, EventCamera(), noisy)]
     assert counts[0] == 0 and counts[1] < 20 < 500 < counts[2]
+
+
+def test_the_page_states_the_defaults_and_presets():
+    page = pathlib.Path(__file__).parents[2] / "docs" / "simulation.md"
+    rows = re.findall(
+        r"^\| (`\w+`(?:, `\w+`)*) \|.*\| (\S+) \| (\S+) \| (\S+) \|$", page.read_text(), re.M
+    )
+    shown = {name: row[1:] for row in rows for name in re.findall(r"`(\w+)`", row[0])}
+    cameras = (EventCamera(), EventCamera.clean(), EventCamera.noisy())
+    assert shown == {
+        field.name: tuple(str(getattr(camera, field.name)) for camera in cameras)
+        for field in dataclasses.fields(EventCamera)
+    }
 
 
 @pytest.mark.parametrize(
