@@ -24,6 +24,7 @@ from keras_slayer.callbacks import (
     SpikeRasterLogger,
 )
 from keras_slayer.constraints import OwnChannel
+from keras_slayer.encoders import DeltaEncoder, LatencyEncoder, PopulationEncoder, RateEncoder
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
     DelayLayer,
@@ -62,15 +63,19 @@ __all__ = [
     "CUBA",
     "SRM",
     "DelayLayer",
+    "DeltaEncoder",
     "FiringRateMonitor",
     "FiringRateWarning",
     "FirstSpikeAccuracy",
     "FirstSpikeLoss",
     "Flatten",
     "FluctuationDriven",
+    "LatencyEncoder",
     "LoihiCUBA",
     "OwnChannel",
     "PerStep",
+    "PopulationEncoder",
+    "RateEncoder",
     "RateInitializer",
     "ScaledAdam",
     "SetFiringRates",

@@ -16,6 +16,7 @@ from keras_slayer.datasets.loading import (
     load_nmnist,
     load_saccade_mnist,
     load_synthetic_gestures,
+    saccades_of,
 )
 from keras_slayer.datasets.n_caltech101 import (
     n_caltech101_dataset_builder as _n_caltech101,  # noqa: F401
@@ -34,4 +35,5 @@ __all__ = [
     "load_nmnist",
     "load_saccade_mnist",
     "load_synthetic_gestures",
+    "saccades_of",
 ]

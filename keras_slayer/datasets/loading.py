@@ -7,10 +7,13 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_slayer.datasets import sources
+from keras_slayer.datasets import saccades_builder, sources
 from keras_slayer.datasets.dvs_gesture import dvs_gesture_dataset_builder as dvs_gesture
 from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n_caltech101
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
+from keras_slayer.events.simulation import EventCamera
+from keras_slayer.events.simulation.pictures import CONTRAST
+from keras_slayer.events.simulation.trajectory import REACH
 
 _Path = str | os.PathLike
 _Split = str | Sequence[str]
@@ -113,6 +116,66 @@ def load_synthetic_gestures(
         As `load_nmnist`: recordings of 1.2 to 1.5 s on 128 x 128 pixels.
     """
     return _load(f"synthetic_gestures/{config}", split, data_dir)
+
+
+def saccades_of(
+    source: str | tfds.core.DatasetBuilder,
+    *,
+    size: Sequence[int] | None = None,
+    amplitude: float = REACH,
+    contrast: float = CONTRAST,
+    camera: EventCamera | None = None,
+    seed: int = 0,
+    split: _Split = _BOTH,
+    data_dir: _Path | None = None,
+    with_info: bool = False,
+) -> tf.data.Dataset | list[tf.data.Dataset] | tuple:
+    """Loads an image data set as events: what a camera sees of it during N-MNIST's saccades.
+
+        train, test = saccades_of("cifar10", size=(34, 34))
+        batches = spike_pipeline(train, sensor_shape=(34, 34, 2), steps=310, batch_size=8)
+
+    All splits of the source are simulated the first time, at some milliseconds per image, and
+    read from `data_dir` afterwards. Every combination of source and arguments has a folder of its
+    own there.
+
+    Args:
+        source: name of a tfds data set of images and labels ("cifar10"), or its builder, as
+            `tfds.ImageFolder("folder")` is one.
+        size, amplitude, contrast, camera: see `keras_slayer.events.saccades`. `size` is needed
+            where the images differ in size.
+        seed: of the noise. A recording depends on it, on its image, its split and its place
+            there.
+        split: as in `load_nmnist`, of the splits of the source.
+        data_dir: as in `load_nmnist`; the source is looked for, or prepared, there as well.
+        with_info: also return tfds' description of the data set.
+
+    Returns:
+        As `load_nmnist`; `x` and `y` are uint16 where a side has more than 256 pixels. With
+        `with_info`, a pair of that and a `tfds.core.DatasetInfo`, whose
+        `features["label"].names` are the names of the classes.
+
+    Raises:
+        ValueError: an argument that is not allowed, or a source without images and labels.
+    """
+    if isinstance(source, str):
+        source = tfds.builder(source, data_dir=data_dir)
+    builder = saccades_builder.SaccadesOf(
+        source,
+        size=size,
+        amplitude=amplitude,
+        contrast=contrast,
+        camera=camera,
+        seed=seed,
+        data_dir=data_dir,
+    )
+    if not builder.is_prepared():
+        saccades_builder.prepare_source(source)
+        saccades_builder.check_splits(source, split)
+        builder.download_and_prepare()
+    split = split if isinstance(split, str) else list(split)
+    data = builder.as_dataset(split=split, as_supervised=True)
+    return (data, builder.info) if with_info else data
 
 
 def _load_from(archives, find_source, builder, split, data_dir):

@@ -29,15 +29,18 @@ from keras_slayer.events.recordings import (
     from_folder,
     from_generator,
 )
+from keras_slayer.events.simulation import EventCamera, FrameRateWarning, saccades, simulate
 from keras_slayer.events.stream import Events
 from keras_slayer.events.time_steps import TimeStepWarning, check_time_step, time_step
 from keras_slayer.events.times import EventTimeWarning
 
 __all__ = [
+    "EventCamera",
     "EventFileWarning",
     "EventTimeWarning",
     "Events",
     "FormatInfo",
+    "FrameRateWarning",
     "RecordingError",
     "Recordings",
     "RecordingsWarning",
@@ -61,6 +64,8 @@ __all__ = [
     "random_shift",
     "read_aedat",
     "read_events",
+    "saccades",
+    "simulate",
     "spike_pipeline",
     "time_step",
     "to_spikes",
