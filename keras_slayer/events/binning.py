@@ -106,12 +106,7 @@ def from_spikes(spikes: np.ndarray, dt: float = 1.0) -> Events:
 
 def check_binning(sensor_shape, steps, dt, late) -> tuple[int, ...]:
     """Checks the arguments that binning functions share; returns `sensor_shape` as a tuple."""
-    sensor_shape = tuple(sensor_shape) if np.iterable(sensor_shape) else (sensor_shape,)
-    if len(sensor_shape) not in (1, 3) or not all(_is_count(n) for n in sensor_shape):
-        raise ValueError(
-            "`sensor_shape` must be (height, width, channels) or (neurons,), positive integers. "
-            f"Received: sensor_shape={sensor_shape}"
-        )
+    sensor_shape = check_sensor_shape(sensor_shape)
     if not _is_count(steps):
         raise ValueError(f"`steps` must be a positive integer. Received: steps={steps}")
     if not (math.isfinite(dt) and dt * MICROSECONDS_PER_MS >= 1):
@@ -120,7 +115,44 @@ def check_binning(sensor_shape, steps, dt, late) -> tuple[int, ...]:
         )
     if late not in LATE_CHOICES:
         raise ValueError(f'`late` must be "drop", "ignore" or "error". Received: late={late!r}')
+    return sensor_shape
+
+
+def check_sensor_shape(sensor_shape, name: str = "sensor_shape") -> tuple[int, ...]:
+    """`sensor_shape` as a tuple of integers; ValueError where it is none."""
+    sensor_shape = tuple(sensor_shape) if np.iterable(sensor_shape) else (sensor_shape,)
+    if len(sensor_shape) not in (1, 3) or not all(_is_count(n) for n in sensor_shape):
+        raise ValueError(
+            f"`{name}` must be (height, width, channels) or (neurons,), positive integers. "
+            f"Received: {name}={sensor_shape}"
+        )
     return tuple(int(n) for n in sensor_shape)
+
+
+def check_on_sensor(events: Events, sensor_shape) -> None:
+    """ValueError where an event is off the sensor."""
+    for name, limit, _ in _places(sensor_shape):
+        value = getattr(events, name)
+        if len(events) and value.max() >= limit:
+            raise ValueError(
+                f"An event is off the sensor: {name} must be 0..{limit - 1} for "
+                f"sensor_shape={sensor_shape}. Received: {name}={value.max()}"
+            )
+
+
+def on_sensor_checks(fields: Mapping, sensor_shape, real=True) -> list:
+    """Assertions that all `real` events of tensors are on the sensor, for control dependencies."""
+    checks = []
+    for name, limit, _ in _places(sensor_shape):
+        place = tf.cast(fields[name], tf.int64)
+        checks.append(
+            tf.debugging.Assert(
+                tf.reduce_all((place >= 0) & (place < limit) | ~tf.convert_to_tensor(real)),
+                [f"An event is off the sensor: {name} must be 0..{limit - 1}; max:",
+                 tf.reduce_max(place), "min:", tf.reduce_min(place)],
+            )
+        )  # fmt: skip
+    return [check for check in checks if check is not None]  # none in eager mode
 
 
 def distinct_bins(events, sensor_shape, steps, dt, late, dtype) -> tf.Tensor:
@@ -184,17 +216,10 @@ def flat_bins(events, sensor_shape, steps, dt, late):
     """
     t = tf.convert_to_tensor(events["t"])
     step = times.steps_of(t, dt)
-    real, bins, checks = t >= 0, step * math.prod(sensor_shape), []
-    for name, limit, stride in _places(sensor_shape):
-        place = tf.cast(events[name], tf.int64)
-        bins += place * stride
-        checks.append(
-            tf.debugging.Assert(
-                tf.reduce_all((place >= 0) & (place < limit) | ~real),
-                [f"An event is off the sensor: {name} must be 0..{limit - 1}; max:",
-                 tf.reduce_max(place), "min:", tf.reduce_min(place)],
-            )
-        )  # fmt: skip
+    real, bins = t >= 0, step * math.prod(sensor_shape)
+    for name, _, stride in _places(sensor_shape):
+        bins += tf.cast(events[name], tf.int64) * stride
+    checks = on_sensor_checks(events, sensor_shape, real)
     if late == "error":
         checks.append(
             tf.debugging.Assert(
@@ -214,18 +239,7 @@ def _is_count(value) -> bool:
 def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype):
     if len(events) and events.t.min() < 0:
         raise ValueError(f"Event times must not be negative. Received: t={events.t.min()} us")
-    height, width, channels = image_shape(sensor_shape)
-    place = {"x": (events.x, width)}
-    if len(sensor_shape) == 3:
-        place = {"y": (events.y, height), **place, "polarity": (events.polarity, channels)}
-    if channels == 1:
-        place.pop("polarity", None)
-    for name, (value, limit) in place.items():
-        if len(events) and value.max() >= limit:
-            raise ValueError(
-                f"An event is off the sensor: {name} must be 0..{limit - 1} for "
-                f"sensor_shape={sensor_shape}. Received: {name}={value.max()}"
-            )
+    check_on_sensor(events, sensor_shape)
     t = times.from_origin_numpy(events.t, steps, dt, origin)
     step = np.floor(t / (MICROSECONDS_PER_MS * dt)).astype(np.int64)
     keep = step < steps
@@ -238,9 +252,10 @@ def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype):
             f"Received: t={events.t.max()} us"
         )
     spikes = np.zeros((steps, *sensor_shape), tf.as_dtype(dtype).as_numpy_dtype)
-    index = (step, *(value for value, _ in place.values()))
-    if channels == 1 and len(sensor_shape) == 3:
-        index = (*index, np.zeros_like(step))
+    index = [step, events.x]
+    if len(sensor_shape) == 3:
+        one_channel = sensor_shape[2] == 1
+        index = [step, events.y, events.x, 0 * step if one_channel else events.polarity]
     spikes[tuple(i[keep] for i in index)] = 1
     return spikes
 

@@ -1,0 +1,143 @@
+"""Filters of noise: they drop events, and draw nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import keras
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.events.transforms import arguments
+from keras_slayer.events.transforms.base import Transform
+from keras_slayer.events.transforms.pixels import pixel_times
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+@dataclasses.dataclass(frozen=True)
+class Denoise(Transform):
+    """Drops background activity: events that no neighbour supports (Delbruck, "Frame-free dynamic
+    digital vision", 2008).
+
+    An event at time t is kept if another pixel of its neighbourhood had an event, of either
+    polarity and kept or not, at a time from t - filter_time to t. Simultaneous events of
+    neighbours support each other, so the result does not depend on the order of the events.
+
+    Args:
+        filter_time: microseconds.
+        size: pixels along each side of the neighbourhood, an odd number; 3 are the eight
+            neighbours.
+    """
+
+    filter_time: int
+    size: int = 3
+
+    needs_sensor = False
+
+    def __post_init__(self):
+        self._set(filter_time=arguments.microseconds(self.filter_time, "filter_time", low=0))
+        if checks.integer(self.size, "size", low=3, high=99) % 2 == 0:
+            raise ValueError(f"size must be an odd number of pixels. Received: size={self.size}")
+
+    def apply(self, batch, sensor_shape, seed):
+        height, width = batch.extent(sensor_shape)
+        pixels, since, span = pixel_times(batch, sensor_shape)
+        ordered = tf.sort(pixels * span + since)
+        lonely = tf.range(tf.size(batch.t))
+        # Most events have an answer after two neighbours: ask for those that are left.
+        for dy, dx in self._neighbours():
+            y, x = tf.gather(batch.y, lonely) + dy, tf.gather(batch.x, lonely) + dx
+            exists = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+            pixel = tf.gather(pixels, lonely) + tf.cast(dy * width + dx, tf.int64)
+            start, time = pixel * span, tf.gather(since, lonely)
+            found = tf.searchsorted(ordered, start + time, side="right") - 1
+            latest = tf.gather(ordered, tf.maximum(found, 0))
+            near = latest >= start + tf.maximum(time - self.filter_time, 0)
+            lonely = tf.boolean_mask(lonely, ~(exists & near & (found >= 0)))
+        dropped = tf.scatter_nd(lonely[:, None], tf.ones_like(lonely), [tf.size(batch.t)])
+        return batch.keep(dropped == 0)
+
+    def _neighbours(self) -> list[tuple[int, int]]:
+        """Nearest first."""
+        reach = range(-(self.size // 2), self.size // 2 + 1)
+        places = [(dy, dx) for dy in reach for dx in reach if (dy, dx) != (0, 0)]
+        return sorted(places, key=lambda place: place[0] ** 2 + place[1] ** 2)
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+@dataclasses.dataclass(frozen=True)
+class RefractoryPeriod(Transform):
+    """Drops events that follow too soon: an event is kept if the last event of its pixel that was
+    kept, of either polarity, is at least `period` before it.
+
+    Of simultaneous events of a pixel, the first in the recording is kept.
+
+    Args:
+        period: microseconds.
+    """
+
+    period: int
+
+    needs_sensor = False
+
+    def __post_init__(self):
+        self._set(period=arguments.microseconds(self.period, "period"))
+
+    def apply(self, batch, sensor_shape, seed):
+        pixels, since, span = pixel_times(batch, sensor_shape)
+        key = pixels * span + since
+        order = tf.argsort(key, stable=True)
+        key, pixels = tf.gather(key, order), tf.gather(pixels, order)
+        count = tf.size(key)
+        # After an event that is kept comes the first one that is `period` later, or else the
+        # first one of the next pixel, which is kept anyway.
+        following = tf.searchsorted(key, tf.minimum(key + self.period, (pixels + 1) * span))
+        following = tf.concat([following, [count]], 0)  # the end follows itself
+        begins = tf.concat([tf.ones(tf.shape(key[:1]), tf.bool), pixels[1:] != pixels[:-1]], 0)
+        kept = tf.concat([begins, [True]], 0)
+
+        # Those that are 1, 2, 4, ... steps after the first event of a pixel: round after round,
+        # twice as far.
+        def further(kept, following, _):
+            reached = tf.boolean_mask(following, kept)
+            marks = tf.scatter_nd(reached[:, None], tf.ones_like(reached), [count + 1])
+            more = kept | (marks > 0)
+            return more, tf.gather(following, following), tf.reduce_any(more != kept)
+
+        kept, _, _ = tf.while_loop(
+            lambda kept, following, changed: changed,
+            further,
+            (kept, following, tf.constant(True)),
+            shape_invariants=(tf.TensorShape([None]), tf.TensorShape([None]), tf.TensorShape([])),
+        )
+        return batch.take(tf.sort(tf.boolean_mask(order, kept[:-1])))
+
+
+@keras.saving.register_keras_serializable(package="keras_slayer")
+@dataclasses.dataclass(frozen=True)
+class HotPixelFilter(Transform):
+    """Drops all events of hot pixels.
+
+    A pixel is hot in a recording of D = last - first + 1 microseconds if it has more than
+    max_rate D / 10^6 events there, of both polarities together, and more than one.
+
+    Args:
+        max_rate: events per second of a pixel, in Hz.
+    """
+
+    max_rate: float
+
+    needs_sensor = False
+
+    def __post_init__(self):
+        self._set(max_rate=checks.number(self.max_rate, "max_rate", open_low=True))
+
+    def apply(self, batch, sensor_shape, seed):
+        height, width = batch.extent(sensor_shape)
+        pixels = (batch.rows * height + batch.y) * width + batch.x
+        number = tf.cast(batch.size * height * width, tf.int32)
+        counts = tf.math.unsorted_segment_sum(tf.ones_like(pixels), pixels, number)
+        counts = tf.gather(counts, pixels)
+        allowed = self.max_rate * tf.cast(batch.span()[1], tf.float64) / 1e6
+        hot = tf.cast(counts, tf.float64) > batch.of_rows(allowed)
+        return batch.keep(~(hot & (counts > 1)))
