@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.events import binning, times
+from keras_slayer.events import sensor, times
 from keras_slayer.events.scatter import image_shape
 from keras_slayer.events.stream import Events
 from keras_slayer.events.transforms.batch import FIELDS, EventBatch
@@ -78,7 +78,7 @@ class Transform(abc.ABC):
             tf.errors.InvalidArgumentError: the same, for tensors.
         """
         if sensor_shape is not None:
-            sensor_shape = binning.check_sensor_shape(sensor_shape)
+            sensor_shape = sensor.check_sensor_shape(sensor_shape)
         elif self.needs_sensor:
             raise ValueError(
                 f"{type(self).__name__} depends on the size of the sensor: give "
@@ -94,7 +94,7 @@ class Transform(abc.ABC):
         if not isinstance(events, Events):
             return self._transform_mapping(events, sensor_shape, target, seed)
         if sensor_shape is not None:
-            binning.check_on_sensor(events, sensor_shape)
+            sensor.check_on_sensor(events, sensor_shape)
         if len(events) and events.t.min() < 0:
             raise ValueError(f"Event times must not be negative. Received: t={events.t.min()} us")
         fields = self._transform_mapping(events.to_dict(), sensor_shape, target, seed)
@@ -193,7 +193,7 @@ def _check_dtypes(fields, target) -> None:
 def _on_sensor(batch, sensor_shape) -> tf.Tensor:
     """`x`, with a check that all events are on the sensor and at times of 0 or more."""
     fields = {name: getattr(batch, name) for name in ("x", "y", "polarity")}
-    checks = binning.on_sensor_checks(fields, sensor_shape)
+    checks = sensor.on_sensor_checks(fields, sensor_shape)
     message = "Event times must not be negative; min:"
     checks.append(
         tf.debugging.Assert(tf.reduce_all(batch.t >= 0), [message, tf.reduce_min(batch.t)])

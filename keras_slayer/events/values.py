@@ -1,0 +1,119 @@
+"""What a bin of the dense tensor holds, of the events that fall into it."""
+
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer import checks
+from keras_slayer.events.times import MICROSECONDS_PER_MS
+
+VALUES = ("binary", "count", "signed", "surface")
+
+
+def check_values(values, tau, sensor_shape, dtype) -> tuple[int, ...]:
+    """Checks the choice; returns the shape of one step of the result."""
+    if values not in VALUES:
+        choices = ", ".join(f'"{name}"' for name in VALUES)
+        raise ValueError(f"`values` must be one of {choices}. Received: values={values!r}")
+    checks.number(tau, "`tau`", open_low=True)
+    dtype = tf.as_dtype(dtype)
+    if values == "signed":
+        if len(sensor_shape) != 3 or sensor_shape[2] != 2:
+            raise ValueError(
+                '`values="signed"` needs a sensor with two polarities, (height, width, 2). '
+                f"Received: sensor_shape={tuple(sensor_shape)}"
+            )
+        if dtype.is_bool or dtype.is_unsigned:
+            raise ValueError(
+                '`values="signed"` needs a dtype of numbers below 0 too, such as "float32" or '
+                f'"int8". Received: dtype="{dtype.name}"'
+            )
+        return (*sensor_shape[:2], 1)
+    if values == "count" and dtype.is_bool:
+        raise ValueError('`values="count"` needs a dtype of numbers. Received: dtype="bool"')
+    if values == "surface" and not dtype.is_floating:
+        raise ValueError(
+            '`values="surface"` needs a dtype of fractions, such as "float32". '
+            f'Received: dtype="{dtype.name}"'
+        )
+    return tuple(sensor_shape)
+
+
+def dense(values, bins, rows, t, polarity, size, shape, dt, tau, dtype) -> tf.Tensor:
+    """The tensor of a batch, from its events as flat vectors.
+
+    Args:
+        values: one of `VALUES`.
+        bins: int64 `(n,)`: the number of each event's bin in the flattened tensor `shape`, see
+            `binning.flat_bins`; events of bins below 0 are left out.
+        rows: `(n,)`: the recording of each event.
+        t, polarity: `(n,)`; only "surface" reads the one, only "signed" the other.
+        size: recordings in the batch.
+        shape: `(steps, *sensor_shape)`.
+        dt, tau: ms.
+
+    Returns:
+        Tensor `(size, *shape)`; the last side is 1 for "signed".
+    """
+    keep = tf.where(bins >= 0)[:, 0]
+    bins, rows = tf.gather(bins, keep), tf.cast(tf.gather(rows, keep), tf.int64)
+    size, steps = tf.cast(size, tf.int64), shape[0]
+    frame = int(np.prod(shape[1:]))
+    if values == "surface":
+        step = bins // frame
+        end = tf.cast(step + 1, tf.float64) * (MICROSECONDS_PER_MS * dt)
+        age = tf.cast(end - tf.cast(tf.gather(t, keep), tf.float64), tf.float32)
+        place = (step * size + rows) * frame + bins - step * frame  # time first, for the scan
+        recent = tf.tensor_scatter_nd_max(
+            tf.zeros([steps * size * frame]),
+            place[:, tf.newaxis],
+            tf.exp(-age / (MICROSECONDS_PER_MS * tau)),
+        )
+        kept = tf.exp(tf.constant(-dt / tau, tf.float32))
+        recent = tf.reshape(recent, [steps, size, frame])
+        surface = tf.scan(
+            lambda before, now: tf.maximum(kept * before, now), recent, tf.zeros([size, frame])
+        )
+        result = tf.cast(tf.transpose(surface, [1, 0, 2]), dtype)
+    elif values == "binary":
+        # scatter_nd adds where this op assigns, and takes three times as long.
+        result = tf.raw_ops.SparseToDense(
+            sparse_indices=rows * (steps * frame) + bins,
+            output_shape=size[tf.newaxis] * (steps * frame),
+            sparse_values=tf.ones([], dtype),
+            default_value=tf.zeros([], dtype),
+            validate_indices=False,  # neither sorted nor unique; bounds are checked nevertheless
+        )
+    else:
+        amount = tf.ones_like(bins, tf.float32)
+        if values == "signed":
+            amount = tf.cast(2 * tf.gather(polarity, keep) - 1, tf.float32)
+            bins, frame, shape = bins // 2, frame // 2, (*shape[:-1], 1)
+        place = rows * (steps * frame) + bins
+        total = tf.scatter_nd(place[:, tf.newaxis], amount, size[tf.newaxis] * (steps * frame))
+        result = tf.saturate_cast(total, dtype)
+    return tf.reshape(result, tf.concat([[size], tf.constant(shape, tf.int64)], 0))
+
+
+def dense_numpy(values, index, t, polarity, shape, dt, tau, dtype) -> np.ndarray:
+    """As `dense`, for one recording: `index` holds a vector for each side of `shape`."""
+    if values == "binary":
+        result = np.zeros(shape, dtype)
+        result[index] = 1
+        return result
+    if values == "signed":
+        shape, index = (*shape[:-1], 1), (*index[:-1], 0 * index[-1])
+    result = np.zeros(shape, np.float32)
+    if values == "surface":
+        age = (index[0] + 1) * (MICROSECONDS_PER_MS * dt) - t
+        np.maximum.at(result, index, np.exp(-age / (MICROSECONDS_PER_MS * tau)).astype("f"))
+        for before, now in itertools.pairwise(result):
+            np.maximum(now, np.float32(np.exp(-dt / tau)) * before, out=now)
+        return result.astype(dtype)
+    signs = 2 * polarity.astype(np.float32) - 1 if values == "signed" else np.float32(1)
+    np.add.at(result, index, signs)
+    if np.issubdtype(dtype, np.integer):
+        limits = np.iinfo(dtype)
+        result = np.clip(result, limits.min, limits.max)
+    return result.astype(dtype)
