@@ -58,7 +58,10 @@ def test_draws_differ_by_seed_and_by_row(transform):
     assert len(by_seed) > 1
     result = transform(copies(12), sensor_shape=SHAPE, seed=1)
     assert len({str(events) for events in each(result)}) > 1
-    # Without a seed, from TensorFlow's generator.
+
+
+def test_without_a_seed_it_is_drawn_from_tensorflows_generator():
+    transform, events = transforms.Rotate(20), recording()
     keras.utils.set_random_seed(1)
     drawn = [rows(transform(events, sensor_shape=SHAPE)) for _ in range(6)]
     assert any(other != drawn[0] for other in drawn[1:])
