@@ -119,9 +119,11 @@ class Raw:
         frame = self.frame
         soft = self._soft(labels) if self.transform.mixes_labels else None
         batch = packing.unpack(packed, self.before, soft)
-        batch = self.transform.apply(batch, self.before, tf.stack([seed, 0]))
+        batch = self.transform.transform_batch(batch, self.before, tf.stack([seed, 0]))
+        if batch.kept is not None:  # an event before time 0 has no bin
+            batch = batch.replace(t=tf.where(batch.kept, batch.t, -1))
         if frame.late == "drop":
-            # Counts do not depend on the order of the rows.
+            # Counts do not depend on the order of the rows, and leave negative times out.
             t = tf.RaggedTensor.from_value_rowids(
                 batch.t,
                 tf.cast(batch.rows, tf.int64),

@@ -1,11 +1,12 @@
 """What a bin of the dense tensor holds, of the events that fall into it."""
 
 import itertools
+import math
 
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer import checks
+from keras_slayer import checks, ops
 from keras_slayer.events.times import MICROSECONDS_PER_MS
 
 VALUES = ("binary", "count", "signed", "surface")
@@ -59,23 +60,10 @@ def dense(values, bins, rows, t, polarity, size, shape, dt, tau, dtype) -> tf.Te
     keep = tf.where(bins >= 0)[:, 0]
     bins, rows = tf.gather(bins, keep), tf.cast(tf.gather(rows, keep), tf.int64)
     size, steps = tf.cast(size, tf.int64), shape[0]
-    frame = int(np.prod(shape[1:]))
+    frame = math.prod(shape[1:])
     if values == "surface":
-        step = bins // frame
-        end = tf.cast(step + 1, tf.float64) * (MICROSECONDS_PER_MS * dt)
-        age = tf.cast(end - tf.cast(tf.gather(t, keep), tf.float64), tf.float32)
-        place = (step * size + rows) * frame + bins - step * frame  # time first, for the scan
-        recent = tf.tensor_scatter_nd_max(
-            tf.zeros([steps * size * frame]),
-            place[:, tf.newaxis],
-            tf.exp(-age / (MICROSECONDS_PER_MS * tau)),
-        )
-        kept = tf.exp(tf.constant(-dt / tau, tf.float32))
-        recent = tf.reshape(recent, [steps, size, frame])
-        surface = tf.scan(
-            lambda before, now: tf.maximum(kept * before, now), recent, tf.zeros([size, frame])
-        )
-        result = tf.cast(tf.transpose(surface, [1, 0, 2]), dtype)
+        surface = _surface(bins, rows, tf.gather(t, keep), size, shape, dt, tau)
+        result = tf.cast(surface, dtype)
     elif values == "binary":
         # scatter_nd adds where this op assigns, and takes three times as long.
         result = tf.raw_ops.SparseToDense(
@@ -94,6 +82,39 @@ def dense(values, bins, rows, t, polarity, size, shape, dt, tau, dtype) -> tf.Te
         total = tf.scatter_nd(place[:, tf.newaxis], amount, size[tf.newaxis] * (steps * frame))
         result = tf.saturate_cast(total, dtype)
     return tf.reshape(result, tf.concat([[size], tf.constant(shape, tf.int64)], 0))
+
+
+def _surface(bins, rows, t, size, shape, dt, tau) -> tf.Tensor:
+    """float32 `(size, steps, frame)`; the events as in `dense`, all of them in a bin."""
+    steps, frame = shape[0], math.prod(shape[1:])
+    step = bins // frame
+    unit = bins - step * frame + rows * frame
+    # In order of unit and time; of each bin, only the last event counts.
+    span = tf.cast(tf.reduce_max(tf.concat([t, [0]], 0)) + 1, tf.int64)
+    order = tf.argsort(unit * span + tf.cast(t, tf.int64))
+    step, unit, t = (tf.gather(value, order) for value in (step, unit, t))
+    last = (unit[1:] != unit[:-1]) | (step[1:] != step[:-1])
+    last = tf.concat([last, tf.ones(tf.shape(unit[:1]), tf.bool)], 0)
+    step, unit, t = (tf.boolean_mask(value, last) for value in (step, unit, t))
+
+    times = tf.cast(t, tf.float64) / MICROSECONDS_PER_MS  # ms, from here on
+    end = tf.cast(step + 1, tf.float64) * dt
+    value = tf.exp((times - end) / tau)
+    # What is left there of the event before: a step of the filter adds the rest.
+    same = unit[1:] == unit[:-1]
+    left = tf.where(same, tf.exp((times[:-1] - end[1:]) / tau), 0.0)
+    rise = value - tf.concat([tf.zeros_like(value[:1]), left], 0)
+    row = unit // frame
+    place = (row * steps + step) * frame + unit - row * frame
+    rises = tf.raw_ops.SparseToDense(
+        sparse_indices=place,
+        output_shape=size[tf.newaxis] * (steps * frame),
+        sparse_values=tf.cast(rise, tf.float32),
+        default_value=0.0,
+        validate_indices=False,
+    )
+    rises = tf.reshape(rises, [size, steps, frame])
+    return ops.exponential_filter(rises, math.exp(-dt / tau))
 
 
 def dense_numpy(values, index, t, polarity, shape, dt, tau, dtype) -> np.ndarray:

@@ -32,6 +32,7 @@ class Transform(abc.ABC):
     """
 
     needs_sensor: ClassVar[bool] = True  # cannot do without `sensor_shape`
+    elementwise: ClassVar[bool] = False  # takes each event by itself; see `EventBatch.kept`
     reorders: ClassVar[bool] = False  # adds events or changes which comes first
     mixes_labels: ClassVar[bool] = False  # reads and changes the labels of the batch
     # Of transforms that mix labels. Not annotated: it is a field of some of them.
@@ -51,6 +52,10 @@ class Transform(abc.ABC):
         Returns:
             The events after the transform, on a sensor of `output_shape(sensor_shape)`.
         """
+
+    def transform_batch(self, batch: EventBatch, sensor_shape, seed) -> EventBatch:
+        """`apply`, of a batch that may hold events that were dropped."""
+        return self.apply(batch if self.elementwise else batch.compact(), sensor_shape, seed)
 
     def output_shape(self, sensor_shape):
         """The sensor's shape after the transform; ValueError where it cannot be applied."""
@@ -109,7 +114,7 @@ class Transform(abc.ABC):
         batch, ragged = _batch_of(fields)
         if sensor_shape is not None:
             batch = batch.replace(x=_on_sensor(batch, sensor_shape))
-        batch = self.apply(batch, sensor_shape, seed)
+        batch = self.transform_batch(batch, sensor_shape, seed).compact()
         if self.reorders:
             batch = batch.take(tf.argsort(batch.t, stable=True))
             if ragged:

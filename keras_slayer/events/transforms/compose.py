@@ -43,6 +43,8 @@ class Sequential(Transform):
 
     transforms: Sequence[Transform] = ()
 
+    elementwise = True  # those in it see to what they need
+
     def __post_init__(self):
         if not isinstance(self.transforms, list | tuple):
             raise ValueError(
@@ -73,7 +75,7 @@ class Sequential(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         for index, item in enumerate(self.transforms):
-            batch = item.apply(batch, sensor_shape, tf.random.fold_in(seed, index))
+            batch = item.transform_batch(batch, sensor_shape, tf.random.fold_in(seed, index))
             sensor_shape = item.output_shape(sensor_shape)
         return batch
 
@@ -95,6 +97,7 @@ class RandomApply(Transform):
     transform: Transform | Sequence[Transform]
     probability: float = 0.5
 
+    elementwise = True
     reorders = True
 
     def __post_init__(self):
@@ -127,7 +130,7 @@ class RandomApply(Transform):
     def apply(self, batch, sensor_shape, seed):
         draw, inner = tf.unstack(tf.random.split(seed, 2))
         chosen = tf.random.stateless_uniform([batch.size], draw) < self.probability
-        changed = self.transform.apply(batch, sensor_shape, inner)
+        changed = self.transform.transform_batch(batch, sensor_shape, inner)
         same = batch.keep(~batch.of_rows(chosen))
         joined = same.join(changed.keep(changed.of_rows(chosen)))
         if batch.labels is None:

@@ -25,6 +25,7 @@ class DropEvents(Transform):
 
     probability: float | Sequence[float]
 
+    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -54,6 +55,8 @@ class DropEventsByArea(Transform):
     """
 
     ratio: float | Sequence[float]
+
+    elementwise = True
 
     def __post_init__(self):
         self._set(ratio=arguments.interval(self.ratio, "ratio", low=0.0, high=1.0))
@@ -89,6 +92,7 @@ class DropEventsByTime(Transform):
 
     ratio: float | Sequence[float]
 
+    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.events.transforms import arguments
 from keras_slayer.events.transforms.base import Transform
-from keras_slayer.events.transforms.pixels import pixel_times
+from keras_slayer.events.transforms.pixels import marks, pixel_times
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -54,8 +54,7 @@ class Denoise(Transform):
             latest = tf.gather(ordered, tf.maximum(found, 0))
             near = latest >= start + tf.maximum(time - self.filter_time, 0)
             lonely = tf.boolean_mask(lonely, ~(exists & near & (found >= 0)))
-        dropped = tf.scatter_nd(lonely[:, None], tf.ones_like(lonely), [tf.size(batch.t)])
-        return batch.keep(dropped == 0)
+        return batch.keep(~marks(lonely, tf.size(batch.t)))
 
     def _neighbours(self) -> list[tuple[int, int]]:
         """Nearest first."""
@@ -89,28 +88,33 @@ class RefractoryPeriod(Transform):
         order = tf.argsort(key, stable=True)
         key, pixels = tf.gather(key, order), tf.gather(pixels, order)
         count = tf.size(key)
+        # Kept in any case: the first of a pixel, and those that follow after a whole period.
+        apart = (pixels[1:] != pixels[:-1]) | (key[1:] - key[:-1] >= self.period)
+        kept = tf.concat([tf.ones(tf.shape(key[:1]), tf.bool), apart], 0)
         # After an event that is kept comes the first one that is `period` later, or else the
-        # first one of the next pixel, which is kept anyway.
+        # first one of the next pixel, which is kept anyway. Of interest are the open events only.
         following = tf.searchsorted(key, tf.minimum(key + self.period, (pixels + 1) * span))
-        following = tf.concat([following, [count]], 0)  # the end follows itself
-        begins = tf.concat([tf.ones(tf.shape(key[:1]), tf.bool), pixels[1:] != pixels[:-1]], 0)
-        kept = tf.concat([begins, [True]], 0)
+        still_open = tf.concat([~kept, [False]], 0)
+        number = tf.cumsum(tf.cast(still_open, tf.int32))
+        count = number[-1]
+        slot = tf.where(still_open, number - 1, count)  # `count` stands for all that are kept
+        following = tf.gather(slot, following)
+        reached = marks(tf.boolean_mask(following, kept), count + 1)
+        following = tf.concat([tf.boolean_mask(following, ~kept), [count]], 0)
 
-        # Those that are 1, 2, 4, ... steps after the first event of a pixel: round after round,
-        # twice as far.
-        def further(kept, following, _):
-            reached = tf.boolean_mask(following, kept)
-            marks = tf.scatter_nd(reached[:, None], tf.ones_like(reached), [count + 1])
-            more = kept | (marks > 0)
-            return more, tf.gather(following, following), tf.reduce_any(more != kept)
+        # Those that are 1, 2, 4, ... steps further: twice as far each round.
+        def further(reached, following, _):
+            more = reached | marks(tf.boolean_mask(following, reached), count + 1)
+            return more, tf.gather(following, following), tf.reduce_any(more[:-1] != reached[:-1])
 
-        kept, _, _ = tf.while_loop(
-            lambda kept, following, changed: changed,
+        reached, _, _ = tf.while_loop(
+            lambda reached, following, changed: changed,
             further,
-            (kept, following, tf.constant(True)),
+            (reached, following, tf.constant(True)),
             shape_invariants=(tf.TensorShape([None]), tf.TensorShape([None]), tf.TensorShape([])),
         )
-        return batch.take(tf.sort(tf.boolean_mask(order, kept[:-1])))
+        kept |= still_open[:-1] & tf.gather(reached, slot[:-1])
+        return batch.keep(marks(tf.boolean_mask(order, kept), tf.size(key)))
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")

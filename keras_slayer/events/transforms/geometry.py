@@ -32,6 +32,8 @@ class Flip(Transform):
     axis: str = "horizontal"
     probability: float = 0.5
 
+    elementwise = True
+
     def __post_init__(self):
         arguments.one_of(self.axis, "axis", ("horizontal", "vertical"))
         self._set(probability=arguments.probability(self.probability))
@@ -59,6 +61,8 @@ class Shift(Transform):
 
     pixels: int
 
+    elementwise = True
+
     def __post_init__(self):
         check_max_shift(self.pixels, "pixels")
 
@@ -84,6 +88,8 @@ class Rotate(Transform):
     """
 
     degrees: float | Sequence[float]
+
+    elementwise = True
 
     def __post_init__(self):
         degrees = arguments.interval(self.degrees, "degrees", low=-180, high=180, centre=0)
@@ -114,6 +120,8 @@ class Zoom(Transform):
     """
 
     scale: float | Sequence[float]
+
+    elementwise = True
 
     def __post_init__(self):
         self._set(scale=arguments.interval(self.scale, "scale", low=0.1, high=10, centre=1))
@@ -146,6 +154,8 @@ class ShiftRotateZoom(Transform):
     rotate: float
     zoom: float
 
+    elementwise = True
+
     def apply(self, batch, sensor_shape, seed):
         maps = draw_affine(self.shift, self.rotate, self.zoom, batch.size, sensor_shape, seed)
         y, x = tf.cast(batch.y, tf.float32), tf.cast(batch.x, tf.float32)
@@ -170,6 +180,8 @@ class SpaceJitter(Transform):
     """
 
     std: float
+
+    elementwise = True
 
     def __post_init__(self):
         self._set(std=checks.number(self.std, "std"))

@@ -80,8 +80,8 @@ class Mix(Transform):
             distance = tf.reduce_sum((place - events.of_rows(centre)) ** 2, axis=1)
             return distance <= events.of_rows(radius**2)
 
-        kept = batch.keep(inside(batch))
-        added = others.keep(~inside(others))
+        kept = batch.keep(inside(batch)).compact()
+        added = others.keep(~inside(others)).compact()
         # For a recording that is its own partner, both parts make up the recording again.
         count, more = (
             tf.math.unsorted_segment_sum(tf.ones_like(part.x, tf.float32), part.rows, batch.size)

@@ -29,6 +29,7 @@ class UniformNoise(Transform):
 
     rate: float
 
+    elementwise = True
     reorders = True
 
     def __post_init__(self):

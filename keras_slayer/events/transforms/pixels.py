@@ -37,5 +37,9 @@ def first_of_each(batch, sensor_shape):
     key, polarity = tf.gather(key, order), tf.gather(polarity, order)
     new = (key[1:] != key[:-1]) | (polarity[1:] != polarity[:-1])
     first = tf.concat([tf.ones(tf.shape(key[:1]), tf.bool), new], 0)
-    # Back in the order of the vectors.
-    return batch.take(tf.sort(tf.boolean_mask(order, first)))
+    return batch.keep(marks(tf.boolean_mask(order, first), tf.size(key)))
+
+
+def marks(places, size) -> tf.Tensor:
+    """bool `(size,)`: True at `places`."""
+    return tf.scatter_nd(places[:, tf.newaxis], tf.ones_like(places), [size]) > 0

@@ -24,6 +24,7 @@ class FlipPolarity(Transform):
     probability: float = 0.5
     per: str = "recording"
 
+    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -51,6 +52,7 @@ class FlipPolarity(Transform):
 class MergePolarities(Transform):
     """Puts all events into one channel: polarity <- 0. The sensor then has one channel."""
 
+    elementwise = True
     needs_sensor = False
 
     def output_shape(self, sensor_shape):

@@ -34,6 +34,8 @@ class Crop(Transform):
     top: int = 0
     left: int = 0
 
+    elementwise = True
+
     def __post_init__(self):
         place = {n: checks.integer(getattr(self, n), n, low=0, high=_LARGEST) for n in _PLACE}
         self._set(size=checks.pair(self.size, "size"), **place)
@@ -71,6 +73,8 @@ class CenterCrop(Transform):
 
     size: Sequence[int]
 
+    elementwise = True
+
     def __post_init__(self):
         self._set(size=checks.pair(self.size, "size"))
 
@@ -98,6 +102,8 @@ class RandomCrop(Transform):
 
     size: Sequence[int]
     padding: int = 0
+
+    elementwise = True
 
     def __post_init__(self):
         padding = checks.integer(self.padding, "padding", low=0, high=_LARGEST)

@@ -29,6 +29,7 @@ class TimeCrop(Transform):
     length: int
     start: int = 0
 
+    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -57,6 +58,7 @@ class RandomTimeCrop(Transform):
 
     length: int
 
+    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -85,6 +87,7 @@ class TimeScale(Transform):
 
     scale: float | Sequence[float]
 
+    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -112,6 +115,7 @@ class TimeJitter(Transform):
 
     std: float
 
+    elementwise = True
     needs_sensor = False
     reorders = True
 
