@@ -247,23 +247,24 @@ def _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, values, tau
         times.LostEvents(steps, dt, origin).watch(t, name.format)
     events = {**events, "t": t}
     if isinstance(t, tf.RaggedTensor):
-        fields = {name: value.values for name, value in events.items()}
-        bins = t.with_values(flat_bins(fields, sensor_shape, steps, dt, late))
+        flat = {name: value.values for name, value in events.items()}
+        bins = t.with_values(flat_bins(flat, sensor_shape, steps, dt, late)).to_tensor(-1)
     else:
-        fields = {name: tf.reshape(value, [-1]) for name, value in events.items()}
         bins = flat_bins(events, sensor_shape, steps, dt, late)
-        bins = bins[tf.newaxis] if single else bins
+    bins = bins[tf.newaxis] if single else bins
     if values == "binary":
-        ragged = isinstance(bins, tf.RaggedTensor)
-        spikes = scatter_bins(bins.to_tensor(-1) if ragged else bins, shape, dtype)
+        spikes = scatter_bins(bins, shape, dtype)
     else:
-        if not isinstance(bins, tf.RaggedTensor):
-            bins = tf.RaggedTensor.from_tensor(bins)
-        polarity = fields.get("polarity")
-        polarity = None if polarity is None else tf.cast(polarity, tf.int32)
-        spikes = bin_values.dense(
-            values, bins.values, bins.value_rowids(), fields["t"], polarity, bins.nrows(),
-            shape, dt, tau, dtype,
-        )  # fmt: skip
+        t, polarity = (_padded(events.get(name)) for name in ("t", "polarity"))
+        spikes = bin_values.dense(values, bins, t, polarity, shape, dt, tau, dtype)
         shape = (steps, *spikes.shape[2:])
     return tf.ensure_shape(spikes[0] if single else spikes, (*static_batch, *shape))
+
+
+def _padded(field) -> tf.Tensor | None:
+    """Integers `(batch, n)`."""
+    if field is None:
+        return None
+    field = field.to_tensor() if isinstance(field, tf.RaggedTensor) else tf.convert_to_tensor(field)
+    field = field if field.dtype == tf.int64 else tf.cast(field, tf.int32)
+    return field[tf.newaxis] if field.shape.rank == 1 else field

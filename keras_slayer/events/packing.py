@@ -58,17 +58,14 @@ def pack(events, sensor_shape) -> tf.Tensor:
 def unpack(packed, sensor_shape, labels=None) -> EventBatch:
     """The events of `(batch, n)` numbers; those below 0 are padding."""
     _, width, channels = image_shape(sensor_shape)
-    place = tf.where(packed >= 0)
-    numbers = tf.gather_nd(packed, place)
-    address = tf.cast(tf.bitwise.right_shift(numbers, tf.constant(32, tf.int64)), tf.int32)
+    address = tf.cast(tf.bitwise.right_shift(packed, tf.constant(32, tf.int64)), tf.int32)
     pixel = address // channels
     y = pixel // width if len(sensor_shape) == 3 else tf.zeros_like(pixel)
     return EventBatch(
         x=pixel - y * width,
         y=y,
-        t=tf.bitwise.bitwise_and(numbers, tf.constant(2**32 - 1, tf.int64)),
+        t=tf.bitwise.bitwise_and(packed, tf.constant(2**32 - 1, tf.int64)),
         polarity=address - pixel * channels,
-        rows=tf.cast(place[:, 0], tf.int32),
-        size=tf.shape(packed)[0],
+        kept=packed >= 0,
         labels=labels,
     )

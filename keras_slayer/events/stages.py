@@ -119,26 +119,20 @@ class Raw:
         frame = self.frame
         soft = self._soft(labels) if self.transform.mixes_labels else None
         batch = packing.unpack(packed, self.before, soft)
-        batch = self.transform.transform_batch(batch, self.before, tf.stack([seed, 0]))
-        if batch.kept is not None:  # an event before time 0 has no bin
-            batch = batch.replace(t=tf.where(batch.kept, batch.t, -1))
+        batch = self.transform.apply(batch, self.before, tf.stack([seed, 0]))
+        t = tf.where(batch.kept, batch.t, -1)  # events that were dropped become padding
         if frame.late == "drop":
-            # Counts do not depend on the order of the rows, and leave negative times out.
-            t = tf.RaggedTensor.from_value_rowids(
-                batch.t,
-                tf.cast(batch.rows, tf.int64),
-                tf.cast(batch.size, tf.int64),
-                validate=False,
-            )
             details = [index, *single_value(labels, 1)]
             self.lost.watch(t, lambda row, *of: self.describe(0, *(v[row] for v in of)), details)
-        fields = {name: getattr(batch, name) for name in ("x", "y", "t", "polarity")}
-        places = (frame.sensor_shape, frame.steps, frame.dt)
-        bins = binning.flat_bins(fields, *places, frame.late)
-        spikes = bin_values.dense(
-            self.values, bins, batch.rows, batch.t, batch.polarity, batch.size,
-            (frame.steps, *frame.sensor_shape), frame.dt, self.tau, frame.dtype,
-        )  # fmt: skip
+        fields = {"x": batch.x, "y": batch.y, "t": t, "polarity": batch.polarity}
+        bins = binning.flat_bins(fields, frame.sensor_shape, frame.steps, frame.dt, frame.late)
+        shape = (frame.steps, *frame.sensor_shape)
+        if self.values == "binary":
+            spikes = scatter.scatter_bins(bins, shape, frame.dtype)
+        else:
+            spikes = bin_values.dense(
+                self.values, bins, t, batch.polarity, shape, frame.dt, self.tau, frame.dtype
+            )
         return spikes, labels if soft is None else batch.labels
 
     def _soft(self, labels) -> tf.Tensor:

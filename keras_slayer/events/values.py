@@ -41,42 +41,30 @@ def check_values(values, tau, sensor_shape, dtype) -> tuple[int, ...]:
     return tuple(sensor_shape)
 
 
-def dense(values, bins, rows, t, polarity, size, shape, dt, tau, dtype) -> tf.Tensor:
-    """The tensor of a batch, from its events as flat vectors.
+def dense(values, bins, t, polarity, shape, dt, tau, dtype) -> tf.Tensor:
+    """The tensor of a batch, for values other than "binary" (see `scatter.scatter_bins`).
 
     Args:
         values: one of `VALUES`.
-        bins: int64 `(n,)`: the number of each event's bin in the flattened tensor `shape`, see
-            `binning.flat_bins`; events of bins below 0 are left out.
-        rows: `(n,)`: the recording of each event.
-        t, polarity: `(n,)`; only "surface" reads the one, only "signed" the other.
-        size: recordings in the batch.
+        bins: int64 `(batch, n)`: the number of each event's bin in the flattened tensor `shape`,
+            see `binning.flat_bins`; events of bins below 0 are left out.
+        t, polarity: `(batch, n)`; only "surface" reads the one, only "signed" the other.
         shape: `(steps, *sensor_shape)`.
         dt, tau: ms.
 
     Returns:
-        Tensor `(size, *shape)`; the last side is 1 for "signed".
+        Tensor `(batch, *shape)`; the last side is 1 for "signed".
     """
-    keep = tf.where(bins >= 0)[:, 0]
-    bins, rows = tf.gather(bins, keep), tf.cast(tf.gather(rows, keep), tf.int64)
-    size, steps = tf.cast(size, tf.int64), shape[0]
-    frame = math.prod(shape[1:])
+    size, steps, frame = tf.shape(bins, tf.int64)[0], shape[0], math.prod(shape[1:])
+    keep = tf.where(bins >= 0)
+    bins, rows = tf.gather_nd(bins, keep), keep[:, 0]
     if values == "surface":
-        surface = _surface(bins, rows, tf.gather(t, keep), size, shape, dt, tau)
+        surface = _surface(bins, rows, tf.gather_nd(t, keep), size, shape, dt, tau)
         result = tf.cast(surface, dtype)
-    elif values == "binary":
-        # scatter_nd adds where this op assigns, and takes three times as long.
-        result = tf.raw_ops.SparseToDense(
-            sparse_indices=rows * (steps * frame) + bins,
-            output_shape=size[tf.newaxis] * (steps * frame),
-            sparse_values=tf.ones([], dtype),
-            default_value=tf.zeros([], dtype),
-            validate_indices=False,  # neither sorted nor unique; bounds are checked nevertheless
-        )
     else:
         amount = tf.ones_like(bins, tf.float32)
         if values == "signed":
-            amount = tf.cast(2 * tf.gather(polarity, keep) - 1, tf.float32)
+            amount = tf.cast(2 * tf.gather_nd(polarity, keep) - 1, tf.float32)
             bins, frame, shape = bins // 2, frame // 2, (*shape[:-1], 1)
         place = rows * (steps * frame) + bins
         total = tf.scatter_nd(place[:, tf.newaxis], amount, size[tf.newaxis] * (steps * frame))

@@ -168,15 +168,12 @@ def mixed_by_loop(batch, labels, partner, share, centre, classes):
 def test_mix():
     recordings, labels = [recording(150, seed) for seed in range(6)], [0, 1, 2, 2, 1, 0]
     fields = [events.to_dict() for events in recordings]
-    columns = {
-        n: tf.constant(np.concatenate([f[n] for f in fields]).astype(int)) for n in fields[0]
+    padded = {
+        name: tf.constant(np.stack([f[name] for f in fields]), tf.int32) for name in fields[0]
     }
-    batch = T.EventBatch(
-        **{n: tf.cast(v, tf.int64 if n == "t" else tf.int32) for n, v in columns.items()},
-        rows=tf.repeat(tf.range(6), 150),
-        size=tf.constant(6),
-        labels=tf.one_hot(labels, 3),
-    )
+    padded["t"] = tf.cast(padded["t"], tf.int64)
+    kept = tf.ones([6, 150], tf.bool)
+    batch = T.EventBatch(**padded, kept=kept, labels=tf.one_hot(labels, 3))
     seed = tf.constant([5, 6])
     mixed = T.Mix(0.7).apply(batch, SHAPE, seed)
     seeds = tf.unstack(tf.random.split(seed, 4))
@@ -188,9 +185,9 @@ def test_mix():
         for f in fields
     ]
     expected, soft = mixed_by_loop(by_row, labels, partner, gamma[0] / gamma.sum(0), centre, 3)
-    found = np.stack([mixed.x, mixed.y, mixed.t, mixed.polarity], axis=1)
+    found = np.stack([mixed.x, mixed.y, mixed.t, mixed.polarity], axis=2)
     for row in range(6):
-        assert sorted(map(tuple, found[mixed.rows.numpy() == row].tolist())) == expected[row]
+        assert sorted(map(tuple, found[row][mixed.kept[row]].tolist())) == expected[row]
     np.testing.assert_allclose(mixed.labels, soft, atol=1e-6)
     assert (partner != np.arange(6)).sum() >= 4 and len(np.unique(np.round(soft, 3))) > 5
 

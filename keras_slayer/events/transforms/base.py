@@ -32,7 +32,6 @@ class Transform(abc.ABC):
     """
 
     needs_sensor: ClassVar[bool] = True  # cannot do without `sensor_shape`
-    elementwise: ClassVar[bool] = False  # takes each event by itself; see `EventBatch.kept`
     reorders: ClassVar[bool] = False  # adds events or changes which comes first
     mixes_labels: ClassVar[bool] = False  # reads and changes the labels of the batch
     # Of transforms that mix labels. Not annotated: it is a field of some of them.
@@ -47,15 +46,11 @@ class Transform(abc.ABC):
             sensor_shape: `(height, width, channels)` or `(neurons,)` before the transform. None
                 where it is not known; never for a class with `needs_sensor`.
             seed: tensor of two integers, for the `tf.random.stateless_*` ops. Random transforms
-                take one value per recording, `[batch.size]`, or one per event.
+                take one value per recording, `[batch.size, 1]`, or one per event, `batch.shape`.
 
         Returns:
             The events after the transform, on a sensor of `output_shape(sensor_shape)`.
         """
-
-    def transform_batch(self, batch: EventBatch, sensor_shape, seed) -> EventBatch:
-        """`apply`, of a batch that may hold events that were dropped."""
-        return self.apply(batch if self.elementwise else batch.compact(), sensor_shape, seed)
 
     def output_shape(self, sensor_shape):
         """The sensor's shape after the transform; ValueError where it cannot be applied."""
@@ -114,17 +109,19 @@ class Transform(abc.ABC):
         batch, ragged = _batch_of(fields)
         if sensor_shape is not None:
             batch = batch.replace(x=_on_sensor(batch, sensor_shape))
-        batch = self.transform_batch(batch, sensor_shape, seed).compact()
+        batch = self.apply(batch, sensor_shape, seed)
+        place = tf.where(batch.kept)
         if self.reorders:
-            batch = batch.take(tf.argsort(batch.t, stable=True))
-            if ragged:
-                batch = batch.take(tf.argsort(batch.rows, stable=True))
+            order = tf.argsort(tf.gather_nd(batch.t, place), stable=True)
+            place = tf.gather(place, order)
+            place = tf.gather(place, tf.argsort(place[:, 0], stable=True))
         result = {}
         for name, field in fields.items():
-            result[name] = tf.cast(_within(getattr(batch, name), field.dtype), field.dtype)
+            values = tf.gather_nd(getattr(batch, name), place)
+            result[name] = tf.cast(_within(values, field.dtype), field.dtype)
             if ragged:
                 result[name] = tf.RaggedTensor.from_value_rowids(
-                    result[name], tf.cast(batch.rows, tf.int64), field.nrows(), validate=False
+                    result[name], place[:, 0], field.nrows(), validate=False
                 )
         return result
 
@@ -167,14 +164,19 @@ def _batch_of(fields) -> tuple[EventBatch, bool]:
             f"Received: x.shape={x.shape}"
         )
     ragged = isinstance(x, tf.RaggedTensor)
-    flat = {name: value.values if ragged else value for name, value in fields.items()}
-    rows = x.value_rowids() if ragged else tf.zeros_like(x, tf.int32)
-    zeros = tf.zeros(tf.shape(rows), tf.int32)
+
+    def padded(name, dtype):
+        field = fields.get(name)
+        if field is None:
+            return tf.zeros_like(kept, dtype)
+        return tf.cast(field.to_tensor() if ragged else field[tf.newaxis], dtype)
+
+    lengths = x.row_lengths() if ragged else tf.shape(x)
+    kept = tf.sequence_mask(lengths, x.bounding_shape(1) if ragged else tf.shape(x)[0])
     batch = EventBatch(
-        **{name: tf.cast(flat.get(name, zeros), tf.int32) for name in ("x", "y", "polarity")},
-        t=tf.cast(flat["t"], tf.int64),
-        rows=tf.cast(rows, tf.int32),
-        size=tf.cast(x.nrows(), tf.int32) if ragged else tf.constant(1),
+        **{name: padded(name, tf.int32) for name in ("x", "y", "polarity")},
+        t=padded("t", tf.int64),
+        kept=kept,
     )
     return batch, ragged
 
@@ -199,6 +201,7 @@ def _on_sensor(batch, sensor_shape) -> tf.Tensor:
     """`x`, with a check that all events are on the sensor and at times of 0 or more."""
     fields = {name: getattr(batch, name) for name in ("x", "y", "polarity")}
     checks = sensor.on_sensor_checks(fields, sensor_shape)
+    # Padding is at time 0 and place 0.
     message = "Event times must not be negative; min:"
     checks.append(
         tf.debugging.Assert(tf.reduce_all(batch.t >= 0), [message, tf.reduce_min(batch.t)])

@@ -43,8 +43,6 @@ class Sequential(Transform):
 
     transforms: Sequence[Transform] = ()
 
-    elementwise = True  # those in it see to what they need
-
     def __post_init__(self):
         if not isinstance(self.transforms, list | tuple):
             raise ValueError(
@@ -75,7 +73,7 @@ class Sequential(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         for index, item in enumerate(self.transforms):
-            batch = item.transform_batch(batch, sensor_shape, tf.random.fold_in(seed, index))
+            batch = item.apply(batch, sensor_shape, tf.random.fold_in(seed, index))
             sensor_shape = item.output_shape(sensor_shape)
         return batch
 
@@ -97,9 +95,6 @@ class RandomApply(Transform):
     transform: Transform | Sequence[Transform]
     probability: float = 0.5
 
-    elementwise = True
-    reorders = True
-
     def __post_init__(self):
         self._set(
             transform=get(self.transform), probability=arguments.probability(self.probability)
@@ -108,6 +103,10 @@ class RandomApply(Transform):
     @property
     def needs_sensor(self) -> bool:
         return self.transform.needs_sensor
+
+    @property
+    def reorders(self) -> bool:
+        return self.transform.reorders
 
     @property
     def mixes_labels(self) -> bool:
@@ -130,12 +129,7 @@ class RandomApply(Transform):
     def apply(self, batch, sensor_shape, seed):
         draw, inner = tf.unstack(tf.random.split(seed, 2))
         chosen = tf.random.stateless_uniform([batch.size], draw) < self.probability
-        changed = self.transform.transform_batch(batch, sensor_shape, inner)
-        same = batch.keep(~batch.of_rows(chosen))
-        joined = same.join(changed.keep(changed.of_rows(chosen)))
-        if batch.labels is None:
-            return joined
-        return joined.replace(labels=tf.where(chosen[:, None], changed.labels, batch.labels))
+        return batch.select(chosen, self.transform.apply(batch, sensor_shape, inner))
 
     def get_config(self) -> dict:
         serialize = keras.saving.serialize_keras_object

@@ -25,7 +25,6 @@ class DropEvents(Transform):
 
     probability: float | Sequence[float]
 
-    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -35,9 +34,9 @@ class DropEvents(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         of_row, of_event = tf.unstack(tf.random.split(seed, 2))
-        probability = tf.random.stateless_uniform([batch.size], of_row, *self.probability)
-        draw = tf.random.stateless_uniform([tf.size(batch.t)], of_event)
-        return batch.keep(draw >= batch.of_rows(probability))
+        probability = tf.random.stateless_uniform([batch.size, 1], of_row, *self.probability)
+        draw = tf.random.stateless_uniform(batch.shape, of_event)
+        return batch.keep(draw >= probability)
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -56,8 +55,6 @@ class DropEventsByArea(Transform):
 
     ratio: float | Sequence[float]
 
-    elementwise = True
-
     def __post_init__(self):
         self._set(ratio=arguments.interval(self.ratio, "ratio", low=0.0, high=1.0))
 
@@ -66,14 +63,14 @@ class DropEventsByArea(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         seeds = tf.unstack(tf.random.split(seed, 3))
-        ratio = tf.random.stateless_uniform([batch.size], seeds[2], *self.ratio)
+        ratio = tf.random.stateless_uniform([batch.size, 1], seeds[2], *self.ratio)
         inside = tf.ones_like(batch.x, tf.bool)
         for axis, place in enumerate((batch.y, batch.x)):
             side = tf.cast(tf.round(ratio * sensor_shape[axis]), tf.int32)
-            draw = tf.random.stateless_uniform([batch.size], seeds[axis])
+            draw = tf.random.stateless_uniform([batch.size, 1], seeds[axis])
             room = tf.cast(sensor_shape[axis] - side + 1, tf.float32)
-            start = batch.of_rows(tf.cast(tf.floor(draw * room), tf.int32))
-            inside &= (place >= start) & (place < start + batch.of_rows(side))
+            start = tf.cast(tf.floor(draw * room), tf.int32)
+            inside &= (place >= start) & (place < start + side)
         return batch.keep(~inside)
 
 
@@ -92,7 +89,6 @@ class DropEventsByTime(Transform):
 
     ratio: float | Sequence[float]
 
-    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -101,10 +97,10 @@ class DropEventsByTime(Transform):
     def apply(self, batch, sensor_shape, seed):
         of_ratio, of_place = tf.unstack(tf.random.split(seed, 2))
         first, lengths = batch.span()
-        ratio = tf.random.stateless_uniform([batch.size], of_ratio, *self.ratio, tf.float64)
+        ratio = tf.random.stateless_uniform([batch.size, 1], of_ratio, *self.ratio, tf.float64)
         period = tf.cast(tf.floor(ratio * tf.cast(lengths, tf.float64)), tf.int64)
-        draw = tf.random.stateless_uniform([batch.size], of_place, dtype=tf.float64)
+        draw = tf.random.stateless_uniform([batch.size, 1], of_place, dtype=tf.float64)
         room = tf.cast(lengths - period + 1, tf.float64)
         start = first + tf.cast(tf.floor(draw * room), tf.int64)
-        since = batch.t - batch.of_rows(start)
-        return batch.keep((since < 0) | (since >= batch.of_rows(period)))
+        since = batch.t - start
+        return batch.keep((since < 0) | (since >= period))

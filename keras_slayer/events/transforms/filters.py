@@ -41,20 +41,23 @@ class Denoise(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         height, width = batch.extent(sensor_shape)
-        pixels, since, span = pixel_times(batch, sensor_shape)
-        ordered = tf.sort(pixels * span + since)
-        lonely = tf.range(tf.size(batch.t))
+        events = pixel_times(batch, sensor_shape)
+        all_y, all_x, span = events.take("y"), events.take("x"), events.span
+        ordered = tf.sort(events.key)
+        numbers = tf.range(tf.size(ordered))
+        lonely = numbers
         # Most events have an answer after two neighbours: ask for those that are left.
         for dy, dx in self._neighbours():
-            y, x = tf.gather(batch.y, lonely) + dy, tf.gather(batch.x, lonely) + dx
+            y, x = tf.gather(all_y, lonely) + dy, tf.gather(all_x, lonely) + dx
             exists = (y >= 0) & (y < height) & (x >= 0) & (x < width)
-            pixel = tf.gather(pixels, lonely) + tf.cast(dy * width + dx, tf.int64)
-            start, time = pixel * span, tf.gather(since, lonely)
+            pixel = tf.gather(events.pixels, lonely) + tf.cast(dy * width + dx, tf.int64)
+            start, time = pixel * span, tf.gather(events.since, lonely)
             found = tf.searchsorted(ordered, start + time, side="right") - 1
             latest = tf.gather(ordered, tf.maximum(found, 0))
             near = latest >= start + tf.maximum(time - self.filter_time, 0)
             lonely = tf.boolean_mask(lonely, ~(exists & near & (found >= 0)))
-        return batch.keep(~marks(lonely, tf.size(batch.t)))
+        dropped = marks(lonely[:, None], [tf.size(numbers)])
+        return events.keep(tf.boolean_mask(numbers, ~dropped))
 
     def _neighbours(self) -> list[tuple[int, int]]:
         """Nearest first."""
@@ -83,28 +86,27 @@ class RefractoryPeriod(Transform):
         self._set(period=arguments.microseconds(self.period, "period"))
 
     def apply(self, batch, sensor_shape, seed):
-        pixels, since, span = pixel_times(batch, sensor_shape)
-        key = pixels * span + since
-        order = tf.argsort(key, stable=True)
-        key, pixels = tf.gather(key, order), tf.gather(pixels, order)
+        events = pixel_times(batch, sensor_shape)
+        order = tf.argsort(events.key, stable=True)
+        key, pixels = tf.gather(events.key, order), tf.gather(events.pixels, order)
         count = tf.size(key)
         # Kept in any case: the first of a pixel, and those that follow after a whole period.
         apart = (pixels[1:] != pixels[:-1]) | (key[1:] - key[:-1] >= self.period)
         kept = tf.concat([tf.ones(tf.shape(key[:1]), tf.bool), apart], 0)
         # After an event that is kept comes the first one that is `period` later, or else the
         # first one of the next pixel, which is kept anyway. Of interest are the open events only.
-        following = tf.searchsorted(key, tf.minimum(key + self.period, (pixels + 1) * span))
+        following = tf.searchsorted(key, tf.minimum(key + self.period, (pixels + 1) * events.span))
         still_open = tf.concat([~kept, [False]], 0)
         number = tf.cumsum(tf.cast(still_open, tf.int32))
         count = number[-1]
         slot = tf.where(still_open, number - 1, count)  # `count` stands for all that are kept
         following = tf.gather(slot, following)
-        reached = marks(tf.boolean_mask(following, kept), count + 1)
+        reached = marks(tf.boolean_mask(following, kept)[:, None], [count + 1])
         following = tf.concat([tf.boolean_mask(following, ~kept), [count]], 0)
 
         # Those that are 1, 2, 4, ... steps further: twice as far each round.
         def further(reached, following, _):
-            more = reached | marks(tf.boolean_mask(following, reached), count + 1)
+            more = reached | marks(tf.boolean_mask(following, reached)[:, None], [count + 1])
             return more, tf.gather(following, following), tf.reduce_any(more[:-1] != reached[:-1])
 
         reached, _, _ = tf.while_loop(
@@ -114,7 +116,7 @@ class RefractoryPeriod(Transform):
             shape_invariants=(tf.TensorShape([None]), tf.TensorShape([None]), tf.TensorShape([])),
         )
         kept |= still_open[:-1] & tf.gather(reached, slot[:-1])
-        return batch.keep(marks(tf.boolean_mask(order, kept), tf.size(key)))
+        return events.keep(tf.boolean_mask(order, kept))
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -138,10 +140,11 @@ class HotPixelFilter(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         height, width = batch.extent(sensor_shape)
-        pixels = (batch.rows * height + batch.y) * width + batch.x
+        rows = tf.range(batch.size)[:, tf.newaxis]
+        pixels = (rows * height + batch.y) * width + batch.x
+        pixels = tf.where(batch.kept, pixels, -1)  # segments below 0 are left out
         number = tf.cast(batch.size * height * width, tf.int32)
         counts = tf.math.unsorted_segment_sum(tf.ones_like(pixels), pixels, number)
-        counts = tf.gather(counts, pixels)
+        counts = tf.gather(counts, tf.maximum(pixels, 0))
         allowed = self.max_rate * tf.cast(batch.span()[1], tf.float64) / 1e6
-        hot = tf.cast(counts, tf.float64) > batch.of_rows(allowed)
-        return batch.keep(~(hot & (counts > 1)))
+        return batch.keep((tf.cast(counts, tf.float64) <= allowed) | (counts <= 1))

@@ -32,16 +32,13 @@ class Flip(Transform):
     axis: str = "horizontal"
     probability: float = 0.5
 
-    elementwise = True
-
     def __post_init__(self):
         arguments.one_of(self.axis, "axis", ("horizontal", "vertical"))
         self._set(probability=arguments.probability(self.probability))
 
     def apply(self, batch, sensor_shape, seed):
         height, width, _ = image_shape(sensor_shape)
-        flipped = tf.random.stateless_uniform([batch.size], seed) < self.probability
-        flipped = batch.of_rows(flipped)
+        flipped = tf.random.stateless_uniform([batch.size, 1], seed) < self.probability
         if self.axis == "horizontal":
             return batch.replace(x=tf.where(flipped, width - 1 - batch.x, batch.x))
         return batch.replace(y=tf.where(flipped, height - 1 - batch.y, batch.y))
@@ -61,14 +58,12 @@ class Shift(Transform):
 
     pixels: int
 
-    elementwise = True
-
     def __post_init__(self):
         check_max_shift(self.pixels, "pixels")
 
     def apply(self, batch, sensor_shape, seed):
         shift = draw_shifts(self.pixels, batch.size, sensor_shape, seed)
-        dy, dx = (batch.of_rows(shift[:, axis]) for axis in (0, 1))
+        dy, dx = shift[:, :1], shift[:, 1:]
         return batch.replace(x=batch.x + dx, y=batch.y + dy).keep_on_sensor(sensor_shape)
 
 
@@ -89,8 +84,6 @@ class Rotate(Transform):
 
     degrees: float | Sequence[float]
 
-    elementwise = True
-
     def __post_init__(self):
         degrees = arguments.interval(self.degrees, "degrees", low=-180, high=180, centre=0)
         self._set(degrees=degrees)
@@ -100,7 +93,7 @@ class Rotate(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         low, high = (limit * math.pi / 180 for limit in self.degrees)
-        angle = tf.random.stateless_uniform([batch.size], seed, low, high)
+        angle = tf.random.stateless_uniform([batch.size, 1], seed, low, high)
         cos, sin = tf.cos(angle), tf.sin(angle)
         return _about_the_centre(batch, sensor_shape, (cos, sin, -sin, cos))
 
@@ -121,8 +114,6 @@ class Zoom(Transform):
 
     scale: float | Sequence[float]
 
-    elementwise = True
-
     def __post_init__(self):
         self._set(scale=arguments.interval(self.scale, "scale", low=0.1, high=10, centre=1))
 
@@ -130,7 +121,7 @@ class Zoom(Transform):
         return arguments.image(sensor_shape, "Zoom")
 
     def apply(self, batch, sensor_shape, seed):
-        scale = tf.random.stateless_uniform([batch.size], seed, *self.scale)
+        scale = tf.random.stateless_uniform([batch.size, 1], seed, *self.scale)
         zero = tf.zeros_like(scale)
         return _about_the_centre(batch, sensor_shape, (scale, zero, zero, scale))
 
@@ -139,7 +130,7 @@ def _about_the_centre(batch, sensor_shape, matrix):
     """Events at (y, x) move to `matrix`, rows first, times (y, x), about the centre."""
     height, width, _ = sensor_shape
     centre_y, centre_x = (height - 1) / 2, (width - 1) / 2
-    yy, yx, xy, xx = (batch.of_rows(entry) for entry in matrix)
+    yy, yx, xy, xx = matrix
     y, x = tf.cast(batch.y, tf.float32) - centre_y, tf.cast(batch.x, tf.float32) - centre_x
     moved_y, moved_x = centre_y + yy * y + yx * x, centre_x + xy * y + xx * x
     moved = batch.replace(x=_nearest(moved_x), y=_nearest(moved_y))
@@ -154,14 +145,12 @@ class ShiftRotateZoom(Transform):
     rotate: float
     zoom: float
 
-    elementwise = True
-
     def apply(self, batch, sensor_shape, seed):
         maps = draw_affine(self.shift, self.rotate, self.zoom, batch.size, sensor_shape, seed)
         y, x = tf.cast(batch.y, tf.float32), tf.cast(batch.x, tf.float32)
         moved = []
         for row in range(2):
-            by_y, by_x, offset = (batch.of_rows(maps[:, row, k]) for k in range(3))
+            by_y, by_x, offset = (maps[:, row, k, tf.newaxis] for k in range(3))
             moved.append(_nearest(by_y * y + by_x * x + offset))
         return batch.replace(y=moved[0], x=moved[1]).keep_on_sensor(sensor_shape)
 
@@ -181,15 +170,14 @@ class SpaceJitter(Transform):
 
     std: float
 
-    elementwise = True
-
     def __post_init__(self):
         self._set(std=checks.number(self.std, "std"))
 
     def apply(self, batch, sensor_shape, seed):
-        count = tf.size(batch.x)
         axes = ("y", "x") if len(sensor_shape) == 3 else ("x",)
-        noise = tf.random.stateless_normal([len(axes), count], seed, stddev=self.std)
+        noise = tf.random.stateless_normal(
+            [len(axes), *tf.unstack(batch.shape)], seed, stddev=self.std
+        )
         moved = {
             name: _nearest(tf.cast(getattr(batch, name), tf.float32) + noise[axis])
             for axis, name in enumerate(axes)

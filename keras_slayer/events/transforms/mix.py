@@ -58,35 +58,29 @@ class Mix(Transform):
         share = gamma[0] / tf.reduce_sum(gamma, axis=0)
         centre = tf.random.stateless_uniform([batch.size, 3], seeds[2])
 
-        # Events of B, under the number of the row that they are mixed into.
-        into = tf.argsort(partner)
-        others = batch.replace(rows=batch.of_rows(into))
-        first, lengths = batch.span()
-        end = first + lengths
-        end = tf.cast(tf.maximum(tf.maximum(end, tf.gather(end, partner)), 1), tf.float32)
+        others = batch.take_rows(partner)
+        ends = []
+        for events in (batch, others):
+            first, lengths = events.span()
+            ends.append(first + lengths)
+        end = tf.cast(tf.maximum(tf.maximum(*ends), 1), tf.float32)
         height, width, _ = image_shape(sensor_shape)
         # An ellipsoid of semi-axes a, b, c has the volume 4/3 pi a b c.
         radius = (share * 3 / (4 * math.pi)) ** (1 / 3)
 
         def inside(events):
-            place = tf.stack(
-                [
-                    (tf.cast(events.x, tf.float32) + 0.5) / width,
-                    (tf.cast(events.y, tf.float32) + 0.5) / height,
-                    (tf.cast(events.t, tf.float32) + 0.5) / events.of_rows(end),
-                ],
-                axis=1,
-            )
-            distance = tf.reduce_sum((place - events.of_rows(centre)) ** 2, axis=1)
-            return distance <= events.of_rows(radius**2)
+            x, y, t = (tf.cast(place, tf.float32) + 0.5 for place in (events.x, events.y, events.t))
+            places = (x / width, y / height, t / end)
+            distances = [(place - centre[:, k, None]) ** 2 for k, place in enumerate(places)]
+            return tf.add_n(distances) <= radius[:, None] ** 2
 
-        kept = batch.keep(inside(batch)).compact()
-        added = others.keep(~inside(others)).compact()
         # For a recording that is its own partner, both parts make up the recording again.
+        own, added = batch.keep(inside(batch)), others.keep(~inside(others))
         count, more = (
-            tf.math.unsorted_segment_sum(tf.ones_like(part.x, tf.float32), part.rows, batch.size)
-            for part in (kept, added)
+            tf.reduce_sum(tf.cast(part.kept, tf.float32), axis=1, keepdims=True)
+            for part in (own, added)
         )
-        weight = tf.where(count + more > 0, count / tf.maximum(count + more, 1.0), 1.0)[:, None]
-        labels = weight * batch.labels + (1.0 - weight) * tf.gather(batch.labels, partner)
-        return kept.join(added).replace(labels=labels)
+        weight = tf.where(count + more > 0, count / tf.maximum(count + more, 1.0), 1.0)
+        return own.join(added).replace(
+            labels=weight * batch.labels + (1.0 - weight) * others.labels
+        )

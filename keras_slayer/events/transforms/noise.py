@@ -29,7 +29,6 @@ class UniformNoise(Transform):
 
     rate: float
 
-    elementwise = True
     reorders = True
 
     def __post_init__(self):
@@ -41,22 +40,21 @@ class UniformNoise(Transform):
         first, lengths = batch.span()
         per_microsecond = self.rate * height * width * channels / 1e6
         mean = per_microsecond * tf.cast(lengths, tf.float64)
-        counts = tf.random.stateless_poisson([batch.size], seeds[0], mean, tf.int32)
-        counts = tf.where(mean > 0, counts, 0)
-        rows = tf.repeat(tf.range(batch.size), counts)
-        number = tf.size(rows)
+        counts = tf.random.stateless_poisson([batch.size, 1], seeds[0], mean, tf.int32)
+        counts = tf.where(mean > 0, counts, 0)[:, 0]
+        kept = tf.sequence_mask(counts, tf.reduce_max(tf.concat([counts, [0]], 0)))
+        shape = tf.shape(kept)
 
         def whole(limit, seed):
-            return tf.random.stateless_uniform([number], seed, 0, limit, tf.int32)
+            return tf.random.stateless_uniform(shape, seed, 0, limit, tf.int32)
 
-        draw = tf.random.stateless_uniform([number], seeds[4], dtype=tf.float64)
-        since = tf.floor(draw * tf.cast(tf.gather(lengths, rows), tf.float64))
+        draw = tf.random.stateless_uniform(shape, seeds[4], dtype=tf.float64)
+        since = tf.floor(draw * tf.cast(lengths, tf.float64))
         noise = EventBatch(
             x=whole(width, seeds[1]),
             y=whole(height, seeds[2]),
             polarity=whole(channels, seeds[3]),
-            t=tf.gather(first, rows) + tf.cast(since, tf.int64),
-            rows=rows,
-            size=batch.size,
+            t=first + tf.cast(since, tf.int64),
+            kept=kept,
         )
         return batch.join(noise)

@@ -24,7 +24,6 @@ class FlipPolarity(Transform):
     probability: float = 0.5
     per: str = "recording"
 
-    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -40,10 +39,8 @@ class FlipPolarity(Transform):
         return sensor_shape
 
     def apply(self, batch, sensor_shape, seed):
-        by_event = self.per == "event"
-        draws = tf.random.stateless_uniform([tf.size(batch.t) if by_event else batch.size], seed)
-        flipped = draws < self.probability
-        flipped = flipped if by_event else batch.of_rows(flipped)
+        draws = batch.shape if self.per == "event" else [batch.size, 1]
+        flipped = tf.random.stateless_uniform(draws, seed) < self.probability
         return batch.replace(polarity=tf.where(flipped, 1 - batch.polarity, batch.polarity))
 
 
@@ -52,7 +49,6 @@ class FlipPolarity(Transform):
 class MergePolarities(Transform):
     """Puts all events into one channel: polarity <- 0. The sensor then has one channel."""
 
-    elementwise = True
     needs_sensor = False
 
     def output_shape(self, sensor_shape):

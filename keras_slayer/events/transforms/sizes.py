@@ -34,8 +34,6 @@ class Crop(Transform):
     top: int = 0
     left: int = 0
 
-    elementwise = True
-
     def __post_init__(self):
         place = {n: checks.integer(getattr(self, n), n, low=0, high=_LARGEST) for n in _PLACE}
         self._set(size=checks.pair(self.size, "size"), **place)
@@ -73,8 +71,6 @@ class CenterCrop(Transform):
 
     size: Sequence[int]
 
-    elementwise = True
-
     def __post_init__(self):
         self._set(size=checks.pair(self.size, "size"))
 
@@ -103,8 +99,6 @@ class RandomCrop(Transform):
     size: Sequence[int]
     padding: int = 0
 
-    elementwise = True
-
     def __post_init__(self):
         padding = checks.integer(self.padding, "padding", low=0, high=_LARGEST)
         self._set(size=checks.pair(self.size, "size"), padding=padding)
@@ -124,9 +118,9 @@ class RandomCrop(Transform):
         for axis, name in enumerate(("y", "x")):
             most = sensor_shape[axis] - self.size[axis] + self.padding
             start = tf.random.stateless_uniform(
-                [batch.size], seeds[axis], -self.padding, most + 1, tf.int32
+                [batch.size, 1], seeds[axis], -self.padding, most + 1, tf.int32
             )
-            moved[name] = getattr(batch, name) - batch.of_rows(start)
+            moved[name] = getattr(batch, name) - start
         return batch.replace(**moved).keep_on_sensor(self.output_shape(sensor_shape))
 
 

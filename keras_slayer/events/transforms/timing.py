@@ -29,7 +29,6 @@ class TimeCrop(Transform):
     length: int
     start: int = 0
 
-    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -58,7 +57,6 @@ class RandomTimeCrop(Transform):
 
     length: int
 
-    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
@@ -67,9 +65,9 @@ class RandomTimeCrop(Transform):
     def apply(self, batch, sensor_shape, seed):
         first, lengths = batch.span()
         room = tf.cast(tf.maximum(lengths - self.length, 0) + 1, tf.float64)
-        draw = tf.random.stateless_uniform([batch.size], seed, dtype=tf.float64)
+        draw = tf.random.stateless_uniform([batch.size, 1], seed, dtype=tf.float64)
         start = first + tf.cast(tf.floor(draw * room), tf.int64)
-        t = batch.t - batch.of_rows(start)
+        t = batch.t - start
         return batch.replace(t=t).keep((t >= 0) & (t < self.length))
 
 
@@ -87,17 +85,16 @@ class TimeScale(Transform):
 
     scale: float | Sequence[float]
 
-    elementwise = True
     needs_sensor = False
 
     def __post_init__(self):
         self._set(scale=arguments.interval(self.scale, "scale", low=0.01, high=100, centre=1))
 
     def apply(self, batch, sensor_shape, seed):
-        scale = tf.random.stateless_uniform([batch.size], seed, *self.scale, tf.float64)
-        first = batch.of_rows(batch.span()[0])
+        scale = tf.random.stateless_uniform([batch.size, 1], seed, *self.scale, tf.float64)
+        first = batch.span()[0]
         since = tf.cast(batch.t - first, tf.float64)
-        return batch.replace(t=first + tf.cast(tf.floor(batch.of_rows(scale) * since), tf.int64))
+        return batch.replace(t=first + tf.cast(tf.floor(scale * since), tf.int64))
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -115,7 +112,6 @@ class TimeJitter(Transform):
 
     std: float
 
-    elementwise = True
     needs_sensor = False
     reorders = True
 
@@ -123,6 +119,6 @@ class TimeJitter(Transform):
         self._set(std=checks.number(self.std, "std"))
 
     def apply(self, batch, sensor_shape, seed):
-        noise = tf.random.stateless_normal([tf.size(batch.t)], seed, stddev=self.std)
+        noise = tf.random.stateless_normal(batch.shape, seed, stddev=self.std)
         t = batch.t + tf.cast(tf.round(noise), tf.int64)
         return batch.replace(t=t).keep(t >= 0)
