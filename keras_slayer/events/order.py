@@ -6,7 +6,7 @@ FIRST_EPOCH_BUFFER = 1024
 """Recordings that the first epoch is shuffled over where there are more."""
 
 
-def shuffle_cached(dataset: tf.data.Dataset, seed, *, shuffled: bool) -> tf.data.Dataset:
+def shuffle_cached(dataset: tf.data.Dataset, size: int, seed, *, shuffled: bool) -> tf.data.Dataset:
     """Shuffles a data set whose elements are in memory once it has been read to its end.
 
     A buffer of the whole data set has to be filled before it gives its first element. So until
@@ -14,11 +14,11 @@ def shuffle_cached(dataset: tf.data.Dataset, seed, *, shuffled: bool) -> tf.data
     buffer of all of them afterwards.
 
     Args:
-        dataset: ends in a cache; of known length.
+        dataset: ends in a cache.
+        size: its elements, or more.
         seed: as for `tf.data.Dataset.shuffle`.
         shuffled: whether the source is read in random order.
     """
-    size = int(dataset.cardinality())
     whole = dataset.shuffle(max(size, 1), seed=seed)
     if size <= (1 if shuffled else FIRST_EPOCH_BUFFER):
         return whole
@@ -37,4 +37,7 @@ def shuffle_cached(dataset: tf.data.Dataset, seed, *, shuffled: bool) -> tf.data
         lambda _: tf.data.Dataset.from_tensors(tf.cast(complete, tf.int64)).repeat()
     )
     chosen = tf.data.Dataset.choose_from_datasets([reading.concatenate(mark), whole], choice)
-    return chosen.apply(tf.data.experimental.assert_cardinality(size))
+    length = int(dataset.cardinality())
+    if length < 0:
+        return chosen
+    return chosen.apply(tf.data.experimental.assert_cardinality(length))

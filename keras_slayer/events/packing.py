@@ -11,7 +11,6 @@ from keras_slayer.events import sensor
 from keras_slayer.events.scatter import image_shape
 from keras_slayer.events.transforms.batch import EventBatch
 
-PADDING = -1
 _LIMIT = 2**31  # of addresses, and of microseconds: 35 minutes
 
 
@@ -19,7 +18,7 @@ def check_source(sensor_shape) -> None:
     """ValueError for a sensor with more addresses than are kept."""
     if math.prod(sensor_shape) >= _LIMIT:
         raise ValueError(
-            f"A sensor must have less than 2^31 pixels and channels to be transformed. "
+            "A sensor must have less than 2^31 pixels and channels to be transformed. "
             f"Received: sensor_shape={sensor_shape}"
         )
 

@@ -147,7 +147,7 @@ def spike_pipeline(
         packing.check_source(before)
         classes = stages.check_labels(transform, source.dataset.element_spec[1], source.class_names)
         transform = stages.with_shift(transform, shift, rotate, zoom)
-        stage = stages.Raw(frame, before, transform, values, tau, shape, classes, *report)
+        stage = stages.Raw(frame, before, transform, values, tau, classes, *report)
     else:
         stage = stages.Binned(frame, shift, rotate, zoom, *report)
 
@@ -159,7 +159,7 @@ def spike_pipeline(
             # for the end of the data; with the number asserted, it is not completed.
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
         dataset = dataset.cache()
-    dataset = _shuffled(dataset, shuffle, cache, source.shuffled, seed)
+    dataset = _shuffled(dataset, shuffle, cache, source, seed)
     # Events are padded with numbers that stand for none; nothing else has different lengths.
     numbers, *others = dataset.element_spec
     padding = (tf.constant(-1, numbers.dtype), *tf.nest.map_structure(lambda _: None, others))
@@ -184,20 +184,19 @@ def spike_pipeline(
     return dataset
 
 
-def _shuffled(dataset, shuffle, cache, shuffled_source, seed):
-    if shuffle is False or (shuffled_source and not cache):
+def _shuffled(dataset, shuffle, cache, source, seed):
+    if shuffle is False or (source.shuffled and not cache):
         return dataset
     if shuffle is not True:
         return dataset.shuffle(shuffle, seed=seed)
-    size = int(dataset.cardinality())
-    if size < 0:
+    if source.size < 0:
         raise ValueError(
             "`shuffle=True` needs a data set of known length; otherwise give the number of samples "
-            f"to shuffle over. Received: dataset.cardinality()={size}"
+            f"to shuffle over. Received: dataset.cardinality()={source.size}"
         )
     if cache:
-        return order.shuffle_cached(dataset, seed, shuffled=shuffled_source)
-    return dataset.shuffle(max(size, 1), seed=seed)
+        return order.shuffle_cached(dataset, source.size, seed, shuffled=source.shuffled)
+    return dataset.shuffle(max(source.size, 1), seed=seed)
 
 
 def _describe(row, index, label=None) -> str:

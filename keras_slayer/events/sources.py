@@ -16,18 +16,20 @@ class Source:
         sensor_shape: of all recordings; None where it is not known.
         class_names: None where there are none.
         shuffled: whether the data set reads recordings in random order, another one each epoch.
+        size: recordings, or more where some turn out not to be readable; below 0 if not known.
     """
 
     dataset: tf.data.Dataset
     sensor_shape: tuple[int, ...] | None = None
     class_names: tuple[str, ...] | None = None
     shuffled: bool = False
+    size: int = -1
 
 
 def open_source(dataset, shuffle, seed) -> Source:
     """The source of `spike_pipeline`'s `dataset`; ValueError where it is none."""
     if isinstance(dataset, tf.data.Dataset):
-        return Source(dataset)
+        return Source(dataset, size=int(dataset.cardinality()))
     if not callable(getattr(dataset, "as_dataset", None)):
         raise ValueError(
             "`dataset` must be a tf.data.Dataset, or have a method as_dataset(shuffle=, seed=) "
@@ -35,14 +37,12 @@ def open_source(dataset, shuffle, seed) -> Source:
         )
     shape, names = (getattr(dataset, name, None) for name in ("sensor_shape", "class_names"))
     shuffled = shuffle is True
-    opened = dataset.as_dataset(shuffle=shuffled, seed=seed)
-    if int(opened.cardinality()) < 0:
-        opened = opened.apply(tf.data.experimental.assert_cardinality(len(dataset)))
     return Source(
-        opened,
+        dataset.as_dataset(shuffle=shuffled, seed=seed),
         None if shape is None else sensor.check_sensor_shape(shape, "dataset.sensor_shape"),
         None if names is None else tuple(names),
         shuffled,
+        len(dataset),
     )
 
 

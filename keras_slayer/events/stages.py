@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_slayer.events import augment, binning, packing, scatter, times
 from keras_slayer.events import values as bin_values
 from keras_slayer.events.frame import fit_frame
-from keras_slayer.events.transforms import Mix, Sequential, Transform
+from keras_slayer.events.transforms import Sequential, Transform
 from keras_slayer.events.transforms.geometry import ShiftRotateZoom
 
 
@@ -30,13 +30,14 @@ class Frame:
     dtype: tf.DType
 
     def read(self, events) -> dict:
-        """One recording, its times counted from the first step, and brought to its size."""
+        """One recording, its times counted from where the first step begins."""
         events = {name: tf.ensure_shape(field, [None]) for name, field in events.items()}
-        # Before events are cropped: the frame begins with the recording, whatever is cut off it.
+        # Before they are fitted: the frame begins with the recording, whatever is cut off it.
         events["t"] = times.from_origin(events["t"], self.steps, self.dt, self.origin)
         return events
 
     def fitted(self, events) -> dict:
+        """The events of `read`, brought to the size of the frame."""
         if self.fit is None:
             return events
         return fit_frame(events, self.sensor_shape, self.fit, source_shape=self.source_shape)
@@ -93,9 +94,9 @@ class Raw:
 
     Args:
         before: the sensor before the transform.
-        transform: of `spike_pipeline`.
-        shape: of the result, `(steps, height, width, channels)`.
+        transform, values, tau: of `spike_pipeline`.
         classes: for transforms that mix labels.
+        describe: names a recording, for `lost`.
     """
 
     frame: Frame
@@ -103,7 +104,6 @@ class Raw:
     transform: Transform
     values: str
     tau: float
-    shape: tuple[int, ...]
     classes: int | None
     lost: times.LostEvents
     describe: object
@@ -166,7 +166,7 @@ def check_labels(transform: Transform, label_spec, class_names) -> int | None:
     if classes is None and numbers:
         raise ValueError(
             "Labels that are mixed become vectors: give the number of classes, as in "
-            f"{Mix.__name__}(num_classes=10). Received: transforms with num_classes=None"
+            "Mix(num_classes=10). Received: transforms with num_classes=None"
         )
     if not numbers and not (vectors and classes in (None, specs[0].shape[0])):
         raise ValueError(

@@ -248,7 +248,7 @@ class Recordings:
     sensor_shape: tuple = SHAPE
     class_names: tuple = ("a", "b", "c", "d", "e")
     opened: list = dataclasses.field(default_factory=list)
-    known_length: bool = True
+    readable: int | None = None  # where some are not: their number is found while reading
 
     def __len__(self):
         return len(RECORDINGS)
@@ -256,13 +256,13 @@ class Recordings:
     def as_dataset(self, *, shuffle, seed):
         self.opened.append((shuffle, seed))
         dataset = dataset_of(RECORDINGS)
-        if not self.known_length:
-            dataset = dataset.filter(lambda events, label: True)
+        if self.readable is not None:
+            dataset = dataset.filter(lambda events, label: label < self.readable)
         return dataset.shuffle(5, seed=seed) if shuffle else dataset
 
 
 def test_an_object_that_makes_a_dataset():
-    source = Recordings(known_length=False)
+    source = Recordings()
     pipeline = spike_pipeline(source, steps=STEPS, batch_size=2)
     assert len(pipeline) == 3
     np.testing.assert_array_equal(collect(pipeline)[0], dense(RECORDINGS))
@@ -296,6 +296,15 @@ def test_an_object_shuffles_its_own_reading(cache):
     assert len(set(orders)) > 2
     spike_pipeline(source, steps=STEPS, batch_size=1, shuffle=3, seed=3)
     assert source.opened[-1] == (False, 3)
+
+
+def test_an_object_some_of_whose_recordings_are_skipped():
+    source = Recordings(readable=3)
+    pipeline = spike_pipeline(source, steps=STEPS, batch_size=1, shuffle=True, seed=3)
+    for _ in range(3):
+        spikes, labels = collect(pipeline)
+        assert sorted(labels) == [0, 1, 2]
+        np.testing.assert_array_equal(spikes, dense(RECORDINGS)[labels])
 
 
 def test_a_lost_recording_of_a_shuffled_source_is_named_by_its_label():

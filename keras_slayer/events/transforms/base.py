@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import numbers
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -143,7 +144,7 @@ class Transform(abc.ABC):
 def _seed(seed) -> tf.Tensor:
     if seed is None:
         return tf.random.uniform([2], minval=0, maxval=2**31 - 1, dtype=tf.int32)
-    if isinstance(seed, int) and not isinstance(seed, bool):
+    if isinstance(seed, numbers.Integral) and not isinstance(seed, bool):
         seed = [seed, 0]
     shape = np.shape(seed) if not tf.is_tensor(seed) else tuple(seed.shape)
     if shape != (2,):
