@@ -36,11 +36,9 @@ T = transforms
     "applied",
     [
         [
-            T.Denoise(3000), T.RefractoryPeriod(900), T.HotPixelFilter(900.0),
-            T.Flip("vertical", 1.0), T.FlipPolarity(1.0), T.Rotate((30, 30)), T.Zoom((1.2, 1.2)),
-            T.Crop((7, 10), top=1, left=2), T.CenterCrop((8, 8)), T.TimeCrop(8000, start=500),
-            T.Downsample(size=(4, 5), time_step=200, merge=True), T.TimeScale((1.3, 1.3)),
-            T.MergePolarities(),
+            T.Denoise(3000), T.RefractoryPeriod(900), T.HotPixelFilter(900.0), T.Rotate((30, 30)),
+            T.Crop((7, 10), top=1, left=2), T.TimeCrop(8000, start=500),
+            T.Downsample(size=(4, 5), time_step=200, merge=True), T.MergePolarities(),
         ],
         [T.Downsample(2)],
     ],
