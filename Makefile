@@ -1,7 +1,7 @@
 # make demo   train on event data, export to Loihi, draw a picture
 # make test   the tests, on all cores (one file: make test ARGS='tests/test_losses.py' WORKERS=0)
 # make test-interop   exported files in the tools that read them (lava, snnTorch, Norse, nengo-loihi),
-#             each in an environment of its own: 1.5 GB; Python 3.11
+#             and transforms beside tonic's, in environments of their own: 2 GB; Python 3.11
 # make lint   style
 # make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
 # make bench-peers   a training step against snnTorch, Norse, spikingjelly, lava-dl, Spyx and plain
@@ -32,7 +32,8 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
 
-test-interop: $(VENV)/.installed $(INTEROP)/peers/.installed $(INTEROP)/nengo/.installed
+test-interop: $(VENV)/.installed $(INTEROP)/peers/.installed $(INTEROP)/nengo/.installed \
+		$(INTEROP)/tonic/.installed
 	KERAS_SLAYER_INTEROP=$(INTEROP) $(BIN)/python -m pytest tests/interop $(ARGS)
 
 lint: $(VENV)/.installed
@@ -78,6 +79,11 @@ $(INTEROP)/peers/.installed: $(REQUIREMENTS)-peers.txt $(REQUIREMENTS)-lava.txt
 $(INTEROP)/nengo/.installed: $(REQUIREMENTS)-nengo.txt
 	$(PYTHON) -m venv --clear $(INTEROP)/nengo
 	$(INTEROP)/nengo/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)-nengo.txt
+	touch $@
+
+$(INTEROP)/tonic/.installed: $(REQUIREMENTS)-tonic.txt
+	$(PYTHON) -m venv --clear $(INTEROP)/tonic
+	$(INTEROP)/tonic/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)-tonic.txt
 	touch $@
 
 $(BENCH)/lava/.installed: benchmarks/requirements-lava.txt $(REQUIREMENTS)-lava.txt

@@ -14,9 +14,17 @@ import numpy as np
 import tensorflow as tf
 import training_step
 
-from keras_slayer.events import spike_pipeline
+from keras_slayer.events import spike_pipeline, transforms
 
 SENSOR = (34, 34, 2)
+AUGMENTED = (
+    transforms.Shift(2),
+    transforms.Rotate(10),
+    transforms.TimeJitter(1000.0),
+    transforms.DropEvents((0.0, 0.3)),
+    transforms.UniformNoise(1.0),
+)
+FILTERED = (transforms.RefractoryPeriod(1000), transforms.Denoise(5000))
 
 
 def load(data_dir):
@@ -77,6 +85,10 @@ def main():
     candidates = {
         "cached, shuffled, shifted": {"shuffle": True, "shift": 2},
         "the same in bytes (uint8)": {"shuffle": True, "shift": 2, "dtype": "uint8"},
+        "augmented: shift, rotate, jitter, drop, noise": {"shuffle": True, "transforms": AUGMENTED},
+        "filtered: refractory period, background": {"shuffle": True, "transforms": FILTERED},
+        "counts of events": {"shuffle": True, "values": "count"},
+        "time surface": {"shuffle": True, "values": "surface"},
         "cached": {},
         "not cached (the first epoch)": {"cache": False},
     }

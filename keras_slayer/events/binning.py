@@ -1,7 +1,7 @@
 """Events to dense spike tensors and back.
 
-An event at time t (microseconds from the origin) falls into the step floor(t / (1000 dt)). A bin
-of the tensor holds 1.0 where one or more events fall into it, and 0.0 elsewhere.
+An event at time t (microseconds from the origin) falls into the step floor(t / (1000 dt)). What a
+bin of the tensor holds of its events is the choice of `values`.
 """
 
 import math
@@ -11,7 +11,15 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer.events import times
-from keras_slayer.events.scatter import image_shape, scatter_bins
+from keras_slayer.events import values as bin_values
+from keras_slayer.events.scatter import scatter_bins
+from keras_slayer.events.sensor import (
+    check_on_sensor,
+    check_sensor_shape,
+    is_count,
+    on_sensor_checks,
+    places,
+)
 from keras_slayer.events.stream import Events
 from keras_slayer.events.times import MICROSECONDS_PER_MS
 from keras_slayer.ops import library
@@ -27,6 +35,8 @@ def to_spikes(
     *,
     origin: str = "auto",
     late: str = "drop",
+    values: str = "binary",
+    tau: float = 20.0,
     dtype: str | tf.DType = "float32",
 ) -> np.ndarray | tf.Tensor:
     """Turns events into a dense tensor of spikes.
@@ -48,11 +58,21 @@ def to_spikes(
             few milliseconds), "ignore" or "error". "drop" warns where most events of a recording
             are lost. In a graph the warning is given once, and by a call into Python: use "ignore"
             in a graph that is saved for another process.
-        dtype: of the result.
+        values: what a bin holds::
+
+                "binary"    1 where one or more events fall into it, and 0 elsewhere
+                "count"     the number of its events, at most the largest of `dtype`
+                "signed"    the number of ON events less that of OFF events, in one channel
+                "surface"   exp(-(end - t_last) / tau): the end of the step, and the last event of
+                            the pixel and polarity up to there; 0 before the first (Lagorce et al.,
+                            "HOTS", 2017)
+
+        tau: ms, of "surface".
+        dtype: of the result: of fractions for "surface", of numbers below 0 for "signed".
 
     Returns:
         Array or tensor `(steps, *sensor_shape)`, with a leading batch dimension where `events`
-        have one; 1 where there are events and 0 elsewhere.
+        have one; with one channel for "signed".
 
     Warns:
         EventTimeWarning: most events of a recording are past the last step, and `late="drop"`.
@@ -64,12 +84,13 @@ def to_spikes(
     """
     sensor_shape = check_binning(sensor_shape, steps, dt, late)
     times.check_origin(origin)
-    if isinstance(events, Events):
-        return _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype)
-    if not any(tf.is_tensor(value) for value in events.values()):
+    bin_values.check_values(values, tau, sensor_shape, dtype)
+    if not isinstance(events, Events):
+        if any(tf.is_tensor(value) for value in events.values()):
+            placed = (sensor_shape, steps, dt, origin, late)
+            return _to_spikes_tensor(events, *placed, values, tau, dtype)
         events = Events.from_dict(events)
-        return _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype)
-    return _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, dtype)
+    return _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, values, tau, dtype)
 
 
 def from_spikes(spikes: np.ndarray, dt: float = 1.0) -> Events:
@@ -106,13 +127,8 @@ def from_spikes(spikes: np.ndarray, dt: float = 1.0) -> Events:
 
 def check_binning(sensor_shape, steps, dt, late) -> tuple[int, ...]:
     """Checks the arguments that binning functions share; returns `sensor_shape` as a tuple."""
-    sensor_shape = tuple(sensor_shape) if np.iterable(sensor_shape) else (sensor_shape,)
-    if len(sensor_shape) not in (1, 3) or not all(_is_count(n) for n in sensor_shape):
-        raise ValueError(
-            "`sensor_shape` must be (height, width, channels) or (neurons,), positive integers. "
-            f"Received: sensor_shape={sensor_shape}"
-        )
-    if not _is_count(steps):
+    sensor_shape = check_sensor_shape(sensor_shape)
+    if not is_count(steps):
         raise ValueError(f"`steps` must be a positive integer. Received: steps={steps}")
     if not (math.isfinite(dt) and dt * MICROSECONDS_PER_MS >= 1):
         raise ValueError(
@@ -120,7 +136,7 @@ def check_binning(sensor_shape, steps, dt, late) -> tuple[int, ...]:
         )
     if late not in LATE_CHOICES:
         raise ValueError(f'`late` must be "drop", "ignore" or "error". Received: late={late!r}')
-    return tuple(int(n) for n in sensor_shape)
+    return sensor_shape
 
 
 def distinct_bins(events, sensor_shape, steps, dt, late, dtype) -> tf.Tensor:
@@ -140,7 +156,7 @@ def distinct_bins(events, sensor_shape, steps, dt, late, dtype) -> tf.Tensor:
     if native is None:
         bins = flat_bins(events, sensor_shape, steps, dt, late)
         return tf.unique(tf.sort(tf.cast(tf.boolean_mask(bins, bins >= 0), dtype))).y
-    names, limits, strides = zip(*_places(sensor_shape), strict=True)
+    names, limits, strides = zip(*places(sensor_shape), strict=True)
     return native.keras_slayer_bin_events(
         t=_readable(events["t"]),
         step_length=tf.constant(MICROSECONDS_PER_MS * dt, tf.float64),
@@ -162,17 +178,6 @@ def _readable(field) -> tf.Tensor:
     return tf.cast(field, tf.int64) if field.dtype == tf.uint64 else field
 
 
-def _places(sensor_shape) -> list[tuple[str, int, int]]:
-    """Name, limit and stride in a frame of each field that says where an event is."""
-    height, width, channels = image_shape(sensor_shape)
-    places = [("x", width, channels)]
-    if len(sensor_shape) == 3:
-        places.append(("y", height, width * channels))
-    if channels > 1:
-        places.append(("polarity", channels, 1))
-    return places
-
-
 def flat_bins(events, sensor_shape, steps, dt, late):
     """The number of the bin of each event in the flattened tensor `(steps, *sensor_shape)`.
 
@@ -184,17 +189,10 @@ def flat_bins(events, sensor_shape, steps, dt, late):
     """
     t = tf.convert_to_tensor(events["t"])
     step = times.steps_of(t, dt)
-    real, bins, checks = t >= 0, step * math.prod(sensor_shape), []
-    for name, limit, stride in _places(sensor_shape):
-        place = tf.cast(events[name], tf.int64)
-        bins += place * stride
-        checks.append(
-            tf.debugging.Assert(
-                tf.reduce_all((place >= 0) & (place < limit) | ~real),
-                [f"An event is off the sensor: {name} must be 0..{limit - 1}; max:",
-                 tf.reduce_max(place), "min:", tf.reduce_min(place)],
-            )
-        )  # fmt: skip
+    real, bins = t >= 0, step * math.prod(sensor_shape)
+    for name, _, stride in places(sensor_shape):
+        bins += tf.cast(events[name], tf.int64) * stride
+    checks = on_sensor_checks(events, sensor_shape, real)
     if late == "error":
         checks.append(
             tf.debugging.Assert(
@@ -207,25 +205,10 @@ def flat_bins(events, sensor_shape, steps, dt, late):
         return tf.where(real & (step < steps), bins, tf.constant(-1, tf.int64))
 
 
-def _is_count(value) -> bool:
-    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
-
-
-def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype):
+def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, values, tau, dtype):
     if len(events) and events.t.min() < 0:
         raise ValueError(f"Event times must not be negative. Received: t={events.t.min()} us")
-    height, width, channels = image_shape(sensor_shape)
-    place = {"x": (events.x, width)}
-    if len(sensor_shape) == 3:
-        place = {"y": (events.y, height), **place, "polarity": (events.polarity, channels)}
-    if channels == 1:
-        place.pop("polarity", None)
-    for name, (value, limit) in place.items():
-        if len(events) and value.max() >= limit:
-            raise ValueError(
-                f"An event is off the sensor: {name} must be 0..{limit - 1} for "
-                f"sensor_shape={sensor_shape}. Received: {name}={value.max()}"
-            )
+    check_on_sensor(events, sensor_shape)
     t = times.from_origin_numpy(events.t, steps, dt, origin)
     step = np.floor(t / (MICROSECONDS_PER_MS * dt)).astype(np.int64)
     keep = step < steps
@@ -237,15 +220,17 @@ def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, dtype):
             f"An event is past the last of {steps} steps of {dt} ms. "
             f"Received: t={events.t.max()} us"
         )
-    spikes = np.zeros((steps, *sensor_shape), tf.as_dtype(dtype).as_numpy_dtype)
-    index = (step, *(value for value, _ in place.values()))
-    if channels == 1 and len(sensor_shape) == 3:
-        index = (*index, np.zeros_like(step))
-    spikes[tuple(i[keep] for i in index)] = 1
-    return spikes
+    index = [step, events.x]
+    if len(sensor_shape) == 3:
+        one_channel = sensor_shape[2] == 1
+        index = [step, events.y, events.x, 0 * step if one_channel else events.polarity]
+    index = tuple(i[keep] for i in index)
+    kept, shape = (t[keep], events.polarity[keep]), (steps, *sensor_shape)
+    dtype = tf.as_dtype(dtype).as_numpy_dtype
+    return bin_values.dense_numpy(values, index, *kept, shape, dt, tau, dtype)
 
 
-def _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, dtype):
+def _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, values, tau, dtype):
     t = events["t"]
     shape = (steps, *sensor_shape)
     static_batch = t.shape[:-1]
@@ -262,9 +247,24 @@ def _to_spikes_tensor(events, sensor_shape, steps, dt, origin, late, dtype):
         times.LostEvents(steps, dt, origin).watch(t, name.format)
     events = {**events, "t": t}
     if isinstance(t, tf.RaggedTensor):
-        values = {name: value.values for name, value in events.items()}
-        bins = t.with_values(flat_bins(values, sensor_shape, steps, dt, late)).to_tensor(-1)
+        flat = {name: value.values for name, value in events.items()}
+        bins = t.with_values(flat_bins(flat, sensor_shape, steps, dt, late)).to_tensor(-1)
     else:
         bins = flat_bins(events, sensor_shape, steps, dt, late)
-    spikes = scatter_bins(bins[tf.newaxis] if single else bins, shape, dtype)
+    bins = bins[tf.newaxis] if single else bins
+    if values == "binary":
+        spikes = scatter_bins(bins, shape, dtype)
+    else:
+        t, polarity = (_padded(events.get(name)) for name in ("t", "polarity"))
+        spikes = bin_values.dense(values, bins, t, polarity, shape, dt, tau, dtype)
+        shape = (steps, *spikes.shape[2:])
     return tf.ensure_shape(spikes[0] if single else spikes, (*static_batch, *shape))
+
+
+def _padded(field) -> tf.Tensor | None:
+    """Integers `(batch, n)`."""
+    if field is None:
+        return None
+    field = field.to_tensor() if isinstance(field, tf.RaggedTensor) else tf.convert_to_tensor(field)
+    field = field if field.dtype == tf.int64 else tf.cast(field, tf.int32)
+    return field[tf.newaxis] if field.shape.rank == 1 else field

@@ -4,6 +4,11 @@
 
 The cache holds the number of each occupied bin, 4 bytes each (N-MNIST: 16 kB per recording, where
 the dense tensor has 2.7 MB). Recordings are binned once; each batch costs one scatter.
+
+Transforms, and values other than "binary", need the events themselves. The cache then holds one
+number of 8 bytes per event, and each batch is transformed and binned:
+
+    events --fit, pack--> cache --> shuffle --> batch --> transform, bin, scatter --> prefetch
 """
 
 import math
@@ -12,26 +17,32 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from keras_slayer.events import augment, binning, scatter, times
-from keras_slayer.events.frame import check_fit, fit_frame
+from keras_slayer.events import augment, binning, order, packing, sources, stages, times
+from keras_slayer.events import values as bin_values
+from keras_slayer.events.frame import check_fit
+from keras_slayer.events.transforms import Transform
+from keras_slayer.events.transforms import get as get_transform
 
 # Dense batches are large (22 MB for 8 recordings of N-MNIST). Two in advance keep training busy.
 _PREFETCH_BATCHES = 2
 
 
 def spike_pipeline(
-    dataset: tf.data.Dataset,
+    dataset,
     *,
-    sensor_shape: Sequence[int] = (34, 34, 2),
+    sensor_shape: Sequence[int] | str | None = None,
     steps: int = 300,
     dt: float = 1.0,
     batch_size: int,
     fit: str | None = None,
     source_shape: Sequence[int] | None = None,
     shuffle: bool | int = False,
+    transforms: Sequence[Transform] | Transform | None = None,
     shift: int = 0,
     rotate: float = 0.0,
     zoom: float = 0.0,
+    values: str = "binary",
+    tau: float = 20.0,
     cache: bool = True,
     seed: int | None = None,
     drop_remainder: bool = False,
@@ -45,89 +56,102 @@ def spike_pipeline(
         dataset: pairs `(events, label)`, as `tfds.load(name, as_supervised=True)` gives them;
             events is a mapping of vectors `x`, `y`, `t` (whole microseconds, of an integer type)
             and `polarity`, a label one tensor or more, each of the same shape for all recordings.
-        sensor_shape: `(height, width, channels)`, or `(neurons,)`. See `to_spikes`.
+            Or an object that makes such a data set: with a method `as_dataset(shuffle=, seed=)`, a
+            length, `sensor_shape` and `class_names`.
+        sensor_shape: of the spikes, `(height, width, channels)` or `(neurons,)`; see `to_spikes`.
+            "auto" is the `sensor_shape` of `dataset`, after the transforms; it is the default for
+            a `dataset` that has one, and `(34, 34, 2)` is for others.
         steps: time steps of the result.
         dt: milliseconds per step. Give the neurons the same: `SRM(dt=...)`. `check_time_step`
             compares them.
         batch_size: samples per batch.
         fit: brings recordings of another size, or of different sizes, to `sensor_shape`: "crop" or
             "scale", see `fit_frame`. None: they have that size, and events outside are an error.
-        source_shape: `(height, width)` of the recordings; None takes each recording's own extent.
+        source_shape: with `fit`, `(height, width)` of the recordings; None takes that of `dataset`,
+            or else each recording's own extent. With transforms that change the size, the
+            `(height, width, channels)` that recordings have before them; None takes that of
+            `dataset`, or else `sensor_shape`.
         shuffle: True shuffles over the whole data set, a number over a buffer of that many
-            samples. The order differs from epoch to epoch.
+            samples. The order differs from epoch to epoch. With True and a cache, the first epoch
+            does not wait until all recordings are read: a `tf.data.Dataset` of more than 1,024 is
+            shuffled over a buffer of 1,024 as it is read (give it in random order, as tfds does),
+            an object with `as_dataset` reads in random order itself; later epochs are shuffled
+            over the whole.
+        transforms: one of `events.transforms`, or a list that is applied in order, anew in every
+            epoch. They act on the events, before these are binned. Recordings must be shorter than
+            35 minutes (2^31 microseconds).
         shift: each sample is moved by up to this many pixels in x and in y (see `random_shift`),
-            differently in every epoch.
+            differently in every epoch; after the transforms.
         rotate, zoom: each sample is turned about the centre by up to this many degrees, and
             scaled by 1 - zoom .. 1 + zoom; pixels are rounded to the nearest.
-        cache: keep the binned events in memory after the first epoch.
-        seed: makes order and shifts reproducible: two pipelines with the same seed give the same
-            first epoch, the same second epoch, and so on. None takes `tf.random.set_seed`'s,
+        values: what a bin holds, "binary", "count", "signed" or "surface"; see `to_spikes`.
+        tau: ms, of "surface".
+        cache: keep the events in memory after the first epoch: binned, or, where there are
+            transforms or `values` is not "binary", as they are (8 bytes each).
+        seed: makes order and transforms reproducible: two pipelines with the same seed give the
+            same first epoch, the same second epoch, and so on. None takes `tf.random.set_seed`'s,
             which `keras.utils.set_random_seed` sets.
         drop_remainder: drop the last batch where it is smaller.
         origin: the time at which the first step begins, "auto", "zero" or "first". See
-            `to_spikes`.
-        late: what happens to events past the last step: "drop", "ignore" or "error". "drop" warns
-            once, of the first recording found that loses most of its events.
+            `to_spikes`. Transforms get times counted from there.
+        late: what happens to events past the last step, after the transforms: "drop", "ignore" or
+            "error". "drop" warns once, of the first recording found that loses most of its events.
         dtype: of the spikes; "uint8" takes a fourth of the memory, for a model whose
             `keras.Input` has that dtype too.
 
     Returns:
-        A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`; its
-        length is known if the length of `dataset` is. Its attribute `dt` is that of the arguments
-        (what `take`, `map` and the like make of the data set has none).
+        A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`, with one
+        channel for "signed"; labels as in `dataset`, or float32 `(batch, classes)` where transforms
+        mix them. Its length is known if the length of `dataset` is. Its attribute `dt` is that of
+        the arguments (what `take`, `map` and the like make of the data set has none).
 
     Warns:
         EventTimeWarning: while it runs, of a recording most of whose events are past the last
             step: its number in `dataset`, and its label if that is one value.
 
     Raises:
-        ValueError: an argument that is not allowed, elements that are not such pairs, or a batch
-            that is larger than the memory of this machine.
+        ValueError: an argument that is not allowed, elements that are not such pairs, sizes that
+            do not fit each other, or a batch that is larger than the memory of this machine.
     """
-    sensor_shape = binning.check_binning(sensor_shape, steps, dt, late)
+    _check_shuffle(shuffle)
+    source = sources.open_source(dataset, shuffle, seed)
+    transform = get_transform([] if transforms is None else transforms, "transforms")
+    transformed = transforms is not None and transform != get_transform([])
+    if source_shape is not None and fit is None and not transformed:
+        raise ValueError(
+            f"`source_shape` needs `fit`. Received: source_shape={source_shape} with fit=None"
+        )
+    before, sensor_shape = sources.choose_shapes(sensor_shape, source_shape, source, fit, transform)
+    binning.check_binning(sensor_shape, steps, dt, late)
     times.check_origin(origin)
     augment.check_max_shift(shift, "shift")
     augment.check_affine(rotate, zoom, sensor_shape)
     if fit is not None:
+        if source_shape is None and source.sensor_shape is not None:
+            source_shape = source.sensor_shape[:2]
         check_fit(sensor_shape, fit, source_shape)
-    elif source_shape is not None:
-        raise ValueError(
-            f"`source_shape` needs `fit`. Received: source_shape={source_shape} with fit=None"
-        )
-    _check_elements(dataset, sensor_shape)
+    sources.check_elements(source.dataset, before)
     if not isinstance(batch_size, int) or batch_size < 1:
         raise ValueError(
             f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
         )
     dtype = _check_dtype(dtype)
-    shape = (steps, *sensor_shape)
+    shape = (steps, *bin_values.check_values(values, tau, sensor_shape, dtype))
     _check_memory(shape, batch_size, dtype)
-    # Numbers of bins fit 4 bytes unless the tensor of one sample has 2^31 values.
-    packed_dtype = tf.int32 if math.prod(shape) < 2**31 else tf.int64
-    lost = times.LostEvents(steps, dt, origin)
+    frame = stages.Frame(sensor_shape, steps, dt, origin, late, fit, source_shape, dtype)
+    report = (
+        times.LostEvents(steps, dt, origin),
+        _describe_shuffled if source.shuffled else _describe,
+    )
+    if transformed or values != "binary":
+        packing.check_source(before)
+        classes = stages.check_labels(transform, source.dataset.element_spec[1], source.class_names)
+        transform = stages.with_shift(transform, shift, rotate, zoom)
+        stage = stages.Raw(frame, before, transform, values, tau, classes, *report)
+    else:
+        stage = stages.Binned(frame, shift, rotate, zoom, *report)
 
-    def pack(index, element):
-        events, label = element
-        events = {name: tf.ensure_shape(field, [None]) for name, field in events.items()}
-        # Before events are cropped: the frame begins with the recording, whatever is cut off it.
-        events["t"] = times.from_origin(events["t"], steps, dt, origin)
-        if late == "drop":
-            lost.watch(events["t"], _describe, [index, *_single_value(label)])
-        if fit is not None:
-            events = fit_frame(events, sensor_shape, fit, source_shape=source_shape)
-        return binning.distinct_bins(events, sensor_shape, steps, dt, late, packed_dtype), label
-
-    def densify(bins, labels, batch_seed=None):
-        shifts, batch = None, tf.shape(bins)[0]
-        if rotate or zoom:
-            maps = augment.draw_affine(shift, rotate, zoom, batch, sensor_shape, [batch_seed, 0])
-            bins = augment.transform_bins(bins, maps, sensor_shape)
-        elif shift:
-            shifts = augment.draw_shifts(shift, batch, sensor_shape, [batch_seed, 0])
-        spikes = scatter.scatter_bins(bins, shape, dtype, shifts)
-        return tf.ensure_shape(spikes, (batch_size if drop_remainder else None, *shape)), labels
-
-    dataset = dataset.enumerate().map(pack, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = source.dataset.enumerate().map(stage.pack, num_parallel_calls=tf.data.AUTOTUNE)
     if cache:
         size = int(dataset.cardinality())
         if size >= 0:
@@ -135,31 +159,44 @@ def spike_pipeline(
             # for the end of the data; with the number asserted, it is not completed.
             dataset = dataset.apply(tf.data.experimental.assert_cardinality(size))
         dataset = dataset.cache()
-    if shuffle is not False:
-        dataset = dataset.shuffle(_buffer_size(dataset, shuffle), seed=seed)
-    padding = tf.constant(-1, packed_dtype)
-    nothing = tf.nest.map_structure(lambda _: None, dataset.element_spec[1])
+    dataset = _shuffled(dataset, shuffle, cache, source, seed)
+    # Events are padded with numbers that stand for none; nothing else has different lengths.
+    numbers, *others = dataset.element_spec
+    padding = (tf.constant(-1, numbers.dtype), *tf.nest.map_structure(lambda _: None, others))
     dataset = dataset.padded_batch(
-        batch_size, padding_values=(padding, nothing), drop_remainder=drop_remainder
+        batch_size, padding_values=padding, drop_remainder=drop_remainder
     )
-    if shift or rotate or zoom:
+
+    def dense(*element, seed=None):
+        spikes, labels = stage.dense(*element, *([] if seed is None else [seed]))
+        return tf.ensure_shape(spikes, (batch_size if drop_remainder else None, *shape)), labels
+
+    if stage.random:
         seeds = tf.data.Dataset.random(seed=seed, rerandomize_each_iteration=True)
         dataset = tf.data.Dataset.zip(dataset, seeds)
         dataset = dataset.map(
-            lambda element, batch_seed: densify(*element, batch_seed),
-            num_parallel_calls=tf.data.AUTOTUNE,
+            lambda element, seed: dense(*element, seed=seed), num_parallel_calls=tf.data.AUTOTUNE
         )
     else:
-        dataset = dataset.map(densify, num_parallel_calls=tf.data.AUTOTUNE)
+        dataset = dataset.map(dense, num_parallel_calls=tf.data.AUTOTUNE)
     dataset = dataset.prefetch(_PREFETCH_BATCHES)
     dataset.dt = float(dt)
     return dataset
 
 
-def _single_value(label) -> list:
-    """The label as a list of one scalar; empty where labels are more than that."""
-    values = tf.nest.flatten(label)
-    return values if len(values) == 1 and values[0].shape.rank == 0 else []
+def _shuffled(dataset, shuffle, cache, source, seed):
+    if shuffle is False or (source.shuffled and not cache):
+        return dataset
+    if shuffle is not True:
+        return dataset.shuffle(shuffle, seed=seed)
+    if source.size < 0:
+        raise ValueError(
+            "`shuffle=True` needs a data set of known length; otherwise give the number of samples "
+            f"to shuffle over. Received: dataset.cardinality()={source.size}"
+        )
+    if cache:
+        return order.shuffle_cached(dataset, source.size, seed, shuffled=source.shuffled)
+    return dataset.shuffle(max(source.size, 1), seed=seed)
 
 
 def _describe(row, index, label=None) -> str:
@@ -167,6 +204,19 @@ def _describe(row, index, label=None) -> str:
         return f"Recording {index} of the data set"
     label = label.decode(errors="replace") if isinstance(label, bytes) else label
     return f"Recording {index} of the data set (label {label})"
+
+
+def _describe_shuffled(row, index, label=None) -> str:
+    """Where the number is not that of the recording in the data set."""
+    return _describe(row, index, label).replace(f"Recording {index}", "A recording", 1)
+
+
+def _check_shuffle(shuffle) -> None:
+    if not isinstance(shuffle, bool | int) or (shuffle is not False and shuffle < 1):
+        raise ValueError(
+            "`shuffle` must be True, False or a positive number of samples. "
+            f"Received: shuffle={shuffle}"
+        )
 
 
 def _check_dtype(dtype) -> tf.DType:
@@ -192,41 +242,3 @@ def _check_memory(shape, batch_size, dtype) -> None:
             f"batch_size={batch_size}, steps={shape[0]}, sensor_shape={shape[1:]} and "
             f"dtype={dtype.name!r}: {size / 1e9:,.1f} GB"
         )
-
-
-def _check_elements(dataset, sensor_shape) -> None:
-    spec = dataset.element_spec
-    needed = {"x", "t"} if len(sensor_shape) == 1 else {"x", "y", "t"}
-    if len(sensor_shape) == 3 and sensor_shape[-1] > 1:
-        needed.add("polarity")
-    pair = isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[0], dict)
-    if not pair or not needed <= spec[0].keys():
-        raise ValueError(
-            f"`dataset` must give pairs (events, label), events a mapping with {sorted(needed)} "
-            f"(tfds.load(..., as_supervised=True)). Received: dataset.element_spec={spec}"
-        )
-    times.check_unit(spec[0]["t"].dtype)
-    for label in tf.nest.flatten(spec[1]):
-        if not isinstance(label, tf.TensorSpec) or not label.shape.is_fully_defined():
-            raise ValueError(
-                "Labels must be tensors of one known shape, because they are batched as they are; "
-                "tf.ensure_shape sets it. Received: "
-                f"dataset.element_spec[1]={spec[1]}"
-            )
-
-
-def _buffer_size(dataset, shuffle) -> int:
-    if shuffle is not True:
-        if not isinstance(shuffle, int) or shuffle < 1:
-            raise ValueError(
-                "`shuffle` must be True, False or a positive number of samples. "
-                f"Received: shuffle={shuffle}"
-            )
-        return shuffle
-    size = int(dataset.cardinality())
-    if size < 0:
-        raise ValueError(
-            "`shuffle=True` needs a data set of known length; otherwise give the number of samples "
-            f"to shuffle over. Received: dataset.cardinality()={size}"
-        )
-    return max(size, 1)

@@ -15,7 +15,7 @@ import pytest
 
 PEERS = Path(__file__).with_name("peers")
 
-ENVIRONMENTS = {"lava": "peers", "nir": "peers", "nengo": "nengo"}
+ENVIRONMENTS = {"lava": "peers", "nir": "peers", "nengo": "nengo", "tonic": "tonic"}
 """The virtual environment of each peer: a folder in KERAS_SLAYER_INTEROP, and what is in it in
 requirements-<folder>.txt."""
 
@@ -44,7 +44,7 @@ def tail(text: str) -> str:
 def run_peer():
     """run_peer(peer, script, *arguments, timeout=300) -> dict
 
-    Runs ``peers/<script>`` in the environment of ``peer`` ("lava", "nir" or "nengo") and returns
+    Runs ``peers/<script>`` in the environment of ``peer`` (of ``ENVIRONMENTS``) and returns
     the JSON object in the last line it prints. The test fails if the script ends with an error,
     prints something else, or is not done after ``timeout`` seconds.
     """
