@@ -23,7 +23,8 @@ class TemporalLayer(keras.layers.Layer):
     """
 
     def __init__(self, *, return_state: bool = False, **kwargs) -> None:
-        super().__init__(**kwargs)
+        # Keras would cast the state, too. `call` casts the input.
+        super().__init__(autocast=False, **kwargs)
         self.return_state = bool(return_state)
 
     def advance(self, inputs, state):
@@ -41,6 +42,8 @@ class TemporalLayer(keras.layers.Layer):
             inputs: (batch, time, ...).
             initial_state: a state that the same layer returned, for as many samples.
         """
+        if inputs.dtype.is_floating:
+            inputs = tf.cast(inputs, self.compute_dtype)
         carried = carry.current()
         if carried is None and initial_state is None and not self.return_state:
             return self.advance(inputs, None)[0]
@@ -65,5 +68,4 @@ class TemporalLayer(keras.layers.Layer):
         return keras.KerasTensor((shape[0], None, *shape[2:]), "float64")
 
     def get_config(self) -> dict:
-        config = super().get_config()
-        return {**config, "return_state": True} if self.return_state else config
+        return {**super().get_config(), "return_state": self.return_state}

@@ -115,9 +115,20 @@ class StepNetwork:
 
     def step(self, index, value=None) -> tuple[np.ndarray, np.ndarray]:
         """Places and values of the events that come out."""
+        index = np.asarray(index)
+        if index.ndim != 1 or not (index.dtype.kind in "iu" or index.size == 0):
+            raise ValueError(
+                "`index` must be a vector of integers. "
+                f"Received: {index.dtype} of shape {index.shape}"
+            )
         index = np.ascontiguousarray(index, np.int32)
         if value is not None:
             value = np.ascontiguousarray(value, np.float32)
+            if value.shape != index.shape:
+                raise ValueError(
+                    f"`value` must have a number for each of {index.size} places. "
+                    f"Received: {value.size}"
+                )
         count = self._library.keras_slayer_step_run(
             self._handle,
             index.ctypes.data,

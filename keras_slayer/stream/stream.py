@@ -63,9 +63,11 @@ class Stream:
         self._network: native.StepNetwork | None = None
         _, _, *self._shape = model.inputs[0].shape
         self._dtype = model.inputs[0].dtype
-        spec = tf.TensorSpec([None, None, *self._shape], self._dtype)
-        self._run = tf.function(self._advance, reduce_retracing=True)
-        self._start = tf.function(lambda chunk: self._advance(chunk, {})[1], input_signature=[spec])
+        self._spec = tf.TensorSpec([None, None, *self._shape], self._dtype)
+        self._start = tf.function(
+            lambda chunk: self._advance(chunk, {})[1], input_signature=[self._spec]
+        )
+        self._run = None
 
     def __call__(self, chunk) -> tf.Tensor:
         """The output for the next steps.
@@ -125,8 +127,17 @@ class Stream:
 
     def _begin(self, batch: int) -> None:
         """All at rest."""
-        self._states = self._start(tf.zeros([batch, 0, *self._shape], self._dtype))
+        self._states = self._at_rest(batch)
         self.batch_size = batch
+
+    def _at_rest(self, batch: int) -> dict[str, tf.Tensor]:
+        states = self._start(tf.zeros([batch, 0, *self._shape], self._dtype))
+        if self._run is None:  # for chunks and states of any length
+            specs = {
+                n: tf.TensorSpec([None, None, *s.shape[2:]], s.dtype) for n, s in states.items()
+            }
+            self._run = tf.function(self._advance, input_signature=[self._spec, specs])
+        return states
 
     def _end_steps(self) -> None:
         """Takes the states over from the network of single steps."""
@@ -174,7 +185,7 @@ class Stream:
         if len(sizes) != 1:
             raise ValueError(f"The states are of different batch sizes: {sorted(sizes)}")
         (batch,) = sizes
-        rest = self._start(tf.zeros([batch, 0, *self._shape], self._dtype))
+        rest = self._at_rest(batch)
         if state.keys() != rest.keys():
             raise ValueError(
                 f"The state is of another model: this one has states of {sorted(rest)}. "
