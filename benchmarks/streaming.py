@@ -3,8 +3,8 @@
     python benchmarks/streaming.py
 
 Two networks: 2312-512-10 and that of the gestures, 128x128x2-4a-16c5-2a-32c3-2a-512-11. Beside
-`Stream.step` a call of the stream on a chunk of one step, and LoihiSimulator on one step, which keeps no
-state. The rows take turns, step by step.
+`Stream.step` a call of the stream on a chunk of one step, and LoihiSimulator on one step, which
+keeps no state. The rows take turns, step by step.
 """
 
 import tempfile

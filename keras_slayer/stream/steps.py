@@ -82,8 +82,8 @@ def chain(model: keras.Model) -> list[native.Link]:
         neuron = getattr(layer, "neuron", None)
         if layer.compute_dtype != "float32" or getattr(neuron, "kernels", None) is not None:
             raise ValueError(
-                "step() computes in float32, with recursive neurons (kernel_cutoff=None). Received: "
-                f"{layer.name} ({kind}) with dtype {layer.compute_dtype} and neuron={neuron!r}"
+                "step() computes in float32, with recursive neurons (kernel_cutoff=None). "
+                f"Received: {layer.name} ({kind}) with dtype {layer.compute_dtype} and neuron={neuron!r}"
             )
         after = tuple(layer.compute_output_shape(shape))
         links.append(native.Link(layer.path or layer.name, layer, shape, after))
