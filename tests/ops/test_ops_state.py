@@ -1,4 +1,6 @@
-"""A series in chunks, each from the state after the one before, gives what it gives as one chunk."""
+"""A series in chunks, each from the state after the one before, gives what it gives as a whole."""
+
+import itertools
 
 import cases
 import numpy as np
@@ -75,7 +77,7 @@ INPUTS = {
 def in_chunks(run, series, cuts):
     """Outputs over time, and the state after the last chunk; ``run(chunk, state)``."""
     parts, carried = [], None
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in itertools.pairwise(cuts):
         *outputs, carried = run(series[:, start:stop], carried)
         parts.append(outputs)
     return [np.concatenate(part, axis=1) for part in zip(*parts, strict=True)], carried.numpy()
