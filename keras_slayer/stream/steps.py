@@ -83,7 +83,8 @@ def chain(model: keras.Model) -> list[native.Link]:
         if layer.compute_dtype != "float32" or getattr(neuron, "kernels", None) is not None:
             raise ValueError(
                 "step() computes in float32, with recursive neurons (kernel_cutoff=None). "
-                f"Received: {layer.name} ({kind}) with dtype {layer.compute_dtype} and neuron={neuron!r}"
+                f"Received: {layer.name} ({kind}) with dtype {layer.compute_dtype} and "
+                f"neuron={neuron!r}"
             )
         after = tuple(layer.compute_output_shape(shape))
         links.append(native.Link(layer.path or layer.name, layer, shape, after))
