@@ -17,7 +17,12 @@ if keras.backend.backend() != "tensorflow":
         f"before keras is imported. Received: backend={keras.backend.backend()!r}"
     )
 
-from keras_slayer.callbacks import FiringRateMonitor, RateInitializer, SetFiringRates
+from keras_slayer.callbacks import (
+    FiringRateMonitor,
+    RateInitializer,
+    SetFiringRates,
+    SpikeRasterLogger,
+)
 from keras_slayer.constraints import OwnChannel
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers import (
@@ -74,6 +79,7 @@ __all__ = [
     "SpikeCountLoss",
     "SpikeMatches",
     "SpikeMaxLoss",
+    "SpikeRasterLogger",
     "SpikeRateLoss",
     "SpikeTimeLoss",
     "SpikingActivation",

@@ -89,6 +89,7 @@ NOT_IN_MODELS = {
     "RateInitializer",
     "SetFiringRates",
     "SpikeMatches",
+    "SpikeRasterLogger",
     "accuracy_over_time",
     "firing_rates",
     "match_spikes",

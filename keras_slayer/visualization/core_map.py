@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import math
 import os
-import pathlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_slayer.visualization.style import FAINT, INK, OTHER, PANE, heading, new_figure, save
+from keras_slayer.visualization.style import (
+    FAINT,
+    INK,
+    OTHER,
+    PANE,
+    heading,
+    save,
+    start_figure,
+)
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import FigureBase
 
     from keras_slayer.export.mapping.mapping import LayerMapping, Mapping
 
@@ -26,8 +33,12 @@ _NUMBERED_CHIPS = 2  # with more, the cores are too small for the number of thei
 
 
 def plot_core_map(
-    mapping: Mapping, path: str | os.PathLike | None = None, *, title: str | None = None
-) -> Figure:
+    mapping: Mapping,
+    path: str | os.PathLike | None = None,
+    *,
+    title: str | None = None,
+    figure: FigureBase | None = None,
+) -> FigureBase:
     """The cores of each chip, in the colour of their layer, the fuller the darker.
 
     "Full" is by the tightest resource of a core: compartments, input axons, output axons or
@@ -38,12 +49,14 @@ def plot_core_map(
         mapping: from `keras_slayer.export.mapping.mapping.map_network`.
         path: file to write as well, in a format of its suffix (.png, .svg, .pdf).
         title: heading; by default chip and number of cores.
+        figure: Figure or SubFigure to draw into, then nothing can be written to `path`; a new one
+            by default. One of 10 inches in width suits it best.
 
     Returns:
         The figure: an axes for each chip, then one with a line for each layer.
 
     Raises:
-        ValueError: a mapping without cores.
+        ValueError: a mapping without cores; both `path` and `figure`.
     """
     if not mapping.cores:
         raise ValueError(
@@ -53,7 +66,8 @@ def plot_core_map(
     rows = -(-mapping.chips // columns)
     chip_height = 5.4 / columns * _rows(mapping) / _COLUMNS + (0.2 if mapping.chips > 1 else 0)
     lines = len(mapping.layers) + 4
-    figure = new_figure(10, max(rows * chip_height, _LINE * lines) + 0.35)
+    height = max(rows * chip_height, _LINE * lines)
+    figure = start_figure(path, figure, 10, height + 0.35)
     left, right = figure.subfigures(1, 2, width_ratios=[5.6, 4.4])
     axes = left.subplots(rows, columns, squeeze=False).ravel()
     for chip, ax in enumerate(axes):
@@ -62,10 +76,9 @@ def plot_core_map(
             _draw_chip(ax, mapping, chip)
             # In line with the heading.
             ax.set(xlim=(-0.35 * columns, _COLUMNS), ylim=(_rows(mapping), 0))
-    _draw_table(right.add_subplot(), mapping, max(lines, (figure.get_figheight() - 0.35) / _LINE))
+    _draw_table(right.add_subplot(), mapping, max(lines, height / _LINE))
     heading(figure, title or _title(mapping))
-    if path is not None:
-        save(figure, pathlib.Path(path))
+    save(figure, path)
     return figure
 
 

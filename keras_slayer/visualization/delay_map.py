@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from keras_slayer.visualization.style import INK, heading, new_figure, save
+from keras_slayer.visualization.style import INK, heading, save, start_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
@@ -65,11 +64,9 @@ def plot_delay_maps(
     maps = np.moveaxis(np.floor(delays / dt) * dt, -1, 0)
     if names is not None and len(names) != len(maps):
         raise ValueError(f"`names` must name each of the {len(maps)} maps. Received: {names!r}")
-    if path is not None and figure is not None:
-        raise ValueError("`path` needs a figure of its own. Received: both `path` and `figure`")
     columns = columns or math.ceil(math.sqrt(len(maps)))
     rows = -(-len(maps) // columns)
-    figure = figure or new_figure(0.95 * columns + 0.8, 1.1 * rows + 0.3)
+    figure = start_figure(path, figure, 0.95 * columns + 0.8, 1.1 * rows + 0.3)
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat[len(maps) :]:
         ax.remove()
@@ -83,6 +80,5 @@ def plot_delay_maps(
     bar.ax.tick_params(labelsize=8)
     bar.outline.set_visible(False)
     heading(figure, title)
-    if path is not None:
-        save(figure, pathlib.Path(path))
+    save(figure, path)
     return figure

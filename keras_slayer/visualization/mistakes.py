@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from keras_slayer import checks
 from keras_slayer.visualization.event_cloud import EventCloud, draw_image
-from keras_slayer.visualization.style import INK, heading, new_figure
+from keras_slayer.visualization.style import INK, heading, save, start_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
@@ -27,6 +28,7 @@ def plot_mistakes(
     most: int = 24,
     columns: int = 8,
     title: str | None = None,
+    path: str | os.PathLike | None = None,
     figure: FigureBase | None = None,
 ) -> FigureBase:
     """What a network that tells classes by spike counts gets wrong, one image per recording.
@@ -43,13 +45,16 @@ def plot_mistakes(
         most: images at most.
         columns: images per row at most.
         title: heading; by default the number of mistakes.
-        figure: Figure or SubFigure to draw into; a new one by default.
+        path: file to write as well, in a format of its suffix (.png, .svg, .pdf).
+        figure: Figure or SubFigure to draw into, then nothing can be written to `path`; a new one
+            by default.
 
     Returns:
         The figure. Without a mistake it has a heading and no image.
 
     Raises:
-        ValueError: arrays of other ranks, of unequal length, or a label that is no class.
+        ValueError: arrays of other ranks, of unequal length, or a label that is no class; both
+            `path` and `figure`.
     """
     inputs, outputs, labels = np.asarray(inputs), np.asarray(outputs), np.asarray(labels)
     _check(inputs, outputs, labels)
@@ -71,7 +76,8 @@ def plot_mistakes(
 
     columns = max(1, min(columns, len(shown)))
     rows = max(1, -(-len(shown) // columns))
-    figure = figure or new_figure(max(_TILE * columns, _HEADING), 0.4 + 1.25 * _TILE * rows)
+    size = (max(_TILE * columns, _HEADING), 0.4 + 1.25 * _TILE * rows)
+    figure = start_figure(path, figure, *size)
     if title is None:
         title = f"{len(wrong)} of {len(labels)} recordings wrong"
         title += f", the {most} clearest" * (len(wrong) > most)
@@ -87,6 +93,7 @@ def plot_mistakes(
             fontsize=8,
             color=INK,
         )
+    save(figure, path)
     return figure
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_slayer.metrics import match_spikes
-from keras_slayer.visualization.style import INK, WRONG, heading, new_figure, style_axes
+from keras_slayer.visualization.style import INK, WRONG, heading, save, start_figure, style_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import FigureBase
@@ -24,6 +25,7 @@ def plot_spike_trains(
     dt: float = 1.0,
     origin: str = "upper",
     title: str | None = None,
+    path: str | os.PathLike | None = None,
     figure: FigureBase | None = None,
 ) -> FigureBase:
     """A target raster and an output raster side by side, with what differs in red.
@@ -39,19 +41,21 @@ def plot_spike_trains(
         dt: ms per step.
         origin: where neuron 0 is: `"upper"` (as in `plot_raster`) or `"lower"`.
         title: heading of the whole.
-        figure: Figure or SubFigure to draw into; a new one by default.
+        path: file to write as well, in a format of its suffix (.png, .svg, .pdf).
+        figure: Figure or SubFigure to draw into, then nothing can be written to `path`; a new one
+            by default.
 
     Returns:
         The figure.
 
     Raises:
         ValueError: shapes that differ or of rank below 2, values other than 0 and 1, another
-            origin.
+            origin; both `path` and `figure`.
     """
     if origin not in ("upper", "lower"):
         raise ValueError(f"`origin` must be 'upper' or 'lower'. Received: origin={origin!r}")
     matches = match_spikes(*(_flat(spikes) for spikes in (output, target)), tolerance, dt)
-    figure = figure or new_figure(10, 4)
+    figure = start_figure(path, figure, 10, 4)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     _draw(left, matches.target, matches.target_matched, dt, origin)
     _draw(right, matches.output, matches.output_matched, dt, origin)
@@ -60,6 +64,7 @@ def plot_spike_trains(
     heading(left, f"Target: {matches.target.sum():,} spikes, {matches.matched:.1%} met {within}")
     heading(right, f"Output: {matches.output.sum():,} spikes, {matches.spurious:.1%} spurious")
     heading(figure, title)
+    save(figure, path)
     return figure
 
 
@@ -84,5 +89,5 @@ def _draw(ax, spikes, matched, dt: float, origin: str):
         if rows <= _MARKED_ROWS:
             ax.vlines(step * dt, row - 0.36, row + 0.36, colors=colour, linewidth=1.2)
         else:
-            size = np.clip(240 / rows, 0.4, 2.0) ** 2
+            size = np.clip(240 / rows, 1.2, 2.2) ** 2
             ax.scatter(step * dt, row, s=size, c=colour, linewidths=0, rasterized=True)

@@ -34,7 +34,7 @@ def mapping():
 def calibration():
     spikes = ((0, 0, 1, 3), (0, 2, 1, 2))
     others = ((0, 0, 2, 3), (0, 2, 1, 2))
-    same = Raster("input", 5, 6, spikes, spikes)
+    same = Raster("input", 5, 6, spikes, spikes, 4, 4)
     layers = tuple(
         LayerActivity(name, 1234.5 - i, 0.0125, 0.25, 98765.0 + i, 2.5e-6, 2 * i, 4000 + i)
         for i, name in enumerate(NAMES)
@@ -43,7 +43,7 @@ def calibration():
         Variant("as given", 0.9712, 61.5, 0, 9000, 1.0),
         Variant("chip", 0.9625, 60.25, 17, 9000, None),
     )
-    rasters = (same, *(Raster(name, 5, 6, spikes, others) for name in NAMES))
+    rasters = (same, *(Raster(name, 5, 6, spikes, others, 4, 9) for name in NAMES))
     return Calibration(3, 18, variants, layers, rasters, 7.5e-6, "Someone & others, 2018")
 
 

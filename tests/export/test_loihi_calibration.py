@@ -167,6 +167,7 @@ def test_rasters_keep_a_limited_number_of_spikes():
     theirs[7, 2, 3] = 0
     raster = _raster("layer", ours, theirs)
     assert (raster.neurons, raster.steps) == (900, STEPS)
+    assert (raster.keras_spikes, raster.chip_spikes) == (900 * STEPS, 900 * STEPS - 1)
     kept, of_chip = (set(zip(*side, strict=True)) for side in (raster.keras, raster.chip))
     assert len(kept) == RASTER_SPIKES
     # The one spike that differs is there, and no other seems to.

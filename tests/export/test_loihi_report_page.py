@@ -5,6 +5,8 @@ import hashlib
 import importlib.resources
 import json
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 
@@ -15,6 +17,7 @@ from report_cases import HOSTILE, NAMES, by_hand, calibration
 
 import keras_slayer as ks
 from keras_slayer.export import export_loihi
+from keras_slayer.export.report.calibration import Raster
 from keras_slayer.export.report.page import SCRIPTS, render, render_cell
 from keras_slayer.export.report.page_tables import LAYER_COLOURS, energy
 
@@ -193,6 +196,44 @@ def test_every_file_of_the_page_is_used():
     folder = importlib.resources.files("keras_slayer.export.report").joinpath("files")
     names = {file.name for file in folder.iterdir()}
     assert names == {*SCRIPTS, "page.html", "page.css", "calibration.html"}
+
+
+BROWSER = """
+const seen = [];
+const add = (parent, tag, attributes = {}, text) => {
+  if (attributes.d !== undefined) seen.push(attributes.d);
+  if (text !== undefined) seen.push(text);
+  return { dataset: {} };
+};
+const addPlot = () => ({}), addLayerName = () => {};
+const describeUnderPointer = (svg, describe) => seen.push(describe(0.5, 0.01));
+const document = { getElementById: () => ({}) };
+const report = JSON.parse(require("fs").readFileSync(0));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="runs the page's script in node")
+def test_rasters_say_what_they_leave_out_and_have_neuron_0_on_top():
+    folder = importlib.resources.files("keras_slayer.export.report").joinpath("files")
+    helpers = [
+        line
+        for line in folder.joinpath("dom.js").read_text().splitlines()
+        if line.startswith(("const count", "const plural"))
+    ]
+    program = BROWSER + "\n".join(helpers) + folder.joinpath("rasters.js").read_text()
+    spikes = ((0, 3, 3), (0, 2, 4))
+    rasters = [Raster("input", 5, 6, spikes, spikes, 3, 3)]
+    rasters += [Raster("out", 5, 6, spikes, ((0,), (0,)), 4567, 1)]
+    shown = by_hand(calibration=replace(calibration(), rasters=tuple(rasters)))
+    program += "\nconsole.log(JSON.stringify(seen));"
+    done = subprocess.run(
+        ["node", "-e", program], input=shown.to_json(), capture_output=True, text=True, check=True
+    )
+    seen = json.loads(done.stdout)
+    assert "input: 3 spikes" in seen and "chip: 1 spike" in seen
+    assert "Keras: 3 of 4,567 spikes drawn, 2 only here" in seen
+    assert "M0 0h0.01M3 2h0.01M3 4h0.01" in seen  # step and neuron, downwards
+    assert "step 3, neuron 0" in seen  # near the top
 
 
 def test_colours_agree():

@@ -61,7 +61,8 @@ class LayerActivity:
 class Raster:
     """Spikes of one layer in the first sample, as (steps, neurons), from Keras and from the chip.
 
-    At most RASTER_SPIKES of each; ``neurons`` counts in Keras' order.
+    At most RASTER_SPIKES of each, of ``keras_spikes`` and ``chip_spikes`` that there were;
+    ``neurons`` counts in Keras' order.
     """
 
     name: str
@@ -69,6 +70,8 @@ class Raster:
     steps: int
     keras: tuple[tuple[int, ...], tuple[int, ...]]
     chip: tuple[tuple[int, ...], tuple[int, ...]]
+    keras_spikes: int
+    chip_spikes: int
 
 
 @dataclass(frozen=True)

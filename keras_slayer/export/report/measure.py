@@ -202,6 +202,7 @@ class _Activity:
 def _raster(name: str, ours: np.ndarray, theirs: np.ndarray) -> Raster:
     steps = len(theirs)
     ours, theirs = ours.reshape(steps, -1) != 0, theirs.reshape(steps, -1) != 0
+    totals = int(ours.sum()), int(theirs.sum())
     step, neuron = np.nonzero(ours | theirs)
     if len(step) > RASTER_SPIKES:
         # The same of both, and first those that only one has: no difference by thinning alone.
@@ -214,4 +215,4 @@ def _raster(name: str, ours: np.ndarray, theirs: np.ndarray) -> Raster:
         (tuple(step[on].tolist()), tuple(neuron[on].tolist()))
         for on in (ours[step, neuron], theirs[step, neuron])
     )
-    return Raster(name, ours.shape[1], steps, *sides)
+    return Raster(name, ours.shape[1], steps, *sides, *totals)

@@ -15,22 +15,28 @@ function drawRasters(rasters) {
     const panels = add(figure, "div", { class: "panels" });
     const keys = [raster.keras, raster.chip].map(([steps, neurons]) =>
       steps.map((step, event) => step * raster.neurons + neurons[event]));
-    if (isInput) drawPanel(panels, raster, "input", keys[0], keys[1]);
+    const totals = [raster.keras_spikes, raster.chip_spikes];
+    if (isInput) drawPanel(panels, raster, "input", keys[0], keys[1], totals[0]);
     else {
-      drawPanel(panels, raster, "Keras", keys[0], keys[1]);
-      drawPanel(panels, raster, "chip", keys[1], keys[0]);
+      drawPanel(panels, raster, "Keras", keys[0], keys[1], totals[0]);
+      drawPanel(panels, raster, "chip", keys[1], keys[0], totals[1]);
     }
   });
 }
 
-/** One raster; an event is the number step * neurons + neuron. */
-function drawPanel(target, raster, title, events, others) {
+/** How many spikes are drawn, and of how many where some are left out. */
+function spikesDrawn(number, total) {
+  return number < total ? `${count(number)} of ${count(total)} spikes drawn` : plural(total, "spike");
+}
+
+/** One raster of `total` spikes; an event is the number step * neurons + neuron. */
+function drawPanel(target, raster, title, events, others, total) {
   const { steps, neurons } = raster;
   const known = new Set(others);
   const shared = events.filter((event) => known.has(event));
   const alone = events.filter((event) => !known.has(event));
   const panel = add(target, "div");
-  const facts = `${plural(events.length, "spike")} drawn${alone.length ? `, ${count(alone.length)} only here` : ""}`;
+  const facts = `${spikesDrawn(events.length, total)}${alone.length ? `, ${count(alone.length)} only here` : ""}`;
   const heading = add(panel, "div", { class: "scale" });
   add(heading, "span", {}, `${title}: ${facts}`);
   const height = Math.min(180, Math.max(60, 12 * neurons));
@@ -38,14 +44,14 @@ function drawPanel(target, raster, title, events, others) {
     panel, height, `-0.5 -0.5 ${steps} ${neurons}`, `Spikes of ${raster.name}, ${title}: ${facts}`,
     [0, "step", steps - 1],
   );
-  // Neuron 0 lies at the bottom.
-  const dot = (event) => `M${Math.floor(event / neurons)} ${neurons - 1 - (event % neurons)}h0.01`;
+  // Neuron 0 is on top, as in visualization.plot_raster.
+  const dot = (event) => `M${Math.floor(event / neurons)} ${event % neurons}h0.01`;
   const size = Math.min(5, Math.max(1.5, Math.min(480 / steps, height / neurons) - 1));
   add(svg, "path", { class: "spikes", d: shared.map(dot).join(""), "stroke-width": size });
   add(svg, "path", { class: "spikes alone", d: alone.map(dot).join(""), "stroke-width": size + 1 });
   describeUnderPointer(svg, (x, y) => {
     const step = Math.min(steps - 1, Math.floor(x * steps));
-    return `step ${step}, neuron ${Math.min(neurons - 1, Math.floor((1 - y) * neurons))}`;
+    return `step ${step}, neuron ${Math.min(neurons - 1, Math.floor(y * neurons))}`;
   });
 }
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from visualization_cases import HISTORY, mpl, output, recording, texts
 
-from keras_slayer.visualization import figures as figures_module
 from keras_slayer.visualization import plot_events, style, summary_figure
+from keras_slayer.visualization import summary as summary_module
 
 
 def summary(path, **changes):
@@ -25,7 +25,7 @@ def drawn(monkeypatch):
     """The figures that get saved, while they still can be asked what is in them."""
     figures = []
     save = style.save
-    monkeypatch.setattr(figures_module, "save", lambda f, path: (figures.append(f), save(f, path)))
+    monkeypatch.setattr(summary_module, "save", lambda f, path: (figures.append(f), save(f, path)))
     return figures
 
 
