@@ -55,6 +55,7 @@ from keras_slayer.metrics import (
 from keras_slayer.neurons import ALIF, CUBA, SRM, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
+from keras_slayer.stream import Stream
 
 __version__ = "0.2.0"
 
@@ -90,6 +91,7 @@ __all__ = [
     "SpikingConv2D",
     "SpikingDense",
     "SpikingSumPooling2D",
+    "Stream",
     "TemporalFilter",
     "VanRossumDistance",
     "WinnerTakeAll",

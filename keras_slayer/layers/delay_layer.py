@@ -8,6 +8,8 @@ import tensorflow as tf
 from keras_slayer import checks, ops
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
+from keras_slayer.layers.temporal_layer import TemporalLayer
+from keras_slayer.ops.state import at_rest, checked, history, with_history
 
 MAX_DELAY_STEPS = 2**24
 """Up to here float32, the dtype of the delays, holds every whole number of steps."""
@@ -28,7 +30,7 @@ class DelayRange(keras.constraints.Constraint):
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
-class DelayLayer(keras.layers.Layer):
+class DelayLayer(TemporalLayer):
     """Shifts each channel or neuron in time by its own learnable delay.
 
     y[t, n] = x[t - floor(delay[n] / dt), n]. Delays are real numbers in
@@ -95,9 +97,23 @@ class DelayLayer(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(min_ndim=3, axes=sizes)
         self.built = True
 
-    def call(self, inputs):
+    def advance(self, inputs, state):
         inputs = as_floats(inputs, self.compute_dtype)
-        return ops.delay(inputs, tf.convert_to_tensor(self.delay) / self.dt)
+        delay = tf.convert_to_tensor(self.delay) / self.dt
+        if state is None:
+            return ops.delay(inputs, delay), None
+        longest = self._longest(delay)  # may have changed since: the delays are trained
+        before = history(checked(state, None, inputs, inputs.dtype), longest)
+        series = with_history(before, inputs)
+        return ops.delay(series, delay)[:, longest:], history(series, longest)
+
+    def state_at_rest(self, inputs):
+        inputs = as_floats(inputs, self.compute_dtype)
+        return at_rest(self._longest(tf.convert_to_tensor(self.delay) / self.dt), inputs)
+
+    def _longest(self, delay):
+        """Steps of the longest delay: so many inputs are the state."""
+        return tf.cast(tf.floor(tf.reduce_max(delay)), tf.int32)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

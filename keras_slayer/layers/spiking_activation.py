@@ -31,8 +31,8 @@ class SpikingActivation(SpikingLayer):
         super().__init__(neuron=neuron, **kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
-    def call(self, inputs):
-        return self._fire(as_floats(inputs, self.compute_dtype))
+    def synaptic_input(self, inputs):
+        return as_floats(inputs, self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

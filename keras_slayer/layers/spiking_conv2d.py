@@ -92,10 +92,9 @@ class SpikingConv2D(WeightedSpikingLayer):
         self.input_spec = keras.layers.InputSpec(ndim=5, axes={-1: channels})
         self.built = True
 
-    def call(self, inputs):
+    def synaptic_input(self, inputs):
         spikes, kernel, bias = self._operands(inputs)
-        z = conv2d_synapse(spikes, kernel, **self._options) + bias
-        return self._fire(z)
+        return conv2d_synapse(spikes, kernel, **self._options) + bias
 
     @property
     def _options(self) -> dict:

@@ -60,10 +60,9 @@ class SpikingDense(WeightedSpikingLayer):
         self.input_spec = keras.layers.InputSpec(min_ndim=3, axes={-1: inputs})
         self.built = True
 
-    def call(self, inputs):
+    def synaptic_input(self, inputs):
         spikes, kernel, bias = self._operands(inputs)
-        z = matmul_synapse(spikes, kernel) + bias
-        return self._fire(z)
+        return matmul_synapse(spikes, kernel) + bias
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

@@ -8,16 +8,20 @@ import tensorflow as tf
 from keras_slayer import neurons
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers.dtypes import as_spikes
+from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.ops import explanation
-from keras_slayer.ops.synapses.synaptic_input import fire
+from keras_slayer.ops.synapses.synaptic_input import fire_from, state_at_rest
 from keras_slayer.quantization import quantize_weights
 
 
-class SpikingLayer(keras.layers.Layer):
+class SpikingLayer(TemporalLayer):
     """A layer whose output is the spikes of ``neuron``. Base class, not for use as such.
 
     XLA knows no custom op, so compiled training steps run without it
-    (``supports_jit``). State does not pass from batch to batch.
+    (``supports_jit``). State passes from batch to batch only where it is handed on: see
+    ``TemporalLayer``.
+
+    Subclasses define ``synaptic_input``.
     """
 
     def __init__(self, *, neuron: str | neurons.Neuron = "srm", **kwargs) -> None:
@@ -40,10 +44,16 @@ class SpikingLayer(keras.layers.Layer):
         with explanation.layer(self.name):
             return super().__call__(*args, **kwargs)
 
-    def _fire(self, z):
-        """Spikes of neurons with the synaptic input ``z``: a tensor, or what a synapse returns."""
-        spikes, _ = fire(z, self.neuron)
-        return tf.cast(spikes, self.compute_dtype)
+    def synaptic_input(self, inputs):
+        """The input of the neurons: a tensor, or what a synapse returns."""
+        raise NotImplementedError(f"{type(self).__name__} defines no synaptic_input(inputs)")
+
+    def advance(self, inputs, state):
+        spikes, _, state = fire_from(self.synaptic_input(inputs), self.neuron, state)
+        return tf.cast(spikes, self.compute_dtype), state
+
+    def state_at_rest(self, inputs):
+        return state_at_rest(self.synaptic_input(inputs), self.neuron)
 
     def get_config(self) -> dict:
         return {

@@ -99,9 +99,9 @@ class SpikingSumPooling2D(SpikingLayer):
         self.input_spec = keras.layers.InputSpec(ndim=5, axes={-1: input_shape[-1]})
         self.built = True
 
-    def call(self, inputs):
+    def synaptic_input(self, inputs):
         dtype = self._synapse_dtype()
-        z = sum_pool2d_synapse(
+        return sum_pool2d_synapse(
             as_spikes(inputs, dtype),
             self.pool_size,
             strides=self.strides,
@@ -109,7 +109,6 @@ class SpikingSumPooling2D(SpikingLayer):
             weight=self._tap,
             dtype=dtype,
         )
-        return self._fire(z)
 
     def compute_output_shape(self, input_shape):
         window = Window2D(self.pool_size, self.strides, self.padding)

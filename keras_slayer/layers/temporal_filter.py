@@ -8,12 +8,16 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer import neurons, ops
+from keras_slayer import neurons
 from keras_slayer.layers.dtypes import as_floats
+from keras_slayer.layers.temporal_layer import TemporalLayer
+from keras_slayer.ops.filters import fir_with_state
+from keras_slayer.ops.neurons import response_state_size, response_with_state
+from keras_slayer.ops.state import at_rest, checked
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
-class TemporalFilter(keras.layers.Layer):
+class TemporalFilter(TemporalLayer):
     """The response of a neuron that never fires, or any causal FIR filter.
 
     y[t] = sum_k kernel[k] x[t - k], for each neuron by itself. Behind the last
@@ -69,11 +73,18 @@ class TemporalFilter(keras.layers.Layer):
     def _initial_taps(self, shape, dtype=None):
         return tf.cast(self.taps, dtype)
 
-    def call(self, inputs):
+    def advance(self, inputs, state):
         inputs = as_floats(inputs, self.compute_dtype)
         if self.neuron is not None:
-            return self.neuron.response(inputs)
-        return ops.temporal_filter(inputs, self.kernel if self.learnable else self.taps)
+            return response_with_state(inputs, self.neuron, state)
+        if state is not None:
+            state = checked(state, len(self.taps) - 1, inputs)
+        return fir_with_state(inputs, self.kernel if self.learnable else self.taps, state)
+
+    def state_at_rest(self, inputs):
+        inputs = as_floats(inputs, self.compute_dtype)
+        taps = len(self.taps) - 1 if self.neuron is None else response_state_size(self.neuron)
+        return at_rest(taps, inputs)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

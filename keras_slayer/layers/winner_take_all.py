@@ -10,10 +10,13 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import MAX_STEPS, check_axes, pair
+from keras_slayer.layers.temporal_layer import TemporalLayer
+from keras_slayer.neurons import reference
+from keras_slayer.ops.state import at_rest, checked
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
-class WinnerTakeAll(keras.layers.Layer):
+class WinnerTakeAll(TemporalLayer):
     """Passes a neuron's spikes unless a neighbour has spiked before it.
 
     ::
@@ -108,25 +111,42 @@ class WinnerTakeAll(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=len(input_shape))
         self.built = True
 
-    def call(self, inputs):
+    def advance(self, inputs, state):
         inputs = as_floats(inputs, self.compute_dtype)
-        fired = tf.stop_gradient(inputs) > 0
-        if inputs.shape.rank != 5:  # an image of one pixel for each element of the middle axes
-            shape = tf.shape(inputs)
-            fired = tf.reshape(fired, [shape[0], shape[1], -1, 1, shape[-1]])
-        is_open = tf.transpose(self._open(tf.transpose(fired, [1, 0, 2, 3, 4])), [1, 0, 2, 3, 4])
-        is_open = tf.reshape(is_open, tf.shape(inputs))
+        rest = at_rest(1, inputs)
+        start = tf.cast(rest if state is None else checked(state, 1, inputs), tf.int32)
+        fired = tf.transpose(self._images(tf.stop_gradient(inputs) > 0), [1, 0, 2, 3, 4])
+        holds, is_open = self._open(fired, self._images(start)[:, 0])
+        is_open = tf.reshape(tf.transpose(is_open, [1, 0, 2, 3, 4]), tf.shape(inputs))
         is_open.set_shape(inputs.shape)
-        return inputs * tf.cast(is_open, inputs.dtype)
+        outputs = inputs * tf.cast(is_open, inputs.dtype)
+        after = None if state is None else tf.reshape(tf.cast(holds, rest.dtype), tf.shape(rest))
+        return outputs, after
 
-    def _open(self, fired):
-        """Where spikes pass, of spikes that would like to: both (time, batch, h, w, channels)."""
+    def state_at_rest(self, inputs):
+        return at_rest(1, inputs)
+
+    @staticmethod
+    def _images(x):
+        """x (batch, time, ...) with an image of one pixel for each element of the middle axes."""
+        if x.shape.rank == 5:
+            return x
+        shape = tf.shape(x)
+        pixels = tf.reduce_prod(shape[2:-1])
+        return tf.reshape(x, [shape[0], shape[1], pixels, 1, shape[-1]])
+
+    def _open(self, fired, hold):
+        """Which spikes pass, of those that would like to: both (time, batch, h, w, channels).
+
+        ``hold`` (batch, h, w, channels): the steps for which each neuron will still silence its
+        neighbours; returned as it is after the last step, before ``is_open``.
+        """
         image = tf.shape(fired)[2:]
         precedence = tf.reshape(tf.range(tf.reduce_prod(image), 0, -1), image)
         precedence = tf.cast(precedence, tf.float32)
 
         def step(carry, now):
-            hold, _ = carry  # steps for which a neuron will still silence its neighbours
+            hold, _ = carry
             holds = hold > 0
             free = tf.equal(self._neighbourhood_max(tf.cast(holds, tf.float32)) > 0, holds)
             rival = tf.where(now & free, precedence, 0.0)
@@ -135,8 +155,9 @@ class WinnerTakeAll(keras.layers.Layer):
             hold = tf.where(now & is_open, self._steps, tf.maximum(hold - 1, 0))
             return hold, is_open
 
-        start = (tf.zeros(tf.shape(fired)[1:], tf.int32), tf.zeros(tf.shape(fired)[1:], tf.bool))
-        return tf.scan(step, fired, initializer=start)[1]
+        start = (hold, tf.zeros(tf.shape(fired)[1:], tf.bool))
+        (_, is_open), (hold, _) = reference.scan_from(step, fired, start)
+        return hold, is_open
 
     def _neighbourhood_max(self, x):
         """Largest value in each neuron's neighbourhood, itself included; broadcasts over x."""

@@ -89,15 +89,20 @@ class Neuron(abc.ABC):
                 kernel = np.concatenate([np.zeros(shift), kernel])[:steps]
         return kernel
 
-    def reference(self, z) -> tuple[tf.Tensor, tf.Tensor]:
-        """(spikes, membrane potential) of input (batch, time, ...), in plain TensorFlow."""
+    def reference(self, z, state=None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
+        """(spikes, membrane potential, state) of input (batch, time, ...), in plain TensorFlow.
+
+        Starts at rest, or from a state (batch, ``states``, ...), the numbers that ``step`` carries;
+        returns that after the last step.
+        """
 
         def step(state, now):
             state, spikes, membrane = self.step(state, now)
             return state, (spikes, membrane)
 
-        spikes, membrane = reference.through_time(step, reference.widen(z), self.states)
-        return tf.cast(spikes, z.dtype), tf.cast(membrane, z.dtype)
+        wide = reference.widen(z)
+        (spikes, membrane), after = reference.through_time(step, wide, self.states, state)
+        return tf.cast(spikes, z.dtype), tf.cast(membrane, z.dtype), after
 
     def spike(self, membrane) -> tf.Tensor:
         """1 where the membrane potential reaches threshold; its derivative is the surrogate."""

@@ -161,7 +161,13 @@ class LoihiCUBA(Neuron):
         spikes = tf.cast(v > self.threshold_mantissa << STATE_SHIFT, tf.int64)
         return (u, v * (1 - spikes), z), spikes, v
 
-    def reference(self, z):
+    def reference(self, z, state=None):
+        # The chip's numbers, but for the input that arrives: in units of the current, as in the op.
+        units_of = tf.reshape(
+            tf.constant([1, 1, 1 << STATE_SHIFT], tf.int64), [3, *[1] * (z.shape.rank - 2)]
+        )
+        start = None if state is None else tf.cast(state, tf.int64) // units_of
+
         @tf.custom_gradient
         def fire(z):
             wide = reference.widen(z)
@@ -169,16 +175,18 @@ class LoihiCUBA(Neuron):
                 wide, "the synaptic input of a Loihi neuron must be finite"
             )
             units = tf.cast(tf.round(tf.cast(wide, tf.float64) * WEIGHT_SCALE), tf.int64)
-            spikes, v = super(LoihiCUBA, self).reference(units)
+            spikes, v, after = super(LoihiCUBA, self).reference(units, start)
+            kept = [] if after is None else [tf.cast(after * units_of, tf.float64)]
             v = tf.cast(tf.cast(v, tf.float64) / (WEIGHT_SCALE << STATE_SHIFT), z.dtype)
 
-            def grad(grad_spikes, _grad_v=None):
+            def grad(grad_spikes, *_):
                 dz = self._backward(reference.widen(grad_spikes), reference.widen(v))
                 return tf.cast(dz, z.dtype)
 
-            return (tf.cast(spikes, z.dtype), v), grad
+            return (tf.cast(spikes, z.dtype), v, *kept), grad
 
-        return fire(z)
+        spikes, v, *after = fire(z)
+        return spikes, v, after[0] if after else None
 
     def _backward(self, grad, v):
         """dz from the gradient of the spikes, with the decays as fractions."""
@@ -199,7 +207,7 @@ class LoihiCUBA(Neuron):
             return (pack(after), pack(voltage)), (current,)
 
         both = tf.stack([rho * grad, passed], axis=-1)
-        run = lambda series: reference.through_time(step, series, states=2)[0]  # noqa: E731
+        run = lambda series: reference.through_time(step, series, 2)[0][0]  # noqa: E731
         return reference.backwards(run, both)[..., 0]
 
 

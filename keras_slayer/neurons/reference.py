@@ -14,25 +14,47 @@ def widen(x):
     return tf.cast(x, tf.float32) if x.dtype in (tf.float16, tf.bfloat16) else x
 
 
-def through_time(step, x, states: int):
-    """Runs ``step(states, x[:, t]) -> (states, outputs)``, returns outputs over time.
+def through_time(step, x, states: int, start=None):
+    """Runs ``step(states, x[:, t]) -> (states, outputs)`` over x (batch, time, ...).
 
-    x is (batch, time, ...); ``states`` tensors shaped like one step start at zero.
+    ``states`` tensors shaped like one step start at zero, or at ``start``, (batch, states, ...).
+
+    Returns:
+        (outputs over time, states after the last step). The latter are like ``start``; None
+        without it.
     """
     series = tf.transpose(x, [1, 0, *range(2, x.shape.rank)])
-    zero = tf.zeros_like(series[0])
+    zero = tf.zeros(tf.shape(series)[1:], x.dtype)  # of no step, if there is none
+    first = [zero] * states if start is None else tf.unstack(tf.cast(start, x.dtype), states, 1)
     _, template = step([zero] * states, zero)
 
     def body(carry, now):
         after, outputs = step(list(carry[:states]), now)
         return (*after, *outputs)
 
-    stacked = tf.scan(body, series, initializer=(zero,) * (states + len(template)))
+    start_at = (*first, *[zero] * len(template))
+    if start is None:
+        stacked, last = tf.scan(body, series, initializer=start_at), None
+    else:
+        stacked, last = scan_from(body, series, start_at)
     back = [1, 0, *range(2, x.shape.rank)]
     outputs = [tf.transpose(y, back) for y in stacked[states:]]
     for y in outputs:
         y.set_shape(x.shape)
-    return outputs
+    if start is None:
+        return outputs, None
+    return outputs, tf.stop_gradient(tf.cast(tf.stack(last[:states], axis=1), start.dtype))
+
+
+def scan_from(body, series, start):
+    """``tf.scan`` of a tuple over a series that may have no steps, and its last result (which is
+    ``start`` then)."""
+    # One step more than there are: tf.scan does not know the shape of no steps.
+    more = tf.zeros(tf.concat([[1], tf.shape(series)[1:]], axis=0), series.dtype)
+    results = tf.scan(body, tf.concat([series, more], axis=0), initializer=tuple(start))
+    steps = tf.shape(series)[0]
+    last = [tf.concat([[x], y], axis=0)[steps] for x, y in zip(start, results, strict=True)]
+    return [y[:-1] for y in results], last
 
 
 def backwards(function, x):

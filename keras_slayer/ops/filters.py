@@ -12,7 +12,7 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.neurons import reference
 from keras_slayer.neurons.kernels import alpha_decay_and_gain
-from keras_slayer.ops import library
+from keras_slayer.ops import library, state
 
 
 @tf.autograph.experimental.do_not_convert
@@ -75,10 +75,28 @@ def exponential_filter(x, decay: float) -> tf.Tensor:
 
 
 def _recursive_filter(x, name: str, decay: float, gain: float):
+    return filter_with_state(x, name, decay, gain, None)[0]
+
+
+def filter_with_state(x, name: str, decay: float, gain: float, start):
+    """(the filtered series, the state after it) from a state, or at rest and without one: None."""
     native = library.native()
     if native is None:
-        return _REFERENCES[name](x, decay, gain)
-    return native.keras_slayer_recursive_filter(x=x, decay=decay, gain=gain, filter=name)
+        return _REFERENCES[name](x, decay, gain, start)
+    y, after = native.keras_slayer_recursive_filter(
+        x=x, decay=decay, gain=gain, filter=name, state=state.listed(start)
+    )
+    return y, after[0] if after else None
+
+
+def fir_with_state(x, kernel, start):
+    """``temporal_filter`` and the last inputs, from the last inputs before (``ops.state``)."""
+    if start is None:
+        return temporal_filter(x, kernel), None
+    kernel = checks.taps(kernel, "kernel", x.dtype)
+    before = (kernel.shape[0] or tf.shape(kernel)[0]) - 1
+    series = state.with_history(start, x)
+    return temporal_filter(series, kernel)[:, before:], state.history(series, before)
 
 
 @tf.RegisterGradient("KerasSlayer>TemporalFilter")
@@ -102,16 +120,17 @@ def _temporal_filter_kernel_grad_grad(op, grad):
 
 
 @tf.RegisterGradient("KerasSlayer>RecursiveFilter")
-def _recursive_filter_grad(op, grad):
-    _, decay, gain = op.inputs
+def _recursive_filter_grad(op, grad, *_):
+    _, decay, gain, *_ = op.inputs
     grad_x = library.native().keras_slayer_recursive_filter(
         x=grad,
         decay=decay,
         gain=gain,
+        state=[],
         filter=op.get_attr("filter"),
         reverse=not op.get_attr("reverse"),
-    )
-    return grad_x, None, None
+    )[0]
+    return grad_x, None, None, *[None] * (len(op.inputs) - 3)
 
 
 def _reference_temporal_filter(x, kernel):
@@ -131,20 +150,22 @@ def _reference_temporal_filter(x, kernel):
     return tf.cast(total, x.dtype)
 
 
-def _reference_alpha_filter(x, decay: float, gain: float):
-    def step(state, now):
-        value, rise, response = reference.alpha_step(state, decay, gain)
+def _reference_alpha_filter(x, decay: float, gain: float, start):
+    def step(states, now):
+        value, rise, response = reference.alpha_step(states, decay, gain)
         return (rise + now, response), (value,)
 
-    return tf.cast(reference.through_time(step, reference.widen(x), states=2)[0], x.dtype)
+    (y,), after = reference.through_time(step, reference.widen(x), 2, start)
+    return tf.cast(y, x.dtype), after
 
 
-def _reference_exponential_filter(x, decay: float, gain: float):
-    def step(state, now):
-        value = decay * state[0] + now
+def _reference_exponential_filter(x, decay: float, gain: float, start):
+    def step(states, now):
+        value = decay * states[0] + now
         return (value,), (value,)
 
-    return tf.cast(reference.through_time(step, reference.widen(x), states=1)[0], x.dtype)
+    (y,), after = reference.through_time(step, reference.widen(x), 1, start)
+    return tf.cast(y, x.dtype), after
 
 
 _REFERENCES = {"alpha": _reference_alpha_filter, "exponential": _reference_exponential_filter}

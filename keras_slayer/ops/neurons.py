@@ -6,25 +6,51 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, Neuron
-from keras_slayer.ops import filters, library
+from keras_slayer.neurons.kernels import alpha_decay_and_gain
+from keras_slayer.ops import filters, library, state
 from keras_slayer.ops.srm_fir import srm_fir
 
 
-@tf.autograph.experimental.do_not_convert
-def fire_tensor(synaptic_input, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
-    """``ops.fire`` of synaptic input that is a tensor already."""
-    z = checks.series(synaptic_input, "synaptic_input")
+def state_size(neuron: Neuron) -> int:
+    """Numbers of the state of a neuron."""
     if neuron.kernels is not None:
-        response, refractory = neuron.kernels
-        return srm_fir(
-            filters.temporal_filter(z, response),
-            refractory,
-            threshold=neuron.firing_threshold,
-            surrogate=neuron.surrogate_gradient,
-        )
+        return sum(len(kernel) - 1 for kernel in neuron.kernels)
+    return neuron.states
+
+
+@tf.autograph.experimental.do_not_convert
+def fire_tensor(synaptic_input, neuron: Neuron, start=None):
+    """``ops.fire`` of synaptic input that is a tensor already: (spikes, membrane, state).
+
+    Starts at rest and returns no state (None), or starts from a state (``ops.state``).
+    """
+    z = checks.series(synaptic_input, "synaptic_input")
+    if start is not None:
+        start = state.checked(start, state_size(neuron), z)
+    if neuron.kernels is not None:
+        return _fire_truncated(z, neuron, start)
     native = library.native() is not None
-    spikes, membrane = native_fire(z, neuron) if native else neuron.reference(z)
-    return spikes, tf.stop_gradient(membrane)
+    outputs = native_fire(z, neuron, start) if native else neuron.reference(z, start)
+    spikes, membrane, after = outputs
+    return spikes, tf.stop_gradient(membrane), after
+
+
+def _fire_truncated(z, neuron: Neuron, start):
+    """Neurons whose kernels are truncated. Their state is the last inputs and the last spikes."""
+    response, refractory = neuron.kernels
+    options = {"threshold": neuron.firing_threshold, "surrogate": neuron.surrogate_gradient}
+    if start is None:
+        return *srm_fir(filters.temporal_filter(z, response), refractory, **options), None
+    felt = len(refractory) - 1  # steps that a spike is felt
+    inputs, fired = tf.split(start, [len(response) - 1, felt], axis=1)
+    psp, inputs = filters.fir_with_state(z, response, inputs)
+    # The neurons spike once more as they did, whatever their membrane potential was.
+    certain = tf.fill(tf.shape(fired), tf.constant(z.dtype.max / 4, z.dtype))
+    series = tf.concat([tf.where(fired > 0, certain, -certain), psp], axis=1)
+    spikes, membrane = srm_fir(series, refractory, **options)
+    after = [inputs, state.history(spikes, felt)]
+    after = tf.concat([tf.cast(part, start.dtype) for part in after], axis=1)
+    return spikes[:, felt:], membrane[:, felt:], after
 
 
 @tf.autograph.experimental.do_not_convert
@@ -38,18 +64,49 @@ def response(synaptic_input, neuron: Neuron) -> tf.Tensor:
     Returns:
         Tensor like ``synaptic_input``.
     """
+    return response_with_state(checks.series(synaptic_input, "synaptic_input"), neuron, None)[0]
+
+
+def response_state_size(neuron: Neuron) -> int:
+    """Numbers of the state of a neuron that never fires."""
     if neuron.kernels is not None:
-        return filters.temporal_filter(synaptic_input, neuron.kernels[0])
-    out = synaptic_input
-    for name, value in neuron.filters:
-        out = _FILTERS[name](out, value)
-    return out
+        return len(neuron.kernels[0]) - 1
+    return sum(_filter_state_size(name, value) for name, value in neuron.filters)
+
+
+def _filter_state_size(name: str, value) -> int:
+    return {"alpha": 2, "exponential": 1}[name] if name != "shift" else int(value)
+
+
+def response_with_state(x, neuron: Neuron, start):
+    """(``response``, its state), from a state or at rest and without one: None."""
+    if start is not None:
+        start = state.checked(start, response_state_size(neuron), x)
+    if neuron.kernels is not None:
+        return _from_state(filters.fir_with_state, x, neuron.kernels[0], start)
+    sizes = [_filter_state_size(name, value) for name, value in neuron.filters]
+    starts = [None] * len(sizes) if start is None else tf.split(start, sizes, axis=1)
+    after = []
+    for (name, value), before in zip(neuron.filters, starts, strict=True):
+        x, last = _from_state(_FILTERS[name], x, value, before)
+        after.append(last)
+    return x, None if start is None else tf.concat(after, axis=1)
+
+
+def _from_state(function, x, parameter, start):
+    """A filter from a state of float64."""
+    y, after = function(x, parameter, start)
+    return y, None if after is None else tf.cast(after, tf.float64)
 
 
 _FILTERS = {
-    "alpha": filters.alpha_filter,
-    "exponential": filters.exponential_filter,
-    "shift": lambda x, steps: filters.temporal_filter(x, [0.0] * steps + [1.0]),
+    "alpha": lambda x, tau, start: filters.filter_with_state(
+        x, "alpha", *alpha_decay_and_gain(tau), start
+    ),
+    "exponential": lambda x, decay, start: filters.filter_with_state(
+        x, "exponential", decay, 1.0, start
+    ),
+    "shift": lambda x, steps, start: filters.fir_with_state(x, [0.0] * steps + [1.0], start),
 }
 
 
@@ -69,29 +126,39 @@ def native_gradient_options(neuron: Neuron) -> dict:
     return {**native_options(neuron), **neuron.surrogate_gradient.options}
 
 
-def native_fire(z, neuron: Neuron):
-    """(spikes, membrane), differentiable."""
-    return library.native().keras_slayer_neuron(synaptic_input=z, **native_gradient_options(neuron))
-
-
-def native_fire_bytes(z, neuron: Neuron):
-    """(spikes as bytes, membrane), which have no gradient."""
-    spikes, membrane = library.native().keras_slayer_neuron_bytes(
-        synaptic_input=z, **native_options(neuron)
+def native_fire(z, neuron: Neuron, start=None):
+    """(spikes, membrane, state), differentiable."""
+    return state.with_final(
+        library.native().keras_slayer_neuron(
+            synaptic_input=z, state=state.listed(start), **native_gradient_options(neuron)
+        )
     )
-    return spikes, membrane
 
 
-def fire_bytes(z, neuron: Neuron):
-    """(spikes as bytes, membrane), differentiable: the gradient of the spikes comes to the membrane
-    (``handoff.to_floats``)."""
+def native_fire_bytes(z, neuron: Neuron, start=None):
+    """(spikes as bytes, membrane, state), which have no gradient."""
+    return state.with_final(
+        library.native().keras_slayer_neuron_bytes(
+            synaptic_input=z, state=state.listed(start), **native_options(neuron)
+        )
+    )
+
+
+def fire_bytes(z, neuron: Neuron, start=None):
+    """(spikes as bytes, membrane, state), differentiable: the gradient of the spikes comes to the
+    membrane (``handoff.to_floats``)."""
 
     @tf.custom_gradient
     def fire(z):
-        fired, membrane = native_fire_bytes(z, neuron)
-        return (fired, membrane), lambda _, grad_fired: native_grad(grad_fired, membrane, neuron)
+        fired, membrane, after = native_fire_bytes(z, neuron, start)
 
-    return fire(tf.convert_to_tensor(z))
+        def grad(_grad_bytes, grad_fired, *_):
+            return native_grad(grad_fired, membrane, neuron)
+
+        return (fired, membrane, *state.listed(after)), grad
+
+    fired, membrane, *after = fire(tf.convert_to_tensor(z))
+    return fired, membrane, after[0] if after else None
 
 
 def native_grad(grad_spikes, membrane, neuron: Neuron):
@@ -102,22 +169,22 @@ def native_grad(grad_spikes, membrane, neuron: Neuron):
 
 
 @tf.RegisterGradient("KerasSlayer>Neuron")
-def _neuron_grad(op, grad_spikes, _grad_membrane):
+def _neuron_grad(op, grad_spikes, *_):
     attributes = {name: op.get_attr(name) for name in ("neuron", "names", "exodus", "surrogate")}
     grad_input = library.native().keras_slayer_neuron_grad(
         grad_spikes=grad_spikes, membrane=op.outputs[1], params=op.inputs[1], **attributes
     )
-    return grad_input, None
+    return grad_input, *[None] * (len(op.inputs) - 1)
 
 
 def srm(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
     """``ops.fire`` with ``SRM(**parameters)``, time constants in steps."""
-    return fire_tensor(synaptic_input, SRM(**parameters))
+    return fire_tensor(synaptic_input, SRM(**parameters))[:2]
 
 
 def cuba(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
     """``ops.fire`` with ``CUBA(**parameters)``."""
-    return fire_tensor(synaptic_input, CUBA(**parameters))
+    return fire_tensor(synaptic_input, CUBA(**parameters))[:2]
 
 
 def loihi_cuba(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
@@ -126,4 +193,4 @@ def loihi_cuba(synaptic_input, **parameters) -> tuple[tf.Tensor, tf.Tensor]:
     Raises:
         tf.errors.InvalidArgumentError: an input that is not finite.
     """
-    return fire_tensor(synaptic_input, LoihiCUBA(**parameters))
+    return fire_tensor(synaptic_input, LoihiCUBA(**parameters))[:2]

@@ -211,6 +211,10 @@ class Choice:
     def is_reference(self) -> bool:
         return self.kernel == REFERENCE.kernel
 
+    def at_any_density(self) -> Choice:
+        """The same kernel however dense the input is."""
+        return self if self.max_density is None else dataclasses.replace(self, max_density=1.0)
+
     def run(self, kernels: dict[str, Callable], dense=None):
         """Runs the chosen kernel and returns its result.
 

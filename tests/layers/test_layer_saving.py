@@ -139,6 +139,7 @@ EVERYTHING = {
     ks.SpikingDense: {
         "units": 4,
         "neuron": NEURONS["srm-cutoff"],
+        "return_state": True,
         "use_bias": True,
         "kernel_initializer": LIVELY,
         "bias_initializer": keras.initializers.Ones(),
@@ -153,16 +154,18 @@ EVERYTHING = {
         "padding": "same",
         "neuron": NEURONS["cuba"],
         "weight": 0.7,
+        "return_state": True,
     },
-    ks.SpikingActivation: {"neuron": NEURONS["loihi"]},
+    ks.SpikingActivation: {"neuron": NEURONS["loihi"], "return_state": True},
     ks.DelayLayer: {
         "max_delay": 9.0,
         "per": "neuron",
         "dt": 0.5,
         "delay_initializer": keras.initializers.Constant(2.0),
         "delay_regularizer": keras.regularizers.L1(0.125),
+        "return_state": True,
     },
-    ks.TemporalFilter: {"kernel": [0.5, -1.0], "learnable": True},
+    ks.TemporalFilter: {"kernel": [0.5, -1.0], "learnable": True, "return_state": True},
     ks.Flatten: {},
 }
 EVERYTHING[ks.SpikingConv2D] = {

@@ -50,9 +50,9 @@ CONV = {
 GOOD = {
     "temporal_filter": {"x": Z, "kernel": [1.0]},
     "temporal_filter_kernel_grad": {"x": Z, "grad": Z, "kernel": [1.0]},
-    "recursive_filter": {"x": Z, "decay": 0.9, "gain": 1.0, "filter": "alpha"},
-    "neuron": {"synaptic_input": Z, **SRM},
-    "neuron_bytes": {"synaptic_input": Z, **SRM},
+    "recursive_filter": {"x": Z, "decay": 0.9, "gain": 1.0, "state": [], "filter": "alpha"},
+    "neuron": {"synaptic_input": Z, "state": [], **SRM},
+    "neuron_bytes": {"synaptic_input": Z, "state": [], **SRM},
     "neuron_grad": {"grad_spikes": Z, "membrane": Z, **SRM},
     "srm_fir": {"response": Z, "params": SURROGATE, "refractory": [0.0, -1.0]},
     "srm_fir_grad": {
@@ -72,13 +72,13 @@ POOLED = {
     "grad": OUTPUT[:, :, :1, :1], "pool_membrane": OUTPUT[:, :, :1, :1], "pool_exodus": False,
     "pool_surrogate": "triangle", **{f"pool_{name}": value for name, value in CUBA.items()},
 }  # fmt: skip
-LAYER = {**SRM, "bias": tf.zeros([0]), "batch_and_steps": tf.constant([1, 3], **I64)}
+LAYER = {**SRM, "state": [], "bias": tf.zeros([0]), "batch_and_steps": tf.constant([1, 3], **I64)}
 GOOD |= {
     "matmul_layer": {**EVENTS, "weights": Z[0], **LAYER},
     "conv2d_layer": {**EVENTS, "weights": KERNEL[:, :, :2], **CONV, **LAYER},
     "sum_pool2d_layer": {
         "frames": FRAMES, "output_size": tf.constant([3, 3], **I64), "T": tf.float32,
-        **POOL, **SRM,
+        "state": [], **POOL, **SRM,
     },
     "conv2d_layer_grad": {
         "grad": OUTPUT,
@@ -123,6 +123,7 @@ EVENT_OPS = [name for name in GOOD if "offsets" in GOOD[name]]
 NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, "frames_conv2d_input_grad", *EVENT_OPS, "find_events"]
 CONV_OPS = [name for name in GOOD if "dilations" in GOOD[name]]
 CONV_GRADS = ["conv2d_layer_grad", "conv2d_layer_pooled_grad"]
+STATE_OPS = [name for name in GOOD if "state" in GOOD[name]]
 POOL_OPS = ["sum_pool2d_layer", "sum_pool2d_layer_input_grad"]
 
 
@@ -156,6 +157,12 @@ BAD = [
         ({**LOIHI, **spoiled(LOIHI, voltage_decay=4097.0)}, "voltage_decay must be an integer in"),
         ({"neuron": "lif"}, "not in the list of allowed values"))),
     *spoil(["srm_fir_grad"], "surrogate_width must be positive", params=[1.0, 0.0, 1.0]),
+    *spoil(STATE_OPS, "state must have the shape", state=[tf.zeros([2, 9, 6], tf.float64)]),
+    *spoil(STATE_OPS, "state must have the shape", state=[tf.zeros([], tf.float64)]),
+    *spoil(["neuron"], r"state must have the shape \[2,4,6\]. Received: 2 states",
+           state=[tf.zeros([2, 4, 6], tf.float64)] * 2),
+    *spoil(["recursive_filter"], "in reverse takes no state", reverse=True,
+           state=[tf.zeros([2, 2, 6], tf.float64)]),
     *spoil(["recursive_filter"], "decay must lie", decay=-0.1),
     *spoil(["recursive_filter"], "decay must be finite", decay=float("nan")),
     *spoil(["recursive_filter"], "gain must be one number", gain=[1.0, 2.0]),

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import keras
 
 from keras_slayer.export.problems import Notes
+from keras_slayer.keras_models import is_by_layers
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 KINDS = "keras.Sequential, or a functional keras.Model whose layers form one chain"
@@ -56,7 +56,7 @@ def read_chain(model: keras.Model) -> tuple[Chain | None, Notes]:
 
 def _operations(model: keras.Model, notes: Notes) -> list[keras.Operation]:
     """What data passes, in order, models inside the model replaced by what they consist of."""
-    if not isinstance(model, keras.Sequential | _functional()) or _has_own_call(model):
+    if not is_by_layers(model):
         notes.add(f"the model is a {type(model).__name__}", KINDS, "build it as one of these")
         return []
     if not model.built or not model.layers:
@@ -77,19 +77,6 @@ def _operations(model: keras.Model, notes: Notes) -> list[keras.Operation]:
         elif not isinstance(operation, keras.layers.InputLayer):
             result.append(operation)
     return result
-
-
-@functools.cache
-def _functional() -> type[keras.Model]:
-    # Keras has no public name for the class that keras.Model(inputs, outputs) gives.
-    tensor = keras.Input((1,))
-    return type(keras.Model(tensor, tensor))
-
-
-def _has_own_call(model: keras.Model) -> bool:
-    """A subclass may train in its own way, but must compute what its layers say."""
-    kind = keras.Sequential if isinstance(model, keras.Sequential) else _functional()
-    return type(model).call is not kind.call
 
 
 def _follow(model: keras.Model, notes: Notes) -> list[keras.Operation]:

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import handoff, library, neurons, selection
+from keras_slayer.ops import handoff, library, neurons, selection, state
 from keras_slayer.ops.synapses.dense_conv2d import (
     dense_input_grad,
     dense_weights_grad,
@@ -81,7 +81,10 @@ class _Conv2D(SynapticInput):
         return out
 
     def _dense(self):
-        return reference_conv2d(self.geometry, self._frames(self.spikes), self.weights)
+        def product(spikes):
+            return reference_conv2d(self.geometry, self._frames(spikes), self.weights)
+
+        return self.step_by_step(product) if self.in_chunks else product(self.spikes)
 
     def _frames(self, spikes):
         """The frames (batch * time, height, width, channels)."""
@@ -162,7 +165,7 @@ class _Conv2D(SynapticInput):
 
         return convolve(self.spikes, self.weights)
 
-    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice, start=None):
         native, geometry = library.native(), self.geometry
         data = handoff.bytes_of(self.spikes)
         batch_and_steps = tf.shape(data, tf.int64)[:2]
@@ -175,33 +178,36 @@ class _Conv2D(SynapticInput):
             events, dense = self._events(choice, frames)
 
             def from_events():
-                return tuple(
-                    native.keras_slayer_conv2d_layer(
-                        **events,
-                        weights=kernel,
-                        bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
-                        batch_and_steps=batch_and_steps,
-                        **geometry.native_options,
-                        **neurons.native_options(neuron),
-                    )
+                fired, membrane, after = native.keras_slayer_conv2d_layer(
+                    **events,
+                    weights=kernel,
+                    bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
+                    batch_and_steps=batch_and_steps,
+                    state=state.listed(start),
+                    **geometry.native_options,
+                    **neurons.native_options(neuron),
                 )
+                return fired, membrane, *after
 
             def from_dense():
                 z = reference_conv2d(geometry, frames, kernel)
                 z = tf.reshape(z, tf.concat([batch_and_steps, geometry.output_size], 0))
-                return neurons.native_fire_bytes(z + offset[0] if offset else z, neuron)
+                z = z + offset[0] if offset else z
+                fired, membrane, after = neurons.native_fire_bytes(z, neuron, start)
+                return fired, membrane, *state.listed(after)
 
             kernels = {"one pass over events": from_events, "dense, then neuron": from_dense}
-            fired, membrane = choice.run(kernels, dense)
+            fired, membrane, *after = choice.run(kernels, dense)
 
-            def grad(_grad_bytes, grad_fired):
+            def grad(_grad_bytes, grad_fired, *_):
                 return self._layer_gradients(
                     spikes, weights, bias, neuron, data, (events, dense), membrane, grad_fired
                 )
 
-            return (fired, membrane), grad
+            return (fired, membrane, *after), grad
 
-        return layer(self.spikes, self.weights, *([] if self.bias is None else [self.bias]))
+        bias = [] if self.bias is None else [self.bias]
+        return state.with_final(layer(self.spikes, self.weights, *bias))
 
     def _layer_gradients(self, spikes, weights, bias, neuron, data, found, membrane, grad_fired):
         """Gradients of spikes (None for bytes), weights and bias from that of the fired spikes."""

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import handoff, library, neurons, selection
+from keras_slayer.ops import handoff, library, neurons, selection, state
 from keras_slayer.ops.synapses.events import events_for
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
@@ -85,7 +85,10 @@ class _Matmul(SynapticInput):
         return tf.reshape(spikes, [-1, self.weights.shape[0] or tf.shape(self.weights)[0]])
 
     def _dense(self):
-        return reference_matmul(self._rows(self.spikes), self.weights)
+        def product(spikes):
+            return reference_matmul(self._rows(spikes), self.weights)
+
+        return self.step_by_step(product) if self.in_chunks else product(self.spikes)
 
     def _of_few_units(self, data):
         @tf.custom_gradient
@@ -113,7 +116,7 @@ class _Matmul(SynapticInput):
 
         return multiply(self.spikes, self.weights)
 
-    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice, start=None):
         native = library.native()
         data = handoff.bytes_of(self.spikes)
         batch_and_steps = tf.shape(data, tf.int64)[:2]
@@ -127,32 +130,35 @@ class _Matmul(SynapticInput):
             events, dense = events_for(choice, rows, kernel.dtype)
 
             def from_events():
-                return tuple(
-                    native.keras_slayer_matmul_layer(
-                        **events,
-                        weights=kernel,
-                        bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
-                        batch_and_steps=batch_and_steps,
-                        **neurons.native_options(neuron),
-                    )
+                fired, membrane, after = native.keras_slayer_matmul_layer(
+                    **events,
+                    weights=kernel,
+                    bias=offset[0] if offset else tf.zeros([0], kernel.dtype),
+                    batch_and_steps=batch_and_steps,
+                    state=state.listed(start),
+                    **neurons.native_options(neuron),
                 )
+                return fired, membrane, *after
 
             def from_dense():
                 z = tf.reshape(reference_matmul(rows, kernel), shape)
-                return neurons.native_fire_bytes(z + offset[0] if offset else z, neuron)
+                z = z + offset[0] if offset else z
+                fired, membrane, after = neurons.native_fire_bytes(z, neuron, start)
+                return fired, membrane, *state.listed(after)
 
             kernels = {"one pass over events": from_events, "dense, then neuron": from_dense}
-            fired, membrane = choice.run(kernels, dense)
+            fired, membrane, *after = choice.run(kernels, dense)
 
-            def grad(_grad_bytes, grad_fired):
+            def grad(_grad_bytes, grad_fired, *_):
                 dz = neurons.native_grad(grad_fired, membrane, neuron)
                 dz = tf.reshape(dz, [-1, weights.shape[1] or tf.shape(weights)[1]])
                 gradients = self._gradients(spikes, weights, data, dz, events, dense)
                 return (*gradients, *(tf.reduce_sum(dz, axis=0) for _ in bias))
 
-            return (fired, membrane), grad
+            return (fired, membrane, *after), grad
 
-        return layer(self.spikes, self.weights, *([] if self.bias is None else [self.bias]))
+        bias = [] if self.bias is None else [self.bias]
+        return state.with_final(layer(self.spikes, self.weights, *bias))
 
     def _gradients(self, spikes, weights, data, grad, events=None, dense=None):
         """Gradients of spikes and weights from that of their product.

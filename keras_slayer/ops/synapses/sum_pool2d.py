@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import handoff, library, neurons, selection
+from keras_slayer.ops import handoff, library, neurons, selection, state
 from keras_slayer.ops.synapses.geometry import Window2D, pool_window
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput
 
@@ -82,21 +82,22 @@ class _SumPool2D(SynapticInput):
             "weight": self.weight,
         }
 
-    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice, start=None):
         native, frames = library.native(), handoff.bytes_of(self.spikes)
 
         @tf.custom_gradient
         def layer(spikes):
             image = tf.shape(frames, tf.int64)[2:4]
-            fired, membrane = native.keras_slayer_sum_pool2d_layer(
+            fired, membrane, after = native.keras_slayer_sum_pool2d_layer(
                 frames=frames,
                 output_size=self.window.output_size(image),
                 T=self.dtype,
+                state=state.listed(start),
                 **self._native_options,
                 **neurons.native_options(neuron),
             )
 
-            def grad(_grad_bytes, grad_fired):
+            def grad(_grad_bytes, grad_fired, *_):
                 if checks.are_bytes(spikes):
                     return None
                 # A convolution that made the spikes recognises this op: see handoff.
@@ -110,9 +111,9 @@ class _SumPool2D(SynapticInput):
                 grad_spikes.set_shape(self.spikes.shape)
                 return grad_spikes
 
-            return (fired, membrane), grad
+            return (fired, membrane, *after), grad
 
-        return layer(self.spikes)
+        return state.with_final(layer(self.spikes))
 
 
 def reference_sum_pool2d(window: Window2D, spikes):

@@ -12,8 +12,9 @@ import dataclasses
 
 import tensorflow as tf
 
+from keras_slayer import checks
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import explanation, handoff, neurons, selection
+from keras_slayer.ops import explanation, handoff, neurons, selection, state
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -26,6 +27,9 @@ class SynapticInput(abc.ABC):
         weights: checked tensor; None if the synapse has no weights.
         bias: one number per unit, or None.
         layer: name of the layer; may be empty.
+        in_chunks: whether the input is a chunk of a longer one. Its sums are then the same in
+            every chunk: by events however dense it is, or step by step. The rounding of a dense
+            product depends on its size.
     """
 
     op: str
@@ -33,6 +37,7 @@ class SynapticInput(abc.ABC):
     weights: tf.Tensor | None = None
     bias: tf.Tensor | None = None
     layer: str = dataclasses.field(default_factory=explanation.current_layer)
+    in_chunks: bool = False
 
     def __add__(self, bias) -> SynapticInput:
         """The same with a bias per unit; None adds nothing."""
@@ -56,18 +61,34 @@ class SynapticInput(abc.ABC):
         """The sums without bias."""
 
     @abc.abstractmethod
-    def in_one_pass(self, neuron: Neuron, choice: selection.Choice):
-        """(spikes as bytes, membrane) by the fused kernel of ``choice``, differentiable."""
+    def in_one_pass(self, neuron: Neuron, choice: selection.Choice, start=None):
+        """(spikes as bytes, membrane, state) by the fused kernel of ``choice``, differentiable.
+
+        The neurons start at rest and return no state (None), or start from the state ``start``.
+        """
 
     def value(self) -> tf.Tensor:
         """The sums, as a tensor."""
         z = self.product()
         return z if self.bias is None else z + self.bias
 
+    def step_by_step(self, product):
+        """The sums of each step by itself: ``product`` of spikes (batch, 1, ...)."""
+        steps = tf.transpose(self.spikes, [1, 0, *range(2, self.spikes.shape.rank)])
+        more = tf.zeros(tf.concat([[1], tf.shape(steps)[1:]], axis=0), steps.dtype)
+
+        def step(spikes):
+            return tf.reshape(product(spikes[:, tf.newaxis]), [tf.shape(spikes)[0], -1])
+
+        # One step more than there are, because no steps at all have no shape.
+        sums = tf.map_fn(step, tf.concat([steps, more], 0), fn_output_signature=self.dtype)
+        return tf.transpose(sums[:-1], [1, 0, 2])
+
     def choose(self, op: str) -> selection.Choice:
         """The kernel of ``op`` for these tensors."""
         weights = None if self.weights is None else self.weights.shape
-        return selection.choose(op, self.spikes.shape, weights, self.layer)
+        choice = selection.choose(op, self.spikes.shape, weights, self.layer)
+        return choice.at_any_density() if self.in_chunks else choice
 
 
 def value_of(z) -> tf.Tensor:
@@ -76,7 +97,7 @@ def value_of(z) -> tf.Tensor:
 
 
 @tf.autograph.experimental.do_not_convert
-def fire(z, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
+def fire(z, neuron: Neuron, *, initial_state=None, return_state: bool = False) -> tuple:
     """Spikes of neurons of one kind, by one op for synapse and neurons if there is one.
 
     For sparse input the result is equal to the bit to that of synapse and neuron one after the
@@ -87,24 +108,53 @@ def fire(z, neuron: Neuron) -> tuple[tf.Tensor, tf.Tensor]:
             synapse returns.
         neuron: an ``SRM``, ``CUBA``, ``LoihiCUBA``, ...: its docstring has the equations, forward
             and backward. Its times are divided by its ``dt``.
+        initial_state: the state from which the neurons start, as an earlier call returned it, a
+            float64 tensor (batch, numbers, ...). None: at rest. No gradient flows through it.
+        return_state: whether to return the state after the last step, too. The spikes of a series
+            in chunks, each from the state after the one before, equal those of the whole.
 
     Returns:
         (spikes, membrane potential before reset), both like ``z``; spikes are 0 or 1. No gradient
-        flows through the membrane potential.
+        flows through the membrane potential. Then the state, if it is asked for.
 
     Raises:
-        ValueError: wrong rank or dtype.
+        ValueError: wrong rank, dtype, or shape of the state.
         tf.errors.InvalidArgumentError: with ``LoihiCUBA``, an input that is not finite.
     """
-    if not isinstance(z, SynapticInput) or neuron.kernels is not None:
-        return neurons.fire_tensor(value_of(z), neuron)
+    if return_state and initial_state is None:
+        initial_state = state_at_rest(z, neuron)
+    spikes, membrane, after = fire_from(z, neuron, initial_state)
+    return (spikes, membrane, after) if return_state else (spikes, membrane)
+
+
+def state_at_rest(z, neuron: Neuron) -> tf.Tensor:
+    """The state of the neurons that ``z`` goes to before their first input."""
+    numbers = neurons.state_size(neuron)
+    if not isinstance(z, SynapticInput):
+        return state.at_rest(numbers, checks.series(z, "synaptic_input"))
+    if None in z.shape[2:]:  # known only once the sums are
+        return state.at_rest(numbers, z.value())
+    zeros = tf.zeros([tf.shape(z.spikes)[0], numbers, *z.shape[2:]], tf.float64)
+    return tf.ensure_shape(zeros, [z.shape[0], numbers, *z.shape[2:]])
+
+
+@tf.autograph.experimental.do_not_convert
+def fire_from(z, neuron: Neuron, start=None) -> tuple:
+    """(spikes, membrane, state): from rest, and without a state (None); or from ``start``."""
+    if not isinstance(z, SynapticInput):
+        return neurons.fire_tensor(z, neuron, start)
+    if start is not None:
+        z = dataclasses.replace(z, in_chunks=True)
+        start = state.checked(start, neurons.state_size(neuron), tf.TensorSpec(z.shape, z.dtype))
+    if neuron.kernels is not None:
+        return neurons.fire_tensor(z.value(), neuron, start)
     choice = z.choose(f"{z.op} and neuron")
     if choice.kernel != selection.IN_TURN.kernel:
-        fired, membrane = z.in_one_pass(neuron, choice)
+        fired, membrane, after = z.in_one_pass(neuron, choice, start)
     elif choice.facts.gpu:  # what is read from memory limits its speed: bytes
-        fired, membrane = neurons.fire_bytes(z.value(), neuron)
+        fired, membrane, after = neurons.fire_bytes(z.value(), neuron, start)
     else:
-        return neurons.fire_tensor(z.value(), neuron)
+        return neurons.fire_tensor(z.value(), neuron, start)
     for y in (fired, membrane):
         y.set_shape(z.shape)
-    return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane)
+    return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane), after

@@ -6,7 +6,8 @@ import cases
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.ops import library
+import keras_slayer as ks
+from keras_slayer.ops import library, neurons
 
 FRAMES, SIZE, CHANNELS, FILTERS = 6, (9, 8), 6, 36
 # kernel, groups, strides, dilations, padding before, output
@@ -29,6 +30,7 @@ NEURON = {
     ],
     "params": [1.0, 0.8, 0.7, 0.7, -1.0, 0.5, 1.0],
 }
+NEURONS = {"srm": ks.SRM(), "cuba": ks.CUBA(), "loihi": ks.LoihiCUBA(), "alif": ks.ALIF()}
 GRID = {"step": 0.25, "low": -2.0, "high": 1.75}  # of weights
 
 
@@ -103,8 +105,8 @@ def _pools(native, inputs: Inputs) -> dict:
     frames, results = inputs.spikes(2, 3, *SIZE, 5, density=0.3), {}
     for name, (size, strides, padding, output) in POOLS.items():
         options = {"pool_size": size, "strides": strides, "padding_before": padding, "weight": 1.1}
-        spikes, membrane = native.keras_slayer_sum_pool2d_layer(
-            frames=frames, output_size=output, T=inputs.dtype, **options, **NEURON
+        spikes, membrane, _ = native.keras_slayer_sum_pool2d_layer(
+            frames=frames, output_size=output, state=[], T=inputs.dtype, **options, **NEURON
         )
         results |= {f"{name}, spikes": spikes, f"{name}, membrane": membrane}
         results[f"{name}, input"] = native.keras_slayer_sum_pool2d_layer_input_grad(
@@ -119,8 +121,10 @@ def _pools(native, inputs: Inputs) -> dict:
 
 def _others(native, inputs: Inputs) -> dict:
     weights, grad = 3 * inputs.normal(45, 33), inputs.normal(45, 33)
-    spikes, membrane = native.keras_slayer_neuron_bytes(
-        synaptic_input=inputs.normal(2, 9, 5), **NEURON
+    spikes, membrane, _ = native.keras_slayer_neuron_bytes(
+        synaptic_input=inputs.normal(2, 9, 5),
+        state=[],
+        **NEURON,
     )
     return {
         "bytes": spikes,
@@ -132,7 +136,36 @@ def _others(native, inputs: Inputs) -> dict:
     }
 
 
-PARTS = {"products": _products, "convolutions": _convolutions, "pools": _pools, "others": _others}
+def _states(native, inputs: Inputs) -> dict:
+    """From a state, and the state after the last step."""
+    results, x = {}, inputs.normal(2, 9, 300)
+    for name, neuron in NEURONS.items():
+        for size in (1.0, 1e9):  # larger than floats hold the chip's integers exactly
+            start = tf.round(size * tf.cast(inputs.normal(2, neuron.states, 300), tf.float64))
+            spikes, membrane, (state,) = native.keras_slayer_neuron(
+                synaptic_input=x, state=[start], **neurons.native_gradient_options(neuron)
+            )
+            results |= {
+                f"{name} {size}": spikes,
+                f"{name} {size}, membrane": membrane,
+                f"{name} {size}, state": state,
+            }
+    for name, states in (("alpha", 2), ("exponential", 1)):
+        start = tf.cast(inputs.normal(2, states, 300), tf.float64)
+        y, (state,) = native.keras_slayer_recursive_filter(
+            x=x, decay=0.9, gain=0.7, state=[start], filter=name
+        )
+        results |= {name: y, f"{name}, state": state}
+    return results
+
+
+PARTS = {
+    "products": _products,
+    "convolutions": _convolutions,
+    "pools": _pools,
+    "others": _others,
+    "states": _states,
+}
 
 
 def results(part: str) -> dict[str, np.ndarray]:

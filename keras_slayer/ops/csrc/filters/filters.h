@@ -4,6 +4,7 @@
 #define KERAS_SLAYER_FILTERS_FILTERS_H_
 
 #include "base/kernel.h"
+#include "base/state.h"
 
 namespace keras_slayer {
 
@@ -29,6 +30,7 @@ struct RecursiveFilterArgs {  // the filters of steps.h; the exponential filter 
   double decay, gain;
   bool reverse;
   void* y;
+  SeriesState state;  // not in reverse
 };
 
 KS_KERNEL(fir, FirArgs);

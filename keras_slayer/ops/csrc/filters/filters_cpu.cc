@@ -61,15 +61,47 @@ void fir_taps_grad(Dtype dtype, const FirTapsGradArgs& args, int64_t begin, int6
   });
 }
 
+namespace {
+
+// The numbers of a filter for each neuron of a block: `count` rows.
+template <class A, int count>
+class FilterRows {
+ public:
+  // Starts a work item, at rest or from its state.
+  void start(const RecursiveFilterArgs& args, int64_t item) {
+    const int64_t inner = args.shape.inner, blocks = block_count(inner, kBlock);
+    first_ = item % blocks * kBlock;
+    size_ = smaller(kBlock, inner - first_);
+    at_ = args.state.at(inner, item / blocks, first_);
+    for (int i = 0; i < count; ++i) {
+      clear(row[i], kBlock);
+      if (args.state.from == nullptr) continue;
+      KS_VECTOR_LOOP(j, size_) row[i][j] = A(args.state.from[at_ + i * inner + j]);
+    }
+  }
+  void finish(const RecursiveFilterArgs& args) const {
+    for (int i = 0; i < count && args.state.to != nullptr; ++i) {
+      double* __restrict to = args.state.to + at_ + i * args.shape.inner;
+      KS_VECTOR_LOOP(j, size_) to[j] = double(row[i][j]);
+    }
+  }
+  A row[count][kBlock];
+
+ private:
+  int64_t first_ = 0, size_ = 0, at_ = 0;
+};
+
+}  // namespace
+
 void alpha_filter(Dtype dtype, const RecursiveFilterArgs& args, int64_t begin, int64_t end) {
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
     const AlphaFilter<A> filter = {A(args.decay), A(args.gain)};
+    FilterRows<A, 2> rows;
     for (int64_t item = begin; item < end; ++item) {
-      A rise[kBlock], response[kBlock];
-      clear(rise, kBlock);
-      clear(response, kBlock);
+      rows.start(args, item);
+      A *__restrict rise = rows.row[0], *__restrict response = rows.row[1];
       for_each_step(args.shape, item, args.reverse, [&](int64_t at, int count) {
         const T* __restrict x = static_cast<const T*>(args.x) + at;
         T* __restrict y = static_cast<T*>(args.y) + at;
@@ -82,6 +114,7 @@ void alpha_filter(Dtype dtype, const RecursiveFilterArgs& args, int64_t begin, i
           store(&y[j], value);
         }
       });
+      rows.finish(args);
     }
   });
 }
@@ -91,14 +124,16 @@ void exponential_filter(Dtype dtype, const RecursiveFilterArgs& args, int64_t be
     using T = decltype(type);
     using A = ArithmeticOf<T>;
     const ExponentialFilter<A> filter = {A(args.decay)};
+    FilterRows<A, 1> rows;
     for (int64_t item = begin; item < end; ++item) {
-      A state[kBlock];
-      clear(state, kBlock);
+      rows.start(args, item);
+      A* __restrict state = rows.row[0];
       for_each_step(args.shape, item, args.reverse, [&](int64_t at, int count) {
         const T* __restrict x = static_cast<const T*>(args.x) + at;
         T* __restrict y = static_cast<T*>(args.y) + at;
         KS_VECTOR_LOOP(j, count) store(&y[j], filter.step(state[j], load(x[j])));
       });
+      rows.finish(args);
     }
   });
 }

@@ -1,5 +1,6 @@
 // Ops of causal linear filters of x [batch, time, ...] along time.
 #include "base/device.h"
+#include "base/state_op.h"
 #include "filters/filters.h"
 
 namespace keras_slayer {
@@ -76,10 +77,11 @@ REGISTER_OP("KerasSlayer>RecursiveFilter")
     .Input("decay: double")
     .Input("gain: double")
     .Output("y: T")
+    KS_STATE
     .Attr("filter: {'alpha', 'exponential'}")
     .Attr("reverse: bool = false")
     .Attr(KS_TYPES)
-    .SetShapeFn(like_input<0>);
+    .SetShapeFn(like_input_and_state);
 
 template <class Device>
 class RecursiveFilter : public OpKernel {
@@ -100,6 +102,9 @@ class RecursiveFilter : public OpKernel {
                 InvalidArgument("decay must lie in [0, 1]. Received: decay=", args.decay));
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, Device::allocate_large(context, 0, x.shape(), &y));
+    OP_REQUIRES_OK(context, prepare_state(context, alpha_ ? 2 : 1, x.shape(), &args.state));
+    OP_REQUIRES(context, args.state.from == nullptr || !reverse_,
+                InvalidArgument("a filter in reverse takes no state"));
     args.x = data_of(x);
     args.reverse = reverse_;
     args.y = data_of(y);

@@ -8,6 +8,7 @@
 #define KERAS_SLAYER_GPU_DEVICE_H_
 
 #include "base/shape.h"
+#include "base/state.h"
 
 #if defined(KS_EMULATED)
 #include "cuda_on_host.h"
@@ -38,6 +39,20 @@ __device__ inline Place place_of_thread(const Shape& shape) {
   const int64_t n = thread_index();
   const int64_t sample = n / shape.inner, neuron = n % shape.inner;
   return {sample * shape.steps * shape.inner + neuron, n < shape.batch * shape.inner};
+}
+
+// Reads the state of the neuron of this thread, if there is one, and writes it.
+template <int count, class A>
+__device__ void read_state(const SeriesState& state, int64_t inner, A* numbers) {
+  if (state.from == nullptr) return;
+  const double* from = state.from + state.at(inner, thread_index() / inner, thread_index() % inner);
+  for (int i = 0; i < count; ++i) numbers[i] = A(from[i * inner]);
+}
+template <int count, class A>
+__device__ void write_state(const SeriesState& state, int64_t inner, const A* numbers) {
+  if (state.to == nullptr) return;
+  double* to = state.to + state.at(inner, thread_index() / inner, thread_index() % inner);
+  for (int i = 0; i < count; ++i) to[i * inner] = double(numbers[i]);
 }
 
 }  // namespace keras_slayer

@@ -6,13 +6,14 @@
 namespace keras_slayer {
 
 // Calls step(x) for each step of the neuron of this thread, in the order of time or against it, and
-// stores what it returns.
-template <class T, class Step>
-__device__ void along_time(const RecursiveFilterArgs& args, Step step) {
+// stores what it returns. `state` is the filter's: `count` numbers of type A.
+template <class T, int count, class Step>
+__device__ void along_time(const RecursiveFilterArgs& args, ArithmeticOf<T>* state, Step step) {
   using A = ArithmeticOf<T>;
   const Shape& shape = args.shape;
   const Place place = place_of_thread(shape);
   if (!place.exists) return;
+  read_state<count>(args.state, shape.inner, state);
   const int64_t first = args.reverse ? place.first + (shape.steps - 1) * shape.inner : place.first;
   const int64_t stride = args.reverse ? -shape.inner : shape.inner;
   const T* x = static_cast<const T*>(args.x) + first;
@@ -28,6 +29,7 @@ __device__ void along_time(const RecursiveFilterArgs& args, Step step) {
       if (t + i < shape.steps) store(&y[(t + i) * stride], step(in[i]));
     }
   }
+  write_state<count>(args.state, shape.inner, state);
 }
 
 template <class T>
@@ -35,7 +37,7 @@ __device__ void alpha_filter(const RecursiveFilterArgs& args) {
   using A = ArithmeticOf<T>;
   const AlphaFilter<A> filter = {A(args.decay), A(args.gain)};
   typename AlphaFilter<A>::State state = {};
-  along_time<T>(args, [&](A x) {
+  along_time<T, 2>(args, &state.rise, [&](A x) {
     const A y = filter.read(state);
     filter.add(state, x);
     return y;
@@ -47,7 +49,7 @@ __device__ void exponential_filter(const RecursiveFilterArgs& args) {
   using A = ArithmeticOf<T>;
   const ExponentialFilter<A> filter = {A(args.decay)};
   A state = A(0);
-  along_time<T>(args, [&](A x) { return filter.step(state, x); });
+  along_time<T, 1>(args, &state, [&](A x) { return filter.step(state, x); });
 }
 
 template <class T>

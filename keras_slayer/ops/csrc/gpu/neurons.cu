@@ -12,10 +12,18 @@ class Forward {
   __device__ explicit Forward(const NeuronParams& p) : parameters_(p.get<Neuron, A>()) {}
   __device__ A step(A z, A* spike) { return Neuron::step(parameters_, state_, z, spike); }
   __device__ bool finite() const { return true; }
+  __device__ void read(const SeriesState& state, int64_t inner) {
+    read_state<kStates>(state, inner, &field<A>(state_, 0));
+  }
+  __device__ void write(const SeriesState& state, int64_t inner) const {
+    write_state<kStates>(state, inner, &field<A>(state_, 0));
+  }
 
  private:
+  using State = typename Neuron::template State<A>;
+  static constexpr int kStates = fields_of<State, A>();
   typename Neuron::template Parameters<A> parameters_;
-  typename Neuron::template State<A> state_ = {};
+  State state_ = {};
 };
 
 // A neuron that computes with integers: in floats until an input is too large for these to be
@@ -32,12 +40,27 @@ class Forward<Neuron, A, decltype(void(Neuron::kExactInput))> {
     return Neuron::step(doubles_, wide_, z, spike);
   }
   __device__ bool finite() const { return finite_; }
+  // In floats if these hold the state, as they do until an input is too large.
+  __device__ void read(const SeriesState& state, int64_t inner) {
+    if (state.from == nullptr) return;
+    read_state<kStates>(state, inner, &field<double>(wide_, 0));
+    for (int i = 0; i < kStates; ++i) {
+      const double number = field<double>(wide_, i);
+      large_ = large_ || !(std::fabs(number) <= Neuron::kExactState);
+      field<float>(state_, i) = float(number);
+    }
+  }
+  __device__ void write(const SeriesState& state, int64_t inner) const {
+    large_ ? write_state<kStates>(state, inner, &field<double>(wide_, 0))
+           : write_state<kStates>(state, inner, &field<float>(state_, 0));
+  }
 
  private:
   using Narrow = typename Neuron::template State<float>;
   using Wide = typename Neuron::template State<double>;
+  static constexpr int kStates = fields_of<Narrow, float>();
   __device__ void widen() {
-    for (int i = 0; i < fields_of<Narrow, float>(); ++i) {
+    for (int i = 0; i < kStates; ++i) {
       field<double>(wide_, i) = field<float>(state_, i);
     }
     large_ = true;
@@ -62,6 +85,7 @@ __device__ void forward(const NeuronArgs& args) {
   uint8_t* bytes = static_cast<uint8_t*>(args.spikes) + place.first;
   T* membrane = static_cast<T*>(args.membrane) + place.first;
   Forward<Neuron, A> neuron(args.neuron);
+  neuron.read(args.state, shape.inner);
   for (int64_t t = 0; t < shape.steps; t += kReadAhead) {
     A z[kReadAhead];
 #pragma unroll
@@ -82,6 +106,7 @@ __device__ void forward(const NeuronArgs& args) {
       }
     }
   }
+  neuron.write(args.state, shape.inner);
   if (!neuron.finite()) atomicExch(args.not_finite, 1);
 }
 

@@ -25,6 +25,7 @@ struct LayerArgs {
   NeuronParams neuron;
   uint8_t* spikes;
   void* membrane;
+  SeriesState state;
   int* not_finite;
 };
 

@@ -41,7 +41,7 @@ void layer(Dtype dtype, const LayerArgs& args, int64_t begin, int64_t end) {
       const int64_t first = (by_block ? item / shape.batch : item % blocks) * args.block;
       const int64_t count = smaller(args.block, shape.inner - first);
       synapse->set_range(first, count);
-      neuron->reset(count);
+      neuron->start(args.state, shape.inner, sample, first, count);
       for (int64_t start = 0; start < shape.steps; start += kTile) {
         const int64_t steps = shape.steps - start < kTile ? shape.steps - start : kTile;
         const int64_t frame = sample * shape.steps + start;
@@ -60,6 +60,7 @@ void layer(Dtype dtype, const LayerArgs& args, int64_t begin, int64_t end) {
           }
         }
       }
+      neuron->finish(args.state, shape.inner, sample, first, count);
     }
     if (!neuron->finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
   });

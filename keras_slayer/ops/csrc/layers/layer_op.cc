@@ -14,10 +14,11 @@ namespace {
 void run_layer(OpKernelContext* context, const TensorShape& outputs, const SynapseArgs& synapse,
                int64_t block, const Tensor* bias, const NeuronParams& neuron) {
   Tensor *spikes, *membrane;
-  OP_REQUIRES_OK(context, allocate_large(context, 0, outputs, &spikes));
-  OP_REQUIRES_OK(context, allocate_large(context, 1, outputs, &membrane));
   OnCpu::Check check;
   LayerArgs args = {};
+  OP_REQUIRES_OK(context, allocate_large(context, 0, outputs, &spikes));
+  OP_REQUIRES_OK(context, allocate_large(context, 1, outputs, &membrane));
+  OP_REQUIRES_OK(context, prepare_state(context, states_of(neuron.kind), outputs, &args.state));
   args.shape = {outputs.dim_size(0), outputs.dim_size(1), synapse.outputs};
   args.block = block;
   args.stream = is_large(*membrane);
@@ -59,6 +60,7 @@ REGISTER_OP("KerasSlayer>MatmulLayer")
     .Input("batch_and_steps: int64")
     .Output("spikes: uint8")
     .Output("membrane: T")
+    KS_STATE
     KS_NEURON_ATTRS
     .Attr(KS_TYPES)
     .SetShapeFn([](InferenceContext* c) {
@@ -66,7 +68,7 @@ REGISTER_OP("KerasSlayer>MatmulLayer")
       TF_RETURN_IF_ERROR(c->WithRank(c->input(3), 2, &weights));
       TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(6, &outer));
       TF_RETURN_IF_ERROR(c->WithRank(outer, 2, &outer));
-      return same_outputs(c, outer, {c->Dim(weights, 1)});
+      return layer_outputs(c, outer, {c->Dim(weights, 1)});
     });
 
 class MatmulLayer : public OpKernel {
@@ -110,6 +112,7 @@ REGISTER_OP("KerasSlayer>Conv2DLayer")
     .Input("batch_and_steps: int64")
     .Output("spikes: uint8")
     .Output("membrane: T")
+    KS_STATE
     KS_CONV_ATTRS
     KS_NEURON_ATTRS
     .Attr(KS_TYPES)
@@ -120,7 +123,7 @@ REGISTER_OP("KerasSlayer>Conv2DLayer")
       TF_RETURN_IF_ERROR(c->WithRank(outer, 2, &outer));
       TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(5, &size));
       TF_RETURN_IF_ERROR(c->WithRank(size, 2, &size));
-      return same_outputs(c, outer, {c->Dim(size, 0), c->Dim(size, 1), c->Dim(weights, 3)});
+      return layer_outputs(c, outer, {c->Dim(size, 0), c->Dim(size, 1), c->Dim(weights, 3)});
     });
 
 class Conv2DLayer : public ConvOp {
@@ -164,6 +167,7 @@ REGISTER_OP("KerasSlayer>SumPool2DLayer")
     .Input("params: double")
     .Output("spikes: uint8")
     .Output("membrane: T")
+    KS_STATE
     KS_POOL_ATTRS
     KS_NEURON_ATTRS
     .Attr(KS_SPIKE_TYPES)
@@ -173,7 +177,7 @@ REGISTER_OP("KerasSlayer>SumPool2DLayer")
       TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 5, &frames));
       TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(1, &size));
       TF_RETURN_IF_ERROR(c->WithRank(size, 2, &size));
-      return same_outputs(c, c->MakeShape({c->Dim(frames, 0), c->Dim(frames, 1)}),
+      return layer_outputs(c, c->MakeShape({c->Dim(frames, 0), c->Dim(frames, 1)}),
                           {c->Dim(size, 0), c->Dim(size, 1), c->Dim(frames, 4)});
     });
 

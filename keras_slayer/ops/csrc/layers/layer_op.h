@@ -39,14 +39,13 @@ inline absl::Status series_of(const Tensor& batch_and_steps, int64_t frames,
   return TensorShape::BuildTensorShape(sizes, shape);
 }
 
-// Shape function: every output has the shape [outer..., inner...].
-inline absl::Status same_outputs(InferenceContext* c, ShapeHandle outer,
+// Shape function: spikes and membrane potentials have the shape [outer..., inner...].
+inline absl::Status layer_outputs(InferenceContext* c, ShapeHandle outer,
                                  const std::vector<tensorflow::shape_inference::DimensionHandle>&
                                      inner) {
   ShapeHandle shape;
   TF_RETURN_IF_ERROR(c->Concatenate(outer, c->MakeShape(inner), &shape));
-  for (int i = 0; i < c->num_outputs(); ++i) c->set_output(i, shape);
-  return absl::OkStatus();
+  return series_and_state(c, shape);
 }
 
 #define KS_POOL_ATTRS                \

@@ -20,7 +20,7 @@ REGISTER_OP("KerasSlayer>SumPool2DLayerInputGrad")
       TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 5, &grad));
       TF_RETURN_IF_ERROR(c->MakeShapeFromShapeTensor(4, &size));
       TF_RETURN_IF_ERROR(c->WithRank(size, 2, &size));
-      return same_outputs(c, c->MakeShape({c->Dim(grad, 0), c->Dim(grad, 1)}),
+      return layer_outputs(c, c->MakeShape({c->Dim(grad, 0), c->Dim(grad, 1)}),
                           {c->Dim(size, 0), c->Dim(size, 1), c->Dim(grad, 4)});
     });
 

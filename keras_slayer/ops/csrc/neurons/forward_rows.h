@@ -16,13 +16,28 @@ class ForwardRows {
  public:
   using A = ArithmeticOf<T>;
   virtual ~ForwardRows() {}
-  // Starts a series of `count` neurons.
-  virtual void reset(int64_t count) = 0;
+  // Starts the neurons [first, first + count) of a sample, at rest or from their states.
+  void start(const SeriesState& state, int64_t inner, int64_t sample, int64_t first,
+             int64_t count) {
+    if (state.from == nullptr) return reset(count);
+    load(state.from + state.at(inner, sample, first), inner, count);
+  }
+  // Keeps the states of these neurons.
+  void finish(const SeriesState& state, int64_t inner, int64_t sample, int64_t first,
+              int64_t count) const {
+    if (state.to != nullptr) save(state.to + state.at(inner, sample, first), inner, count);
+  }
   // One step of the neurons [first, first + count) of the block: from the synaptic input to the
   // spikes and the membrane potential before reset. The spikes may be written over z.
   virtual void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) = 0;
   // Whether all input so far was finite. Only neurons of integers check this.
   virtual bool finite() const { return true; }
+
+ protected:
+  virtual void reset(int64_t count) = 0;
+  // State i of neuron j is states[i * stride + j].
+  virtual void load(const double* states, int64_t stride, int64_t count) = 0;
+  virtual void save(double* states, int64_t stride, int64_t count) const = 0;
 };
 
 // N is the number type of the neuron's states.
@@ -44,6 +59,18 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
   }
   const Rows<N>& states() const { return states_; }
   void reset(int64_t count) override { states_.clear(count); }
+  void load(const double* states, int64_t stride, int64_t count) override {
+    for (int i = 0; i < kStates; ++i) {
+      N* __restrict to = states_.row(i);
+      KS_VECTOR_LOOP(j, count) to[j] = N(states[i * stride + j]);
+    }
+  }
+  void save(double* states, int64_t stride, int64_t count) const override {
+    for (int i = 0; i < kStates; ++i) {
+      const N* __restrict from = states_.row(i);
+      KS_VECTOR_LOOP(j, count) states[i * stride + j] = double(from[j]);
+    }
+  }
   void step(const A* z, int64_t first, int64_t count, S* spikes, T* __restrict membrane) override {
     const auto parameters = parameters_;
     N* __restrict states = states_.row(0) + first;
@@ -90,6 +117,23 @@ class IntegerForwardRows final : public ForwardRows<T, S> {
     delete doubles_;
     doubles_ = nullptr;
     floats_.reset(count);
+  }
+  // In floats if these hold the states, as they do until an input is too large.
+  void load(const double* states, int64_t stride, int64_t count) override {
+    reset(count);
+    int64_t large = 0;
+    for (int i = 0; i < Floats::kStates; ++i) {
+      for (int64_t j = 0; j < count; ++j) {
+        large |= std::fabs(states[i * stride + j]) <= Neuron::kExactState ? 0 : 1;
+      }
+    }
+    if (large == 0) return floats_.load(states, stride, count);
+    doubles_ = new Doubles(params_, block_);
+    doubles_->load(states, stride, count);
+  }
+  void save(double* states, int64_t stride, int64_t count) const override {
+    doubles_ != nullptr ? doubles_->save(states, stride, count)
+                        : floats_.save(states, stride, count);
   }
   void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) override {
     int64_t large = 0;  // or not a number

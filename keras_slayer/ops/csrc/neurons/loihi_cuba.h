@@ -37,6 +37,8 @@ struct LoihiCuba {
   // The current is an input times 2^12 plus the decayed current of at most 2^23, so before its
   // wrap it stays within 2^24. Floats represent all integers up to that.
   static constexpr double kExactInput = 0x1p11;
+  // And for states up to this one.
+  static constexpr double kExactState = 0x1p23;
 
   // On the scale of the float weights, except for the limits of the voltage, highest and lowest.
   // These are parameters because compilers turn two comparisons with constants into branches.

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/device.h"
+#include "base/state_op.h"
 #include "neurons/parameters.h"
 
 namespace keras_slayer {
@@ -96,6 +97,34 @@ inline SurrogateParams read_surrogate(Given& given, double threshold, bool trian
   return surrogate_params(threshold, width, given.number("surrogate_height"), triangle);
 }
 
+// The neuron of this name, and that of its struct, by which kernels of the GPU are named.
+inline absl::Status kind_of_neuron(const std::string& name, NeuronKind* kind,
+                                   const char** struct_name) {
+#define KS_IF(Neuron, neuron_name)                              \
+  if (name == neuron_name) {                                    \
+    *kind = NeuronKind::k##Neuron;                              \
+    if (struct_name != nullptr) *struct_name = #Neuron;         \
+    return absl::OkStatus();                                    \
+  }
+  KS_NEURONS(KS_IF)
+#undef KS_IF
+  return InvalidArgument("there is no such neuron. Received: neuron=", name);
+}
+
+// Reads the parameters of a neuron and of its surrogate, but for `exodus`.
+inline absl::Status read_neuron(NeuronKind kind, const std::vector<std::string>& names,
+                                const double* values, bool triangle, NeuronParams* out) {
+  Given given(names, values);
+  out->kind = kind;
+  with_neuron(kind, [&](auto neuron) {
+    using Neuron = decltype(neuron);
+    const auto parameters = Neuron::read(given);
+    out->set<Neuron>(parameters);
+    out->surrogate = read_surrogate(given, parameters.threshold, triangle);
+  });
+  return given.status();
+}
+
 // Reads the attributes of a neuron; with `gradient`, also those of its gradient. A prefix tells
 // the attributes of two neurons of one op apart.
 class NeuronOptions {
@@ -104,7 +133,7 @@ class NeuronOptions {
     std::string name;
     TF_RETURN_IF_ERROR(context->GetAttr(prefix + "neuron", &name));
     TF_RETURN_IF_ERROR(context->GetAttr(prefix + "names", &names_));
-    TF_RETURN_IF_ERROR(kind_of(name));
+    TF_RETURN_IF_ERROR(kind_of_neuron(name, &kind_, &struct_));
     if (!gradient) return absl::OkStatus();
     std::string surrogate;
     TF_RETURN_IF_ERROR(context->GetAttr(prefix + "surrogate", &surrogate));
@@ -114,33 +143,13 @@ class NeuronOptions {
   absl::Status read(const Tensor& params, NeuronParams* out) const {
     const double* values;
     TF_RETURN_IF_ERROR(read_params(params, int64_t(names_.size()), &values));
-    Given given(names_, values);
-    out->kind = kind_;
     out->exodus = exodus_;
-    with_neuron(kind_, [&](auto neuron) {
-      using Neuron = decltype(neuron);
-      const auto parameters = Neuron::read(given);
-      out->set<Neuron>(parameters);
-      out->surrogate = read_surrogate(given, parameters.threshold, triangle_);
-    });
-    return given.status();
+    return read_neuron(kind_, names_, values, triangle_, out);
   }
   // The kernel of this neuron: they are named by its struct.
   gpu::Kernel kernel(const std::string& name) const { return {"neurons", name + "_" + struct_}; }
 
  private:
-  absl::Status kind_of(const std::string& name) {
-#define KS_IF(Neuron, neuron_name)        \
-  if (name == neuron_name) {              \
-    kind_ = NeuronKind::k##Neuron;        \
-    struct_ = #Neuron;                    \
-    return absl::OkStatus();              \
-  }
-    KS_NEURONS(KS_IF)
-#undef KS_IF
-    return InvalidArgument("there is no such neuron. Received: neuron=", name);
-  }
-
   NeuronKind kind_;
   const char* struct_ = "";
   std::vector<std::string> names_;

@@ -16,6 +16,7 @@ struct NeuronArgs {  // work item: a block of kBlock neurons of a sample
   void* spikes;
   bool bytes;        // whether the spikes are bytes, not of the type of the input
   void* membrane;    // before reset
+  SeriesState state;
   int* not_finite;   // set to 1 if the neuron needs finite input and some is not
 };
 

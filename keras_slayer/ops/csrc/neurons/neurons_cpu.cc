@@ -17,8 +17,11 @@ void forward(const NeuronArgs& args, int64_t begin, int64_t end) {
   const RowWriter<S> spikes(kBlock, args.stream && args.spikes != args.in && sizeof(S) > 1);
   const RowWriter<T> membrane(kBlock, args.stream);
   A widened[kBlock];
+  const int64_t inner = args.shape.inner, blocks = block_count(inner, kBlock);
   for (int64_t item = begin; item < end; ++item) {
-    rows->reset(kBlock);
+    const int64_t sample = item / blocks, first = item % blocks * kBlock;
+    const int64_t size = smaller(kBlock, inner - first);
+    rows->start(args.state, inner, sample, first, size);
     for_each_step(args.shape, item, false, [&](int64_t at, int count) {
       const T* in = static_cast<const T*>(args.in) + at;
       S* spikes_out = static_cast<S*>(args.spikes) + at;
@@ -34,6 +37,7 @@ void forward(const NeuronArgs& args, int64_t begin, int64_t end) {
       spikes.done(spikes_out, count);
       membrane.done(membrane_out, count);
     });
+    rows->finish(args.state, inner, sample, first, size);
   }
   if (!rows->finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
 }

@@ -14,19 +14,21 @@ REGISTER_OP("KerasSlayer>Neuron")
     .Input("params: double")
     .Output("spikes: T")
     .Output("membrane: T")
+    KS_STATE
     KS_NEURON_ATTRS
     KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
-    .SetShapeFn(like_input<0>);
+    .SetShapeFn(like_input_and_state);
 
 REGISTER_OP("KerasSlayer>NeuronBytes")
     .Input("synaptic_input: T")
     .Input("params: double")
     .Output("spikes: uint8")
     .Output("membrane: T")
+    KS_STATE
     KS_NEURON_ATTRS
     .Attr(KS_TYPES)
-    .SetShapeFn(like_input<0>);
+    .SetShapeFn(like_input_and_state);
 
 template <class Device, bool bytes>
 class AnyNeuronOp : public OpKernel {
@@ -48,6 +50,8 @@ class AnyNeuronOp : public OpKernel {
       OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 0, &spikes));
     }
     OP_REQUIRES_OK(context, Device::allocate_large(context, 1, in.shape(), &membrane));
+    OP_REQUIRES_OK(context, prepare_state(context, states_of(args.neuron.kind), in.shape(),
+                                          &args.state));
     args.stream = is_large(*membrane);
     args.in = data_of(in);
     args.spikes = data_of(spikes);

@@ -2,6 +2,7 @@
 #ifndef KERAS_SLAYER_NEURONS_PARAMETERS_H_
 #define KERAS_SLAYER_NEURONS_PARAMETERS_H_
 
+#include "base/state.h"
 #include "neurons/list.h"
 #include "neurons/surrogates.h"
 
@@ -45,6 +46,13 @@ struct NeuronParams {
     return p;
   }
 };
+
+inline int64_t states_of(NeuronKind kind) {
+  return with_neuron(kind, [](auto neuron) -> int64_t {
+    using State = typename decltype(neuron)::template State<float>;
+    return fields_of<State, float>();
+  });
+}
 
 }  // namespace keras_slayer
 

@@ -1,0 +1,57 @@
+// Inputs and outputs of ops that take a state and return it (SeriesState).
+#ifndef KERAS_SLAYER_BASE_STATE_OP_H_
+#define KERAS_SLAYER_BASE_STATE_OP_H_
+
+#include "base/op.h"
+#include "base/state.h"
+
+namespace keras_slayer {
+
+// The state of neurons or filters. E is 1 if the op starts from a state and returns the one after its last
+// step, or 0 if the neurons start at rest. [batch, states, ...].
+#define KS_STATE                                \
+  .Input("state: E * double")                   \
+      .Output("final_state: E * double")        \
+      .Attr("E: int >= 0 = 0")
+
+// Reads the state of a series [batch, time, ...] and allocates that after its last step. Without a
+// state, leaves `state` as it is.
+inline absl::Status prepare_state(OpKernelContext* context, int64_t count,
+                                  const TensorShape& series, SeriesState* state) {
+  tensorflow::OpInputList given;
+  tensorflow::OpOutputList kept;
+  TF_RETURN_IF_ERROR(context->input_list("state", &given));
+  TF_RETURN_IF_ERROR(context->output_list("final_state", &kept));
+  if (given.size() == 0) return absl::OkStatus();
+  TensorShape shape = series;
+  shape.set_dim(1, count);
+  if (given.size() > 1 || given[0].shape() != shape) {
+    return InvalidArgument("state must have the shape ", shape.DebugString(), ". Received: ",
+                           given.size(), " states, the first of shape ",
+                           given[0].shape().DebugString());
+  }
+  Tensor* out = nullptr;
+  TF_RETURN_IF_ERROR(kept.allocate(0, shape, &out));
+  *state = {count, given[0].flat<double>().data(), out->flat<double>().data()};
+  return absl::OkStatus();
+}
+
+// Shape function: every output is like `series`; but the state after the last step, which is the last
+// output, is like the one before the first, the last input.
+inline absl::Status series_and_state(InferenceContext* c, ShapeHandle series) {
+  int sets = 0;
+  if (!c->GetAttr("E", &sets).ok()) sets = 0;  // an op without states
+  for (int i = 0; i < c->num_outputs(); ++i) {
+    c->set_output(i, i < c->num_outputs() - sets ? series : c->input(c->num_inputs() - 1));
+  }
+  return absl::OkStatus();
+}
+inline absl::Status like_input_and_state(InferenceContext* c) {
+  ShapeHandle series;
+  TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &series));
+  return series_and_state(c, series);
+}
+
+}  // namespace keras_slayer
+
+#endif  // KERAS_SLAYER_BASE_STATE_OP_H_

@@ -1,0 +1,66 @@
+"""State: what neurons and filters carry from one chunk of time to the next.
+
+A state is a tensor (batch, numbers, ...): so many numbers for each neuron. Those of neurons are
+float64, which holds the numbers of every dtype, so that a run in chunks computes what one run over
+the whole time computes, to the bit. Histories, of what needs the last inputs themselves, have the
+dtype of the input. At rest all are zero. No gradient flows through a state.
+"""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+
+def at_rest(numbers, like, dtype=tf.float64):
+    """The state of neurons that have had no input, so many numbers of each.
+
+    ``like`` is a tensor (batch, time, ...) of these neurons.
+    """
+    shape = tf.shape(like)
+    state = tf.zeros(tf.concat([shape[:1], [numbers], shape[2:]], axis=0), dtype)
+    return tf.ensure_shape(state, [like.shape[0], None, *like.shape[2:]])
+
+
+def checked(state, numbers: int, like, dtype=tf.float64):
+    """``state`` as a tensor of ``dtype``, without a gradient.
+
+    Raises:
+        ValueError: a shape other than (batch, numbers, ...) of ``like``.
+    """
+    state = tf.stop_gradient(tf.convert_to_tensor(state))
+    expected = [like.shape[0], numbers, *like.shape[2:]]
+    if not state.shape.is_compatible_with(expected):
+        raise ValueError(
+            f"a state of these neurons has the shape {_text(expected)}. Received: a state of shape "
+            f"{_text(state.shape)}"
+        )
+    return tf.cast(state, dtype)
+
+
+def _text(shape) -> str:
+    return f"({', '.join('batch' if size is None else str(size) for size in shape)})"
+
+
+def with_history(history, x):
+    """``x`` with the inputs before it: (batch, time before + time, ...)."""
+    return tf.concat([tf.cast(history, x.dtype), x], axis=1)
+
+
+def history(x, steps):
+    """The last steps of ``x``; zeros before its first one."""
+    missing = tf.maximum(steps - tf.shape(x)[1], 0)
+    padded = tf.pad(x, [[0, 0], [missing, 0], *[[0, 0]] * (x.shape.rank - 2)])
+    kept = padded[:, tf.shape(padded)[1] - steps :]
+    kept.set_shape([x.shape[0], steps if isinstance(steps, int) else None, *x.shape[2:]])
+    return tf.stop_gradient(kept)
+
+
+def listed(state) -> list:
+    """The argument ``state`` of native ops."""
+    return [] if state is None else [state]
+
+
+def with_final(outputs):
+    """(spikes, membrane, state or None) of what may end with a state, or with a list of states."""
+    spikes, membrane, *final = tf.nest.flatten(list(outputs))
+    return spikes, membrane, final[0] if final else None

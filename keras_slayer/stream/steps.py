@@ -1,0 +1,146 @@
+"""Which layers act on each time step by itself, so that a model of them can run in chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import keras
+
+from keras_slayer.keras_models import is_by_layers
+from keras_slayer.layers import Flatten, PerStep
+from keras_slayer.layers.temporal_layer import TemporalLayer
+from keras_slayer.ops import library
+from keras_slayer.stream import native
+
+# Each value from the one at the same place; in inference, where dropout and noise do nothing.
+_BY_VALUE = (
+    keras.layers.Activation,
+    keras.layers.ActivityRegularization,
+    keras.layers.AlphaDropout,
+    keras.layers.Dropout,
+    keras.layers.ELU,
+    keras.layers.GaussianDropout,
+    keras.layers.GaussianNoise,
+    keras.layers.Identity,
+    keras.layers.InputLayer,
+    keras.layers.LeakyReLU,
+    keras.layers.PReLU,
+    keras.layers.ReLU,
+    keras.layers.Rescaling,
+    keras.layers.SpatialDropout1D,
+    keras.layers.SpatialDropout2D,
+    keras.layers.SpatialDropout3D,
+    keras.layers.Add,
+    keras.layers.Average,
+    keras.layers.Maximum,
+    keras.layers.Minimum,
+    keras.layers.Multiply,
+    keras.layers.Subtract,
+)
+# Each value from those of its step along the last axis, or along `axis`.
+_ALONG_THE_LAST = (keras.layers.Dense,)
+_ALONG_AN_AXIS = (
+    keras.layers.BatchNormalization,
+    keras.layers.Concatenate,
+    keras.layers.LayerNormalization,
+    keras.layers.Softmax,
+    keras.layers.UnitNormalization,
+)
+_OPERATIONS = ("Absolute", "Add", "Cast", "Divide", "Maximum", "Minimum", "Multiply", "Negative",
+               "Subtract")  # fmt: skip
+
+
+def layers_of(model: keras.Model) -> Iterator[keras.Operation]:
+    """The layers and operations of a model, those of models within it, too."""
+    if not is_by_layers(model):
+        yield model  # as a layer that nobody can look into
+        return
+    for layer in model.layers if isinstance(model, keras.Sequential) else model.operations:
+        if isinstance(layer, keras.Model):
+            yield from layers_of(layer)
+        else:
+            yield layer
+
+
+def chain(model: keras.Model) -> list[native.Link]:
+    """The layers of a model, one after the other, for single steps.
+
+    Raises:
+        ValueError: a model that is no such chain, or a layer that takes no single steps.
+    """
+    if library.native() is None:
+        raise ValueError("step() needs the native ops: see keras_slayer.ops.backend()")
+    links, shape = [], tuple(model.inputs[0].shape)
+    for layer in _in_turn(model):
+        kind = type(layer).__name__
+        if not isinstance(layer, native.LAYERS) or getattr(layer, "quantization_mode", None):
+            raise ValueError(
+                "step() takes a chain of SpikingDense, SpikingConv2D, SpikingSumPooling2D, "
+                "DelayLayer and Flatten. Call the stream on chunks of one step instead. "
+                f"Received: {layer.name} ({kind})"
+            )
+        neuron = getattr(layer, "neuron", None)
+        if layer.compute_dtype != "float32" or getattr(neuron, "kernels", None) is not None:
+            raise ValueError(
+                "step() computes in float32, with recursive neurons (kernel_cutoff=None). "
+                f"Received: {layer.name} ({kind}) with dtype {layer.compute_dtype} and "
+                f"neuron={neuron!r}"
+            )
+        after = tuple(layer.compute_output_shape(shape))
+        links.append(native.Link(layer.path or layer.name, layer, shape, after))
+        shape = after
+    return links
+
+
+def _in_turn(model: keras.Model) -> Iterator[keras.Operation]:
+    """The layers of a chain in the order in which data passes them."""
+    if isinstance(model, keras.Sequential):
+        found = model.layers
+    else:
+        found = [op for op in model.operations if not isinstance(op, keras.layers.InputLayer)]
+        tensor = model.inputs[0]
+        for operation in found:
+            once = len(operation._inbound_nodes) == 1
+            if not once or keras.tree.flatten(operation.input) != [tensor]:
+                raise ValueError(
+                    "step() takes a chain of layers, each used once. Call the stream on chunks of "
+                    f"one step instead. Received: {operation.name} ({type(operation).__name__})"
+                )
+            tensor = operation.output
+    for layer in found:
+        yield from _in_turn(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+def check(model: keras.Model) -> None:
+    """ValueError if a layer of the model looks over the whole time axis, or may do so."""
+    refused = {}
+    for layer in layers_of(model):
+        if why := _reason(layer):
+            refused[layer.name] = f"{layer.name} ({type(layer).__name__}): {why}"
+    if refused:
+        raise ValueError(
+            "A Stream runs a model step by step, and these layers do not act so:\n  "
+            + "\n  ".join(refused.values())
+        )
+
+
+def _reason(layer: keras.Operation) -> str:
+    """Why the layer cannot run in chunks; empty if it can."""
+    if isinstance(layer, (Flatten, PerStep, keras.layers.TimeDistributed)):
+        return ""
+    if isinstance(layer, TemporalLayer):
+        return "it returns its state: give it return_state=False" if layer.return_state else ""
+    if isinstance(layer, (*_BY_VALUE, *_ALONG_THE_LAST)):
+        return ""
+    if isinstance(layer, _ALONG_AN_AXIS):
+        axes = layer.axis if isinstance(layer.axis, (list, tuple)) else [layer.axis]
+        rank = len(layer.output.shape)
+        return "it computes along time" if any(axis % rank == 1 for axis in axes) else ""
+    if isinstance(layer, keras.Model):
+        return "it has a call() of its own"
+    if not isinstance(layer, keras.layers.Layer):  # of keras.ops
+        name = type(layer).__name__
+        return "" if name in _OPERATIONS else f"keras.ops.{name.lower()} may look along time"
+    if isinstance(layer, (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute)):
+        return "it moves the time axis: use keras_slayer.Flatten, or PerStep"
+    return "it may look over the whole time axis: wrap it in PerStep if it acts on each step"

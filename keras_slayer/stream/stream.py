@@ -1,0 +1,237 @@
+"""``Stream``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer.layers.carry import Carry, carrying
+from keras_slayer.stream import native, steps
+
+
+class Stream:
+    """A model that runs on chunks of time and keeps its state from one chunk to the next.
+
+        stream = ks.Stream(model)
+        for chunk in recording:          # (batch, steps, ...), any number of steps, also none
+            spikes = stream(chunk)       # (batch, steps, ...)
+        stream.reset()                   # the next recording
+
+    Whatever the chunks, what they give one after the other equals to the bit what the whole gives
+    as one chunk. That is what ``model(whole)`` gives, too, unless the input is dense: where more
+    than a few per cent of it is not zero, ``model`` takes dense products, which round in another
+    order (``ops.explain`` prints the densities). Dropout and noise are off, batch normalisation
+    takes its moving statistics, as in ``model.predict``. The model may go on being trained: the
+    stream takes its weights as they are.
+
+    Args:
+        model: a built Sequential or functional model with one input (batch, time, ...), of layers
+            of this package and of Keras' layers that act on each step by itself: ``PerStep``,
+            ``Dense``, activations, sums. The length in its ``keras.Input`` does not matter.
+
+    Attributes:
+        batch_size: samples of the chunks; None before the first one and after ``reset()``.
+        steps: steps since the last reset of all samples.
+
+    Raises:
+        ValueError: a model that is not built, or a layer that looks over the whole time axis; with
+            the name of each.
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        if not isinstance(model, keras.Model):
+            raise ValueError(f"model must be a keras.Model. Received: model={model!r}")
+        if not model.built or not hasattr(model, "inputs"):
+            raise ValueError(
+                "A Stream needs a model that is built: Sequential or functional, beginning with "
+                f"keras.Input. Received: model={model.name!r}"
+            )
+        if len(model.inputs) != 1:
+            raise ValueError(
+                f"A Stream takes a model with one input. Received: model={model.name!r} with "
+                f"{len(model.inputs)} inputs"
+            )
+        steps.check(model)
+        self.model = model
+        self.batch_size: int | None = None
+        self.steps = 0
+        self._states: dict[str, tf.Tensor] = {}
+        self._network: native.StepNetwork | None = None
+        _, _, *self._shape = model.inputs[0].shape
+        self._dtype = model.inputs[0].dtype
+        self._spec = tf.TensorSpec([None, None, *self._shape], self._dtype)
+        self._start = tf.function(
+            lambda chunk: self._advance(chunk, {})[1], input_signature=[self._spec]
+        )
+        self._run = None
+
+    def __call__(self, chunk) -> tf.Tensor:
+        """The output for the next steps.
+
+        Args:
+            chunk: (batch, steps, ...), as the model takes it.
+
+        Raises:
+            ValueError: a chunk of another shape, or of another batch size than the state.
+        """
+        chunk = self._checked(chunk)
+        self._end_steps()
+        if self.batch_size is None:
+            self._begin(chunk.shape[0])
+        outputs, self._states = self._run(chunk, self._states)
+        self.steps += chunk.shape[1]
+        return outputs
+
+    def step(self, index, value=None) -> np.ndarray:
+        """One time step of one sample, from events to events: no dense frames.
+
+        It takes some microseconds where a call takes a thousand, and gives the same spikes. Calls
+        and steps may follow each other. For a chain of ``SpikingDense``, ``SpikingConv2D``,
+        ``SpikingSumPooling2D``, ``DelayLayer`` and ``Flatten`` in float32, with the native ops.
+        Steps take the weights as they are at the first step after a call, a reset or a new state.
+
+        Args:
+            index: places of the events in the flattened input of a step (row, column, channel),
+                integers of any number and order.
+            value: a number for each event, other than 0; then every place is there once. None:
+                each place that is named counts 1, however often.
+
+        Returns:
+            The places of the spikes in the flattened output, ascending (of all values that are not
+            zero, behind a ``DelayLayer``).
+
+        Raises:
+            ValueError: a place that does not exist, a model that is no such chain, or a state of
+                more than one sample.
+        """
+        if self._network is None:
+            self._network = self._step_network()
+        places, _ = self._network.step(index, value)
+        self.steps += 1
+        return places
+
+    def _step_network(self) -> native.StepNetwork:
+        if self.batch_size not in (None, 1):
+            raise ValueError(
+                "step() takes one sample, and the state is of more: call reset(). "
+                f"Received: a state of {self.batch_size} samples"
+            )
+        chain = steps.chain(self.model)
+        if self.batch_size is None:
+            self._begin(1)
+        return native.StepNetwork(chain, {name: s.numpy() for name, s in self._states.items()})
+
+    def _begin(self, batch: int) -> None:
+        """All at rest."""
+        self._states = self._at_rest(batch)
+        self.batch_size = batch
+
+    def _at_rest(self, batch: int) -> dict[str, tf.Tensor]:
+        states = self._start(tf.zeros([batch, 0, *self._shape], self._dtype))
+        if self._run is None:  # for chunks and states of any length
+            specs = {
+                n: tf.TensorSpec([None, None, *s.shape[2:]], s.dtype) for n, s in states.items()
+            }
+            self._run = tf.function(self._advance, input_signature=[self._spec, specs])
+        return states
+
+    def _end_steps(self) -> None:
+        """Takes the states over from the network of single steps."""
+        if self._network is not None:
+            found, self._network = self._network.states(), None
+            self._states = {n: tf.constant(found[n], s.dtype) for n, s in self._states.items()}
+
+    def reset(self, mask=None) -> None:
+        """Back to rest.
+
+        Args:
+            mask: which samples of the batch, booleans (batch,); None: all, and the next chunk may
+                have another batch size.
+        """
+        self._end_steps()
+        if mask is None:
+            self._states, self.batch_size, self.steps = {}, None, 0
+            return
+        mask = np.asarray(mask)
+        if mask.dtype != bool or mask.shape != (self.batch_size,):
+            raise ValueError(
+                f"mask must be booleans of the shape ({self.batch_size},). Received: "
+                f"{mask.dtype} of shape {mask.shape}"
+            )
+        self._states = {
+            name: tf.where(tf.reshape(mask, [-1] + [1] * (state.shape.rank - 1)), 0, state)
+            for name, state in self._states.items()
+        }
+
+    @property
+    def state(self) -> dict[str, np.ndarray]:
+        """The states of the layers by their names, (batch, numbers, ...): plain arrays.
+
+        Empty before the first chunk. To restore a state, set it: ``stream.state = saved``.
+        """
+        self._end_steps()
+        return {name: state.numpy() for name, state in self._states.items()}
+
+    @state.setter
+    def state(self, state: Mapping[str, np.ndarray]) -> None:
+        self.reset()
+        if not state:
+            return
+        sizes = {len(array) for array in state.values()}
+        if len(sizes) != 1:
+            raise ValueError(f"The states are of different batch sizes: {sorted(sizes)}")
+        (batch,) = sizes
+        rest = self._at_rest(batch)
+        if state.keys() != rest.keys():
+            raise ValueError(
+                f"The state is of another model: this one has states of {sorted(rest)}. "
+                f"Received: {sorted(state)}"
+            )
+        for name, array in state.items():
+            if tuple(np.shape(array)) != tuple(rest[name].shape):
+                raise ValueError(
+                    f"The state of {name} must have the shape {tuple(rest[name].shape)}. "
+                    f"Received: {tuple(np.shape(array))}"
+                )
+        self._states = {name: tf.constant(state[name], rest[name].dtype) for name in rest}
+        self.batch_size = batch
+
+    def _checked(self, chunk) -> tf.Tensor:
+        chunk = tf.convert_to_tensor(chunk)
+        if chunk.shape.rank != 2 + len(self._shape) or chunk.shape[2:] != self._shape:
+            shape = ", ".join(["batch", "steps", *map(str, self._shape)])
+            raise ValueError(
+                f"A chunk for {self.model.name!r} has the shape ({shape}). "
+                f"Received: {tuple(chunk.shape)}"
+            )
+        if self.batch_size not in (None, chunk.shape[0]):
+            raise ValueError(
+                f"The state is of {self.batch_size} samples: give as many, or call reset(). "
+                f"Received: a chunk of {chunk.shape[0]}"
+            )
+        return tf.cast(chunk, self._dtype)
+
+    def _advance(self, chunk, states):
+        with carrying(Carry(states)) as carry:
+            return _apply(self.model, chunk), carry.after
+
+
+def _apply(operation: keras.Operation, *inputs, **options):
+    """The output of a layer, or of a model by its layers: a model insists on the length of its
+    Input."""
+    if isinstance(operation, keras.Sequential):
+        (x,) = inputs
+        for layer in operation.layers:
+            x = _apply(layer, x)
+        return x
+    if isinstance(operation, keras.Model):
+        outputs = operation._run_through_graph(
+            inputs, operation_fn=lambda inner: functools.partial(_apply, inner)
+        )
+        flat = keras.tree.flatten(outputs)
+        return flat[0] if len(flat) == 1 else outputs
+    return operation(*inputs, **options)
