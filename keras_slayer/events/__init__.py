@@ -1,5 +1,6 @@
 """Event streams: files, binning to spike tensors, augmentation, `tf.data` pipelines."""
 
+from keras_slayer.events import transforms
 from keras_slayer.events.augment import random_shift
 from keras_slayer.events.binning import from_spikes, to_spikes
 from keras_slayer.events.files import (
@@ -69,5 +70,6 @@ __all__ = [
     "spike_pipeline",
     "time_step",
     "to_spikes",
+    "transforms",
     "write_events",
 ]

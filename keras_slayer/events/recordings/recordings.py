@@ -21,8 +21,7 @@ class Recordings(RecordingItems):
 
         recordings = from_folder("recordings", pattern="{label}/*.bin", sensor_shape=(34, 34))
         train, test = recordings.split(0.8)
-        batches = spike_pipeline(train.as_dataset(shuffle=True), sensor_shape=train.sensor_shape,
-                                 steps=300, batch_size=8)
+        batches = spike_pipeline(train, steps=300, batch_size=8, shuffle=True)
 
     Made by `from_folder`, `from_arrays` and `from_generator`. Methods return new Recordings; none
     changes one. Nothing is read before it is needed. `slice`, `trials` and `filter` read each
