@@ -90,6 +90,7 @@ NOT_IN_MODELS = {
     "SetFiringRates",
     "SpikeMatches",
     "SpikeRasterLogger",
+    "Stream",
     "accuracy_over_time",
     "firing_rates",
     "match_spikes",
