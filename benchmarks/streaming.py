@@ -3,8 +3,8 @@
     python benchmarks/streaming.py
 
 Two networks: 2312-512-10 and that of the gestures, 128x128x2-4a-16c5-2a-32c3-2a-512-11. Beside
-`Stream.step` a call of the stream on a chunk of one step, and LoihiSimulator on one step, which
-keeps no state. The rows take turns, step by step.
+`Stream.step` a call of the stream on a chunk of one step and, of the exported file, the step of
+`LoihiSimulator.stream()`. The rows take turns, step by step.
 """
 
 import tempfile
@@ -65,8 +65,8 @@ def measure(name, build, neuron, steps):
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "net.net"
             model.export_loihi(path)
-            simulator = LoihiSimulator(path, threads=1)
-        rows["LoihiSimulator.run(one step)"] = lambda t: simulator.run(chunks[t])
+            chip = LoihiSimulator(path, threads=1).stream()
+        rows["LoihiSimulator.stream().step"] = lambda t: chip.step(events[t])
     for run in rows.values():
         run(0)
         run(1)

@@ -19,8 +19,7 @@
 #include <system_error>
 #include <thread>
 
-#include "neuron.h"
-#include "synapses.h"
+#include "layer.h"
 
 namespace py = pybind11;
 
@@ -29,74 +28,6 @@ namespace {
 
 template <class T>
 using Array = py::array_t<T, py::array::c_style | py::array::forcecast>;
-
-// Spikes of one layer and sample: events of step t are index[start[t] .. start[t + 1]).
-struct Raster {
-  std::vector<int64_t> start;
-  std::vector<int32_t> index;
-};
-
-// Where to write the series [steps, neurons] of one layer and sample; null if not asked for.
-struct Probes {
-  uint8_t* spikes = nullptr;
-  int64_t* current = nullptr;
-  int64_t* voltage = nullptr;
-};
-
-struct Layer {
-  std::unique_ptr<Synapses> synapses;
-  NeuronParameters neuron;
-  std::vector<int32_t> bias;  // one per neuron, already shifted by kStateShift
-  int64_t largest_sum;
-};
-
-// Runs one layer over all steps of a sample. Returns the number of synaptic operations.
-template <class State>
-int64_t simulate(const Layer& layer, const Raster& in, Raster& out, const Probes& probes) {
-  const int64_t steps = static_cast<int64_t>(in.start.size()) - 1;
-  const int64_t count = layer.synapses->outputs;
-  std::vector<State> u(count), v(count);
-  PendingSums sums(layer.synapses->delay_rows(), count);
-  int64_t operations = 0;
-  out.start.assign(1, 0);
-  out.index.clear();
-  for (int64_t t = 0; t < steps; ++t) {
-    if (t > 0) {  // spikes take one step from layer to layer
-      for (int64_t e = in.start[t - 1]; e < in.start[t]; ++e) {
-        operations += layer.synapses->deliver(in.index[e], t, sums);
-      }
-    }
-    if (advance(layer.neuron, sums.at(t), layer.bias.data(), u.data(), v.data(), count)) {
-      for (int64_t j = 0; j < count; ++j) {
-        if (v[j] > layer.neuron.threshold) {
-          out.index.push_back(static_cast<int32_t>(j));
-          v[j] = 0;
-          if (probes.spikes) probes.spikes[t * count + j] = 1;
-        }
-      }
-    }
-    out.start.push_back(static_cast<int64_t>(out.index.size()));
-    if (probes.current) std::copy(u.begin(), u.end(), probes.current + t * count);
-    if (probes.voltage) std::copy(v.begin(), v.end(), probes.voltage + t * count);
-    sums.clear(t);
-  }
-  return operations;
-}
-
-Raster find_events(const uint8_t* spikes, int64_t steps, int64_t count) {
-  Raster raster;
-  raster.start.push_back(0);
-  for (int64_t t = 0; t < steps; ++t, spikes += count) {
-    const uint8_t* at = spikes;
-    while ((at = std::find_if(at, spikes + count, [](uint8_t s) { return s != 0; })) !=
-           spikes + count) {
-      raster.index.push_back(static_cast<int32_t>(at - spikes));
-      ++at;
-    }
-    raster.start.push_back(static_cast<int64_t>(raster.index.size()));
-  }
-  return raster;
-}
 
 // Runs work(0) .. work(count - 1) on `threads` threads. Rethrows the first exception.
 template <class Work>
@@ -196,9 +127,7 @@ class Network {
           if (probes.spikes) probes.spikes += skip;
           if (probes.current) probes.current += skip;
           if (probes.voltage) probes.voltage += skip;
-          const auto run_layer =
-              layer.largest_sum <= kMaxSumIn32Bits ? simulate<int32_t> : simulate<int64_t>;
-          operations_at[sample * depth + l] = run_layer(layer, raster, next, probes);
+          operations_at[sample * depth + l] = start(layer)->run(raster, next, probes);
           count_at[sample * depth + l] = static_cast<int64_t>(next.index.size());
           std::swap(raster, next);
         }
@@ -234,14 +163,101 @@ class Network {
     layers_.push_back({std::move(synapses), neuron, std::move(bias), largest});
   }
 
+  friend class Live;
   int64_t inputs_;
   std::vector<Layer> layers_;
+};
+
+// A network that runs chunk by chunk, for some samples side by side.
+class Live {
+ public:
+  Live(const Network& network, int64_t batch) : network_(network), samples_(size_t(batch)) {
+    if (batch < 1) throw std::invalid_argument("a stream has one sample or more");
+    if (network.layers_.empty()) throw std::invalid_argument("the network has no layers");
+    for (const Layer& layer : network.layers_) {
+      limited_ = limited_ || layer.largest_sum > kMaxSumIn32Bits;
+    }
+    for (int64_t sample = 0; sample < batch; ++sample) reset(sample);
+  }
+  void reset(int64_t sample) {
+    Sample& it = samples_.at(size_t(sample));
+    it.runs.clear();
+    it.steps = 0;
+    for (const Layer& layer : network_.layers_) it.runs.push_back(start(layer));
+  }
+  Array<uint8_t> run(const Array<uint8_t>& spikes, int64_t threads) {
+    const int64_t batch = static_cast<int64_t>(samples_.size()), inputs = network_.inputs_;
+    if (spikes.ndim() != 3 || spikes.shape(0) != batch || spikes.shape(2) != inputs) {
+      throw std::invalid_argument("spikes must be (" + std::to_string(batch) + ", time, " +
+                                  std::to_string(inputs) + ")");
+    }
+    const int64_t steps = spikes.shape(1), outputs = network_.layers_.back().synapses->outputs;
+    check(steps);
+    Array<uint8_t> out({batch, steps, outputs});
+    uint8_t* to = out.mutable_data();
+    std::fill_n(to, out.size(), uint8_t(0));
+    const uint8_t* from = spikes.data();
+    {
+      const py::gil_scoped_release release;
+      parallel_for(batch, threads, [&](int64_t sample) {
+        Probes last;
+        last.spikes = to + sample * steps * outputs;
+        advance(sample, find_events(from + sample * steps * inputs, steps, inputs), last);
+      });
+    }
+    return out;
+  }
+  // One step of the only sample, from the numbers of the inputs that spike, ascending, to those of
+  // the outputs.
+  std::vector<int32_t> step(const Array<int32_t>& index) {
+    if (samples_.size() != 1) throw std::invalid_argument("step() takes a stream of one sample");
+    check(1);
+    Raster raster;
+    raster.index.assign(index.data(), index.data() + index.size());
+    raster.start.push_back(index.size());
+    for (size_t e = 0; e < raster.index.size(); ++e) {
+      const bool ascends = e == 0 || raster.index[e - 1] < raster.index[e];
+      if (!ascends || raster.index[e] < 0 || raster.index[e] >= network_.inputs_) {
+        throw std::invalid_argument("places must ascend within 0.." +
+                                    std::to_string(network_.inputs_ - 1));
+      }
+    }
+    return advance(0, std::move(raster), {}).index;
+  }
+
+ private:
+  struct Sample {
+    std::vector<std::unique_ptr<LayerRun>> runs;
+    int64_t steps;
+  };
+  // States of 64 bits hold the sums of so many steps.
+  void check(int64_t steps) const {
+    for (const Sample& sample : samples_) {
+      if (limited_ && sample.steps + steps > kMaxSteps) {
+        throw std::invalid_argument("a network with so large weights runs for 2^20 steps at most");
+      }
+    }
+  }
+  Raster advance(int64_t sample, Raster raster, const Probes& last) {
+    Sample& it = samples_[size_t(sample)];
+    it.steps += raster.steps();
+    Raster next;
+    for (size_t l = 0; l < it.runs.size(); ++l) {
+      it.runs[l]->run(raster, next, l + 1 == it.runs.size() ? last : Probes());
+      std::swap(raster, next);
+    }
+    return raster;
+  }
+  const Network& network_;
+  std::vector<Sample> samples_;
+  bool limited_ = false;
 };
 
 }  // namespace
 }  // namespace keras_slayer
 
 PYBIND11_MODULE(_simulator, module) {
+  using keras_slayer::Live;
   using keras_slayer::Network;
   using keras_slayer::NeuronParameters;
   module.doc() = "Event-driven simulator of Loihi networks; use keras_slayer.export.LoihiSimulator.";
@@ -262,4 +278,10 @@ PYBIND11_MODULE(_simulator, module) {
            py::arg("keep_current"), py::arg("keep_voltage"),
            "-> (spike counts, synaptic operations), each (batch, layer), and lists by layer of "
            "spikes, currents and voltages, each (batch, time, neurons) or empty.");
+  py::class_<Live>(module, "Live")
+      .def(py::init<const Network&, int64_t>(), py::arg("network"), py::arg("batch"),
+           py::keep_alive<1, 2>())
+      .def("reset", &Live::reset, py::arg("sample"))
+      .def("run", &Live::run, py::arg("spikes"), py::arg("threads"))
+      .def("step", &Live::step, py::arg("index"));
 }

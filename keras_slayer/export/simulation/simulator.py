@@ -12,6 +12,7 @@ from keras_slayer.export.formats.netx_reader import read_network
 from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerFlatten, IntegerNetwork
 from keras_slayer.export.simulation import reference
 from keras_slayer.export.simulation.energy import Energy, estimate
+from keras_slayer.export.simulation.live import SimulatorStream
 
 PROBES = ("spikes", "current", "voltage")
 
@@ -152,11 +153,27 @@ class LoihiSimulator:
         probe = {probe} if isinstance(probe, str) else set(probe)
         if not probe <= set(PROBES):
             raise ValueError(f"probe must be of {PROBES}. Received: probe={sorted(probe)}")
-        spikes = self._check(spikes)
+        spikes = self.checked(spikes)
         records = self._record_native if self._native else self._record_numpy
         return records(spikes, probe)
 
-    def _check(self, spikes: np.ndarray) -> np.ndarray:
+    def stream(self, batch: int = 1) -> SimulatorStream:
+        """The network from rest, to be run on chunks of time; it keeps its state between them.
+
+        Args:
+            batch: samples side by side.
+
+        Raises:
+            ValueError: the numpy engine, which runs whole recordings only.
+        """
+        if self._native is None:
+            raise ValueError("stream() needs engine='native'. Received: engine='numpy'")
+        if not isinstance(batch, int) or batch < 1:
+            raise ValueError(f"batch must be a positive integer. Received: batch={batch!r}")
+        return SimulatorStream(self, self._extension.Live(self._native, batch), batch)
+
+    def checked(self, spikes: np.ndarray) -> np.ndarray:
+        """``spikes`` as uint8; ValueError if they do not fit the network."""
         spikes = np.asarray(spikes)
         if spikes.ndim < 3 or spikes.shape[2:] != self.input_shape:
             raise ValueError(
