@@ -1,0 +1,97 @@
+"""Single steps, from events to events, give the spikes of the whole."""
+
+import re
+
+import keras
+import numpy as np
+import pytest
+from stream_cases import STEPS, chain, image_network, spikes
+
+import keras_slayer as ks
+
+
+@pytest.mark.parametrize("neuron", ["srm", "cuba", "loihi", "alif"])
+def test_single_steps_are_the_whole(neuron):
+    """Mixed with chunks, with events in any order, and named twice."""
+    recording = spikes(9, 8, 2, batch=1, density=0.2)
+    stream = ks.Stream(chain(neuron))
+    whole = stream(recording).numpy()
+    assert whole.any()
+    stream.reset()
+    random = np.random.default_rng(0)
+    for t in range(STEPS):
+        if t in (7, 8, 15):
+            (found,) = np.nonzero(stream(recording[:, t : t + 1]).numpy().ravel())
+        else:
+            places = np.flatnonzero(recording[0, t])
+            found = stream.step(random.permutation([*places, *places[:2]]))
+        np.testing.assert_array_equal(found, np.flatnonzero(whole[0, t]))
+        if t == 10:
+            stream.state = stream.state
+    assert stream.steps == STEPS - 11  # since the state was set
+
+
+def test_values_of_events():
+    ones = {"kernel_initializer": "ones", "neuron": "cuba"}
+    model = keras.Sequential([keras.Input((None, 5)), ks.SpikingDense(3, **ones)])
+    recording = np.zeros((1, 4, 5), np.float32)
+    recording[0, 0] = [0, 9.5, 0, -1.0, 0]
+    stream = ks.Stream(model)
+    whole = stream(recording).numpy()
+    stream.reset()
+    found = [stream.step([3, 1], [-1.0, 9.5]), *(stream.step([]) for _ in range(3))]
+    assert whole.any()
+    for t, places in enumerate(found):
+        np.testing.assert_array_equal(places, np.flatnonzero(whole[0, t]))
+
+
+@pytest.mark.parametrize(
+    ("index", "value", "message"),
+    [
+        ([3, 144], None, r"an index must lie in [0, 143]. Received: 144"),
+        ([-1], None, r"an index must lie in [0, 143]. Received: -1"),
+        ([5, 5], [1.0, 1.0], "a place has one value in a step. Received: index 5 twice"),
+        ([1, 2], [1.0], "`value` must have a number for each of 2 places. Received: 1"),
+        ([[1]], None, "`index` must be a vector of integers. Received: int64 of shape (1, 1)"),
+        ([0.5], None, "`index` must be a vector of integers. Received: float64 of shape (1,)"),
+    ],
+)
+def test_wrong_events(index, value, message):
+    stream = ks.Stream(chain())
+    with pytest.raises(ValueError, match=re.escape(message)):
+        stream.step(index, value)
+
+
+def branches():
+    inputs = keras.Input((100, 4))
+    x = ks.SpikingDense(3)(inputs)
+    return keras.Model(inputs, keras.layers.Add()([x, ks.SpikingDense(3)(x)]))
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (branches, "each used once. Call the stream on chunks of one step instead. Received: add"),
+        (lambda: image_network(), "takes a chain of"),
+        (
+            lambda: keras.Sequential([keras.Input((9, 4)), ks.SpikingDense(3, dtype="float16")]),
+            "with dtype float16",
+        ),
+        (
+            lambda: keras.Sequential(
+                [keras.Input((9, 4)), ks.SpikingDense(3, neuron=ks.SRM(kernel_cutoff=0.1))]
+            ),
+            "kernel_cutoff=0.1",
+        ),
+    ],
+)
+def test_no_single_steps(model, message):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        ks.Stream(model()).step([])
+
+
+def test_single_steps_are_of_one_sample():
+    stream = ks.Stream(chain())
+    stream(spikes(9, 8, 2))
+    with pytest.raises(ValueError, match=r"takes one sample.*Received: a state of 2 samples"):
+        stream.step([])
