@@ -1,5 +1,7 @@
 """The sensor of recordings: given, known to the files, found in the events, or a smaller one."""
 
+import dataclasses
+
 import pytest
 from recording_cases import SENSOR, class_folder, random_events
 
@@ -40,20 +42,10 @@ def test_sensor_shape_is_found(tmp_path):
         assert off.sensor_shape == (1, 2, 2)  # a camera has ON and OFF
 
 
-class Known(Events):
-    """Events whose file says what sensor they are of."""
-
-    sensor_shape = (40, 50)
-
-
-class Larger(Events):
-    sensor_shape = (48, 64)
-
-
 def known_reader(path):
-    events = ks.events.read_events(path)
-    kind = Larger if path.stem == "2" else Known
-    return kind(events.x, events.y, events.t, events.polarity)
+    """Events whose file says what sensor they are of."""
+    shape = (48, 64) if path.stem == "2" else (40, 50)
+    return dataclasses.replace(ks.events.read_events(path), sensor_shape=shape)
 
 
 @pytest.mark.parametrize("cut", [False, True])

@@ -105,10 +105,19 @@ def _pools(native, inputs: Inputs) -> dict:
     frames, results = inputs.spikes(2, 3, *SIZE, 5, density=0.3), {}
     for name, (size, strides, padding, output) in POOLS.items():
         options = {"pool_size": size, "strides": strides, "padding_before": padding, "weight": 1.1}
-        spikes, membrane, _ = native.keras_slayer_sum_pool2d_layer(
-            frames=frames, output_size=output, state=[], T=inputs.dtype, **options, **NEURON
+        spikes, membrane, (state,) = native.keras_slayer_sum_pool2d_layer(
+            frames=frames,
+            output_size=output,
+            state=[tf.cast(inputs.normal(2, 4, *output, 5), tf.float64)],
+            T=inputs.dtype,
+            **options,
+            **NEURON,
         )
-        results |= {f"{name}, spikes": spikes, f"{name}, membrane": membrane}
+        results |= {
+            f"{name}, spikes": spikes,
+            f"{name}, membrane": membrane,
+            f"{name}, state": state,
+        }
         results[f"{name}, input"] = native.keras_slayer_sum_pool2d_layer_input_grad(
             grad=inputs.normal(*membrane.shape),
             membrane=inputs.normal(*membrane.shape),

@@ -33,6 +33,8 @@ class SumPool2DLayerOnGpu : public PoolOp {
     OP_REQUIRES_OK(context, check.init(gpu::Fault::kNotFinite));
     OP_REQUIRES_OK(context, context->allocate_output(0, outputs, &spikes));
     OP_REQUIRES_OK(context, context->allocate_output(1, outputs, &membrane));
+    OP_REQUIRES_OK(context, prepare_state(context, states_of(neuron.neuron.kind), outputs,
+                                          &neuron.state));
     OP_REQUIRES_OK(context, temporary(context, *membrane, &sums));
     const Dtype dtype = dtype_of(*membrane);
     args.frames = frames.dim_size(0) * frames.dim_size(1);
