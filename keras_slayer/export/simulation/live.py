@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
-
-if TYPE_CHECKING:
-    from keras_slayer.export.simulation.simulator import LoihiSimulator
 
 
 class SimulatorStream:
@@ -20,7 +15,7 @@ class SimulatorStream:
         steps: steps since the last reset of all samples.
     """
 
-    def __init__(self, simulator: LoihiSimulator, native, batch: int) -> None:
+    def __init__(self, simulator, native, batch: int) -> None:
         self._simulator, self._native, self.batch_size = simulator, native, batch
         self.steps = 0
 
