@@ -97,6 +97,10 @@ class DelayLayer(TemporalLayer):
         self.input_spec = keras.layers.InputSpec(min_ndim=3, axes=sizes)
         self.built = True
 
+    @property
+    def state_dtype(self) -> str:
+        return self.compute_dtype
+
     def advance(self, inputs, state):
         inputs = as_floats(inputs, self.compute_dtype)
         delay = tf.convert_to_tensor(self.delay) / self.dt
@@ -109,7 +113,8 @@ class DelayLayer(TemporalLayer):
 
     def state_at_rest(self, inputs):
         inputs = as_floats(inputs, self.compute_dtype)
-        return at_rest(self._longest(tf.convert_to_tensor(self.delay) / self.dt), inputs)
+        longest = self._longest(tf.convert_to_tensor(self.delay) / self.dt)
+        return at_rest(longest, inputs, inputs.dtype)
 
     def _longest(self, delay):
         """Steps of the longest delay: so many inputs are the state."""

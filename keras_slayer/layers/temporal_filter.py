@@ -73,18 +73,22 @@ class TemporalFilter(TemporalLayer):
     def _initial_taps(self, shape, dtype=None):
         return tf.cast(self.taps, dtype)
 
+    @property
+    def state_dtype(self) -> str:
+        return self.compute_dtype if self.neuron is None else super().state_dtype
+
     def advance(self, inputs, state):
         inputs = as_floats(inputs, self.compute_dtype)
         if self.neuron is not None:
             return response_with_state(inputs, self.neuron, state)
         if state is not None:
-            state = checked(state, len(self.taps) - 1, inputs)
+            state = checked(state, len(self.taps) - 1, inputs, inputs.dtype)
         return fir_with_state(inputs, self.kernel if self.learnable else self.taps, state)
 
     def state_at_rest(self, inputs):
         inputs = as_floats(inputs, self.compute_dtype)
-        taps = len(self.taps) - 1 if self.neuron is None else response_state_size(self.neuron)
-        return at_rest(taps, inputs)
+        numbers = len(self.taps) - 1 if self.neuron is None else response_state_size(self.neuron)
+        return at_rest(numbers, inputs, self.state_dtype)
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)

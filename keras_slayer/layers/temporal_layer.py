@@ -27,6 +27,11 @@ class TemporalLayer(keras.layers.Layer):
         super().__init__(autocast=False, **kwargs)
         self.return_state = bool(return_state)
 
+    @property
+    def state_dtype(self) -> str:
+        """That of numbers of neurons; histories of inputs have the layer's own."""
+        return "float64"
+
     def advance(self, inputs, state):
         """(outputs, state after the last step); with ``state`` None from rest, and without one."""
         raise NotImplementedError(f"{type(self).__name__} defines no advance(inputs, state)")
@@ -61,11 +66,8 @@ class TemporalLayer(keras.layers.Layer):
         outputs = keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
         if not self.return_state:
             return outputs
-        return outputs, self._state_spec(inputs)
-
-    def _state_spec(self, inputs) -> keras.KerasTensor:
-        shape = self.compute_output_shape(inputs.shape)
-        return keras.KerasTensor((shape[0], None, *shape[2:]), "float64")
+        batch, _, *neurons = outputs.shape
+        return outputs, keras.KerasTensor((batch, None, *neurons), self.state_dtype)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "return_state": self.return_state}

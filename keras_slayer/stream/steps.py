@@ -73,7 +73,7 @@ def chain(model: keras.Model) -> list[native.Link]:
     links, shape = [], tuple(model.inputs[0].shape)
     for layer in _in_turn(model):
         kind = type(layer).__name__
-        if not isinstance(layer, native.LAYERS) or getattr(layer, "quantization_mode", None):
+        if not isinstance(layer, native.LAYERS):
             raise ValueError(
                 "step() takes a chain of SpikingDense, SpikingConv2D, SpikingSumPooling2D, "
                 "DelayLayer and Flatten. Call the stream on chunks of one step instead. "

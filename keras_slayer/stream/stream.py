@@ -89,8 +89,8 @@ class Stream:
     def step(self, index, value=None) -> np.ndarray:
         """One time step of one sample, from events to events: no dense frames.
 
-        It takes some microseconds where a call takes a thousand, and gives the same spikes. Calls
-        and steps may follow each other. For a chain of ``SpikingDense``, ``SpikingConv2D``,
+        It gives the spikes of a call on a chunk of one step, in a fraction of its time. Calls and
+        steps may follow each other. For a chain of ``SpikingDense``, ``SpikingConv2D``,
         ``SpikingSumPooling2D``, ``DelayLayer`` and ``Flatten`` in float32, with the native ops.
         Steps take the weights as they are at the first step after a call, a reset or a new state.
 
@@ -156,6 +156,8 @@ class Stream:
         if mask is None:
             self._states, self.batch_size, self.steps = {}, None, 0
             return
+        if self.batch_size is None:
+            raise ValueError("A mask needs a batch, and there was no chunk since the last reset.")
         mask = np.asarray(mask)
         if mask.dtype != bool or mask.shape != (self.batch_size,):
             raise ValueError(
@@ -171,15 +173,16 @@ class Stream:
     def state(self) -> dict[str, np.ndarray]:
         """The states of the layers by their names, (batch, numbers, ...): plain arrays.
 
-        Empty before the first chunk. To restore a state, set it: ``stream.state = saved``.
+        Empty before the first chunk. To restore a state, set it: ``stream.state = saved``. A state
+        of another model or shape is a ValueError, and the stream keeps its own.
         """
         self._end_steps()
         return {name: state.numpy() for name, state in self._states.items()}
 
     @state.setter
     def state(self, state: Mapping[str, np.ndarray]) -> None:
-        self.reset()
         if not state:
+            self.reset()
             return
         sizes = {len(array) for array in state.values()}
         if len(sizes) != 1:
@@ -197,6 +200,7 @@ class Stream:
                     f"The state of {name} must have the shape {tuple(rest[name].shape)}. "
                     f"Received: {tuple(np.shape(array))}"
                 )
+        self.reset()
         self._states = {name: tf.constant(state[name], rest[name].dtype) for name in rest}
         self.batch_size = batch
 

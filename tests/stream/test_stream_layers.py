@@ -49,5 +49,7 @@ def test_every_layer_goes_on_from_its_state(layer):
     first, state = kept(recording[:, :7])
     second, _ = kept(recording[:, 7:], initial_state=state)
     np.testing.assert_array_equal(np.concatenate([first, second], axis=1), whole)
+    _, symbolic = kept(keras.Input((None, 6)))
+    assert symbolic.dtype == state.dtype == kept.state_at_rest(tf.constant(recording)).dtype
     with pytest.raises(ValueError, match="Received: a state of shape"):
         kept(recording, initial_state=tf.zeros([2, 1, 5]))

@@ -72,7 +72,9 @@ def test_wrong_chunks_masks_and_states():
         stream(np.zeros((2, 24, 5)))
     with pytest.raises(ValueError, match=r"has the shape"):
         stream(np.zeros((24, 6)))
-    stream(np.zeros((2, 3, 6)))
+    with pytest.raises(ValueError, match=r"there was no chunk since the last reset"):
+        stream.reset(np.array([True]))
+    stream(np.ones((2, 3, 6)))
     with pytest.raises(ValueError, match=r"state is of 2 samples.*Received: a chunk of 3"):
         stream(np.zeros((3, 3, 6)))
     with pytest.raises(ValueError, match=r"booleans of the shape \(2,\). Received: bool of"):
@@ -83,3 +85,5 @@ def test_wrong_chunks_masks_and_states():
     (name,) = state
     with pytest.raises(ValueError, match=r"must have the shape \(1, 4, 3\). Received: \(1, 4, 2"):
         stream.state = {name: np.zeros((1, 4, 2))}
+    assert stream.steps == 3 and np.any(state[name])  # nothing is lost
+    np.testing.assert_array_equal(stream.state[name], state[name])
