@@ -142,6 +142,8 @@ def test_formats_that_are_not_there(tmp_path):
     (tmp_path / "d").write_bytes(b"")
     with pytest.raises(ValueError, match=r"which is empty$"):
         read_events(tmp_path / "d")
+    with pytest.raises(IsADirectoryError, match=r"events\.from_folder takes all files in one"):
+        read_events(tmp_path)
     with pytest.raises(FileNotFoundError):
         read_events(tmp_path / "none.raw")
     with pytest.raises(ValueError, match=r"Formats that are written: \['aedat3', .*'aedat4'"):

@@ -22,6 +22,8 @@ REFUSED = {
     "between": "it stands between the synapses of first and their neurons",
     "axis": "it normalises axis 1 of currents",
     "spikes": "it normalises axis -1 of spikes",
+    "state": "layer 'kept' returns its state; .*build it with return_state=False",
+    "encoder": r"layer 'coded' is an encoder \(RateEncoder\); .*layers behind it a model",
     "relu": "its activation is 'relu'",
     "channels first": "its data_format is 'channels_first'",
     "time distributed": "a TimeDistributed UpSampling2D has no counterpart",
@@ -45,9 +47,16 @@ def refused(name):
         if name == "shared":
             return keras.Model(inputs, dense(hidden))
         return keras.Model(inputs, keras.layers.Dropout(0.5)(hidden, training=True))
+    if name == "state":
+        inputs = keras.Input((STEPS, 4))
+        kept = ks.SpikingDense(4, neuron=NEURON, return_state=True, name="kept")
+        return keras.Model(inputs, dense(kept(inputs)[0]))
     if name == "unbuilt":
         return keras.Sequential([dense])
     return {
+        "encoder": lambda: keras.Sequential(
+            [keras.Input(vector), ks.RateEncoder(STEPS, name="coded"), dense]
+        ),
         "silent": lambda: chain(vector, first),
         "rank": lambda: chain((4, 4), dense),
         "bare": lambda: chain(vector, fire),

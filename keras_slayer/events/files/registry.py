@@ -106,6 +106,11 @@ def recognised(head: bytes, path: pathlib.Path) -> Format:
 
 def of_file(path: pathlib.Path, name: str | None = None) -> Format:
     """The format of that name, or the one that the file has."""
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"An event file is read, not a folder: events.from_folder takes all files in one. "
+            f"Received: path={path}"
+        )
     if name is not None:
         return named(name)
     with open(path, "rb") as file:

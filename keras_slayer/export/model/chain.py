@@ -6,9 +6,18 @@ from dataclasses import dataclass
 
 import keras
 
+from keras_slayer.encoders import (
+    DeltaEncoder,
+    LatencyEncoder,
+    PopulationEncoder,
+    RateEncoder,
+)
 from keras_slayer.export.problems import Notes
 from keras_slayer.keras_models import is_by_layers
 from keras_slayer.layers.spiking_layer import SpikingLayer
+from keras_slayer.layers.temporal_layer import TemporalLayer
+
+_ENCODERS = (DeltaEncoder, LatencyEncoder, PopulationEncoder, RateEncoder)
 
 KINDS = "keras.Sequential, or a functional keras.Model whose layers form one chain"
 
@@ -34,6 +43,19 @@ def read_chain(model: keras.Model) -> tuple[Chain | None, Notes]:
     operations = _operations(model, notes)
     if notes:
         return None, notes
+    for layer in operations:
+        if isinstance(layer, _ENCODERS):
+            notes.add(
+                f"layer {layer.name!r} is an encoder ({type(layer).__name__})",
+                "layers that take spikes",
+                "make the layers behind it a model of their own, train both together, export that",
+            )
+        elif isinstance(layer, TemporalLayer) and layer.return_state:
+            notes.add(
+                f"layer {layer.name!r} returns its state",
+                "layers that return their output alone",
+                "build it with return_state=False",
+            )
     shape = tuple(model.input_shape)
     if len(shape) not in (3, 5) or None in shape[2:]:
         notes.add(
