@@ -1,33 +1,22 @@
 """`spike_pipeline` with transforms: the same as one recording after the other, anew each epoch."""
 
-import dataclasses
-
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from transform_cases import SHAPE, dataset_of, recording
+from transform_cases import (
+    RECORDINGS,
+    SHAPE,
+    STEPS,
+    Recordings,
+    build,
+    collect,
+    dataset_of,
+    dense,
+    recording,
+)
 
-from keras_slayer.events import Events, EventTimeWarning, spike_pipeline, to_spikes, transforms
-
-STEPS = 10
-RECORDINGS = [recording(200, 0), recording(0), recording(1), recording(90, 1), recording(150, 2)]
-
-
-def build(recordings=RECORDINGS, **arguments):
-    dataset = arguments.pop("dataset", None)
-    dataset = dataset_of(recordings) if dataset is None else dataset
-    return spike_pipeline(dataset, **{"steps": STEPS, "batch_size": 2, **arguments})
-
-
-def collect(pipeline):
-    batches = list(pipeline.as_numpy_iterator())
-    return np.concatenate([s for s, _ in batches]), np.concatenate([y for _, y in batches])
-
-
-def dense(recordings, shape=SHAPE, **arguments):
-    return np.stack([to_spikes(e, shape, STEPS, late="ignore", **arguments) for e in recordings])
-
+from keras_slayer.events import Events, EventTimeWarning, transforms
 
 T = transforms
 
@@ -237,79 +226,6 @@ def test_fit_with_transforms_learns():
     model.compile(keras.optimizers.Adam(0.02), "categorical_crossentropy")
     losses = model.fit(pipeline, epochs=4, shuffle=False, verbose=0).history["loss"]
     assert losses[-1] < 0.9 * losses[0]
-
-
-@dataclasses.dataclass
-class Recordings:
-    """What a pipeline asks of an object: a stand-in for classes that read files."""
-
-    sensor_shape: tuple = SHAPE
-    class_names: tuple = ("a", "b", "c", "d", "e")
-    opened: list = dataclasses.field(default_factory=list)
-    readable: int | None = None  # where some are not: their number is found while reading
-
-    def __len__(self):
-        return len(RECORDINGS)
-
-    def as_dataset(self, *, shuffle, seed):
-        self.opened.append((shuffle, seed))
-        dataset = dataset_of(RECORDINGS)
-        if self.readable is not None:
-            dataset = dataset.filter(lambda events, label: label < self.readable)
-        return dataset.shuffle(5, seed=seed) if shuffle else dataset
-
-
-def test_an_object_that_makes_a_dataset():
-    source = Recordings()
-    pipeline = spike_pipeline(source, steps=STEPS, batch_size=2)
-    assert len(pipeline) == 3
-    np.testing.assert_array_equal(collect(pipeline)[0], dense(RECORDINGS))
-    assert source.opened == [(False, None)]
-    halved = spike_pipeline(
-        source, steps=STEPS, batch_size=2, sensor_shape="auto", transforms=[T.Downsample(2)]
-    )
-    assert halved.element_spec[0].shape == (None, STEPS, 5, 6, 2)
-    # Its class names say how many classes there are; one channel takes both polarities.
-    mixed = spike_pipeline(
-        source, steps=STEPS, batch_size=2, sensor_shape=(9, 12, 1), transforms=[T.Mix()]
-    )
-    assert mixed.element_spec[1].shape == (None, 5)
-    assert collect(mixed)[0].shape == (5, STEPS, 9, 12, 1)
-    # Its size is what `fit` scales.
-    small = spike_pipeline(source, steps=STEPS, batch_size=2, sensor_shape=(3, 4, 2), fit="scale")
-    assert collect(small)[0].shape == (5, STEPS, 3, 4, 2)
-
-
-@pytest.mark.parametrize("cache", [True, False])
-def test_an_object_shuffles_its_own_reading(cache):
-    source = Recordings()
-    pipeline = spike_pipeline(source, steps=STEPS, batch_size=1, shuffle=True, seed=3, cache=cache)
-    assert source.opened == [(True, 3)]
-    orders = []
-    for _ in range(4):
-        spikes, labels = collect(pipeline)
-        np.testing.assert_array_equal(spikes, dense(RECORDINGS)[labels])
-        assert sorted(labels) == list(range(5))
-        orders.append(tuple(labels))
-    assert len(set(orders)) > 2
-    spike_pipeline(source, steps=STEPS, batch_size=1, shuffle=3, seed=3)
-    assert source.opened[-1] == (False, 3)
-
-
-def test_an_object_some_of_whose_recordings_are_skipped():
-    source = Recordings(readable=3)
-    pipeline = spike_pipeline(source, steps=STEPS, batch_size=1, shuffle=True, seed=3)
-    for _ in range(3):
-        spikes, labels = collect(pipeline)
-        assert sorted(labels) == [0, 1, 2]
-        np.testing.assert_array_equal(spikes, dense(RECORDINGS)[labels])
-
-
-def test_a_lost_recording_of_a_shuffled_source_is_named_by_its_label():
-    source = Recordings()
-    pipeline = spike_pipeline(source, steps=1, dt=0.001, batch_size=1, shuffle=True, origin="zero")
-    with pytest.warns(EventTimeWarning, match=r"^A recording of the data set \(label \d\): \d+ of"):
-        collect(pipeline)
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Recordings for the tests of transforms, each event with a time of its own to know it by."""
 
+import dataclasses
 import itertools
 
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.events import Events, transforms
+from keras_slayer.events import Events, spike_pipeline, to_spikes, transforms
 
 SHAPE = (9, 12, 2)
 DETERMINISTIC = [
@@ -106,3 +107,42 @@ def dataset_of(recordings, labels=None):
         output_signature=(spec, label),
     )
     return dataset.apply(tf.data.experimental.assert_cardinality(len(recordings)))
+
+
+STEPS = 10
+RECORDINGS = [recording(200, 0), recording(0), recording(1), recording(90, 1), recording(150, 2)]
+
+
+def build(recordings=RECORDINGS, **arguments):
+    dataset = arguments.pop("dataset", None)
+    dataset = dataset_of(recordings) if dataset is None else dataset
+    return spike_pipeline(dataset, **{"steps": STEPS, "batch_size": 2, **arguments})
+
+
+def collect(pipeline):
+    batches = list(pipeline.as_numpy_iterator())
+    return np.concatenate([s for s, _ in batches]), np.concatenate([y for _, y in batches])
+
+
+def dense(recordings, shape=SHAPE, **arguments):
+    return np.stack([to_spikes(e, shape, STEPS, late="ignore", **arguments) for e in recordings])
+
+
+@dataclasses.dataclass
+class Recordings:
+    """What a pipeline asks of an object: a stand-in for classes that read files."""
+
+    sensor_shape: tuple = SHAPE
+    class_names: tuple = ("a", "b", "c", "d", "e")
+    opened: list = dataclasses.field(default_factory=list)
+    readable: int | None = None  # where some are not: their number is found while reading
+
+    def __len__(self):
+        return len(RECORDINGS)
+
+    def as_dataset(self, *, shuffle, seed):
+        self.opened.append((shuffle, seed))
+        dataset = dataset_of(RECORDINGS)
+        if self.readable is not None:
+            dataset = dataset.filter(lambda events, label: label < self.readable)
+        return dataset.shuffle(5, seed=seed) if shuffle else dataset
