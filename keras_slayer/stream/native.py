@@ -31,7 +31,7 @@ _SILENT = (
 )  # they do nothing in inference, to events whose places are numbered through
 LAYERS = (DelayLayer, SpikingConv2D, SpikingDense, SpikingSumPooling2D, *_SILENT)
 
-_Ints, _Floats = ctypes.POINTER(ctypes.c_int32), ctypes.POINTER(ctypes.c_float)
+_Places = ctypes.POINTER(ctypes.c_int32)
 
 
 class _Population(ctypes.Structure):
@@ -63,14 +63,7 @@ def _library(path: str):
         ("delay", integer, [handle, pointer, integer]),
         ("read_delay", None, [handle, integer, pointer]),
         ("write_delay", None, [handle, integer, pointer]),
-        (
-            "run",
-            integer,
-            [
-                *(handle, pointer, pointer, integer),
-                *(ctypes.POINTER(_Ints), ctypes.POINTER(_Floats)),
-            ],
-        ),
+        ("run", integer, [handle, pointer, pointer, integer, ctypes.POINTER(_Places)]),
     ):
         function = getattr(loaded, f"keras_slayer_step_{name}")
         function.restype, function.argtypes = result, arguments
@@ -101,7 +94,7 @@ class StepNetwork:
         self._states: dict[str, np.ndarray] = {}
         self._delays: dict[str, int] = {}  # numbers of the layers
         self._handle = self._library.keras_slayer_step_new(math.prod(chain[0].input[2:]))
-        self._index, self._value = _Ints(), _Floats()
+        self._places = _Places()
         links = [link for link in chain if not isinstance(link.layer, _SILENT)]
         for number, link in enumerate(links):
             if isinstance(link.layer, DelayLayer):
@@ -113,8 +106,8 @@ class StepNetwork:
         if getattr(self, "_handle", None):
             self._library.keras_slayer_step_delete(self._handle)
 
-    def step(self, index, value=None) -> tuple[np.ndarray, np.ndarray]:
-        """Places and values of the events that come out."""
+    def step(self, index, value=None) -> np.ndarray:
+        """Places of the events that come out."""
         index = np.asarray(index)
         if index.ndim != 1 or not (index.dtype.kind in "iu" or index.size == 0):
             raise ValueError(
@@ -134,14 +127,12 @@ class StepNetwork:
             index.ctypes.data,
             None if value is None else value.ctypes.data,
             index.size,
-            self._index,
-            self._value,
+            self._places,
         )
         self._check(count)
-        if count == 0:
-            return np.empty(0, np.int32), np.empty(0, np.float32)
-        as_array = np.ctypeslib.as_array
-        return as_array(self._index, (count,)).copy(), as_array(self._value, (count,)).copy()
+        if count == 0:  # there may be no array
+            return np.empty(0, np.int32)
+        return np.ctypeslib.as_array(self._places, (count,)).copy()
 
     def states(self) -> dict[str, np.ndarray]:
         """The states after the last step."""

@@ -110,7 +110,7 @@ class Stream:
         """
         if self._network is None:
             self._network = self._step_network()
-        places, _ = self._network.step(index, value)
+        places = self._network.step(index, value)
         self.steps += 1
         return places
 

@@ -134,8 +134,10 @@ def state_at_rest(z, neuron: Neuron) -> tf.Tensor:
         return state.at_rest(numbers, checks.series(z, "synaptic_input"))
     if None in z.shape[2:]:  # known only once the sums are
         return state.at_rest(numbers, z.value())
-    zeros = tf.zeros([tf.shape(z.spikes)[0], numbers, *z.shape[2:]], tf.float64)
-    return tf.ensure_shape(zeros, [z.shape[0], numbers, *z.shape[2:]])
+    no_steps = tf.ensure_shape(
+        tf.zeros([tf.shape(z.spikes)[0], 0, *z.shape[2:]]), [z.shape[0], 0, *z.shape[2:]]
+    )
+    return state.at_rest(numbers, no_steps)
 
 
 @tf.autograph.experimental.do_not_convert

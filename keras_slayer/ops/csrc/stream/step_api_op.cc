@@ -95,15 +95,12 @@ KS_API void keras_slayer_step_write_delay(void* handle, int64_t i, const float* 
   static_cast<StepDelay*>(network(handle)->layer(i))->write(history);
 }
 
-// Returns the number of events that come out; they stay there until the next step.
+// Returns the number of events that come out. Their places stay there until the next step.
 KS_API int64_t keras_slayer_step_run(void* handle, const int32_t* index, const float* value,
-                                     int64_t count, const int32_t** out_index,
-                                     const float** out_value) {
+                                     int64_t count, const int32_t** places) {
   if (report(network(handle)->step(index, value, count)) != 0) return -1;
-  const StepEvents& result = network(handle)->result();
-  *out_index = result.index.data();
-  *out_value = result.value.data();
-  return int64_t(result.index.size());
+  *places = network(handle)->places().data();
+  return int64_t(network(handle)->places().size());
 }
 
 }  // namespace keras_slayer

@@ -69,7 +69,8 @@ class StepNetwork {
   StepLayer* layer(int64_t i) { return layers_[size_t(i)].get(); }
   // One step. Without values each event counts 1, however often its place is named.
   std::string step(const int32_t* index, const float* value, int64_t count);
-  const StepEvents& result() const { return events_; }
+  // Of the events that the last step gave.
+  const std::vector<int32_t>& places() const { return events_.index; }
 
  private:
   std::string take(const int32_t* index, const float* value, int64_t count);
