@@ -18,6 +18,7 @@ import keras
 from keras_slayer.neurons.alif import ALIF
 from keras_slayer.neurons.base import HORIZON, Neuron
 from keras_slayer.neurons.cuba import CUBA
+from keras_slayer.neurons.learned import Learned
 from keras_slayer.neurons.loihi_cuba import LoihiCUBA, decay_from_tau
 from keras_slayer.neurons.srm import SRM
 from keras_slayer.neurons.surrogate import Surrogate
@@ -29,6 +30,7 @@ __all__ = [
     "CUBA",
     "HORIZON",
     "SRM",
+    "Learned",
     "LoihiCUBA",
     "Neuron",
     "Surrogate",

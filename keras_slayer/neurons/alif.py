@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
 import keras
 import tensorflow as tf
 
 from keras_slayer import checks
+from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import Neuron
+from keras_slayer.neurons.learned import FACTOR
+from keras_slayer.neurons.time_constants import fraction_lost
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -58,6 +60,12 @@ class ALIF(Neuron):
 
     native = "alif"
     states = 3
+    learnable = {
+        "threshold": FACTOR,
+        "tau_membrane": FACTOR,
+        "tau_adaptation": FACTOR,
+        "beta": FACTOR,
+    }
 
     def __post_init__(self):
         for name in ("tau_membrane", "tau_adaptation", "dt"):
@@ -78,8 +86,8 @@ class ALIF(Neuron):
     def parameters(self) -> dict[str, float]:
         return {
             "threshold": self.threshold,
-            "voltage_decay": -math.expm1(-self.dt / self.tau_membrane),
-            "adaptation_decay": -math.expm1(-self.dt / self.tau_adaptation),
+            "voltage_decay": fraction_lost(self.tau_membrane, self.dt),
+            "adaptation_decay": fraction_lost(self.tau_adaptation, self.dt),
             "beta": self.beta,
         }
 
@@ -90,9 +98,18 @@ class ALIF(Neuron):
     def step(self, state, z):
         v, a, spiked = state
         p = self.parameters
-        v = ((1 - p["voltage_decay"]) * v + z) - self.threshold * spiked
-        a = (1 - p["adaptation_decay"]) * a + spiked
-        u = v - self.beta * a
+        keep, keep_a, threshold, beta = (
+            reference.number(value, z)
+            for value in (
+                1 - p["voltage_decay"],
+                1 - p["adaptation_decay"],
+                self.threshold,
+                self.beta,
+            )
+        )
+        v = (keep * v + z) - threshold * spiked
+        a = keep_a * a + spiked
+        u = v - beta * a
         spikes = self.spike(u)
         felt = spikes if self.surrogate_gradient.exodus else tf.stop_gradient(spikes)
         return (v, a, felt), spikes, u

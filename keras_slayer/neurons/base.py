@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import abc
+import copy
 import dataclasses
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.neurons import reference
+from keras_slayer.neurons import learned, reference
 from keras_slayer.neurons.kernels import leaks_kernel
 from keras_slayer.neurons.surrogate import Surrogate
 
@@ -43,6 +45,10 @@ class Neuron(abc.ABC):
 
     native: ClassVar[str]
     states: ClassVar[int]  # numbers that `step` carries from one step to the next
+    # Parameters that layers can learn: `learned.FACTOR` or `learned.TIME_CONSTANT` for each.
+    learnable: ClassVar[Mapping[str, str]] = {}
+    # The parameters of the native ops, float64 (names,) or (names, channels), where some are tensors.
+    native_params: ClassVar[tf.Tensor | None] = None
 
     def __post_init__(self):
         self.surrogate_gradient  # noqa: B018 - checks its parameters
@@ -121,6 +127,32 @@ class Neuron(abc.ABC):
         from keras_slayer import ops
 
         return ops.response(synaptic_input, self)
+
+    def unit_of(self, name: str) -> float:
+        """What a parameter is a multiple of."""
+        return 1.0
+
+    def changed(self, name: str, w) -> tf.Tensor:
+        """The parameter ``name``, float64, where a layer's weight ``w`` changes it (``Learned``)."""
+        unit = self.unit_of(name)
+        return unit * learned.changed(getattr(self, name) / unit, self.learnable[name], w)
+
+    def with_tensors(self, values: Mapping[str, tf.Tensor]) -> Neuron:
+        """The same neuron with float64 tensors in place of parameters: () or (channels,)."""
+        bound = copy.copy(self)
+        for name, value in values.items():
+            object.__setattr__(bound, name, value)  # the class is frozen
+        named = bound.native_parameters()
+        named = [tf.convert_to_tensor(value, tf.float64) for value in named.values()]
+        channels = max((value.shape for value in named), key=len)
+        params = tf.stack([tf.broadcast_to(value, channels) for value in named])
+        object.__setattr__(bound, "native_params", params)
+        return bound
+
+    def native_parameters(self) -> dict:
+        """The parameters of neuron and surrogate by the names that the native ops read."""
+        surrogate = self.surrogate_gradient.parameters(self.firing_threshold)
+        return {**self.parameters, **surrogate}
 
     def _default_threshold(self) -> float:
         """sum_k h[k] / ``DRIVE`` of the response h, to three digits."""

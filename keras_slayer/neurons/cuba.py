@@ -9,7 +9,9 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import checks
+from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import Neuron
+from keras_slayer.neurons.learned import FACTOR, TIME_CONSTANT
 from keras_slayer.neurons.time_constants import (
     DEFAULT_TAU,
     fraction_lost,
@@ -72,6 +74,11 @@ class CUBA(Neuron):
 
     native = "cuba"
     states = 2
+    learnable = {
+        "threshold": FACTOR,
+        "current_decay": TIME_CONSTANT,
+        "voltage_decay": TIME_CONSTANT,
+    }
 
     def __post_init__(self, tau_current, tau_voltage):
         set_time_step(self)
@@ -123,8 +130,8 @@ class CUBA(Neuron):
         )
 
     def step(self, state, z):
-        current = (1 - self.current_decay) * state[0] + z
-        v = (1 - self.voltage_decay) * state[1] + current
+        current = reference.number(1 - self.current_decay, z) * state[0] + z
+        v = reference.number(1 - self.voltage_decay, z) * state[1] + current
         spikes = self.spike(v)
         return (current, self._reset(v, spikes)), spikes, v
 

@@ -6,6 +6,7 @@ import math
 import sys
 
 import numpy as np
+import tensorflow as tf
 
 from keras_slayer import checks
 
@@ -51,7 +52,8 @@ def alpha_decay_and_gain(tau: float, scale: float = 1.0) -> tuple[float, float]:
 
         y'[t] = decay (y'[t-1] + r[t-1]),   r[t] = decay r[t-1] + x[t],   y = gain y'
     """
-    return math.exp(-1.0 / tau), scale * math.e / tau
+    decay = tf.exp(-1.0 / tau) if tf.is_tensor(tau) else math.exp(-1.0 / tau)
+    return decay, scale * math.e / tau
 
 
 def leaks_kernel(keeps, steps: int) -> np.ndarray:

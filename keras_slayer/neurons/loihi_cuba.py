@@ -17,7 +17,7 @@ from keras_slayer.loihi import (
     WEIGHT_BITS,
     WEIGHT_SCALE,
 )
-from keras_slayer.neurons import reference
+from keras_slayer.neurons import learned, reference
 from keras_slayer.neurons.base import Neuron
 from keras_slayer.neurons.time_constants import (
     DEFAULT_DT,
@@ -83,6 +83,11 @@ class LoihiCUBA(Neuron):
 
     native = "loihi_cuba"
     states = 3
+    learnable = {
+        "threshold_mantissa": learned.FACTOR,
+        "current_decay": learned.TIME_CONSTANT,
+        "voltage_decay": learned.TIME_CONSTANT,
+    }
 
     @classmethod
     def from_tau(
@@ -134,6 +139,14 @@ class LoihiCUBA(Neuron):
     def firing_threshold(self) -> float:
         return self.threshold_mantissa / WEIGHT_SCALE
 
+    def unit_of(self, name: str) -> float:
+        return 1.0 if name == "threshold_mantissa" else float(DECAY_UNIT)
+
+    def changed(self, name: str, w) -> tf.Tensor:
+        """As the chip's integer, straight-through."""
+        limits = (1, MAX_THRESHOLD) if name == "threshold_mantissa" else (0, DECAY_UNIT)
+        return learned.rounded(super().changed(name, w), *limits)
+
     @property
     def parameters(self) -> dict[str, float]:
         return {
@@ -154,11 +167,12 @@ class LoihiCUBA(Neuron):
         """One step in int64: z in units of 1 / 64, current and voltage as on the chip."""
         u, v, arriving = state
         limit, span = STATE_RANGE - 1, 2 * STATE_RANGE
-        u = _decayed(u, DECAY_UNIT - self.current_decay) + arriving * (1 << STATE_SHIFT)
+        threshold, lost_u, lost_v = (_integer(value) for value in self.parameters.values())
+        u = _decayed(u, DECAY_UNIT - lost_u) + arriving * (1 << STATE_SHIFT)
         u = tf.where(u > STATE_RANGE, u - span, tf.where(u <= -STATE_RANGE, u + span, u))
-        v = _decayed(v, DECAY_UNIT - self.voltage_decay) + u
+        v = _decayed(v, DECAY_UNIT - lost_v) + u
         v = tf.clip_by_value(v, -limit, limit)
-        spikes = tf.cast(v > self.threshold_mantissa << STATE_SHIFT, tf.int64)
+        spikes = tf.cast(v > threshold * (1 << STATE_SHIFT), tf.int64)
         return (u, v * (1 - spikes), z), spikes, v
 
     def reference(self, z, state=None):
@@ -168,8 +182,10 @@ class LoihiCUBA(Neuron):
         )
         start = None if state is None else tf.cast(state, tf.int64) // units_of
 
+        named = [name for name, value in self.parameters.items() if tf.is_tensor(value)]
+
         @tf.custom_gradient
-        def fire(z):
+        def fire(z, *_):
             wide = reference.widen(z)
             tf.debugging.assert_all_finite(
                 wide, "the synaptic input of a Loihi neuron must be finite"
@@ -180,35 +196,66 @@ class LoihiCUBA(Neuron):
             v = tf.cast(tf.cast(v, tf.float64) / (WEIGHT_SCALE << STATE_SHIFT), z.dtype)
 
             def grad(grad_spikes, *_):
-                dz = self._backward(reference.widen(grad_spikes), reference.widen(v))
-                return tf.cast(dz, z.dtype)
+                wide = reference.widen(v)
+                dz, more = self._backward(reference.widen(grad_spikes), wide, state)
+                return tf.cast(dz, z.dtype), *(more[name] for name in named)
 
             return (tf.cast(spikes, z.dtype), v, *kept), grad
 
-        spikes, v, *after = fire(z)
+        spikes, v, *after = fire(z, *(getattr(self, name) for name in named))
         return spikes, v, after[0] if after else None
 
-    def _backward(self, grad, v):
-        """dz from the gradient of the spikes, with the decays as fractions."""
-        keep_i, keep_v = (value for _, value in self.filters[:2])
-        rho = self.surrogate_gradient.density(v, self.firing_threshold)
-        spikes = tf.cast(v > self.firing_threshold, v.dtype)
+    def _backward(self, grad, v, start):
+        """dz from the gradient of the spikes, with the decays as fractions; and the gradients of
+        the parameters by their names."""
+        p = {name: reference.number(value, v) for name, value in self.parameters.items()}
+        keep_i, keep_v = (1 - p[f"{name}_decay"] / DECAY_UNIT for name in ("current", "voltage"))
+        threshold = p["threshold_mantissa"] / WEIGHT_SCALE
+        rho = self.surrogate_gradient.density(v, threshold)
+        spikes = tf.cast(v > threshold, v.dtype)
         exodus = self.surrogate_gradient.exodus
         passed = (1 - spikes) - v * rho if exodus else tf.ones_like(v)
 
         def step(state, now):
             current, voltage = state
             grad_rho, through = now[..., 0], now[..., 1]
-            voltage = grad_rho + keep_v * through * voltage[..., 0]
+            later = keep_v * voltage[..., 0]
+            voltage = grad_rho + through * later
             after = keep_i * current[..., 0] + voltage
             # An input acts one step after it arrives, so its gradient is `current` before
             # the update.
             pack = lambda y: tf.stack([y, tf.zeros_like(y)], axis=-1)  # noqa: E731
-            return (pack(after), pack(voltage)), (current,)
+            return (pack(after), pack(voltage)), (current, pack(after), pack(voltage), pack(later))
 
         both = tf.stack([rho * grad, passed], axis=-1)
-        run = lambda series: reference.through_time(step, series, 2)[0][0]  # noqa: E731
-        return reference.backwards(run, both)[..., 0]
+        series = [
+            tf.reverse(y, [1])[..., 0]
+            for y in reference.through_time(step, tf.reverse(both, [1]), 2)[0]
+        ]
+        dz, grad_i, grad_v, later = series
+        # The voltage after the reset and the current, one step before each.
+        reset = v * (1 - spikes)
+        voltage = tf.concat([self._before(start, 1, v), reset[:, :-1]], axis=1)
+        current = tf.concat([self._before(start, 0, v), (v - keep_v * voltage)[:, :-1]], axis=1)
+        spike = grad - v * later if exodus else grad
+        gradients = {
+            "threshold_mantissa": -rho * spike / WEIGHT_SCALE,
+            "current_decay": -grad_i * current / DECAY_UNIT,
+            "voltage_decay": -grad_v * voltage / DECAY_UNIT,
+        }
+        total = {name: tf.cast(tf.reduce_sum(y), tf.float64) for name, y in gradients.items()}
+        return dz, total
+
+    @staticmethod
+    def _before(start, place: int, v):
+        """A number of the state before the first step, on the scale of the float weights."""
+        if start is None:
+            return tf.zeros_like(v[:, :1])
+        return tf.cast(start[:, place : place + 1], v.dtype) / (WEIGHT_SCALE << STATE_SHIFT)
+
+
+def _integer(parameter):
+    return tf.cast(parameter, tf.int64) if tf.is_tensor(parameter) else parameter
 
 
 def _decayed(x, keep: int):

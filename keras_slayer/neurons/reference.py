@@ -62,19 +62,35 @@ def backwards(function, x):
     return tf.reverse(function(tf.reverse(x, [1])), [1])
 
 
-def spike(u, threshold: float, surrogate):
+def number(parameter, like):
+    """A parameter to calculate with ``like``: a number, or a tensor () or (channels,)."""
+    return tf.cast(parameter, like.dtype) if tf.is_tensor(parameter) else parameter
+
+
+def spike(u, threshold, surrogate):
     """1 where u >= threshold; its derivative is the surrogate."""
 
     @tf.custom_gradient
-    def fire(u):
-        spikes = tf.cast(u >= tf.cast(threshold, u.dtype), u.dtype)
-        return spikes, lambda grad: grad * surrogate.density(u, threshold)
+    def fire(u, threshold):
+        spikes = tf.cast(u >= threshold, u.dtype)
 
-    return fire(u)
+        def grad(grad_spikes):
+            grad_u = grad_spikes * surrogate.density(u, threshold)
+            return grad_u, -sum_to_channels(grad_u, threshold)
+
+        return spikes, grad
+
+    return fire(u, tf.cast(threshold, u.dtype))
+
+
+def sum_to_channels(x, parameter):
+    """Sums x (..., channels) to the shape of a parameter, () or (channels,)."""
+    return tf.reduce_sum(x, axis=list(range(x.shape.rank - parameter.shape.rank)))
 
 
 def alpha_step(state, decay: float, gain: float):
     """Response to the past, and the state before this step's input (csrc/filters/steps.h)."""
     rise, response = state
+    decay, gain = number(decay, rise), number(gain, rise)
     response = decay * (response + rise)
     return gain * response, decay * rise, response

@@ -12,6 +12,7 @@ from keras_slayer import checks
 from keras_slayer.neurons import reference
 from keras_slayer.neurons.base import HORIZON, Neuron
 from keras_slayer.neurons.kernels import alpha_decay_and_gain, alpha_kernel
+from keras_slayer.neurons.learned import FACTOR
 
 # The original code cuts eps at 0.01 and nu at 0.0001.
 REFRACTORY_CUTOFF_RATIO = 0.01
@@ -73,6 +74,12 @@ class SRM(Neuron):
 
     native = "srm"
     states = 4
+    learnable = {
+        "threshold": FACTOR,
+        "tau_response": FACTOR,
+        "tau_refractory": FACTOR,
+        "refractory_scale": FACTOR,
+    }
 
     def __post_init__(self):
         for name in ("tau_response", "tau_refractory", "dt"):

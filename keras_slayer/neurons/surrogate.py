@@ -49,7 +49,7 @@ class Surrogate:
     def exodus(self) -> bool:
         return self.gradient == "exodus"
 
-    def parameters(self, threshold: float) -> dict[str, float]:
+    def parameters(self, threshold) -> dict:
         """Width and height of rho for this threshold, as the native ops read them."""
         width = self.tau * threshold
         return {"surrogate_width": width, "surrogate_height": self.scale / width}
@@ -59,7 +59,7 @@ class Surrogate:
         """Attributes of the native ops that compute a gradient."""
         return {"exodus": self.exodus, "surrogate": self.shape}
 
-    def density(self, u, threshold: float) -> tf.Tensor:
+    def density(self, u, threshold) -> tf.Tensor:
         """rho(u), in plain TensorFlow."""
         width, height = self.parameters(threshold).values()
         distance = tf.abs(u - threshold)

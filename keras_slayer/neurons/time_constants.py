@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import tensorflow as tf
+
 from keras_slayer import checks
 
 DEFAULT_DT = 1.0
@@ -15,6 +17,8 @@ DEFAULT_TAU = 5.0
 
 def fraction_lost(tau: float, dt: float = DEFAULT_DT) -> float:
     """Lost in ``dt`` ms with the time constant ``tau`` (ms): 1 - exp(-dt / tau)."""
+    if tf.is_tensor(tau):
+        return -tf.math.expm1(-dt / tau)
     return -math.expm1(-dt / tau)
 
 

@@ -32,6 +32,8 @@ def fire_tensor(synaptic_input, neuron: Neuron, start=None):
     native = library.native() is not None
     outputs = native_fire(z, neuron, start) if native else neuron.reference(z, start)
     spikes, membrane, after = outputs
+    if native:
+        spikes = with_params_grad(spikes, membrane, neuron, start)
     return spikes, tf.stop_gradient(membrane), after
 
 
@@ -112,13 +114,12 @@ _FILTERS = {
 
 def native_options(neuron: Neuron) -> dict:
     """Arguments of the native ops that describe the neuron."""
-    surrogate = neuron.surrogate_gradient.parameters(neuron.firing_threshold)
-    parameters = {**neuron.parameters, **surrogate}
-    return {
-        "neuron": neuron.native,
-        "names": list(parameters),
-        "params": [float(value) for value in parameters.values()],
-    }
+    parameters, params = neuron.native_parameters(), neuron.native_params
+    if params is None:
+        params = [float(value) for value in parameters.values()]
+    else:  # their gradient comes from `with_params_grad`
+        params = tf.stop_gradient(params)
+    return {"neuron": neuron.native, "names": list(parameters), "params": params}
 
 
 def native_gradient_options(neuron: Neuron) -> dict:
@@ -166,6 +167,34 @@ def native_grad(grad_spikes, membrane, neuron: Neuron):
     return library.native().keras_slayer_neuron_grad(
         grad_spikes=grad_spikes, membrane=membrane, **native_gradient_options(neuron)
     )
+
+
+def with_params_grad(spikes, membrane, neuron: Neuron, start=None):
+    """The same spikes. Their gradient goes to parameters that are tensors, too.
+
+    The op that sums it is the same whatever made the spikes: it needs the membrane potential alone.
+    """
+    if neuron.native_params is None:
+        return spikes
+    membrane = tf.stop_gradient(membrane)
+
+    @tf.custom_gradient
+    def same(spikes, params):
+        def grad(grad_spikes):
+            sums = library.native().keras_slayer_neuron_params_grad(
+                grad_spikes=tf.cast(grad_spikes, membrane.dtype),
+                membrane=membrane,
+                state=state.listed(start),
+                **native_gradient_options(neuron),
+            )
+            axes = [0, *range(2, sums.shape.rank)]
+            if params.shape.rank == 2:  # the last axis are the channels
+                del axes[-1]
+            return grad_spikes, tf.reduce_sum(sums, axis=axes)
+
+        return tf.identity(spikes), grad
+
+    return same(spikes, neuron.native_params)
 
 
 @tf.RegisterGradient("KerasSlayer>Neuron")

@@ -159,4 +159,6 @@ def fire_from(z, neuron: Neuron, start=None) -> tuple:
         return neurons.fire_tensor(z.value(), neuron, start)
     for y in (fired, membrane):
         y.set_shape(z.shape)
-    return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane), after
+    spikes = handoff.to_floats(fired, membrane, z.dtype)
+    spikes = neurons.with_params_grad(spikes, membrane, neuron, start)
+    return spikes, tf.stop_gradient(membrane), after

@@ -46,6 +46,11 @@ absl::Status launch(void*, const Kernel& kernel, Dtype dtype, int64_t blocks, co
   return absl::InternalError("emulated kernel " + name + ": " + failures);
 }
 
+absl::Status write(void*, const void* from, size_t bytes, void* to) {
+  std::memcpy(to, from, bytes);
+  return absl::OkStatus();
+}
+
 absl::Status read(void*, const void* from, size_t bytes, void* to) {
   std::memcpy(to, from, bytes);
   return absl::OkStatus();

@@ -27,6 +27,12 @@ struct OnCpu {
                                      Tensor** out) {
     return keras_slayer::allocate_large(context, index, shape, out);
   }
+  // Where kernels can read these numbers. `memory` keeps them there.
+  static absl::Status place(OpKernelContext*, const std::vector<double>& numbers, Tensor*,
+                            const double** out) {
+    *out = numbers.data();
+    return absl::OkStatus();
+  }
   // A kernel whose work item is a block of kBlock neurons of a series.
   template <class Args>
   static absl::Status scan(OpKernelContext* context, CpuKernel<Args> kernel, const gpu::Kernel&,
@@ -70,6 +76,15 @@ struct OnGpu {
   static absl::Status allocate_large(OpKernelContext* context, int index, const TensorShape& shape,
                                      Tensor** out) {
     return context->allocate_output(index, shape, out);
+  }
+  // Copies them to the card, in the order of its stream.
+  static absl::Status place(OpKernelContext* context, const std::vector<double>& numbers,
+                            Tensor* memory, const double** out) {
+    TF_RETURN_IF_ERROR(context->allocate_temp(
+        tensorflow::DT_DOUBLE, TensorShape({int64_t(numbers.size())}), memory));
+    *out = memory->flat<double>().data();
+    return gpu::write(stream_of(context), numbers.data(), numbers.size() * sizeof(double),
+                      memory->flat<double>().data());
   }
   // A thread for each neuron of the series.
   template <class Args>

@@ -167,14 +167,19 @@ inline int64_t second_level_cache() {
   return bytes;
 }
 
-// Reads a float64 vector of `size` finite numbers.
-inline absl::Status read_params(const Tensor& tensor, int64_t size, const double** values) {
-  if (tensor.dims() != 1 || tensor.dim_size(0) != size) {
-    return InvalidArgument("params must be a vector of ", size, " numbers. Received: shape ",
-                           tensor.shape().DebugString());
+// Reads `size` finite float64 numbers; or, where `channels` is not null, as many rows of one for each
+// channel.
+inline absl::Status read_params(const Tensor& tensor, int64_t size, const double** values,
+                                int64_t* channels = nullptr) {
+  const bool matrix = channels != nullptr && tensor.dims() == 2 && tensor.dim_size(1) > 0;
+  if ((tensor.dims() != 1 && !matrix) || tensor.dim_size(0) != size) {
+    return InvalidArgument("params must be a vector of ", size, " numbers",
+                           channels == nullptr ? "" : " or as many rows of one for each channel",
+                           ". Received: shape ", tensor.shape().DebugString());
   }
+  if (channels != nullptr) *channels = matrix ? tensor.dim_size(1) : 1;
   *values = tensor.flat<double>().data();
-  for (int64_t i = 0; i < size; ++i) {
+  for (int64_t i = 0; i < tensor.NumElements(); ++i) {
     if (!std::isfinite((*values)[i])) {
       return InvalidArgument("params must be finite. Received: params[", i,
                              "] = ", (*values)[i]);

@@ -14,14 +14,12 @@ namespace keras_slayer {
       .Output("final_state: E * double")        \
       .Attr("E: int >= 0 = 0")
 
-// Reads the state of a series [batch, time, ...] and allocates that after its last step. Without a
-// state, leaves `state` as it is.
-inline absl::Status prepare_state(OpKernelContext* context, int64_t count,
-                                  const TensorShape& series, SeriesState* state) {
+// Reads the state from which a series [batch, time, ...] starts: [batch, count, ...]. Null if none is
+// given.
+inline absl::Status read_state(OpKernelContext* context, int64_t count, const TensorShape& series,
+                               const double** state) {
   tensorflow::OpInputList given;
-  tensorflow::OpOutputList kept;
   TF_RETURN_IF_ERROR(context->input_list("state", &given));
-  TF_RETURN_IF_ERROR(context->output_list("final_state", &kept));
   if (given.size() == 0) return absl::OkStatus();
   TensorShape shape = series;
   shape.set_dim(1, count);
@@ -30,9 +28,24 @@ inline absl::Status prepare_state(OpKernelContext* context, int64_t count,
                            given.size(), " states, the first of shape ",
                            given[0].shape().DebugString());
   }
+  *state = given[0].flat<double>().data();
+  return absl::OkStatus();
+}
+
+// Reads the state of a series [batch, time, ...] and allocates that after its last step. Without a
+// state, leaves `state` as it is.
+inline absl::Status prepare_state(OpKernelContext* context, int64_t count,
+                                  const TensorShape& series, SeriesState* state) {
+  tensorflow::OpOutputList kept;
+  TF_RETURN_IF_ERROR(context->output_list("final_state", &kept));
+  const double* from = nullptr;
+  TF_RETURN_IF_ERROR(read_state(context, count, series, &from));
+  if (from == nullptr) return absl::OkStatus();
+  TensorShape shape = series;
+  shape.set_dim(1, count);
   Tensor* out = nullptr;
   TF_RETURN_IF_ERROR(kept.allocate(0, shape, &out));
-  *state = {count, given[0].flat<double>().data(), out->flat<double>().data()};
+  *state = {count, from, out->flat<double>().data()};
   return absl::OkStatus();
 }
 

@@ -34,11 +34,12 @@ __device__ inline int64_t thread_index() {
 struct Place {
   int64_t first;
   bool exists;
+  int64_t sample, neuron;
 };
 __device__ inline Place place_of_thread(const Shape& shape) {
   const int64_t n = thread_index();
   const int64_t sample = n / shape.inner, neuron = n % shape.inner;
-  return {sample * shape.steps * shape.inner + neuron, n < shape.batch * shape.inner};
+  return {sample * shape.steps * shape.inner + neuron, n < shape.batch * shape.inner, sample, neuron};
 }
 
 // Reads the state of the neuron of this thread, if there is one, and writes it.

@@ -25,6 +25,9 @@ absl::Status launch(void* stream, const Kernel& kernel, Dtype dtype, int64_t blo
 // Copies from the card to the host, after all that was started before, and waits for it.
 absl::Status read(void* stream, const void* from, size_t bytes, void* to);
 
+// Copies from the host to the card, after all that was started before. `from` may go afterwards.
+absl::Status write(void* stream, const void* from, size_t bytes, void* to);
+
 // What kernels find wrong with their input. They cannot fail: they set a flag in memory that the
 // host sees, too, and the next op that asks for the same flag fails.
 enum class Fault { kNotFinite, kDelay, kCount };

@@ -32,6 +32,7 @@ struct Cuda {
   int (*get_function)(void**, void*, const char*);
   int (*allocate_host)(void**, size_t, unsigned);
   int (*copy_to_host)(void*, uint64_t, size_t, void*);
+  int (*copy_to_device)(uint64_t, const void*, size_t, void*);
   int (*wait)(void*);
   int (*launch)(void*, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*,
                 void**, void**);
@@ -59,6 +60,7 @@ const Cuda* cuda() {
         find(library, "cuModuleGetFunction", &c.get_function) &&
         find(library, "cuMemHostAlloc", &c.allocate_host) &&
         find(library, "cuMemcpyDtoHAsync_v2", &c.copy_to_host) &&
+        find(library, "cuMemcpyHtoDAsync_v2", &c.copy_to_device) &&
         find(library, "cuStreamSynchronize", &c.wait) &&
         find(library, "cuLaunchKernel", &c.launch);
     return whole ? &c : nullptr;
@@ -173,6 +175,13 @@ absl::Status read(void* stream, const void* from, size_t bytes, void* to) {
   const uint64_t address = reinterpret_cast<uint64_t>(from);
   TF_RETURN_IF_ERROR(checked(cuda()->copy_to_host(to, address, bytes, stream), "copy to the host"));
   return checked(cuda()->wait(stream), "copy to the host");
+}
+
+absl::Status write(void* stream, const void* from, size_t bytes, void* to) {
+  if (cuda() == nullptr) return Unavailable("there is no CUDA driver (libcuda.so.1)");
+  // The driver returns once it has read memory that is not pinned, as this is.
+  const uint64_t address = reinterpret_cast<uint64_t>(to);
+  return checked(cuda()->copy_to_device(address, from, bytes, stream), "copy to the card");
 }
 
 absl::Status flag_of(Fault fault, int** flag) {

@@ -9,7 +9,7 @@ namespace keras_slayer {
 template <class Neuron, class A, class = void>
 class Forward {
  public:
-  __device__ explicit Forward(const NeuronParams& p) : parameters_(p.get<Neuron, A>()) {}
+  __device__ Forward(const NeuronParams& p, int64_t j) : parameters_(p.get<Neuron, A>(j)) {}
   __device__ A step(A z, A* spike) { return Neuron::step(parameters_, state_, z, spike); }
   __device__ bool finite() const { return true; }
   __device__ void read(const SeriesState& state, int64_t inner) {
@@ -31,7 +31,7 @@ class Forward {
 template <class Neuron, class A>
 class Forward<Neuron, A, decltype(void(Neuron::kExactInput))> {
  public:
-  __device__ explicit Forward(const NeuronParams& p)
+  __device__ Forward(const NeuronParams& p, int64_t)
       : floats_(p.get<Neuron, float>()), doubles_(p.get<Neuron, double>()) {}
   __device__ A step(A z, A* spike) {
     if (!large_ && !(std::fabs(z) < A(Neuron::kExactInput))) widen();
@@ -84,7 +84,7 @@ __device__ void forward(const NeuronArgs& args) {
   T* spikes = static_cast<T*>(args.spikes) + place.first;
   uint8_t* bytes = static_cast<uint8_t*>(args.spikes) + place.first;
   T* membrane = static_cast<T*>(args.membrane) + place.first;
-  Forward<Neuron, A> neuron(args.neuron);
+  Forward<Neuron, A> neuron(args.neuron, place.neuron);
   neuron.read(args.state, shape.inner);
   for (int64_t t = 0; t < shape.steps; t += kReadAhead) {
     A z[kReadAhead];
@@ -121,8 +121,8 @@ __device__ void backward(const NeuronGradArgs& args) {
   const T* membrane = static_cast<const T*>(args.membrane) + last;
   T* out = static_cast<T*>(args.grad_in) + last;
   A* wide = static_cast<A*>(args.grad_in) + last;
-  const auto parameters = args.neuron.get<Neuron, A>();
-  const AnySurrogate<A> rho = any_surrogate<A>(args.neuron.surrogate);
+  const auto parameters = args.neuron.get<Neuron, A>(place.neuron);
+  const AnySurrogate<A> rho = any_surrogate<A>(args.neuron.surrogate_of<Neuron>(place.neuron));
   typename Neuron::template DriveState<A> drive = {};
   typename Neuron::template FilterState<A> filter = {};
   for (int64_t t = 0; t < shape.steps; t += kReadAhead) {  // t steps before the last
@@ -152,6 +152,37 @@ __device__ void backward(const NeuronGradArgs& args) {
   }
 }
 
+template <class Neuron, class T, bool is_exodus>
+__device__ void params_grad(const NeuronParamsGradArgs& args) {
+  using A = ArithmeticOf<T>;
+  const Shape& shape = args.shape;
+  const Place place = place_of_thread(shape);
+  if (!place.exists) return;
+  const T* grad = static_cast<const T*>(args.grad_spikes) + place.first;
+  const T* membrane = static_cast<const T*>(args.membrane) + place.first;
+  const auto parameters = args.neuron.get<Neuron, A>(place.neuron);
+  const AnySurrogate<A> surrogate =
+      any_surrogate<A>(args.neuron.surrogate_of<Neuron>(place.neuron));
+  typename Neuron::template DriveState<A> drive = {};
+  typename Neuron::template FilterState<A> filter = {};
+  typename Neuron::template LearnState<A> learn = {};
+  typename Neuron::template Parameters<A> sums = {};
+  for (int64_t t = shape.steps - 1; t >= 0; --t) {
+    const A g = load(grad[t * shape.inner]), u = load(membrane[t * shape.inner]);
+    const A rho = surrogate(u);
+    const auto before = drive;
+    A lambda;
+    if constexpr (is_exodus) {
+      lambda = Neuron::exodus(parameters, drive, g, u, rho);
+    } else {
+      lambda = rho * g;
+    }
+    Neuron::template learn<is_exodus>(parameters, learn, before, filter, g, u, rho, lambda, sums);
+    Neuron::template filter<is_exodus>(parameters, filter, lambda);
+  }
+  finish_params_grad<Neuron, A>(args, place.sample, place.neuron, parameters, learn, filter, &sums);
+}
+
 #define KS_KERNELS(Neuron, name)                                                \
   template <class T>                                                            \
   __device__ void neuron_##Neuron(const NeuronArgs& args) {                     \
@@ -162,8 +193,14 @@ __device__ void backward(const NeuronGradArgs& args) {
     args.neuron.exodus ? backward<Neuron, T, true>(args)                        \
                        : backward<Neuron, T, false>(args);                      \
   }                                                                             \
+  template <class T>                                                            \
+  __device__ void neuron_params_grad_##Neuron(const NeuronParamsGradArgs& args) { \
+    args.neuron.exodus ? params_grad<Neuron, T, true>(args)                     \
+                       : params_grad<Neuron, T, false>(args);                   \
+  }                                                                             \
   KS_GPU_KERNEL(neuron_##Neuron, NeuronArgs, neuron_##Neuron)                   \
-  KS_GPU_KERNEL(neuron_grad_##Neuron, NeuronGradArgs, neuron_grad_##Neuron)
+  KS_GPU_KERNEL(neuron_grad_##Neuron, NeuronGradArgs, neuron_grad_##Neuron)     \
+  KS_GPU_KERNEL(neuron_params_grad_##Neuron, NeuronParamsGradArgs, neuron_params_grad_##Neuron)
 KS_NEURONS(KS_KERNELS)
 #undef KS_KERNELS
 

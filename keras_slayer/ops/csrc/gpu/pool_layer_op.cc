@@ -27,9 +27,10 @@ class SumPool2DLayerOnGpu : public PoolOp {
     OP_REQUIRES_OK(context, check_spike_type(frames, context->expected_output_dtype(1)));
     OP_REQUIRES_OK(context, prepare_layer(context, &args.pool, &outputs));
     NeuronArgs neuron = {};
+    ChannelRows rows;
     OnGpu::Check check;
     Tensor *spikes, *membrane, sums;
-    OP_REQUIRES_OK(context, neuron_.read(context->input(3), &neuron.neuron));
+    OP_REQUIRES_OK(context, neuron_.read<OnGpu>(context, 3, &neuron.neuron, &rows));
     OP_REQUIRES_OK(context, check.init(gpu::Fault::kNotFinite));
     OP_REQUIRES_OK(context, context->allocate_output(0, outputs, &spikes));
     OP_REQUIRES_OK(context, context->allocate_output(1, outputs, &membrane));
@@ -72,8 +73,9 @@ class SumPool2DLayerInputGradOnGpu : public PoolOp {
     TensorShape inputs;
     OP_REQUIRES_OK(context, prepare_gradient(context, &args.pool, &inputs));
     NeuronGradArgs neuron = {};
+    ChannelRows rows;
     Tensor *out, sums;
-    OP_REQUIRES_OK(context, neuron_.read(context->input(3), &neuron.neuron));
+    OP_REQUIRES_OK(context, neuron_.read<OnGpu>(context, 3, &neuron.neuron, &rows));
     OP_REQUIRES_OK(context, same_shape(grad, "grad", membrane, "membrane"));
     OP_REQUIRES_OK(context, series_shape(grad, "grad", &neuron.shape));
     OP_REQUIRES_OK(context, context->allocate_output(0, inputs, &out));

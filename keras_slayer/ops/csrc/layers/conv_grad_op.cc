@@ -122,9 +122,10 @@ class Conv2DLayerGrad : public ConvOp {
     ConvWeightsGradArgs& w = args.weights;
     ConvGeometry& g = w.geometry;
     std::vector<int32_t> rows, columns;
+    ChannelRows channels, pool_channels;
     OP_REQUIRES_OK(context, prepare(context->input(1), context->input(2), weights.shape(), &g,
                                     &rows, &columns));
-    OP_REQUIRES_OK(context, neuron_.read(context->input(4), &w.neuron));
+    OP_REQUIRES_OK(context, neuron_.read(context->input(4), &w.neuron, &channels));
     OP_REQUIRES_OK(context,
                    check_output(membrane, {g.out_height, g.out_width, g.filters}, &w.shape));
     if (has_events_) {
@@ -135,7 +136,7 @@ class Conv2DLayerGrad : public ConvOp {
                                   w.events.rows, " rows of events, membrane of shape ",
                                   membrane.shape().DebugString()));
     }
-    OP_REQUIRES_OK(context, read_grad(context, grad, membrane, &w.grad));
+    OP_REQUIRES_OK(context, read_grad(context, grad, membrane, &w.grad, &pool_channels));
     w.membrane = data_of(membrane);
     const bool of_input = context->output_required(0) || !has_events_;
     const bool of_weights = has_events_ && (context->output_required(1) || !of_input);
@@ -180,7 +181,7 @@ class Conv2DLayerGrad : public ConvOp {
 
  private:
   absl::Status read_grad(OpKernelContext* context, const Tensor& grad, const Tensor& membrane,
-                         SpikesGrad* args) const {
+                         SpikesGrad* args, ChannelRows* channels) const {
     args->data = data_of(grad);
     args->pooled = pooled;
     if constexpr (!pooled) {
@@ -198,7 +199,7 @@ class Conv2DLayerGrad : public ConvOp {
       TF_RETURN_IF_ERROR(pool_.prepare(membrane.shape(), grad.dim_size(2), grad.dim_size(3),
                                        context->input(6), &args->pool));
       TF_RETURN_IF_ERROR(same_shape(grad, "grad", pool_membrane, "pool_membrane"));
-      return pool_neuron_.read(context->input(8), &args->neuron);
+      return pool_neuron_.read(context->input(8), &args->neuron, channels);
     }
   }
 

@@ -31,7 +31,7 @@ class GradRows {
     if (!pooled_) return;
     begin_ = first_;
     size_ = count_;
-    neuron_->reset(size_, size_);
+    neuron_->reset(begin_, size_, size_);
   }
   // Prepares `steps` frames, `frame` and those before it, up to a tile. With a pool, computes the
   // gradients of its sums with the backward pass of its neurons.

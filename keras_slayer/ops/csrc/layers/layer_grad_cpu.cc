@@ -78,7 +78,7 @@ void conv_weights_grad(Dtype dtype, const ConvWeightsGradArgs& args, int64_t beg
       clear(partial, weights);
       synapse.set_range(first, count);
       for (int64_t b = sample; b < last; ++b) {
-        neuron->reset(count, count);
+        neuron->reset(first, count, count);
         grads.reset(first, count);
         for (int64_t past = shape.steps; past > 0; past -= kTile) {
           const int64_t steps = past < kTile ? past : kTile, frame = b * shape.steps + past - 1;
@@ -103,9 +103,11 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
         pool ? static_cast<TransposedRows<A>*>(new TransposedPool<A>(args.pool))
              : new TransposedConv<A>(args.conv, static_cast<const A*>(args.weights)));
     // The filter may run before or after the transposed synapse. For a pool it runs before, on the
-    // smaller side. For a convolution it runs after, because lambda is sparse and dz is not.
+    // smaller side. For a convolution it runs after, because lambda is sparse and dz is not; but not
+    // if channels have filters of their own.
+    const bool before = pool || args.neuron.rows != nullptr;
     const Owned<BackwardRows<T, A>> neuron(new_backward_rows<T, A>(
-        args.neuron, shape.inner, pool ? shape.inner : args.band * args.in_row));
+        args.neuron, shape.inner, before ? shape.inner : args.band * args.in_row));
     GradRows<T> grads(args.grad, shape);
     const Rows<A> outputs(kTile, shape.inner);
     const Rows<A> inputs(1, args.band * args.in_row + TransposedRows<A>::kSlack / int64_t(sizeof(A)));
@@ -118,19 +120,19 @@ void layer_input_grad(Dtype dtype, const LayerInputGradArgs& args, int64_t begin
       const int64_t first = synapse->first_row() * out_row;
       const int64_t last = synapse->last_row() * out_row;
       const int64_t count = last > first ? last - first : 0, size = (bottom - top) * args.in_row;
-      neuron->reset(count, pool ? count : size);
+      neuron->reset(first, count, before ? count : size);
       grads.reset(first, count);
       for (int64_t past = shape.steps; past > 0; past -= kTile) {
         const int64_t steps = past < kTile ? past : kTile;
         const int64_t frame = sample * shape.steps + past - 1;
         backward_tile(shape, &grads, args.membrane, frame, steps, first, count, neuron.get(),
-                     outputs, pool ? &outputs : nullptr);
+                     outputs, before ? &outputs : nullptr);
         for (int64_t i = 0; i < steps; ++i) {
           T* out = static_cast<T*>(args.grad_in) +
                    ((frame - i) * args.in_rows + top) * args.in_row;
           synapse->apply(outputs.row(i), dx);
-          pool ? write_row(dx, size, out, result)
-               : write_filtered(neuron.get(), dx, size, out, result);
+          before ? write_row(dx, size, out, result)
+                 : write_filtered(neuron.get(), dx, size, out, result);
         }
       }
     }
@@ -155,7 +157,9 @@ void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end
     const int64_t first = transposed.first_row() * (shape.inner / in.out_rows);
     const Owned<BackwardRows<T, A>> neuron(
         new_backward_rows<T, A>(w.neuron, shape.inner, shape.inner));
-    const Owned<BackwardRows<T, A>> after(new_backward_rows<T, A>(w.neuron, 0, size));
+    const bool before = w.neuron.rows != nullptr;  // channels have filters of their own
+    const Owned<BackwardRows<T, A>> after(
+        before ? nullptr : new_backward_rows<T, A>(w.neuron, 0, size));
     GradRows<T> grads(w.grad, shape);
     const Rows<A> lambda(args.tile, shape.inner), dz(args.tile, shape.inner);
     const Rows<A> inputs(1, size + TransposedRows<A>::kSlack / int64_t(sizeof(A)));
@@ -166,8 +170,8 @@ void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end
       clear(partial, blocks * weights);
       const int64_t past_sample = (item + 1) * w.samples;
       for (int64_t b = item * w.samples; b < past_sample && b < shape.batch; ++b) {
-        neuron->reset(shape.inner, shape.inner);
-        after->reset(0, size);
+        neuron->reset(0, shape.inner, shape.inner);
+        if (!before) after->reset(0, 0, size);
         grads.reset(0, shape.inner);
         for (int64_t past = shape.steps; past > 0; past -= args.tile) {
           const int64_t steps = smaller(past, args.tile), frame = b * shape.steps + past - 1;
@@ -181,9 +185,10 @@ void conv_grad(Dtype dtype, const ConvGradArgs& args, int64_t begin, int64_t end
             }
           }
           for (int64_t i = 0; i < steps; ++i) {
-            transposed.apply(lambda.row(i) + first, dx);
-            write_filtered(after.get(), dx, size, static_cast<T*>(in.grad_in) + (frame - i) * size,
-                           result);
+            T* out = static_cast<T*>(in.grad_in) + (frame - i) * size;
+            transposed.apply((before ? dz : lambda).row(i) + first, dx);
+            before ? write_row(dx, size, out, result)
+                   : write_filtered(after.get(), dx, size, out, result);
           }
         }
       }

@@ -82,13 +82,14 @@ class MatmulLayer : public OpKernel {
                 InvalidArgument("weights must be a matrix. Received: shape ",
                                 weights.shape().DebugString()));
     NeuronParams neuron = {};
+    ChannelRows rows;
     SynapseArgs synapse = {};
     TensorShape outputs;
     synapse.kind = SynapseKind::kMatmul;
     synapse.outputs = weights.dim_size(1);
     OP_REQUIRES_OK(context, read_events(context, weights.dim_size(0), &synapse.events));
     OP_REQUIRES_OK(context, check_bias(context->input(4), synapse.outputs));
-    OP_REQUIRES_OK(context, neuron_.read(context->input(5), &neuron));
+    OP_REQUIRES_OK(context, neuron_.read(context->input(5), &neuron, &rows));
     OP_REQUIRES_OK(context, series_of(context->input(6), synapse.events.rows, {synapse.outputs},
                                       &outputs));
     Tensor packed;
@@ -134,6 +135,7 @@ class Conv2DLayer : public ConvOp {
   void Compute(OpKernelContext* context) override {
     const Tensor& weights = context->input(3);
     NeuronParams neuron = {};
+    ChannelRows channels;
     SynapseArgs synapse = {};
     ConvGeometry& g = synapse.conv;
     std::vector<int32_t> rows, columns;
@@ -143,7 +145,7 @@ class Conv2DLayer : public ConvOp {
     OP_REQUIRES_OK(context,
                    read_events(context, g.height * g.width * g.channels, &synapse.events));
     OP_REQUIRES_OK(context, check_bias(context->input(6), g.filters));
-    OP_REQUIRES_OK(context, neuron_.read(context->input(7), &neuron));
+    OP_REQUIRES_OK(context, neuron_.read(context->input(7), &neuron, &channels));
     OP_REQUIRES_OK(context, series_of(context->input(8), synapse.events.rows,
                                       {g.out_height, g.out_width, g.filters}, &outputs));
     synapse.kind = SynapseKind::kConv;
@@ -190,11 +192,12 @@ class SumPool2DLayer : public PoolOp {
     const Tensor& frames = context->input(0);
     OP_REQUIRES_OK(context, check_spike_type(frames, context->expected_output_dtype(1)));
     NeuronParams neuron = {};
+    ChannelRows rows;
     SynapseArgs synapse = {};
     PoolGeometry& g = synapse.pool;
     TensorShape outputs;
     OP_REQUIRES_OK(context, prepare_layer(context, &g, &outputs));
-    OP_REQUIRES_OK(context, neuron_.read(context->input(3), &neuron));
+    OP_REQUIRES_OK(context, neuron_.read(context->input(3), &neuron, &rows));
     synapse.kind = SynapseKind::kPool;
     synapse.frames_type = dtype_of(frames);
     synapse.frames = data_of(frames);

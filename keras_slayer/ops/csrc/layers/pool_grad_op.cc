@@ -33,9 +33,10 @@ class SumPool2DLayerInputGrad : public PoolOp {
     const Tensor& grad = context->input(0);
     const Tensor& membrane = context->input(1);
     LayerInputGradArgs args = {};
+    ChannelRows rows;
     TensorShape shape;
     OP_REQUIRES_OK(context, prepare_gradient(context, &args.pool, &shape));
-    OP_REQUIRES_OK(context, neuron_.read(context->input(3), &args.neuron));
+    OP_REQUIRES_OK(context, neuron_.read(context->input(3), &args.neuron, &rows));
     OP_REQUIRES_OK(context, series_shape(grad, "grad", &args.shape));
     OP_REQUIRES_OK(context, same_shape(grad, "grad", membrane, "membrane"));
     Tensor* out = nullptr;

@@ -70,6 +70,58 @@ struct Alif {
     s.voltage = p.keep * s.voltage + lambda;
     return s.voltage;
   }
+
+  // Gradients of the parameters, from the membrane potential alone. V[t] = dL/dv[t] is the state
+  // of the filter. With the sums B[t] = sum_k keep_adaptation^k lambda[t+k], C likewise of B and D
+  // of V, where s[t] contributes to a later adaptation:
+  //
+  //   d beta            = -sum_t lambda[t] a[t]       = -sum_t s[t] B[t+1]
+  //   d keep_adaptation = -beta sum_t B[t] a[t-1]     = -beta sum_t s[t] C[t+2]
+  //   d keep            = sum_t V[t] v[t-1],  v = u + beta a,  sum_t V[t] a[t-1] = sum_t s[t] D[t+2]
+  static constexpr int kLearned = 4;
+  KS_HD static double slope(int i) {
+    constexpr double slopes[kLearned] = {1, -1, -1, 1};
+    return slopes[i];
+  }
+  template <class A>
+  struct LearnState {
+    A b, c, d, later_c, later_d;  // B, C, D at t+1, and at t+2
+  };
+  template <bool is_exodus, class A>
+  KS_HD static void learn(const Parameters<A>& p, LearnState<A>& s, const DriveState<A>& drive,
+                          const FilterState<A>& filter, A dspike, A u, A rho, A lambda,
+                          Parameters<A>& sums) {
+    const A spike = fires(p, u) ? A(1) : A(0);
+    if constexpr (is_exodus) {
+      dspike = (dspike - p.threshold * drive.voltage) - p.beta * drive.adaptation;
+    }
+    sums.threshold = sums.threshold - rho * dspike;
+    sums.keep = sums.keep + filter.voltage * u;
+    of_spike(p, s, filter, spike, sums);
+    s.later_c = s.c;
+    s.later_d = s.d;
+    s.b = lambda + p.keep_adaptation * s.b;
+    s.c = s.b + p.keep_adaptation * s.c;
+    s.d = (lambda + p.keep * filter.voltage) + p.keep_adaptation * s.d;
+  }
+  template <class A>
+  KS_HD static void of_spike(const Parameters<A>& p, const LearnState<A>& s,
+                             const FilterState<A>& filter, A spike, Parameters<A>& sums) {
+    sums.threshold = sums.threshold - spike * filter.voltage;
+    sums.beta = sums.beta - spike * s.b;
+    sums.keep_adaptation = sums.keep_adaptation - p.beta * (spike * s.later_c);
+    sums.keep = sums.keep + p.beta * (spike * s.later_d);
+  }
+  template <class A>
+  KS_HD static void learn_start(const Parameters<A>& p, const LearnState<A>& s,
+                                const FilterState<A>& filter, const State<A>& start,
+                                Parameters<A>& sums) {
+    of_spike(p, s, filter, start.spike, sums);
+    const A kept = p.keep_adaptation * start.adaptation;
+    sums.beta = sums.beta - kept * s.b;
+    sums.keep_adaptation = sums.keep_adaptation - p.beta * (start.adaptation * s.c);
+    sums.keep = sums.keep + (filter.voltage * start.voltage + p.beta * (kept * s.later_d));
+  }
 };
 
 }  // namespace keras_slayer

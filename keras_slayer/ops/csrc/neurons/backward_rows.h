@@ -4,14 +4,14 @@
 //   drive   lambda[t]: the gradient of the membrane potential at step t. SLAYER: rho(u[t]) times
 //           the gradient of the spikes. EXODUS: the neuron's own recursion, which adds the effect
 //           of the spike on later steps.
-//   filter  dz[t]: lambda through the neuron's linear filter, reversed in time. It is linear and
-//           the same for all neurons of a layer. So it may run before or after the transposed
-//           synapse, wherever there is less to compute.
+//   filter  dz[t]: lambda through the neuron's linear filter, reversed in time. It is linear, and
+//           where it is the same for all neurons of a layer it may run before or after the
+//           transposed synapse, wherever there is less to compute.
 #ifndef KERAS_SLAYER_NEURONS_BACKWARD_ROWS_H_
 #define KERAS_SLAYER_NEURONS_BACKWARD_ROWS_H_
 
 #include "base/cpu.h"
-#include "neurons/parameters.h"
+#include "neurons/parameter_rows.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
@@ -22,8 +22,9 @@ class BackwardRows {
  public:
   using A = ArithmeticOf<T>;
   virtual ~BackwardRows() {}
-  // Starts a series, at its last step. Each part keeps the states of so many neurons.
-  virtual void reset(int64_t drive_count, int64_t filter_count) = 0;
+  // Starts a series, at its last step, for neurons from `first` on. Each part keeps the states of
+  // so many neurons.
+  virtual void reset(int64_t first, int64_t drive_count, int64_t filter_count) = 0;
   // One step of the neurons [first, first + count) of the block. `step` does both parts. The
   // results may be written over the inputs.
   virtual void step(const G* grad, const T* membrane, int64_t first, int64_t count, A* dz) = 0;
@@ -32,16 +33,17 @@ class BackwardRows {
   virtual void filter(const A* lambda, int64_t first, int64_t count, A* dz) = 0;
 };
 
-template <class T, class G, class Neuron, class Rho, bool is_exodus>
+template <class T, class G, class Neuron, class Rho, bool is_exodus, bool by_channel>
 class BackwardRowsOf final : public BackwardRows<T, G> {
  public:
   using A = ArithmeticOf<T>;
   BackwardRowsOf(const NeuronParams& p, const Rho& rho, int64_t drive_block, int64_t filter_block)
-      : parameters_(p.get<Neuron, A>()),
+      : parameters_(p, drive_block),
         rho_(rho),
         drive_states_(kDriveStates, drive_block),
         filter_states_(kFilterStates, filter_block) {}
-  void reset(int64_t drive_count, int64_t filter_count) override {
+  void reset(int64_t first, int64_t drive_count, int64_t filter_count) override {
+    parameters_.set_range(first, drive_count);
     drive_states_.clear(drive_count);
     filter_states_.clear(filter_count);
   }
@@ -61,7 +63,7 @@ class BackwardRowsOf final : public BackwardRows<T, G> {
   }
 
  private:
-  using Parameters = typename Neuron::template Parameters<A>;
+  using Parameters = ParameterRows<Neuron, A, by_channel>;
   using DriveState = typename Neuron::template DriveState<A>;
   using FilterState = typename Neuron::template FilterState<A>;
   static constexpr int kDriveStates = is_exodus ? fields_of<DriveState, A>() : 0;
@@ -69,7 +71,7 @@ class BackwardRowsOf final : public BackwardRows<T, G> {
 
   // One step of each part, for the j-th neuron of a row.
   struct Drive {
-    Parameters parameters;
+    typename Parameters::From parameters;
     Rho rho;
     A* __restrict states;
     int64_t stride;
@@ -78,34 +80,35 @@ class BackwardRowsOf final : public BackwardRows<T, G> {
         DriveState state;
 #pragma GCC unroll 8
         for (int i = 0; i < kDriveStates; ++i) field<A>(state, i) = states[i * stride + j];
-        const A lambda = Neuron::exodus(parameters, state, grad, u, rho(u));
+        const A density = parameters.rho(rho, j)(u);
+        const A lambda = Neuron::exodus(parameters(j), state, grad, u, density);
 #pragma GCC unroll 8
         for (int i = 0; i < kDriveStates; ++i) states[i * stride + j] = field<A>(state, i);
         return lambda;
       } else {
-        return rho(u) * grad;
+        return parameters.rho(rho, j)(u) * grad;
       }
     }
   };
   struct Filter {
-    Parameters parameters;
+    typename Parameters::From parameters;
     A* __restrict states;
     int64_t stride;
     KS_HD A operator()(int j, A lambda) const {
       FilterState state;
 #pragma GCC unroll 8
       for (int i = 0; i < kFilterStates; ++i) field<A>(state, i) = states[i * stride + j];
-      const A dz = Neuron::template filter<is_exodus>(parameters, state, lambda);
+      const A dz = Neuron::template filter<is_exodus>(parameters(j), state, lambda);
 #pragma GCC unroll 8
       for (int i = 0; i < kFilterStates; ++i) states[i * stride + j] = field<A>(state, i);
       return dz;
     }
   };
   Drive drive_from(int64_t first) const {
-    return {parameters_, rho_, drive_states_.row(0) + first, drive_states_.stride()};
+    return {parameters_.from(first), rho_, drive_states_.row(0) + first, drive_states_.stride()};
   }
   Filter filter_from(int64_t first) const {
-    return {parameters_, filter_states_.row(0) + first, filter_states_.stride()};
+    return {parameters_.from(first), filter_states_.row(0) + first, filter_states_.stride()};
   }
 
   Parameters parameters_;
@@ -123,10 +126,10 @@ BackwardRows<T, G>* new_backward_rows(const NeuronParams& p, int64_t drive_block
     using Neuron = decltype(neuron);
     return with_surrogate<ArithmeticOf<T>>(p.surrogate, [&](auto rho) -> Base* {
       using Rho = decltype(rho);
-      if (p.exodus) {
-        return new BackwardRowsOf<T, G, Neuron, Rho, true>(p, rho, drive_block, filter_block);
-      }
-      return new BackwardRowsOf<T, G, Neuron, Rho, false>(p, rho, drive_block, filter_block);
+      return with_flags(p.exodus, p.rows != nullptr, [&](auto exodus, auto by_channel) -> Base* {
+        return new BackwardRowsOf<T, G, Neuron, Rho, exodus.value, by_channel.value>(
+            p, rho, drive_block, filter_block);
+      });
     });
   });
 }

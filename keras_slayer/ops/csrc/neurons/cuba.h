@@ -69,6 +69,56 @@ struct Cuba {
     s.current = p.keep_current * s.current + s.voltage;
     return s.current;
   }
+
+  // Gradients of the parameters, from the membrane potential alone. With V[t] = dL/dv[t] and
+  // I[t] = dL/di[t], the states of the filter, and r[t] the voltage after the reset:
+  //
+  //   d keep_voltage = sum V[t] r[t-1],  d keep_current = sum I[t] i[t-1],
+  //   i[t] = v[t] - keep_voltage r[t-1]
+  // d field / d parameter, in the order in which `read` reads them.
+  static constexpr int kLearned = 3;
+  KS_HD static double slope(int i) {
+    constexpr double slopes[kLearned] = {1, -1, -1};
+    return slopes[i];
+  }
+  template <class A>
+  struct LearnState {
+    A later_current;  // I[t+2]
+  };
+  // One step, backwards in time: adds its part to the sums. `drive` and `filter` are the states
+  // before this step. `dspike` is the gradient of the spike, lambda that of v[t].
+  template <bool is_exodus, class A>
+  KS_HD static void learn(const Parameters<A>& p, LearnState<A>& s, const DriveState<A>& drive,
+                          const FilterState<A>& filter, A dspike, A u, A rho, A,
+                          Parameters<A>& sums) {
+    const bool fired = fires(p, u);
+    if constexpr (is_exodus) dspike = dspike - u * (p.keep_voltage * drive.voltage);
+    sums.threshold = sums.threshold - rho * dspike;
+    learn_leaks(p, s, filter, u, fired ? A(0) : u, sums);
+  }
+  template <class A, class P>
+  KS_HD static void learn_leaks(const P& p, LearnState<A>& s, const FilterState<A>& filter, A u,
+                                A after_reset, P& sums) {
+    const A decayed = p.keep_voltage * after_reset;
+    sums.keep_voltage = sums.keep_voltage + filter.voltage * after_reset;
+    sums.keep_current = sums.keep_current + (filter.current * u - s.later_current * decayed);
+    s.later_current = filter.current;
+  }
+  // The part of the state before the first step, after all steps.
+  template <class A>
+  KS_HD static void learn_start(const Parameters<A>& p, const LearnState<A>& s,
+                                const FilterState<A>& filter, const State<A>& start,
+                                Parameters<A>& sums) {
+    start_of_leaks(p, s, filter, start.current, start.voltage, sums);
+  }
+  template <class A, class P>
+  KS_HD static void start_of_leaks(const P& p, const LearnState<A>& s,
+                                   const FilterState<A>& filter, A current, A voltage, P& sums) {
+    const A decayed = p.keep_voltage * voltage;
+    sums.keep_voltage = sums.keep_voltage + filter.voltage * voltage;
+    sums.keep_current =
+        sums.keep_current + (filter.current * current - s.later_current * decayed);
+  }
 };
 
 }  // namespace keras_slayer

@@ -5,7 +5,7 @@
 #define KERAS_SLAYER_NEURONS_FORWARD_ROWS_H_
 
 #include "base/cpu.h"
-#include "neurons/parameters.h"
+#include "neurons/parameter_rows.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
@@ -19,6 +19,7 @@ class ForwardRows {
   // Starts the neurons [first, first + count) of a sample, at rest or from their states.
   void start(const SeriesState& state, int64_t inner, int64_t sample, int64_t first,
              int64_t count) {
+    set_range(first, count);
     if (state.from == nullptr) return reset(count);
     load(state.from + state.at(inner, sample, first), inner, count);
   }
@@ -34,21 +35,23 @@ class ForwardRows {
   virtual bool finite() const { return true; }
 
  protected:
+  virtual void set_range(int64_t first, int64_t count) = 0;
   virtual void reset(int64_t count) = 0;
   // State i of neuron j is states[i * stride + j].
   virtual void load(const double* states, int64_t stride, int64_t count) = 0;
   virtual void save(double* states, int64_t stride, int64_t count) const = 0;
 };
 
-// N is the number type of the neuron's states.
-template <class T, class S, class Neuron, class N = ArithmeticOf<T>>
+// N is the number type of the neuron's states. With by_channel, neurons have parameters of their
+// own.
+template <class T, class S, class Neuron, class N = ArithmeticOf<T>, bool by_channel = false>
 class ForwardRowsOf final : public ForwardRows<T, S> {
  public:
   using A = ArithmeticOf<T>;
   using State = typename Neuron::template State<N>;
   static constexpr int kStates = fields_of<State, N>();
   ForwardRowsOf(const NeuronParams& p, int64_t block)
-      : parameters_(p.get<Neuron, N>()), membrane_(p.get<Neuron, A>()), states_(kStates, block) {}
+      : parameters_(p, block), membrane_(p, block), states_(kStates, block) {}
   // Continues from the states of the same neuron in another number type.
   template <class Other>
   ForwardRowsOf(const NeuronParams& p, int64_t block, const Rows<Other>& states)
@@ -58,6 +61,10 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
     }
   }
   const Rows<N>& states() const { return states_; }
+  void set_range(int64_t first, int64_t count) override {
+    parameters_.set_range(first, count);
+    if constexpr (kSpikesAfter) membrane_.set_range(first, count);
+  }
   void reset(int64_t count) override { states_.clear(count); }
   void load(const double* states, int64_t stride, int64_t count) override {
     for (int i = 0; i < kStates; ++i) {
@@ -72,7 +79,7 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
     }
   }
   void step(const A* z, int64_t first, int64_t count, S* spikes, T* __restrict membrane) override {
-    const auto parameters = parameters_;
+    const auto parameters = parameters_.from(first);
     N* __restrict states = states_.row(0) + first;
     const int64_t stride = states_.stride();
     KS_VECTOR_LOOP(j, count) {
@@ -80,13 +87,13 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
 #pragma GCC unroll 8
       for (int i = 0; i < kStates; ++i) field<N>(state, i) = states[i * stride + j];
       A spike;
-      const A u = Neuron::step(parameters, state, z[j], &spike);
+      const A u = Neuron::step(parameters(j), state, z[j], &spike);
 #pragma GCC unroll 8
       for (int i = 0; i < kStates; ++i) states[i * stride + j] = field<N>(state, i);
       if constexpr (!kSpikesAfter) store(&spikes[j], spike);
       store(&membrane[j], u);
     }
-    if constexpr (kSpikesAfter) spikes_after(membrane, count, spikes);
+    if constexpr (kSpikesAfter) spikes_after(membrane, first, count, spikes);
   }
 
  private:
@@ -94,13 +101,16 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
   // these. So a second loop computes the spikes from the membrane potential, if that is stored
   // without rounding.
   static constexpr bool kSpikesAfter = sizeof(S) == 1 && sizeof(T) == sizeof(A);
-  void spikes_after(const T* __restrict membrane, int64_t count, S* __restrict spikes) const {
-    const auto parameters = membrane_;
-    KS_VECTOR_LOOP(j, count) spikes[j] = Neuron::fires(parameters, A(membrane[j])) ? S(1) : S(0);
+  void spikes_after(const T* __restrict membrane, int64_t first, int64_t count,
+                    S* __restrict spikes) const {
+    const auto parameters = membrane_.from(first);
+    KS_VECTOR_LOOP(j, count) {
+      spikes[j] = Neuron::fires(parameters(j), A(membrane[j])) ? S(1) : S(0);
+    }
   }
 
-  typename Neuron::template Parameters<N> parameters_;
-  typename Neuron::template Parameters<A> membrane_;  // in the arithmetic type of the membrane
+  ParameterRows<Neuron, N, by_channel> parameters_;
+  ParameterRows<Neuron, A, by_channel> membrane_;  // in the arithmetic type of the membrane
   Rows<N> states_;
 };
 
@@ -113,6 +123,8 @@ class IntegerForwardRows final : public ForwardRows<T, S> {
   IntegerForwardRows(const NeuronParams& p, int64_t block)
       : params_(p), block_(block), floats_(p, block) {}
   ~IntegerForwardRows() override { delete doubles_; }
+  // The chip has one set of parameters for all neurons of a layer.
+  void set_range(int64_t, int64_t) override {}
   void reset(int64_t count) override {
     delete doubles_;
     doubles_ = nullptr;
@@ -163,21 +175,27 @@ class IntegerForwardRows final : public ForwardRows<T, S> {
   bool finite_ = true;
 };
 
-
+// Makes the forward pass of one neuron.
 template <class T, class S, class Neuron, class = void>
 struct ForwardRowsFor {
-  using type = ForwardRowsOf<T, S, Neuron>;
+  static ForwardRows<T, S>* make(const NeuronParams& p, int64_t block) {
+    using A = ArithmeticOf<T>;
+    if (p.rows != nullptr) return new ForwardRowsOf<T, S, Neuron, A, true>(p, block);
+    return new ForwardRowsOf<T, S, Neuron, A, false>(p, block);
+  }
 };
 template <class T, class S, class Neuron>
 struct ForwardRowsFor<T, S, Neuron, decltype(void(Neuron::kExactInput))> {
-  using type = IntegerForwardRows<T, S, Neuron>;
+  static ForwardRows<T, S>* make(const NeuronParams& p, int64_t block) {
+    return new IntegerForwardRows<T, S, Neuron>(p, block);
+  }
 };
 
 // Makes the forward pass of the neuron p, for up to `block` neurons.
 template <class T, class S>
 ForwardRows<T, S>* new_forward_rows(const NeuronParams& p, int64_t block) {
   return with_neuron(p.kind, [&](auto neuron) -> ForwardRows<T, S>* {
-    return new typename ForwardRowsFor<T, S, decltype(neuron)>::type(p, block);
+    return ForwardRowsFor<T, S, decltype(neuron)>::make(p, block);
   });
 }
 

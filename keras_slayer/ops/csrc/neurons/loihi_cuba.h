@@ -98,6 +98,30 @@ struct LoihiCuba {
     return acts_later;
   }
 
+  // Those of Cuba, with the decays as fractions.
+  static constexpr int kLearned = 3;
+  KS_HD static double slope(int i) {
+    constexpr double slopes[kLearned] = {1 / 64.0, -1 / 4096.0, -1 / 4096.0};
+    return slopes[i];
+  }
+  template <class A>
+  using LearnState = Cuba::LearnState<A>;
+  template <bool is_exodus, class A>
+  KS_HD static void learn(const Parameters<A>& p, LearnState<A>& s, const DriveState<A>& drive,
+                          const FilterState<A>& filter, A dspike, A u, A rho, A,
+                          Parameters<A>& sums) {
+    if constexpr (is_exodus) dspike = dspike - u * (p.keep_voltage * drive.voltage);
+    sums.threshold = sums.threshold - rho * dspike;
+    Cuba::learn_leaks(p, s, filter, u, fires(p, u) ? A(0) : u, sums);
+  }
+  template <class A>
+  KS_HD static void learn_start(const Parameters<A>& p, const LearnState<A>& s,
+                                const FilterState<A>& filter, const State<A>& start,
+                                Parameters<A>& sums) {
+    const A unit = A(0x1p-12);  // of the state, on the scale of the float weights
+    Cuba::start_of_leaks(p, s, filter, start.current * unit, start.voltage * unit, sums);
+  }
+
   // rsz(x * 4096 keep, 12). A double holds the product exactly.
   KS_HD static double decay(double x, double keep) { return std::trunc(x * keep); }
   // Two floats hold it exactly: the products of the upper bits (from the 12th on) and of the lower

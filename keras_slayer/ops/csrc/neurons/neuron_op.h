@@ -1,10 +1,12 @@
 // Attributes and inputs that describe a neuron to an op: its name, its parameters, its gradient.
 //
-// The parameters are a float64 input `params` and not attributes, so that they can become
-// variables. The attribute `names` names each element. The neuron's header reads them by name.
+// The parameters are a float64 input `params` and not attributes, so that they can be learned: one
+// number each, or a row with one for each channel. The attribute `names` names each element. The
+// neuron's header reads them by name.
 #ifndef KERAS_SLAYER_NEURONS_NEURON_OP_H_
 #define KERAS_SLAYER_NEURONS_NEURON_OP_H_
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -27,21 +29,26 @@ inline std::string neuron_attr(const std::string& prefix = "") {
   .Attr("exodus: bool = false")       \
       .Attr("surrogate: {'exponential', 'triangle'} = 'exponential'")
 
-// Reads parameters by name. status() is the first error: a parameter that is missing, out of
-// range or unknown.
+// Reads parameters by name, of one channel after the other. status() is the first error: a
+// parameter that is missing, out of range or unknown.
 class Given {
  public:
-  Given(const std::vector<std::string>& names, const double* values)
-      : names_(names), values_(values), asked_(names.size(), false) {}
+  // Parameter i of channel c is values[i * channels + c].
+  Given(const std::vector<std::string>& names, const double* values, int64_t channels)
+      : names_(names), values_(values), channels_(channels) {}
+
+  // The next channel, whose parameters are read in the same order.
+  void next_channel() {
+    ++values_;
+    next_ = 0;
+  }
+  // Places in `names` of the parameters, in the order in which they were read.
+  const std::vector<int64_t>& order() const { return order_; }
 
   double number(const char* name) {
-    for (size_t i = 0; i < names_.size(); ++i) {
-      if (names_[i] != name) continue;
-      asked_[i] = true;
-      return values_[i];
-    }
-    fail(InvalidArgument("params must have ", name, ". Received: ", received()));
-    return 0;
+    if (next_ == order_.size()) order_.push_back(place_of(name));
+    const int64_t i = order_[next_++];
+    return i < 0 ? 0 : values_[i * channels_];
   }
   double positive(const char* name) {
     const double value = number(name);
@@ -68,15 +75,25 @@ class Given {
     return value;
   }
 
+  bool ok() const { return status_.ok(); }
   absl::Status status() const {
     if (!status_.ok()) return status_;
-    for (size_t i = 0; i < names_.size(); ++i) {
-      if (!asked_[i]) return InvalidArgument("params must not have ", names_[i]);
+    for (int64_t i = 0; i < int64_t(names_.size()); ++i) {
+      if (std::find(order_.begin(), order_.end(), i) == order_.end()) {
+        return InvalidArgument("params must not have ", names_[size_t(i)]);
+      }
     }
     return absl::OkStatus();
   }
 
  private:
+  int64_t place_of(const char* name) {
+    for (size_t i = 0; i < names_.size(); ++i) {
+      if (names_[i] == name) return int64_t(i);
+    }
+    fail(InvalidArgument("params must have ", name, ". Received: ", received()));
+    return -1;
+  }
   void fail(const absl::Status& status) {
     if (status_.ok()) status_ = status;
   }
@@ -88,7 +105,9 @@ class Given {
 
   const std::vector<std::string>& names_;
   const double* values_;
-  std::vector<bool> asked_;
+  int64_t channels_;
+  std::vector<int64_t> order_;
+  size_t next_ = 0;
   absl::Status status_;
 };
 
@@ -111,18 +130,51 @@ inline absl::Status kind_of_neuron(const std::string& name, NeuronKind* kind,
   return InvalidArgument("there is no such neuron. Received: neuron=", name);
 }
 
-// Reads the parameters of a neuron and of its surrogate, but for `exodus`.
+// What NeuronParams::rows points to.
+struct ChannelRows {
+  std::vector<double> host;
+  Tensor on_device;
+};
+
+// Reads the parameters of a neuron and of its surrogate, but for `exodus`. `order`, if not null,
+// becomes that of Given.
 inline absl::Status read_neuron(NeuronKind kind, const std::vector<std::string>& names,
-                                const double* values, bool triangle, NeuronParams* out) {
-  Given given(names, values);
+                                const double* values, int64_t channels, bool triangle,
+                                NeuronParams* out, ChannelRows* rows,
+                                std::vector<int64_t>* order = nullptr) {
+  Given given(names, values, channels);
   out->kind = kind;
+  out->rows = nullptr;
+  out->channels = channels;
   with_neuron(kind, [&](auto neuron) {
     using Neuron = decltype(neuron);
-    const auto parameters = Neuron::read(given);
-    out->set<Neuron>(parameters);
-    out->surrogate = read_surrogate(given, parameters.threshold, triangle);
+    using Parameters = typename Neuron::template Parameters<double>;
+    constexpr int kFields = fields_of<Parameters, double>();
+    const auto read = [&] {
+      const Parameters parameters = Neuron::read(given);
+      out->set<Neuron>(parameters);
+      out->surrogate = read_surrogate(given, parameters.threshold, triangle);
+    };
+    if (channels == 1) return read();
+    rows->host.resize(size_t((kFields + 3) * channels));
+    for (int64_t c = 0; c < channels && given.ok(); ++c) {
+      read();
+      double* to = rows->host.data() + c;
+      for (int i = 0; i < kFields; ++i) to[i * channels] = out->values[i];
+      to[kFields * channels] = out->surrogate.threshold;
+      to[(kFields + 1) * channels] = out->surrogate.rate;
+      to[(kFields + 2) * channels] = out->surrogate.height;
+      given.next_channel();
+    }
+    out->rows = rows->host.data();
   });
-  return given.status();
+  if (order != nullptr) *order = given.order();
+  TF_RETURN_IF_ERROR(given.status());
+  if (channels > 1 && computes_integers(kind)) {
+    return InvalidArgument("the chip has one set of parameters for all neurons of a layer. "
+                           "Received: params of ", channels, " channels");
+  }
+  return absl::OkStatus();
 }
 
 // Reads the attributes of a neuron; with `gradient`, also those of its gradient. A prefix tells
@@ -140,11 +192,21 @@ class NeuronOptions {
     triangle_ = surrogate == "triangle";
     return context->GetAttr(prefix + "exodus", &exodus_);
   }
-  absl::Status read(const Tensor& params, NeuronParams* out) const {
+  // `rows` must live as long as the kernels run.
+  template <class Device>
+  absl::Status read(OpKernelContext* context, int input, NeuronParams* out, ChannelRows* rows,
+                    std::vector<int64_t>* order = nullptr) const {
+    TF_RETURN_IF_ERROR(read(context->input(input), out, rows, order));
+    if (out->rows == nullptr) return absl::OkStatus();
+    return Device::place(context, rows->host, &rows->on_device, &out->rows);
+  }
+  absl::Status read(const Tensor& params, NeuronParams* out, ChannelRows* rows,
+                    std::vector<int64_t>* order = nullptr) const {
     const double* values;
-    TF_RETURN_IF_ERROR(read_params(params, int64_t(names_.size()), &values));
+    int64_t channels;
+    TF_RETURN_IF_ERROR(read_params(params, int64_t(names_.size()), &values, &channels));
     out->exodus = exodus_;
-    return read_neuron(kind_, names_, values, triangle_, out);
+    return read_neuron(kind_, names_, values, channels, triangle_, out, rows, order);
   }
   // The kernel of this neuron: they are named by its struct.
   gpu::Kernel kernel(const std::string& name) const { return {"neurons", name + "_" + struct_}; }

@@ -30,8 +30,47 @@ struct NeuronGradArgs {  // work item: a block of kBlock neurons of a sample
   bool wide;  // GPU: whether it is of the arithmetic type
 };
 
+struct NeuronParamsGradArgs {  // work item: a block of kBlock neurons of a sample
+  Shape shape;
+  const void* grad_spikes;
+  const void* membrane;
+  NeuronParams neuron;
+  int64_t states;       // of a neuron
+  const double* start;  // [batch, states, inner]: the state before the first step; or null
+  double* sums;         // [batch, params, inner]: the gradients of each neuron
+  int64_t params;
+  // Parameter i of the op is the one that the neuron reads as its place[i]-th, or none that can be
+  // learned.
+  int place[NeuronParams::kMost + 2];
+};
+
+// The end of the backward pass of neuron j of a sample: adds the part of the state before the first
+// step, and writes the gradients.
+template <class Neuron, class A>
+KS_HD void finish_params_grad(const NeuronParamsGradArgs& args, int64_t sample, int64_t j,
+                              const typename Neuron::template Parameters<A>& parameters,
+                              const typename Neuron::template LearnState<A>& learn,
+                              const typename Neuron::template FilterState<A>& filter,
+                              typename Neuron::template Parameters<A>* sums) {
+  const int64_t inner = args.shape.inner;
+  if (args.start != nullptr) {
+    typename Neuron::template State<A> start;
+    for (int i = 0; i < args.states; ++i) {
+      field<A>(start, i) = A(args.start[(sample * args.states + i) * inner + j]);
+    }
+    Neuron::learn_start(parameters, learn, filter, start, *sums);
+  }
+  for (int i = 0; i < args.params; ++i) {
+    const int place = args.place[i];
+    const bool learned = place < Neuron::kLearned;
+    args.sums[(sample * args.params + i) * inner + j] =
+        learned ? Neuron::slope(place) * double(field<A>(*sums, place)) : 0;
+  }
+}
+
 KS_KERNEL(neuron, NeuronArgs);
 KS_KERNEL(neuron_grad, NeuronGradArgs);
+KS_KERNEL(neuron_params_grad, NeuronParamsGradArgs);
 
 }  // namespace keras_slayer
 

@@ -2,6 +2,7 @@
 // let spikes share memory with the input, and the result of the gradient with grad_spikes.
 #include "neurons/backward_rows.h"
 #include "neurons/forward_rows.h"
+#include "neurons/learn_rows.h"
 #include "neurons/neurons.h"
 
 namespace keras_slayer {
@@ -59,7 +60,9 @@ void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t
     const RowWriter<T> result(kBlock, args.stream && args.grad_in != args.grad_spikes);
     A narrowed[kBlock];
     for (int64_t item = begin; item < end; ++item) {
-      rows->reset(kBlock, kBlock);
+      const int64_t first = item % block_count(args.shape.inner, kBlock) * kBlock;
+      const int64_t size = smaller(kBlock, args.shape.inner - first);
+      rows->reset(first, size, size);
       for_each_step(args.shape, item, true, [&](int64_t at, int count) {
         const T* grad = static_cast<const T*>(args.grad_spikes) + at;
         const T* membrane = static_cast<const T*>(args.membrane) + at;
@@ -75,6 +78,27 @@ void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t
         }
         result.done(out, count);
       });
+    }
+  });
+}
+
+void neuron_params_grad(Dtype dtype, const NeuronParamsGradArgs& args, int64_t begin, int64_t end) {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    const Owned<LearnRows<T>> rows(new_learn_rows<T>(args.neuron, kBlock));
+    const int64_t inner = args.shape.inner, blocks = block_count(inner, kBlock);
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t sample = item / blocks, first = item % blocks * kBlock;
+      const int64_t size = smaller(kBlock, inner - first);
+      rows->start(first, size);
+      for_each_step(args.shape, item, true, [&](int64_t at, int count) {
+        const T* grad = static_cast<const T*>(args.grad_spikes) + at;
+        const T* membrane = static_cast<const T*>(args.membrane) + at;
+        prefetch_row(grad - kAhead * inner, count);
+        prefetch_row(membrane - kAhead * inner, count);
+        rows->step(grad, membrane, count);
+      });
+      rows->finish(args, sample, first, size);
     }
   });
 }

@@ -1,7 +1,7 @@
 // Ops of neurons without synapses. Neuron: from synaptic input [batch, time, ...] to spikes and
 // membrane potential before reset, all of one shape. NeuronBytes: the same with spikes as bytes,
 // which have no gradient (ops/handoff.py). NeuronGrad: from the gradient of the spikes
-// to the gradient of the input.
+// to the gradient of the input. NeuronParamsGrad: to the gradients of the parameters.
 #include "base/device.h"
 #include "neurons/neuron_op.h"
 #include "neurons/neurons.h"
@@ -39,10 +39,11 @@ class AnyNeuronOp : public OpKernel {
   void Compute(OpKernelContext* context) override {
     const Tensor& in = context->input(0);
     NeuronArgs args = {};
+    ChannelRows rows;
     Tensor *spikes, *membrane;
     typename Device::Check check;
     OP_REQUIRES_OK(context, check.init(gpu::Fault::kNotFinite));
-    OP_REQUIRES_OK(context, options_.read(context->input(1), &args.neuron));
+    OP_REQUIRES_OK(context, options_.template read<Device>(context, 1, &args.neuron, &rows));
     OP_REQUIRES_OK(context, series_shape(in, "synaptic input", &args.shape));
     if constexpr (bytes) {
       OP_REQUIRES_OK(context, Device::allocate_large(context, 0, in.shape(), &spikes));
@@ -92,8 +93,9 @@ class NeuronGradOp : public OpKernel {
   void Compute(OpKernelContext* context) override {
     const Tensor &grad = context->input(0), &membrane = context->input(1);
     NeuronGradArgs args = {};
+    ChannelRows rows;
     Tensor* grad_in;
-    OP_REQUIRES_OK(context, options_.read(context->input(2), &args.neuron));
+    OP_REQUIRES_OK(context, options_.template read<Device>(context, 2, &args.neuron, &rows));
     OP_REQUIRES_OK(context, series_shape(grad, "grad_spikes", &args.shape));
     OP_REQUIRES_OK(context, same_shape(grad, "grad_spikes", membrane, "membrane"));
     OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 0, &grad_in));
@@ -109,5 +111,61 @@ class NeuronGradOp : public OpKernel {
   NeuronOptions options_;
 };
 KS_REGISTER_DEVICES("NeuronGrad", NeuronGradOp, .HostMemory("params"));
+
+// The gradients of the parameters for each neuron of each sample, [batch, params, ...], by the names of
+// `params`; zero for those of the surrogate. `state` is the one that the series started from.
+REGISTER_OP("KerasSlayer>NeuronParamsGrad")
+    .Input("grad_spikes: T")
+    .Input("membrane: T")
+    .Input("params: double")
+    .Input("state: E * double")
+    .Output("grad_params: double")
+    .Attr("E: int >= 0 = 0")
+    KS_NEURON_ATTRS
+    KS_GRADIENT_ATTRS
+    .Attr(KS_TYPES)
+    .SetShapeFn([](InferenceContext* c) {
+      ShapeHandle series, params, out;
+      TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &series));
+      TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(2), 1, &params));
+      TF_RETURN_IF_ERROR(c->ReplaceDim(series, 1, c->Dim(params, 0), &out));
+      c->set_output(0, out);
+      return absl::OkStatus();
+    });
+
+template <class Device>
+class NeuronParamsGradOp : public OpKernel {
+ public:
+  explicit NeuronParamsGradOp(OpKernelConstruction* context) : OpKernel(context) {
+    OP_REQUIRES_OK(context, options_.init(context, true));
+  }
+  void Compute(OpKernelContext* context) override {
+    const Tensor &grad = context->input(0), &membrane = context->input(1);
+    NeuronParamsGradArgs args = {};
+    ChannelRows rows;
+    std::vector<int64_t> order;
+    Tensor* sums;
+    OP_REQUIRES_OK(context, options_.template read<Device>(context, 2, &args.neuron, &rows, &order));
+    OP_REQUIRES_OK(context, series_shape(grad, "grad_spikes", &args.shape));
+    OP_REQUIRES_OK(context, same_shape(grad, "grad_spikes", membrane, "membrane"));
+    args.states = states_of(args.neuron.kind);
+    OP_REQUIRES_OK(context, read_state(context, args.states, grad.shape(), &args.start));
+    TensorShape shape = grad.shape();
+    args.params = int64_t(order.size());
+    shape.set_dim(1, args.params);
+    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &sums));
+    for (int64_t i = 0; i < args.params; ++i) args.place[order[size_t(i)]] = int(i);
+    args.grad_spikes = data_of(grad);
+    args.membrane = data_of(membrane);
+    args.sums = sums->flat<double>().data();
+    OP_REQUIRES_OK(context, Device::scan(context, kernels::neuron_params_grad,
+                                         options_.kernel("neuron_params_grad"), dtype_of(grad),
+                                         args));
+  }
+
+ private:
+  NeuronOptions options_;
+};
+KS_REGISTER_DEVICES("NeuronParamsGrad", NeuronParamsGradOp, .HostMemory("params"));
 
 }  // namespace keras_slayer

@@ -9,8 +9,8 @@
 namespace keras_slayer {
 
 // Parameters and states are structs whose fields all have one number type. These functions access
-// a field by its index, so that arrays of fields (rows of states, later a parameter per channel)
-// need no code per neuron.
+// a field by its index, so that arrays of fields (rows of states, a parameter per channel) need no
+// code per neuron.
 template <class Struct, class Number>
 KS_HD constexpr int fields_of() {
   static_assert(sizeof(Struct) % sizeof(Number) == 0);
@@ -31,6 +31,11 @@ struct NeuronParams {
   bool exodus;
   static constexpr int kMost = 8;
   double values[kMost];  // the neuron's own Parameters<double>
+  // Or null; or parameters per channel in place of these values and of the surrogate's numbers:
+  // [fields + 3, channels], the last three rows being threshold, rate and height of the surrogate.
+  // Neuron j of a step has channel j % channels.
+  const double* rows;
+  int64_t channels;
 
   template <class Neuron>
   void set(const typename Neuron::template Parameters<double>& p) {
@@ -45,8 +50,34 @@ struct NeuronParams {
     for (int i = 0; i < fields_of<decltype(p), A>(); ++i) field<A>(p, i) = A(values[i]);
     return p;
   }
+  // Those of neuron j of a step.
+  template <class Neuron, class A>
+  KS_HD typename Neuron::template Parameters<A> get(int64_t j) const {
+    auto p = get<Neuron, A>();
+    if (rows == nullptr) return p;
+    for (int i = 0; i < fields_of<decltype(p), A>(); ++i) field<A>(p, i) = A(row(i, j));
+    return p;
+  }
+  template <class Neuron>
+  KS_HD SurrogateParams surrogate_of(int64_t j) const {
+    if (rows == nullptr) return surrogate;
+    constexpr int kFields = fields_of<typename Neuron::template Parameters<double>, double>();
+    return {row(kFields, j), row(kFields + 1, j), row(kFields + 2, j), surrogate.triangle};
+  }
+  KS_HD double row(int i, int64_t j) const { return rows[i * channels + j % channels]; }
 };
 
+template <class Neuron, class = void>
+struct ComputesIntegers {
+  static constexpr bool value = false;
+};
+template <class Neuron>
+struct ComputesIntegers<Neuron, decltype(void(Neuron::kExactInput))> {
+  static constexpr bool value = true;
+};
+inline bool computes_integers(NeuronKind kind) {
+  return with_neuron(kind, [](auto neuron) { return ComputesIntegers<decltype(neuron)>::value; });
+}
 inline int64_t states_of(NeuronKind kind) {
   return with_neuron(kind, [](auto neuron) -> int64_t {
     using State = typename decltype(neuron)::template State<float>;

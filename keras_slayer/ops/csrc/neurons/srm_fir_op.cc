@@ -11,7 +11,7 @@ absl::Status read_surrogate(const Tensor& params, bool triangle, SurrogateParams
   const double* values;
   const std::vector<std::string> names = {"threshold", "surrogate_width", "surrogate_height"};
   TF_RETURN_IF_ERROR(read_params(params, int64_t(names.size()), &values));
-  Given given(names, values);
+  Given given(names, values, 1);
   *surrogate = read_surrogate(given, given.number("threshold"), triangle);
   return given.status();
 }

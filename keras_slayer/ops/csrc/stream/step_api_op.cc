@@ -23,8 +23,8 @@ StepNetwork* network(void* handle) { return static_cast<StepNetwork*>(handle); }
 struct GivenPopulation {  // as ctypes passes it
   const char* neuron;
   const char* const* names;
-  const double* params;
-  int64_t params_size;
+  const double* params;  // [params_size, channels]
+  int64_t params_size, channels;
   const float* bias;
   int64_t bias_size;
   double* state;
@@ -37,7 +37,11 @@ std::string population(const GivenPopulation& given, int64_t outputs, Population
   out->state = given.state;
   NeuronKind kind;
   absl::Status status = kind_of_neuron(given.neuron, &kind, nullptr);
-  if (status.ok()) status = read_neuron(kind, names, given.params, false, &out->neuron);
+  if (status.ok()) {
+    ChannelRows rows;
+    status = read_neuron(kind, names, given.params, given.channels, false, &out->neuron, &rows);
+    out->rows = rows.host;
+  }
   return std::string(status.message());
 }
 

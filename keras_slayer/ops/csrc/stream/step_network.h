@@ -31,7 +31,8 @@ class StepLayer {
 struct Population {
   int64_t outputs;
   NeuronParams neuron;
-  std::vector<float> bias;  // per unit or filter; or empty
+  std::vector<double> rows;  // of the neuron, or empty
+  std::vector<float> bias;   // per unit or filter; or empty
   double* state;
 };
 

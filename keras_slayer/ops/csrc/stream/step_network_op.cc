@@ -26,7 +26,9 @@ class FiringLayer : public StepLayer {
   explicit FiringLayer(Population neurons)
       : neurons_(std::move(neurons)),
         spikes_(size_t(neurons_.outputs + kWord)),
-        membrane_(size_t(neurons_.outputs)) {}
+        membrane_(size_t(neurons_.outputs)) {
+    if (!neurons_.rows.empty()) neurons_.neuron.rows = neurons_.rows.data();
+  }
   int64_t outputs() const override { return neurons_.outputs; }
 
  protected:
