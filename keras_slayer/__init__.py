@@ -52,7 +52,7 @@ from keras_slayer.metrics import (
     accuracy_over_time,
     match_spikes,
 )
-from keras_slayer.neurons import ALIF, CUBA, SRM, LoihiCUBA
+from keras_slayer.neurons import ALIF, CUBA, SRM, Learned, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 from keras_slayer.stream import Stream
@@ -72,6 +72,7 @@ __all__ = [
     "Flatten",
     "FluctuationDriven",
     "LatencyEncoder",
+    "Learned",
     "LoihiCUBA",
     "OwnChannel",
     "PerStep",

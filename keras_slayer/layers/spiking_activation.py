@@ -31,6 +31,10 @@ class SpikingActivation(SpikingLayer):
         super().__init__(neuron=neuron, **kwargs)
         self.input_spec = keras.layers.InputSpec(min_ndim=2)
 
+    def build(self, input_shape):
+        self._add_learned(input_shape[-1])
+        self.built = True
+
     def synaptic_input(self, inputs):
         return as_floats(inputs, self.compute_dtype)
 

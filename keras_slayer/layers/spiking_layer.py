@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from keras_slayer import neurons
 from keras_slayer.initializers import FluctuationDriven
 from keras_slayer.layers.dtypes import as_spikes
+from keras_slayer.layers.learned_neuron import LearnedNeuron
 from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.ops import explanation
 from keras_slayer.ops.synapses.synaptic_input import fire_from, state_at_rest
@@ -21,18 +23,61 @@ class SpikingLayer(TemporalLayer):
     (``supports_jit``). State passes from batch to batch only where it is handed on: see
     ``TemporalLayer``.
 
-    Subclasses define ``synaptic_input``.
+    Subclasses define ``synaptic_input``, and call ``_add_learned`` when they are built.
+
+    Args:
+        neuron: a name or an instance.
+        learn: parameters of the neuron that are weights of the layer: a name, some names, or a
+            mapping from names to ``neurons.Learned``. Trained like other weights, under their
+            names; ``learned_parameters`` has their values.
+        per: whether the neurons of the ``"layer"`` share such a parameter, or those of each
+            ``"channel"`` (place of the last axis).
     """
 
-    def __init__(self, *, neuron: str | neurons.Neuron = "srm", **kwargs) -> None:
+    def __init__(
+        self,
+        *,
+        neuron: str | neurons.Neuron = "srm",
+        learn=None,
+        per: str = "layer",
+        **kwargs,
+    ) -> None:
         super().__init__(**kwargs)
         self.neuron = neurons.get(neuron)
+        self._learned = LearnedNeuron(self.neuron, learn, per)
         self.supports_jit = False
 
     @property
     def on_chip(self) -> bool:
         """Whether the layer computes in Loihi's integers."""
         return isinstance(self.neuron, neurons.LoihiCUBA)
+
+    def _add_learned(self, channels: int | None) -> None:
+        self._learned.build(self, channels)
+
+    def neuron_now(self) -> neurons.Neuron:
+        """The neuron, with tensors in place of the parameters that are learned."""
+        return self._learned.now()
+
+    def learned_parameters(self) -> dict:
+        """The values of the parameters that are learned, by name: arrays () or (channels,)."""
+        return self._learned.values()
+
+    def settled(self) -> SpikingLayer:
+        """The same layer with the values that it has learned as the parameters of its neuron.
+
+        Raises:
+            ValueError: channels with different values, or a layer that is not built.
+        """
+        if not self._learned.learn:
+            return self
+        neuron = keras.saving.serialize_keras_object(self._learned.settled())
+        config = {**self.get_config(), "neuron": neuron, "learn": None, "per": "layer"}
+        layer = type(self).from_config(config)
+        layer.build(self.get_build_config()["input_shape"])
+        learned = {id(w) for w in self._learned.weights.values()}
+        layer.set_weights([np.asarray(w) for w in self.weights if id(w) not in learned])
+        return layer
 
     def _synapse_dtype(self) -> str:
         """Sums of chip weights are exact in float32; the 16-bit types would round them."""
@@ -49,7 +94,7 @@ class SpikingLayer(TemporalLayer):
         raise NotImplementedError(f"{type(self).__name__} defines no synaptic_input(inputs)")
 
     def advance(self, inputs, state):
-        spikes, _, state = fire_from(self.synaptic_input(inputs), self.neuron, state)
+        spikes, _, state = fire_from(self.synaptic_input(inputs), self.neuron_now(), state)
         return tf.cast(spikes, self.compute_dtype), state
 
     def state_at_rest(self, inputs):
@@ -59,6 +104,7 @@ class SpikingLayer(TemporalLayer):
         return {
             **super().get_config(),
             "neuron": keras.saving.serialize_keras_object(self.neuron),
+            **self._learned.get_config(),
         }
 
 
@@ -113,6 +159,7 @@ class WeightedSpikingLayer(SpikingLayer):
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
             )
+        self._add_learned(outputs)
 
     def quantized_kernel(self):
         """The kernel as the forward pass uses it: for LoihiCUBA integers / 64, else as it is."""

@@ -96,6 +96,7 @@ class SpikingSumPooling2D(SpikingLayer):
                 "The pool does not fit into the image. Received: "
                 f"input_shape={tuple(input_shape)}, pool_size={self.pool_size}"
             )
+        self._add_learned(input_shape[-1])
         self.input_spec = keras.layers.InputSpec(ndim=5, axes={-1: input_shape[-1]})
         self.built = True
 

@@ -42,6 +42,7 @@ class _Population(ctypes.Structure):
         ("names", ctypes.POINTER(ctypes.c_char_p)),
         ("params", ctypes.c_void_p),
         ("params_size", ctypes.c_int64),
+        ("channels", ctypes.c_int64),
         ("bias", ctypes.c_void_p),
         ("bias_size", ctypes.c_int64),
         ("state", ctypes.c_void_p),
@@ -164,10 +165,11 @@ class StepNetwork:
 
     def _add_neurons(self, link: Link, state) -> None:
         layer, name = link.layer, link.name
-        options = neurons.native_options(layer.neuron)
+        options = neurons.native_options(layer.neuron_now())
         names = [text.encode() for text in options["names"]]
         names = (ctypes.c_char_p * len(names))(*names)
         params = self._keep(options["params"], np.float64)
+        channels = params.shape[1] if params.ndim == 2 else 1
         bias = getattr(layer, "bias", None)
         bias = self._keep([] if bias is None else bias, np.float32)
         self._states[name] = self._keep(state, np.float64)
@@ -176,7 +178,8 @@ class StepNetwork:
             options["neuron"].encode(),
             names,
             params.ctypes.data,
-            params.size,
+            len(params),
+            channels,
             bias.ctypes.data,
             bias.size,
             self._states[name].ctypes.data,

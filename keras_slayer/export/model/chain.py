@@ -73,7 +73,23 @@ def read_chain(model: keras.Model) -> tuple[Chain | None, Notes]:
     if notes:
         return None, notes
     end = spiking[-1] + 1
-    return Chain(shape, tuple(operations[:end]), tuple(operations[end:])), notes
+    layers = [_settled(layer, notes) for layer in operations[:end]]
+    return Chain(shape, tuple(layers), tuple(operations[end:])), notes
+
+
+def _settled(layer: keras.Operation, notes: Notes) -> keras.Operation:
+    """A layer whose neurons have numbers as parameters, also where they were learned."""
+    if not isinstance(layer, SpikingLayer):
+        return layer
+    try:
+        return layer.settled()
+    except ValueError as error:
+        notes.add(
+            f"layer {layer.name!r}: {error}",
+            "one value for all neurons of a layer",
+            "learn it with per='layer'",
+        )
+        return layer
 
 
 def _operations(model: keras.Model, notes: Notes) -> list[keras.Operation]:
