@@ -79,6 +79,15 @@ class SpikingSumPooling2D(SpikingLayer):
             f"{received}"
         )
 
+    def settled(self) -> SpikingLayer:
+        """With the weight of each tap as it is: it does not change with a threshold that is learned."""
+        layer = super().settled()
+        if layer is not self:
+            peak = float(np.max(layer.neuron.response_kernel()))
+            layer.weight = self._tap * peak / layer.neuron.firing_threshold
+            layer._tap = self._tap
+        return layer
+
     def quantized_weight(self) -> float:
         """The weight of every tap as the forward pass uses it."""
         return self._tap

@@ -85,7 +85,7 @@ def to_loihi(
     # What was small enough to be no problem may not be so after scaling.
     _, problems = read_network(replace(chain, layers=tuple(layers)), TARGET)
     refuse(problems, "converted to Loihi")
-    return _assemble(model, dict(zip(map(id, chain.layers), layers, strict=True)))
+    return _assemble(model, dict(zip(map(id, chain.given), layers, strict=True)))
 
 
 def _assemble(model: keras.Model, converted: dict[int, keras.Layer]) -> keras.Model:

@@ -28,13 +28,16 @@ class Chain:
 
     Attributes:
         input_shape: of the model, with batch and time.
-        layers: up to the last spiking layer: what the chip runs.
+        layers: up to the last spiking layer: what the chip runs. What their neurons learned is
+            settled.
+        given: the same layers as the model has them.
         host: what comes after it, and runs on the host.
     """
 
     input_shape: tuple[int | None, ...]
     layers: tuple[keras.Layer, ...]
     host: tuple[keras.Operation, ...]
+    given: tuple[keras.Operation, ...]
 
 
 def read_chain(model: keras.Model) -> tuple[Chain | None, Notes]:
@@ -73,8 +76,9 @@ def read_chain(model: keras.Model) -> tuple[Chain | None, Notes]:
     if notes:
         return None, notes
     end = spiking[-1] + 1
-    layers = [_settled(layer, notes) for layer in operations[:end]]
-    return Chain(shape, tuple(layers), tuple(operations[end:])), notes
+    given, host = tuple(operations[:end]), tuple(operations[end:])
+    layers = tuple(_settled(layer, notes) for layer in given)
+    return Chain(shape, layers, host, given), notes
 
 
 def _settled(layer: keras.Operation, notes: Notes) -> keras.Operation:

@@ -1,0 +1,123 @@
+"""Gradients of the parameters of neurons: the native op, its reference, numerical derivatives."""
+
+import functools
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_slayer import ALIF, CUBA, SRM, LoihiCUBA
+from keras_slayer.neurons import Neuron
+from keras_slayer.ops import neurons
+
+CHANNELS = 5
+MAKE = {
+    "srm": lambda **options: SRM(tau_refractory=2.0, refractory_scale=1.3, **options),
+    "cuba": lambda **options: CUBA(tau_current=3.0, tau_voltage=7.0, **options),
+    "alif": lambda **options: ALIF(tau_adaptation=20.0, **options),
+    "loihi": lambda **options: LoihiCUBA(**options),
+}
+TOLERANCE = {"float64": 1e-10, "float32": 1e-4, "float16": 4e-2, "bfloat16": 2e-1}
+
+
+def arrays(neuron, dtype: str, per: str, steps: int = 24):
+    """Synaptic input, the gradient of the spikes, weights of the parameters."""
+    rng = np.random.default_rng(3)
+    shape = (2, steps, 2, CHANNELS)
+    z = neuron.firing_threshold * (0.1 + 0.6 * rng.normal(size=shape))
+    weights = {
+        name: tf.constant(0.2 * rng.normal(size=(CHANNELS,) if per == "channel" else ()))
+        for name in neuron.learnable
+    }
+    # Positive, so that sums over all neurons do not cancel.
+    return tf.cast(z, dtype), tf.cast(rng.uniform(0.5, 1.5, size=shape), dtype), weights
+
+
+def gradients(fire, z, grad, neuron, weights):
+    """Spikes, and gradients of the input and of the weights."""
+    with tf.GradientTape() as tape:
+        tape.watch([z, *weights.values()])
+        bound = neuron.with_tensors({k: neuron.changed(k, w) for k, w in weights.items()})
+        spikes = fire(z, bound)[0]
+        loss = tf.reduce_sum(tf.cast(spikes * grad, tf.float64))
+    return spikes, *tape.gradient(loss, [z, weights])
+
+
+def reference(z, neuron, state=None):
+    return neuron.reference(z, state)
+
+
+def assert_close(got, want, dtype: str):
+    scale = np.max(np.abs(want)) + 1e-300
+    np.testing.assert_allclose(got / scale, want / scale, rtol=0, atol=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("gradient", ("slayer", "exodus"))
+@pytest.mark.parametrize("per", ("layer", "channel"))
+@pytest.mark.parametrize("name", MAKE)
+def test_the_op_and_its_reference_are_equal(name, per, gradient):
+    if (name, per) == ("loihi", "channel"):
+        pytest.skip("the chip has one set of parameters for a layer")
+    surrogate = "triangle" if per == "channel" else "exponential"
+    neuron = MAKE[name](gradient=gradient, surrogate=surrogate)
+    z, grad, weights = arrays(neuron, "float64", per)
+    half = z[:, :9]
+    start = neurons.fire_tensor(half, neuron, tf.zeros((2, neuron.states, 2, CHANNELS), "float64"))
+    for state in (None, start[2]):
+        op = functools.partial(neurons.fire_tensor, start=state)
+        native = gradients(op, z, grad, neuron, weights)
+        twin = gradients(functools.partial(reference, state=state), z, grad, neuron, weights)
+        np.testing.assert_array_equal(native[0], twin[0])
+        assert_close(np.asarray(native[1]), np.asarray(twin[1]), "float64")
+        for parameter in neuron.learnable:
+            got, want = np.asarray(native[2][parameter]), np.asarray(twin[2][parameter])
+            assert np.all(want != 0), parameter
+            assert_close(got, want, "float64")
+
+
+@pytest.mark.parametrize("dtype", ("float32", "float16", "bfloat16"))
+@pytest.mark.parametrize("name", MAKE)
+def test_dtypes(name, dtype):
+    neuron = MAKE[name]()
+    z, grad, weights = arrays(neuron, dtype, "layer")
+    got = gradients(neurons.fire_tensor, z, grad, neuron, weights)[2]
+    want = gradients(reference, z, grad, neuron, weights)[2]
+    for parameter in neuron.learnable:
+        assert_close(np.asarray(got[parameter]), np.asarray(want[parameter]), dtype)
+
+
+@pytest.mark.parametrize("name", ("srm", "cuba", "alif"))
+def test_the_reference_has_the_numerical_gradient_of_smooth_spikes(name, monkeypatch):
+    """With spikes S(u) whose derivative is the surrogate, and all feedback in the gradient."""
+    neuron = MAKE[name](gradient="exodus")
+    z, grad, weights = arrays(neuron, "float64", "layer", steps=12)
+
+    width = neuron.surrogate_tau * neuron.firing_threshold  # no parameter: it stays as it is
+
+    def smooth(self, u):
+        @tf.custom_gradient
+        def spike(u, threshold):
+            x = (u - threshold) / width
+            tail = 0.5 * tf.exp(-tf.abs(x))
+
+            def backward(grad):
+                grad_u = grad * tail / width
+                return grad_u, -tf.reduce_sum(grad_u)
+
+            return tf.where(x < 0, tail, 1 - tail), backward
+
+        return spike(u, self.firing_threshold)
+
+    monkeypatch.setattr(Neuron, "spike", smooth)
+    monkeypatch.setattr(CUBA, "_reset", lambda _, v, spikes: v * (1 - spikes))
+    got = gradients(reference, z, grad, neuron, weights)[2]
+
+    def loss(changed: str, by: float) -> float:
+        moved = {**weights, changed: weights[changed] + by}
+        spikes = gradients(reference, z, grad, neuron, moved)[0]
+        return float(tf.reduce_sum(spikes * grad))
+
+    for parameter in weights:
+        numerical = (loss(parameter, 1e-5) - loss(parameter, -1e-5)) / 2e-5
+        assert abs(numerical) > 1e-3
+        np.testing.assert_allclose(got[parameter], numerical, rtol=1e-5)
