@@ -80,7 +80,7 @@ class SpikingSumPooling2D(SpikingLayer):
         )
 
     def settled(self) -> SpikingLayer:
-        """With the weight of each tap as it is: it does not change with a threshold that is learned."""
+        """With the weight of each tap as it is, whatever threshold was learned."""
         layer = super().settled()
         if layer is not self:
             peak = float(np.max(layer.neuron.response_kernel()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -60,7 +61,7 @@ class ALIF(Neuron):
 
     native = "alif"
     states = 3
-    learnable = {
+    learnable: ClassVar = {
         "threshold": FACTOR,
         "tau_membrane": FACTOR,
         "tau_adaptation": FACTOR,

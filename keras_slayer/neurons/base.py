@@ -47,7 +47,7 @@ class Neuron(abc.ABC):
     states: ClassVar[int]  # numbers that `step` carries from one step to the next
     # Parameters that layers can learn: `learned.FACTOR` or `learned.TIME_CONSTANT` for each.
     learnable: ClassVar[Mapping[str, str]] = {}
-    # The parameters of the native ops, float64 (names,) or (names, channels), where some are tensors.
+    # Of the native ops, float64 (names,) or (names, channels), where some are tensors.
     native_params: ClassVar[tf.Tensor | None] = None
 
     def __post_init__(self):
@@ -133,7 +133,7 @@ class Neuron(abc.ABC):
         return 1.0
 
     def changed(self, name: str, w) -> tf.Tensor:
-        """The parameter ``name``, float64, where a layer's weight ``w`` changes it (``Learned``)."""
+        """The parameter ``name``, float64, changed by a weight ``w`` of a layer (``Learned``)."""
         unit = self.unit_of(name)
         return unit * learned.changed(getattr(self, name) / unit, self.learnable[name], w)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -74,7 +75,7 @@ class CUBA(Neuron):
 
     native = "cuba"
     states = 2
-    learnable = {
+    learnable: ClassVar = {
         "threshold": FACTOR,
         "current_decay": TIME_CONSTANT,
         "voltage_decay": TIME_CONSTANT,

@@ -18,7 +18,7 @@ TIME_CONSTANT = "time constant"
 @keras.saving.register_keras_serializable(package="keras_slayer")
 @dataclasses.dataclass(frozen=True)
 class Learned:
-    """How a layer learns a parameter of its neurons: ``SpikingDense(..., learn={name: Learned()})``.
+    """How a layer learns a parameter of its neurons: ``learn={name: Learned()}``.
 
     The weight w that is trained has the parameter's name and no unit. It scales the value that the
     neuron gives::

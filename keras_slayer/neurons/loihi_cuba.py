@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import keras
 import tensorflow as tf
@@ -83,7 +84,7 @@ class LoihiCUBA(Neuron):
 
     native = "loihi_cuba"
     states = 3
-    learnable = {
+    learnable: ClassVar = {
         "threshold_mantissa": learned.FACTOR,
         "current_decay": learned.TIME_CONSTANT,
         "voltage_decay": learned.TIME_CONSTANT,

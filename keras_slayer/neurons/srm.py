@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -74,7 +75,7 @@ class SRM(Neuron):
 
     native = "srm"
     states = 4
-    learnable = {
+    learnable: ClassVar = {
         "threshold": FACTOR,
         "tau_response": FACTOR,
         "tau_refractory": FACTOR,

@@ -32,8 +32,6 @@ def fire_tensor(synaptic_input, neuron: Neuron, start=None):
     native = library.native() is not None
     outputs = native_fire(z, neuron, start) if native else neuron.reference(z, start)
     spikes, membrane, after = outputs
-    if native:
-        spikes = with_params_grad(spikes, membrane, neuron, start)
     return spikes, tf.stop_gradient(membrane), after
 
 
@@ -129,11 +127,25 @@ def native_gradient_options(neuron: Neuron) -> dict:
 
 def native_fire(z, neuron: Neuron, start=None):
     """(spikes, membrane, state), differentiable."""
-    return state.with_final(
-        library.native().keras_slayer_neuron(
+
+    def fire(z):
+        return library.native().keras_slayer_neuron(
             synaptic_input=z, state=state.listed(start), **native_gradient_options(neuron)
         )
-    )
+
+    if neuron.native_params is None:
+        return state.with_final(fire(z))
+
+    @tf.custom_gradient
+    def fire_learned(z, _params):
+        spikes, membrane, after = fire(z)
+
+        def grad(grad_spikes, *_):
+            return native_grads(grad_spikes, membrane, neuron, start)
+
+        return (spikes, membrane, *after), grad
+
+    return state.with_final(fire_learned(z, neuron.native_params))
 
 
 def native_fire_bytes(z, neuron: Neuron, start=None):
@@ -150,15 +162,15 @@ def fire_bytes(z, neuron: Neuron, start=None):
     membrane (``handoff.to_floats``)."""
 
     @tf.custom_gradient
-    def fire(z):
+    def fire(z, *_params):
         fired, membrane, after = native_fire_bytes(z, neuron, start)
 
         def grad(_grad_bytes, grad_fired, *_):
-            return native_grad(grad_fired, membrane, neuron)
+            return native_grads(grad_fired, membrane, neuron, start)
 
         return (fired, membrane, *state.listed(after)), grad
 
-    fired, membrane, *after = fire(tf.convert_to_tensor(z))
+    fired, membrane, *after = fire(tf.convert_to_tensor(z), *learned_params(neuron))
     return fired, membrane, after[0] if after else None
 
 
@@ -169,28 +181,40 @@ def native_grad(grad_spikes, membrane, neuron: Neuron):
     )
 
 
-def with_params_grad(spikes, membrane, neuron: Neuron, start=None):
-    """The same spikes. Their gradient goes to parameters that are tensors, too.
+def learned_params(neuron: Neuron) -> list:
+    """The parameters of the native ops, if they have a gradient."""
+    return [] if neuron.native_params is None else [neuron.native_params]
 
-    The op that sums it is the same whatever made the spikes: it needs the membrane potential alone.
+
+def native_grads(grad_spikes, membrane, neuron: Neuron, start=None) -> tuple:
+    """Gradients of the synaptic input and of ``learned_params``."""
+    if neuron.native_params is None:
+        return (native_grad(grad_spikes, membrane, neuron),)
+    grad_input, sums = library.native().keras_slayer_neuron_params_grad(
+        grad_spikes=grad_spikes,
+        membrane=membrane,
+        state=state.listed(start),
+        **native_gradient_options(neuron),
+    )
+    axes = [0, *range(2, sums.shape.rank)]
+    if neuron.native_params.shape.rank == 2:  # the last axis are the channels
+        del axes[-1]
+    return grad_input, tf.reduce_sum(sums, axis=axes)
+
+
+def with_params_grad(spikes, membrane, neuron: Neuron, start=None):
+    """The same spikes, whose gradient goes to ``learned_params``, too.
+
+    For synapses whose fused ops do not compute it: it follows from the membrane potential alone.
     """
     if neuron.native_params is None:
         return spikes
     membrane = tf.stop_gradient(membrane)
 
     @tf.custom_gradient
-    def same(spikes, params):
+    def same(spikes, _params):
         def grad(grad_spikes):
-            sums = library.native().keras_slayer_neuron_params_grad(
-                grad_spikes=tf.cast(grad_spikes, membrane.dtype),
-                membrane=membrane,
-                state=state.listed(start),
-                **native_gradient_options(neuron),
-            )
-            axes = [0, *range(2, sums.shape.rank)]
-            if params.shape.rank == 2:  # the last axis are the channels
-                del axes[-1]
-            return grad_spikes, tf.reduce_sum(sums, axis=axes)
+            return grad_spikes, native_grads(grad_spikes, membrane, neuron, start)[1]
 
         return tf.identity(spikes), grad
 

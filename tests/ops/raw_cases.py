@@ -52,6 +52,7 @@ GOOD = {
     "neuron": {"synaptic_input": Z, "state": [], **SRM},
     "neuron_bytes": {"synaptic_input": Z, "state": [], **SRM},
     "neuron_grad": {"grad_spikes": Z, "membrane": Z, **SRM},
+    "neuron_params_grad": {"grad_spikes": Z, "membrane": Z, "state": [], **SRM},
     "srm_fir": {"response": Z, "params": SURROGATE, "refractory": [0.0, -1.0]},
     "srm_fir_grad": {
         "grad_spikes": Z, "membrane": Z, "params": SURROGATE, "refractory": [0.0, -1.0],
@@ -170,7 +171,7 @@ BAD = [
     *spoil(["temporal_filter"], "at least one tap", kernel=[[1.0]]),
     *spoil(["srm_fir", "srm_fir_grad"], "at least one tap", refractory=tf.zeros([0], tf.float64)),
     *spoil(["srm_fir", "srm_fir_grad"], "must be 0", refractory=[1.0]),
-    *spoil(["neuron_grad", "srm_fir_grad"], "same shape", membrane=Z[:, :3]),
+    *spoil(["neuron_grad", "neuron_params_grad", "srm_fir_grad"], "same shape", membrane=Z[:, :3]),
     *spoil(["temporal_filter_kernel_grad", "delay_grad"], "same shape", grad=Z[:1]),
     *spoil(["delay", "delay_grad"], "per channel or per neuron", delay=[1.0] * 3),
     *spoil(["delay", "delay_grad"], "per channel or per neuron", delay=tf.zeros([0])),

@@ -62,6 +62,8 @@ def reference_matmul(rows, weights):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class _Matmul(SynapticInput):
+    learns_in_one_pass = True
+
     @property
     def shape(self) -> list:
         return [*self.spikes.shape[:-1], self.weights.shape[1]]
@@ -122,9 +124,11 @@ class _Matmul(SynapticInput):
         batch_and_steps = tf.shape(data, tf.int64)[:2]
         shape = tf.concat([batch_and_steps, tf.shape(self.weights, tf.int64)[1:]], axis=0)
         rows = self._rows(tf.stop_gradient(data))
+        given = [] if self.bias is None else [self.bias]
 
         @tf.custom_gradient
-        def layer(spikes, weights, *bias):
+        def layer(spikes, weights, *more):
+            bias = more[: len(given)]
             # Persistent tapes would look up gradients of native ops in a tf.cond, which have none.
             kernel, *offset = map(tf.stop_gradient, (weights, *bias))
             events, dense = events_for(choice, rows, kernel.dtype)
@@ -150,15 +154,16 @@ class _Matmul(SynapticInput):
             fired, membrane, *after = choice.run(kernels, dense)
 
             def grad(_grad_bytes, grad_fired, *_):
-                dz = neurons.native_grad(grad_fired, membrane, neuron)
+                dz, *grad_params = neurons.native_grads(grad_fired, membrane, neuron, start)
                 dz = tf.reshape(dz, [-1, weights.shape[1] or tf.shape(weights)[1]])
                 gradients = self._gradients(spikes, weights, data, dz, events, dense)
-                return (*gradients, *(tf.reduce_sum(dz, axis=0) for _ in bias))
+                grad_bias = (tf.reduce_sum(dz, axis=0) for _ in bias)
+                return (*gradients, *grad_bias, *grad_params)
 
             return (fired, membrane, *after), grad
 
-        bias = [] if self.bias is None else [self.bias]
-        return state.with_final(layer(self.spikes, self.weights, *bias))
+        outputs = layer(self.spikes, self.weights, *given, *neurons.learned_params(neuron))
+        return state.with_final(outputs)
 
     def _gradients(self, spikes, weights, data, grad, events=None, dense=None):
         """Gradients of spikes and weights from that of their product.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+from typing import ClassVar
 
 import tensorflow as tf
 
@@ -38,6 +39,8 @@ class SynapticInput(abc.ABC):
     bias: tf.Tensor | None = None
     layer: str = dataclasses.field(default_factory=explanation.current_layer)
     in_chunks: bool = False
+    # Whether `in_one_pass` has the gradients of the neuron's parameters, too.
+    learns_in_one_pass: ClassVar[bool] = False
 
     def __add__(self, bias) -> SynapticInput:
         """The same with a bias per unit; None adds nothing."""
@@ -151,7 +154,8 @@ def fire_from(z, neuron: Neuron, start=None) -> tuple:
     if neuron.kernels is not None:
         return neurons.fire_tensor(z.value(), neuron, start)
     choice = z.choose(f"{z.op} and neuron")
-    if choice.kernel != selection.IN_TURN.kernel:
+    fused = choice.kernel != selection.IN_TURN.kernel
+    if fused:
         fired, membrane, after = z.in_one_pass(neuron, choice, start)
     elif choice.facts.gpu:  # what is read from memory limits its speed: bytes
         fired, membrane, after = neurons.fire_bytes(z.value(), neuron, start)
@@ -160,5 +164,6 @@ def fire_from(z, neuron: Neuron, start=None) -> tuple:
     for y in (fired, membrane):
         y.set_shape(z.shape)
     spikes = handoff.to_floats(fired, membrane, z.dtype)
-    spikes = neurons.with_params_grad(spikes, membrane, neuron, start)
+    if fused and not z.learns_in_one_pass:
+        spikes = neurons.with_params_grad(spikes, membrane, neuron, start)
     return spikes, tf.stop_gradient(membrane), after

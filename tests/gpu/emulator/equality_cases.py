@@ -13,6 +13,9 @@ import numpy as np
 import synapse_cases
 import tensorflow as tf
 
+import keras_slayer as ks
+from keras_slayer.ops import neurons
+
 # Shapes: one neuron, one step, more neurons than a block of threads has, no sample, more axes.
 GRID = [
     *((shape, "float32") for shape in ((2, 9, 5), (3, 6, 1), (0, 4, 3), (2, 4, 3, 5))),
@@ -29,6 +32,30 @@ TRIANGLES = tuple(
 )
 
 
+def _learned(name: str, per_channel: bool) -> cases.Case:
+    """A neuron whose parameters are tensors, with the gradient of the weights behind them."""
+    make, options = LEARNED[name]
+
+    def run(z, weight):
+        neuron = make(gradient="exodus", **options)
+        weight = weight if per_channel else weight[0]
+        values = {key: neuron.changed(key, weight) for key in neuron.learnable}
+        return neurons.fire_tensor(z, neuron.with_tensors(values))[:2]
+
+    def inputs(rng, shape):
+        return [*cases._drive(rng, shape), 0.2 * rng.normal(size=shape[-1:])]
+
+    return cases.Case(f"{name}-learned-{'channel' if per_channel else 'layer'}", run, inputs)
+
+
+LEARNED = {
+    "srm": (ks.SRM, {"threshold": 1.0}),
+    "cuba": (ks.CUBA, {"threshold": 1.0}),
+    "alif": (ks.ALIF, {"threshold": 1.0}),
+    "loihi": (ks.LoihiCUBA, {"threshold_mantissa": 64}),
+}
+
+
 def _not_finite(case: cases.Case) -> cases.Case:
     def inputs(rng, shape):
         x, *rest = case.inputs(rng, shape)
@@ -41,6 +68,8 @@ def _not_finite(case: cases.Case) -> cases.Case:
 CASES = [
     *cases.SERIES_CASES,
     *TRIANGLES,
+    *(_learned(name, True) for name in ("srm", "cuba", "alif")),
+    *(_learned(name, False) for name in ("srm", "loihi")),
     # The chip's neuron refuses them.
     *(_not_finite(case) for case in cases.SERIES_CASES if not case.name.startswith("loihi")),
 ]

@@ -66,9 +66,40 @@ void backward(Run& run) {
   }
 }
 
-#define KS_CASES(Neuron, name)                                 \
-  KS_KERNEL_CASE(neuron_##Neuron) { forward<Neuron, T>(run); } \
-  KS_KERNEL_CASE(neuron_grad_##Neuron) { backward<Neuron, T>(run); }
+template <class Neuron, class T>
+void learned(Run& run) {
+  constexpr int kStates = fields_of<typename Neuron::template State<double>, double>();
+  constexpr int kFields = fields_of<typename Neuron::template Parameters<double>, double>();
+  for (const Shape& shape : kShapes) {
+    for (const bool exodus : {false, true}) {
+      for (const bool by_channel : {false, true}) {
+        NeuronParamsGradArgs args = {};
+        args.shape = shape;
+        args.grad_spikes = run.input<T>(size_of(shape));
+        args.membrane = run.input<T>(size_of(shape));
+        args.neuron = parameters<Neuron>(by_channel, exodus);
+        std::vector<double> rows;
+        for (int i = 0; i < kFields; ++i) rows.insert(rows.end(), 2, args.neuron.values[i]);
+        for (const double x : {1.0, -1.5, 1.4}) rows.insert(rows.end(), 2, x);
+        args.neuron.rows = by_channel ? run.input(rows) : nullptr;
+        args.neuron.channels = 2;
+        args.states = kStates;
+        const int64_t neurons = shape.batch * shape.inner;
+        args.start = by_channel ? run.input<double>(neurons * kStates) : nullptr;
+        args.params = Neuron::kLearned + 1;  // one that is not learned, too
+        for (int i = 0; i < args.params; ++i) args.place[i] = i;
+        args.grad_in = exodus ? run.output<T>(size_of(shape)) : nullptr;
+        args.sums = run.output<double>(neurons * args.params);
+        run.threads(neurons, args);
+      }
+    }
+  }
+}
+
+#define KS_CASES(Neuron, name)                                       \
+  KS_KERNEL_CASE(neuron_##Neuron) { forward<Neuron, T>(run); }       \
+  KS_KERNEL_CASE(neuron_grad_##Neuron) { backward<Neuron, T>(run); } \
+  KS_KERNEL_CASE(neuron_params_grad_##Neuron) { learned<Neuron, T>(run); }
 KS_NEURONS(KS_CASES)
 
 }  // namespace

@@ -160,6 +160,7 @@ __device__ void params_grad(const NeuronParamsGradArgs& args) {
   if (!place.exists) return;
   const T* grad = static_cast<const T*>(args.grad_spikes) + place.first;
   const T* membrane = static_cast<const T*>(args.membrane) + place.first;
+  T* out = args.grad_in == nullptr ? nullptr : static_cast<T*>(args.grad_in) + place.first;
   const auto parameters = args.neuron.get<Neuron, A>(place.neuron);
   const AnySurrogate<A> surrogate =
       any_surrogate<A>(args.neuron.surrogate_of<Neuron>(place.neuron));
@@ -178,7 +179,8 @@ __device__ void params_grad(const NeuronParamsGradArgs& args) {
       lambda = rho * g;
     }
     Neuron::template learn<is_exodus>(parameters, learn, before, filter, g, u, rho, lambda, sums);
-    Neuron::template filter<is_exodus>(parameters, filter, lambda);
+    const A dz = Neuron::template filter<is_exodus>(parameters, filter, lambda);
+    if (out != nullptr) store(&out[t * shape.inner], dz);
   }
   finish_params_grad<Neuron, A>(args, place.sample, place.neuron, parameters, learn, filter, &sums);
 }

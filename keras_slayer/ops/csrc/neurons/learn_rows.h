@@ -1,5 +1,6 @@
-// The gradients of the parameters of a block of neurons: the backward pass once more, which sums
-// for each neuron over its steps.
+// The backward pass of a block of neurons whose parameters are learned: the gradient dz of the
+// synaptic input, as in backward_rows.h, and sums over the steps for each neuron, the gradients of
+// its parameters.
 #ifndef KERAS_SLAYER_NEURONS_LEARN_ROWS_H_
 #define KERAS_SLAYER_NEURONS_LEARN_ROWS_H_
 
@@ -12,10 +13,11 @@ namespace KS_ISA {
 template <class T>
 class LearnRows {
  public:
+  using A = ArithmeticOf<T>;
   virtual ~LearnRows() {}
   // Starts a series, at its last step, for the neurons [first, first + count).
   virtual void start(int64_t first, int64_t count) = 0;
-  virtual void step(const T* grad_spikes, const T* membrane, int64_t count) = 0;
+  virtual void step(const T* grad_spikes, const T* membrane, int64_t count, A* dz) = 0;
   // After the first step, writes the gradients of the neurons [first, first + count) of a sample.
   virtual void finish(const NeuronParamsGradArgs& args, int64_t sample, int64_t first,
                       int64_t count) = 0;
@@ -32,7 +34,7 @@ class LearnRowsOf final : public LearnRows<T> {
     states_.clear(count);
     sums_.clear(count);
   }
-  void step(const T* grad_spikes, const T* membrane, int64_t count) override {
+  void step(const T* grad_spikes, const T* membrane, int64_t count, A* __restrict dz) override {
     const auto parameters = parameters_.from(0);
     const Rho shared = rho_;
     A* __restrict states = states_.row(0);
@@ -56,7 +58,7 @@ class LearnRowsOf final : public LearnRows<T> {
         lambda = rho * grad;
       }
       Neuron::template learn<is_exodus>(p, s.learn, drive, s.filter, grad, u, rho, lambda, sum);
-      Neuron::template filter<is_exodus>(p, s.filter, lambda);
+      dz[j] = Neuron::template filter<is_exodus>(p, s.filter, lambda);
 #pragma GCC unroll 16
       for (int i = 0; i < kStates; ++i) states[i * stride + j] = field<A>(s, i);
 #pragma GCC unroll 8

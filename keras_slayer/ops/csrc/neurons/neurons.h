@@ -32,11 +32,13 @@ struct NeuronGradArgs {  // work item: a block of kBlock neurons of a sample
 
 struct NeuronParamsGradArgs {  // work item: a block of kBlock neurons of a sample
   Shape shape;
+  bool stream;
   const void* grad_spikes;
   const void* membrane;
   NeuronParams neuron;
   int64_t states;       // of a neuron
   const double* start;  // [batch, states, inner]: the state before the first step; or null
+  void* grad_in;        // or null, if it is not asked for
   double* sums;         // [batch, params, inner]: the gradients of each neuron
   int64_t params;
   // Parameter i of the op is the one that the neuron reads as its place[i]-th, or none that can be

@@ -83,22 +83,36 @@ void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t
 }
 
 void neuron_params_grad(Dtype dtype, const NeuronParamsGradArgs& args, int64_t begin, int64_t end) {
+  // There are more states and sums than neuron_grad has. Those of so many neurons stay in the
+  // first-level cache.
+  constexpr int64_t kFew = 128;
+  static_assert(kBlock % kFew == 0);
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
-    const Owned<LearnRows<T>> rows(new_learn_rows<T>(args.neuron, kBlock));
-    const int64_t inner = args.shape.inner, blocks = block_count(inner, kBlock);
+    using A = ArithmeticOf<T>;
+    const Owned<LearnRows<T>> rows(new_learn_rows<T>(args.neuron, kFew));
+    const RowWriter<T> result(kFew, args.stream && args.grad_in != args.grad_spikes);
+    const int64_t inner = args.shape.inner, steps = args.shape.steps;
+    const int64_t blocks = block_count(inner, kBlock);
+    A dz[kFew];
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t sample = item / blocks, first = item % blocks * kBlock;
-      const int64_t size = smaller(kBlock, inner - first);
-      rows->start(first, size);
-      for_each_step(args.shape, item, true, [&](int64_t at, int count) {
-        const T* grad = static_cast<const T*>(args.grad_spikes) + at;
-        const T* membrane = static_cast<const T*>(args.membrane) + at;
-        prefetch_row(grad - kAhead * inner, count);
-        prefetch_row(membrane - kAhead * inner, count);
-        rows->step(grad, membrane, count);
-      });
-      rows->finish(args, sample, first, size);
+      const int64_t sample = item / blocks, past = smaller((item % blocks + 1) * kBlock, inner);
+      for (int64_t first = item % blocks * kBlock; first < past; first += kFew) {
+        const int64_t count = smaller(kFew, past - first);
+        rows->start(first, count);
+        for (int64_t t = steps - 1; t >= 0; --t) {
+          const int64_t at = (sample * steps + t) * inner + first;
+          const T* grad = static_cast<const T*>(args.grad_spikes) + at;
+          const T* membrane = static_cast<const T*>(args.membrane) + at;
+          prefetch_row(grad - kAhead * inner, count);
+          prefetch_row(membrane - kAhead * inner, count);
+          rows->step(grad, membrane, count, dz);
+          if (args.grad_in != nullptr) {
+            write_row(dz, count, static_cast<T*>(args.grad_in) + at, result);
+          }
+        }
+        rows->finish(args, sample, first, count);
+      }
     }
   });
 }

@@ -1,7 +1,7 @@
 // Ops of neurons without synapses. Neuron: from synaptic input [batch, time, ...] to spikes and
 // membrane potential before reset, all of one shape. NeuronBytes: the same with spikes as bytes,
 // which have no gradient (ops/handoff.py). NeuronGrad: from the gradient of the spikes
-// to the gradient of the input. NeuronParamsGrad: to the gradients of the parameters.
+// to the gradient of the input. NeuronParamsGrad: to that and the gradients of the parameters.
 #include "base/device.h"
 #include "neurons/neuron_op.h"
 #include "neurons/neurons.h"
@@ -112,13 +112,15 @@ class NeuronGradOp : public OpKernel {
 };
 KS_REGISTER_DEVICES("NeuronGrad", NeuronGradOp, .HostMemory("params"));
 
-// The gradients of the parameters for each neuron of each sample, [batch, params, ...], by the names of
-// `params`; zero for those of the surrogate. `state` is the one that the series started from.
+// The gradients of the parameters are those of each neuron of each sample, [batch, params, ...], by
+// the names of `params`; zero for those of the surrogate. `state` is the one that the series started
+// from. The gradient of the input is computed only if it is used.
 REGISTER_OP("KerasSlayer>NeuronParamsGrad")
     .Input("grad_spikes: T")
     .Input("membrane: T")
     .Input("params: double")
     .Input("state: E * double")
+    .Output("grad_input: T")
     .Output("grad_params: double")
     .Attr("E: int >= 0 = 0")
     KS_NEURON_ATTRS
@@ -129,7 +131,8 @@ REGISTER_OP("KerasSlayer>NeuronParamsGrad")
       TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(0), 2, &series));
       TF_RETURN_IF_ERROR(c->WithRankAtLeast(c->input(2), 1, &params));
       TF_RETURN_IF_ERROR(c->ReplaceDim(series, 1, c->Dim(params, 0), &out));
-      c->set_output(0, out);
+      c->set_output(0, series);
+      c->set_output(1, out);
       return absl::OkStatus();
     });
 
@@ -153,7 +156,13 @@ class NeuronParamsGradOp : public OpKernel {
     TensorShape shape = grad.shape();
     args.params = int64_t(order.size());
     shape.set_dim(1, args.params);
-    OP_REQUIRES_OK(context, context->allocate_output(0, shape, &sums));
+    OP_REQUIRES_OK(context, context->allocate_output(1, shape, &sums));
+    if (context->output_required(0)) {
+      Tensor* grad_in;
+      OP_REQUIRES_OK(context, Device::allocate_large(context, 0, grad.shape(), &grad_in));
+      args.grad_in = data_of(grad_in);
+      args.stream = is_large(*grad_in);
+    }
     for (int64_t i = 0; i < args.params; ++i) args.place[order[size_t(i)]] = int(i);
     args.grad_spikes = data_of(grad);
     args.membrane = data_of(membrane);
