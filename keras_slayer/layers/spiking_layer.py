@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from keras_slayer import neurons
 from keras_slayer.initializers import FluctuationDriven
+from keras_slayer.layers import probes
 from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.ops import explanation
@@ -49,7 +50,9 @@ class SpikingLayer(TemporalLayer):
         raise NotImplementedError(f"{type(self).__name__} defines no synaptic_input(inputs)")
 
     def advance(self, inputs, state):
-        spikes, _, state = fire_from(self.synaptic_input(inputs), self.neuron, state)
+        z = self.synaptic_input(inputs)
+        spikes, membrane, state = fire_from(z, self.neuron, state)
+        probes.note(self, self.neuron, z, membrane, state)
         return tf.cast(spikes, self.compute_dtype), state
 
     def state_at_rest(self, inputs):

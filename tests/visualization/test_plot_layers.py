@@ -8,7 +8,7 @@ from visualization_cases import mpl, network, network_input, texts, to_rgba
 
 import keras_slayer as ks
 from keras_slayer.visualization import plot_layers, style
-from keras_slayer.visualization.recording import record
+from keras_slayer.visualization.recording import summarise
 
 
 def outputs(model, x):
@@ -113,7 +113,7 @@ def test_a_layer_that_is_used_twice_is_drawn_once_and_counts_twice():
     layer = ks.SpikingDense(5, name="twice")
     model = keras.Model(inputs, layer(layer(inputs)))
     x = (np.random.default_rng(0).random((2, 10, 5)) < 0.5).astype("float32")
-    run = record(model, x, sample=1)
+    run = summarise(model, x, sample=1)
     np.testing.assert_array_equal(run.layers["twice"].spikes, np.asarray(layer(x))[1])
     assert run.layers["twice"].shares.shape == (10,)
 
