@@ -137,7 +137,7 @@ def record(
 
     Args:
         model: a built Keras model of any kind. Of models within it every layer is recorded, and of
-            a layer of yours every layer of this package that it holds.
+            a layer of yours every layer with a state that it holds.
         x: a batch as the model takes it, or a ``tf.data.Dataset``, whose first batch is taken.
         probe: what to record, one name or several. ``"spikes"``: what a layer returns; that is the
             output of a layer without neurons. ``"membrane"`` and ``"current"``: membrane potential
@@ -152,7 +152,7 @@ def record(
 
     Raises:
         ValueError: no model, or one that is not built; an unknown probe or layer; a layer that has
-            nothing of ``probe``.
+            nothing of ``probe``, or that the model did not call.
     """
     if not isinstance(model, keras.Model):
         raise ValueError(f"model must be a keras.Model. Received: model={model!r}")
@@ -179,6 +179,12 @@ def record(
         found[name] = LayerRecord(name, layer, neuron, arrays)
 
     outputs = watch(model, first_batch(x), list(chosen), seen)
+    missing = [name for name in chosen.values() if name not in found]
+    if missing and (layers is not None or not found):
+        raise ValueError(
+            "these layers did not run where they can be watched: the model did not call them, or "
+            f"within a tf.function that was traced before. Received: layers {missing}"
+        )
     found.outputs = _arrays(outputs)
     return found
 

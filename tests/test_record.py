@@ -14,8 +14,8 @@ from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.ops import library
 from keras_slayer.recorded import LayerRecord, Record
 
-for folder in ("layers", "stream"):
-    sys.path.insert(0, str(pathlib.Path(__file__).parent / folder))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "layers"))
+sys.path.insert(0, str(pathlib.Path(__file__).parent / "stream"))
 from network_cases import NETWORKS, each
 from stream_cases import spikes
 
@@ -158,7 +158,7 @@ def test_only_what_is_asked_for_is_kept(monkeypatch):
     found = ks.record(model, x, "membrane", layers=["shared"])
     assert list(found) == ["shared", "shared:1"]
     assert found["shared"].probes == ("membrane",)
-    with pytest.raises(AttributeError, match="the spikes of shared .* record with probe='spikes'"):
+    with pytest.raises(AttributeError, match=r"the spikes of shared .* record with probe='spikes'"):
         _ = found["shared"].spikes
     names = list(ks.record(model, x, ("membrane", "current")))
     assert len(names) == 3 and "dense" not in names
@@ -186,7 +186,7 @@ def test_the_model_is_left_as_it_was_and_takes_data_sets():
 def test_what_a_record_lacks_is_said():
     model, x = shared_and_nested(), spikes(6, density=0.5)
     found = ks.record(model, x)
-    with pytest.raises(AttributeError, match="dense .Dense. has no membrane potential: it has no"):
+    with pytest.raises(AttributeError, match=r"dense \(Dense\) has no membrane potential"):
         _ = found["dense"].membrane
     with pytest.raises(AttributeError, match="has no neurons, and so no threshold"):
         _ = found["dense"].threshold
@@ -238,9 +238,11 @@ def test_refuses_models_without_neurons_and_layers_that_cannot_be_watched():
             return self.inner(x)
 
     model = Compiled()
-    model(x)
-    with pytest.raises(ValueError, match="within a tf.function. Received: layer 'inner'"):
-        ks.record(Compiled() if not model.built else model, spikes(6, batch=1))
+    model(x)  # builds it
+    with pytest.raises(ValueError, match=r"traced before. Received: layers \['inner'\]"):
+        ks.record(model, x)
+    with pytest.raises(ValueError, match=r"within a tf.function. Received: layer 'inner'"):
+        ks.record(model, x[:1])  # traced anew
 
     class Own(SpikingLayer):
         def advance(self, inputs, state):

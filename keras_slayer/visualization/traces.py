@@ -47,7 +47,7 @@ def plot_traces(
 ) -> FigureBase:
     """The membrane potential of single neurons over time, with threshold and spikes.
 
-    `keras_slayer.record(model, x)` records all that is drawn: pass it, or one of its layers. Or pass
+    `keras_slayer.record(model, x)` records all that is drawn: pass one of its layers. Or pass
     arrays of one sample, as `neuron.fire(z)` returns them for a batch.
 
     Args:
