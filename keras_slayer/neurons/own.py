@@ -40,7 +40,7 @@ def check(neuron) -> None:
                 "rest, so measure potentials from there. "
                 f"Received: firing_threshold={threshold!r}"
             )
-    elif not tf.is_tensor(threshold):
+    elif not hasattr(threshold, "dtype"):  # a tensor or an array, one for each neuron
         raise TypeError(
             f"{kind.__name__}.firing_threshold must be a number. "
             f"Received: firing_threshold={threshold!r}"

@@ -100,6 +100,14 @@ def test_input_that_is_no_image_is_a_raster_and_a_silent_layer_is_red():
     assert "Nothing" in texts(figure) and "Answer: 0" not in texts(figure)
 
 
+def test_neurons_that_do_not_say_how_long_a_step_is():
+    neuron = ks.CUBA(0.5, 0.5, 0.1)
+    assert neuron.dt is None
+    model = keras.Sequential([keras.Input((10, 5)), ks.SpikingDense(3, neuron)])
+    figure = plot_layers(model, np.ones((1, 10, 5), "float32"))
+    assert all(ax.get_xlim() == (0, 10) for ax in figure.axes)
+
+
 def test_the_model_is_left_as_it_was():
     model, x = network(), network_input()
     before = model.predict(x, verbose=0)
