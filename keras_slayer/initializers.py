@@ -42,9 +42,9 @@ class FluctuationDriven(keras.initializers.Initializer):
     soon outweighs what was random. The callback ``SetFiringRates`` sets each layer's rate on your
     data before training, and ``FiringRateMonitor`` says which layers stay silent.
 
-    A response that changes its sign, that of a resonating neuron of your own, adds up to little: no
-    mean weight would then move the membrane without drowning the others. Where sum_k h[k] is
-    less than a tenth of sum_k abs(h[k]), ``mean`` is taken as 0.
+    The response of a resonating neuron changes its sign and adds up to little, so that only very
+    large weights would have an effect on the mean. Where sum_k h[k] is less than a tenth of
+    sum_k abs(h[k]), ``mean`` is taken as 0.
 
     For a neuron with quantised weights the deviation holds after rounding; a
     threshold that the chip's weights cannot reach gets a warning.

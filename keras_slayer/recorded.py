@@ -130,7 +130,8 @@ def record(
 
     The spikes are those of ``model(x)`` to the bit, and ``membrane`` and ``current`` are what the
     neurons that gave them had: for ``LoihiCUBA`` with the rounded weights. A neuron that is given
-    ``current`` fires these spikes (``neuron.fire(current)``).
+    ``current`` fires these spikes (``neuron.fire(current)``), but in 16-bit models, which round
+    ``current`` to 16 bits on the way out.
 
     Arrays take 4 bytes per neuron, step and probe. ``layers`` and ``probe`` choose; nothing else is
     kept.

@@ -276,6 +276,14 @@ def test_a_class_is_no_neuron_and_needs_a_step():
         ks.SpikingDense(3, Least)
 
 
+def test_the_step_of_a_native_neuron_stays():
+    """It would run as the native op, and be exported as the neuron of its base."""
+    with pytest.raises(TypeError, match=r"Mine changes the step of CUBA, .*: class Mine"):
+        type("Mine", (ks.CUBA,), {"step": Least.step})
+    longer = type("Longer", (ks.CUBA,), {"__doc__": "A subclass that computes the same."})
+    assert longer().native == "cuba"
+
+
 def test_what_cannot_be_known():
     @dataclasses.dataclass(frozen=True)
     class Explosive(HardReset):

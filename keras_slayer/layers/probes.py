@@ -25,6 +25,7 @@ class Firing:
     Attributes:
         layer: the layer.
         neuron: its neurons, with the parameters that they had.
+        synaptic_input: what they were given: a tensor, or the result of a synapse.
         membrane: their membrane potential before reset, (batch, time, ...).
     """
 

@@ -68,6 +68,15 @@ class Neuron(abc.ABC):
     native: ClassVar[str | None] = None
     states: ClassVar[int]  # numbers that `step` carries from one step to the next
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls) and cls.native is not None and "native" not in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} changes the step of {cls.__base__.__name__}, which runs as a "
+                "native op and is exported as what it is: make it a subclass of "
+                f"keras_slayer.neurons.Neuron. Received: class {cls.__name__}"
+            )
+
     def __post_init__(self):
         self.surrogate_gradient  # noqa: B018 - checks its parameters
         if self.native is None:
