@@ -42,9 +42,8 @@ class FluctuationDriven(keras.initializers.Initializer):
     soon outweighs what was random. The callback ``SetFiringRates`` sets each layer's rate on your
     data before training, and ``FiringRateMonitor`` says which layers stay silent.
 
-    The response of a resonating neuron changes its sign and adds up to little, so that only very
-    large weights would have an effect on the mean. Where sum_k h[k] is less than a tenth of
-    sum_k abs(h[k]), ``mean`` is taken as 0.
+    Of a response that changes its sign (``ResonateAndFire``), the first sum is over abs(h[k]), as
+    sum_k h[k] may be next to nothing. Its mean membrane potential is then nearer to rest.
 
     For a neuron with quantised weights the deviation holds after rounding; a
     threshold that the chip's weights cannot reach gets a warning.
@@ -78,22 +77,15 @@ class FluctuationDriven(keras.initializers.Initializer):
         # without one each call draws new values.
         self._source = keras.random.SeedGenerator() if seed is None else seed
 
-    @property
-    def _mean(self) -> float:
-        """``mean``, or 0 where the response adds up to little."""
-        response = self.neuron.response_kernel()
-        return self.mean if response.sum() >= 0.1 * np.abs(response).sum() else 0.0
-
     def mean_weight(self, fan_in: int) -> float:
         """Mean of the weights of a neuron with ``fan_in`` inputs."""
-        drive = fan_in * self.rate * float(np.sum(self.neuron.response_kernel()))
-        mean = self._mean
-        return mean * self.neuron.firing_threshold / drive if mean else 0.0
+        drive = fan_in * self.rate * float(np.sum(np.abs(self.neuron.response_kernel())))
+        return self.mean * self.neuron.firing_threshold / drive
 
     def deviation(self, fan_in: int) -> float:
         """Standard deviation of the weights of a neuron with ``fan_in`` inputs."""
         energy = float(np.sum(self.neuron.response_kernel() ** 2))
-        distance = (1 - self._mean) * self.neuron.firing_threshold
+        distance = (1 - self.mean) * self.neuron.firing_threshold
         target = distance / (self.xi * math.sqrt(fan_in * self.rate * energy))
         if not isinstance(self.neuron, neurons.LoihiCUBA):
             return target

@@ -134,8 +134,8 @@ def test_initialisation_is_that_of_a_native_neuron():
     kernel = Resonator().response_kernel()
     assert abs(kernel.sum()) < 0.5 * np.abs(kernel).sum()
     quiet = dataclasses.replace(Resonator(), keep=0.99)
-    assert ks.FluctuationDriven(quiet).mean_weight(50) == 0.0
-    assert 0 < ks.FluctuationDriven(quiet).deviation(50) < 1
+    initializer = ks.FluctuationDriven(quiet)  # no mean that drowns the others
+    assert 0 < abs(initializer.mean_weight(50)) < initializer.deviation(50) < 1
 
 
 def network(neuron, steps=STEPS):

@@ -252,6 +252,8 @@ def test_refuses_models_without_neurons_and_layers_that_cannot_be_watched():
 
     class Own(SpikingLayer):
         def advance(self, inputs, state):
+            if self.name == "telling":
+                probes.note(self, self.neuron, lambda: 2 * inputs, 3 * inputs)
             return inputs, state
 
         def compute_output_shape(self, shape):
@@ -261,3 +263,7 @@ def test_refuses_models_without_neurons_and_layers_that_cannot_be_watched():
     same(ks.record(model, x, "spikes")["own"].spikes, x)
     with pytest.raises(ValueError, match=r"probes.note. Received: layer 'own' \(Own\)"):
         ks.record(model, x)
+    model = keras.Sequential([keras.Input((24, 6)), Own(name="telling")])
+    told = ks.record(model, x)["telling"]
+    same(told.current, 2 * x)
+    same(told.membrane, 3 * x)

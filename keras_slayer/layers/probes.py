@@ -25,7 +25,8 @@ class Firing:
     Attributes:
         layer: the layer.
         neuron: its neurons, with the parameters that they had.
-        synaptic_input: what they were given: a tensor, or the result of a synapse.
+        synaptic_input: what they were given: a tensor, the result of a synapse, or a function
+            without arguments that computes the tensor.
         membrane: their membrane potential before reset, (batch, time, ...).
     """
 
@@ -37,7 +38,8 @@ class Firing:
     @property
     def current(self) -> tf.Tensor:
         """The synaptic input. A fused op leaves none, so it is computed here."""
-        return value_of(self.synaptic_input)
+        given = self.synaptic_input
+        return given() if callable(given) else value_of(given)
 
 
 def note(layer: keras.layers.Layer, neuron: Neuron, synaptic_input, membrane, state=None) -> None:
@@ -46,7 +48,7 @@ def note(layer: keras.layers.Layer, neuron: Neuron, synaptic_input, membrane, st
     Args:
         layer: the layer.
         neuron: its neurons.
-        synaptic_input: what they were given: a tensor, or the result of a synapse.
+        synaptic_input: what they were given, as ``Firing`` has it.
         membrane: their membrane potential before reset.
         state: their state, if they have one: sums of a chunk are rounded as in every chunk.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import ClassVar
 
 import numpy as np
@@ -139,6 +140,10 @@ class Neuron(abc.ABC):
     def _measured(self) -> np.ndarray:
         return own.measured_response(self, HORIZON)
 
+    def differentiable_step(self) -> Callable:
+        """``step`` for a loop over time: with the gradient that ``gradient`` asks for."""
+        return own.step_of(self) if self.native is None else self.step
+
     def reference(self, z, state=None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
         """(spikes, membrane potential, state) of input (batch, time, ...), in plain TensorFlow.
 
@@ -146,7 +151,7 @@ class Neuron(abc.ABC):
         returns that after the last step.
         """
 
-        advance = self.step if self.native is not None else own.step_of(self)
+        advance = self.differentiable_step()
 
         def step(state, now):
             state, spikes, membrane = advance(state, now)
