@@ -175,8 +175,9 @@ def record(
         for what in ("membrane", "current"):
             if what in probes and isinstance(layer, SpikingLayer):
                 arrays[what] = _arrays(getattr(_noted(layer, firing), what))
-        neuron = getattr(layer, "neuron", None) if firing is None else firing.neuron
-        neuron = neuron if isinstance(layer, SpikingLayer) else None
+        neuron = None
+        if isinstance(layer, SpikingLayer):
+            neuron = layer.neuron if firing is None else firing.neuron
         found[name] = LayerRecord(name, layer, neuron, arrays)
 
     outputs = watch(model, first_batch(x), list(chosen), seen)
