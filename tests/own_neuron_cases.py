@@ -3,9 +3,27 @@
 import dataclasses
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 import keras_slayer as ks
+
+STEPS = 20
+
+
+def noise(*shape, scale=0.6, dtype="float32"):
+    return np.random.default_rng(0).normal(0.1, scale, shape).astype(dtype)
+
+
+def network(neuron, steps=STEPS):
+    return keras.Sequential(
+        [
+            keras.Input((steps, 12)),
+            ks.SpikingDense(16, neuron, name="own"),
+            ks.DelayLayer(3.0),
+            ks.SpikingDense(3, "cuba", name="out"),
+        ]
+    )
 
 
 class Least(ks.neurons.Neuron):
