@@ -55,6 +55,7 @@ from keras_slayer.metrics import (
 from keras_slayer.neurons import ALIF, CUBA, SRM, Learned, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
+from keras_slayer.recorded import record
 from keras_slayer.stream import Stream
 
 __version__ = "0.2.0"
@@ -99,6 +100,7 @@ __all__ = [
     "accuracy_over_time",
     "firing_rates",
     "match_spikes",
+    "record",
     "set_firing_rates",
 ]
 

@@ -94,6 +94,7 @@ NOT_IN_MODELS = {
     "accuracy_over_time",
     "firing_rates",
     "match_spikes",
+    "record",
     "set_firing_rates",
 }
 

@@ -6,7 +6,8 @@ import numpy as np
 
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.rates.advice import advice, training_advice
-from keras_slayer.rates.measuring import FiringRates, layer_names
+from keras_slayer.rates.measuring import FiringRates
+from keras_slayer.watching import layer_names
 
 # A layer of a model at chance is called silent where more of its neurons than this are.
 MOSTLY = 0.5

@@ -17,7 +17,8 @@ from keras_slayer.callbacks.chance import (
 )
 from keras_slayer.callbacks.steps import check_step, step_of
 from keras_slayer.rates.advice import FiringRateWarning, advice
-from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure
+from keras_slayer.rates.measuring import is_empty, measure
+from keras_slayer.watching import first_batch, layer_names
 
 # Fewer training steps than this teach a model nothing yet.
 FIRST_STEPS = 10

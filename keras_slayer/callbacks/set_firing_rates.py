@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 
 from keras_slayer.callbacks.steps import check_step, step_of
-from keras_slayer.rates.measuring import first_batch
 from keras_slayer.rates.setting import SetRate, set_firing_rates
+from keras_slayer.watching import first_batch
 
 
 class SetFiringRates(keras.callbacks.Callback):

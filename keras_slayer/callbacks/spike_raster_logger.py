@@ -99,10 +99,10 @@ class SpikeRasterLogger(keras.callbacks.Callback):
     def _log(self, step: int):
         from keras_slayer.visualization import plot_confusion, plot_raster
         from keras_slayer.visualization.rates import draw_rates
-        from keras_slayer.visualization.recording import counts_of, record
+        from keras_slayer.visualization.recording import counts_of, summarise
         from keras_slayer.visualization.style import new_figure
 
-        run = record(self.model, self.x, sample=self.sample, layers=self.layers)
+        run = summarise(self.model, self.x, sample=self.sample, layers=self.layers)
         pictures = {
             f"raster/{name}": plot_raster(layer.spikes, dt=layer.dt, title=name)
             for name, layer in run.layers.items()

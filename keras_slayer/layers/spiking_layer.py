@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from keras_slayer import neurons
 from keras_slayer.initializers import FluctuationDriven
+from keras_slayer.layers import probes
 from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.layers.learned_neuron import LearnedNeuron
 from keras_slayer.layers.temporal_layer import TemporalLayer
@@ -94,7 +95,9 @@ class SpikingLayer(TemporalLayer):
         raise NotImplementedError(f"{type(self).__name__} defines no synaptic_input(inputs)")
 
     def advance(self, inputs, state):
-        spikes, _, state = fire_from(self.synaptic_input(inputs), self.neuron_now(), state)
+        z, neuron = self.synaptic_input(inputs), self.neuron_now()
+        spikes, membrane, state = fire_from(z, neuron, state)
+        probes.note(self, neuron, z, membrane, state)
         return tf.cast(spikes, self.compute_dtype), state
 
     def state_at_rest(self, inputs):

@@ -60,5 +60,5 @@ def get(identifier, argument: str = "neuron") -> Neuron:
     classes = ", ".join(neuron.__name__ for neuron in BY_NAME.values())
     raise ValueError(
         f"{argument} must be one of {', '.join(map(repr, BY_NAME))}, or an instance of "
-        f"{classes}. Received: {argument}={identifier!r}"
+        f"{classes} or another Neuron. Received: {argument}={identifier!r}"
     )

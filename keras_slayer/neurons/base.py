@@ -5,14 +5,15 @@ from __future__ import annotations
 import abc
 import copy
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.neurons import learned, reference
+from keras_slayer.neurons import learned, own, reference
 from keras_slayer.neurons.kernels import leaks_kernel
 from keras_slayer.neurons.surrogate import Surrogate
 
@@ -30,8 +31,31 @@ DRIVE = 6.0
 class Neuron(abc.ABC):
     """A neuron: its parameters, and one step of it in plain TensorFlow.
 
-    Subclasses are frozen dataclasses. ``native`` is the name of the neuron in the native ops
-    (``ops/csrc/neurons/list.h``). Its C++ header reads ``parameters`` by their names.
+    Subclasses are frozen dataclasses. Those of the package have ``native``, the name of the neuron
+    in the native ops (``ops/csrc/neurons/list.h``), whose C++ header reads ``parameters`` by their
+    names.
+
+    A neuron of your own needs ``step``, ``states`` and a field ``threshold`` (or the property
+    ``firing_threshold``), and nothing else. It works in every layer. Its steps run one after the
+    other as TensorFlow ops, slower than a native neuron::
+
+        @keras.saving.register_keras_serializable(package="mine")
+        @dataclasses.dataclass(frozen=True)
+        class Leaky(ks.neurons.Neuron):
+            threshold: float = 1.0
+            keep: float = 0.9
+            states = 1
+
+            def step(self, state, z):
+                v = self.keep * state[0] + z
+                spikes = self.spike(v)
+                return (v - self.threshold * spikes,), spikes, v
+
+    Its gradient is TensorFlow's through ``step``, with the surrogate for the derivative of
+    ``spike``. For ``"slayer"`` the spikes are constants within ``step``: they have no gradient to
+    later steps of their neuron. For ``"exodus"`` they have. Where ``filters`` is not defined, the
+    response is what ``step`` gives for an input of 1 at step 0 if ``spike`` gives no spikes. A
+    ``threshold`` of None becomes a sixth of its sum, as for ``SRM``.
 
     Args:
         surrogate_tau, surrogate_scale, surrogate, gradient: ``tau``, ``scale``, ``shape`` and
@@ -43,44 +67,63 @@ class Neuron(abc.ABC):
     surrogate: str = Surrogate.shape
     gradient: str = Surrogate.gradient
 
-    native: ClassVar[str]
+    native: ClassVar[str | None] = None
     states: ClassVar[int]  # numbers that `step` carries from one step to the next
     # Parameters that layers can learn: `learned.FACTOR` or `learned.TIME_CONSTANT` for each.
     learnable: ClassVar[Mapping[str, str]] = {}
     # Of the native ops, float64 (names,) or (names, channels), where some are tensors.
     native_params: ClassVar[tf.Tensor | None] = None
 
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls) and cls.native is not None and "native" not in vars(cls):
+            raise TypeError(
+                f"{cls.__name__} changes the step of {cls.__base__.__name__}, which runs as a "
+                "native op and is exported as what it is: make it a subclass of "
+                f"keras_slayer.neurons.Neuron. Received: class {cls.__name__}"
+            )
+
     def __post_init__(self):
         self.surrogate_gradient  # noqa: B018 - checks its parameters
+        if self.native is None:
+            if getattr(self, "threshold", 1.0) is None:
+                self._set_threshold()
+            own.check(self)
 
     @property
     def surrogate_gradient(self) -> Surrogate:
         return Surrogate(self.surrogate_tau, self.surrogate_scale, self.surrogate, self.gradient)
 
     @property
-    @abc.abstractmethod
     def firing_threshold(self) -> float:
         """Threshold on the scale of the float weights."""
+        if not hasattr(self, "threshold"):
+            raise TypeError(
+                f"{type(self).__name__} must have a field `threshold`, or define the property "
+                "`firing_threshold`"
+            )
+        return self.threshold
 
     @property
-    @abc.abstractmethod
     def parameters(self) -> dict[str, float]:
         """Parameters by the names that the C++ header reads; times are in steps."""
+        return {}
 
     @abc.abstractmethod
     def step(self, state, z):
         """(state, spikes, membrane potential before reset) from the state before and the input.
 
-        ``state`` is a sequence of ``states`` tensors like ``z``.
+        ``state`` is a sequence of ``states`` tensors like ``z``, which is one step (batch, ...) of
+        the input. All are 0 at rest. The spikes are those of ``spike``.
         """
 
     @property
-    @abc.abstractmethod
-    def filters(self) -> tuple[tuple[str, float], ...]:
-        """The linear response, as filters applied one after the other.
+    def filters(self) -> tuple[tuple[str, float], ...] | None:
+        """The linear response, as filters applied one after the other; None: what ``step`` gives.
 
         Each is ``("alpha", tau)``, ``("exponential", kept per step)`` or ``("shift", steps)``.
         """
+        return None
 
     @property
     def kernels(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -89,11 +132,22 @@ class Neuron(abc.ABC):
 
     def response_kernel(self, steps: int = HORIZON) -> np.ndarray:
         """Membrane potential after a unit input at step 0 and no spike, shape (steps,)."""
+        if self.filters is None:
+            longer = own.measured_response(self, steps) if steps > HORIZON else self._measured
+            return longer[:steps].copy()
         kernel = leaks_kernel([value for name, value in self.filters if name != "shift"], steps)
         for name, shift in self.filters:
             if name == "shift":
                 kernel = np.concatenate([np.zeros(shift), kernel])[:steps]
         return kernel
+
+    @functools.cached_property
+    def _measured(self) -> np.ndarray:
+        return own.measured_response(self, HORIZON)
+
+    def differentiable_step(self) -> Callable:
+        """``step`` for a loop over time: with the gradient that ``gradient`` asks for."""
+        return own.step_of(self) if self.native is None else self.step
 
     def reference(self, z, state=None) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor | None]:
         """(spikes, membrane potential, state) of input (batch, time, ...), in plain TensorFlow.
@@ -102,8 +156,10 @@ class Neuron(abc.ABC):
         returns that after the last step.
         """
 
+        advance = self.differentiable_step()
+
         def step(state, now):
-            state, spikes, membrane = self.step(state, now)
+            state, spikes, membrane = advance(state, now)
             return state, (spikes, membrane)
 
         wide = reference.widen(z)
@@ -142,6 +198,8 @@ class Neuron(abc.ABC):
         bound = copy.copy(self)
         for name, value in values.items():
             object.__setattr__(bound, name, value)  # the class is frozen
+        if self.native is None:
+            return bound
         named = bound.native_parameters()
         named = [tf.convert_to_tensor(value, tf.float64) for value in named.values()]
         channels = max((value.shape for value in named), key=len)
@@ -162,16 +220,17 @@ class Neuron(abc.ABC):
         """Checks ``threshold``, and sets it where it is None."""
         if self.threshold is None:
             threshold = self._default_threshold()
-            if threshold == 0:
+            if threshold <= 0:
                 raise ValueError(
-                    "a neuron whose response is over before its first step has no default "
-                    f"threshold: give it one, or a shorter dt. Received: {self!r}"
+                    "a neuron whose response is over before its first step, or adds up to less "
+                    "than 0, has no default threshold: give it one, or a shorter dt. "
+                    f"Received: {self!r}"
                 )
             object.__setattr__(self, "threshold", threshold)  # the class is frozen
         checks.number(self.threshold, "threshold", open_low=True)
 
     def get_config(self) -> dict:
-        return dataclasses.asdict(self)
+        return own.config_of(self) if self.native is None else dataclasses.asdict(self)
 
     @classmethod
     def from_config(cls, config: dict):

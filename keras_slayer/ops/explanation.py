@@ -115,6 +115,16 @@ def tell_choice(choice, candidates) -> None:
     _tell(line)
 
 
+def tell_own_neuron(neuron) -> None:
+    """Prints that a neuron has no native op."""
+    if wanted():
+        title = current_layer() or "outside of layers"
+        _tell(
+            f"{title}: neuron {type(neuron).__name__}: reference (it is defined in Python: its "
+            "steps run one after the other as TensorFlow ops, slower than a native neuron)"
+        )
+
+
 def tell_density(choice, rows, dense):
     """Returns ``dense``. If choices are explained, adds an op that prints the density of ``rows``.
 

@@ -128,7 +128,10 @@ def on_gpu() -> bool:
 
 
 def backend() -> str:
-    """Which ops are in use: ``"native"`` or ``"reference"``."""
+    """Which ops are in use: ``"native"`` or ``"reference"``.
+
+    A neuron of your own, which is defined in Python, runs as reference with either.
+    """
     return "reference" if native() is None else "native"
 
 

@@ -7,7 +7,8 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, Neuron
 from keras_slayer.neurons.kernels import alpha_decay_and_gain
-from keras_slayer.ops import filters, library, state
+from keras_slayer.neurons.own import never_firing
+from keras_slayer.ops import explanation, filters, library, state
 from keras_slayer.ops.srm_fir import srm_fir
 
 
@@ -29,7 +30,9 @@ def fire_tensor(synaptic_input, neuron: Neuron, start=None):
         start = state.checked(start, state_size(neuron), z)
     if neuron.kernels is not None:
         return _fire_truncated(z, neuron, start)
-    native = library.native() is not None
+    native = library.native() is not None and neuron.native is not None
+    if neuron.native is None:
+        explanation.tell_own_neuron(neuron)
     outputs = native_fire(z, neuron, start) if native else neuron.reference(z, start)
     spikes, membrane, after = outputs
     return spikes, tf.stop_gradient(membrane), after
@@ -71,6 +74,8 @@ def response_state_size(neuron: Neuron) -> int:
     """Numbers of the state of a neuron that never fires."""
     if neuron.kernels is not None:
         return len(neuron.kernels[0]) - 1
+    if neuron.filters is None:
+        return neuron.states
     return sum(_filter_state_size(name, value) for name, value in neuron.filters)
 
 
@@ -84,6 +89,9 @@ def response_with_state(x, neuron: Neuron, start):
         start = state.checked(start, response_state_size(neuron), x)
     if neuron.kernels is not None:
         return _from_state(filters.fir_with_state, x, neuron.kernels[0], start)
+    if neuron.filters is None:
+        _, membrane, after = never_firing(neuron).reference(x, start)
+        return membrane, after
     sizes = [_filter_state_size(name, value) for name, value in neuron.filters]
     starts = [None] * len(sizes) if start is None else tf.split(start, sizes, axis=1)
     after = []

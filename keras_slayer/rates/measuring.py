@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import NamedTuple
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.layers.spiking_layer import SpikingLayer
+from keras_slayer.watching import first_batch, layer_names, spiking_layers, watch
 
 
 class FiringRates(NamedTuple):
@@ -52,86 +52,36 @@ def firing_rates(model: keras.Model, x, *, saturation: float = 0.5) -> dict[str,
 def measure(model: keras.Model, x, saturation: float = 0.5) -> dict[SpikingLayer, FiringRates]:
     """``firing_rates`` by layer instead of by name, on the batch ``x``."""
     saturation = checks.number(saturation, "saturation", high=1.0)
-    shares: dict[SpikingLayer, list[np.ndarray]] = {}
-
-    def watched(layer, call):
-        def watching(*args, **kwargs):
-            spikes = call(*args, **kwargs)
-            share = tf.reduce_mean(tf.cast(spikes, tf.float32), axis=[0, 1])
-            shares.setdefault(layer, []).append(np.ravel(share))
-            return spikes
-
-        return watching
-
-    with wrapped(spiking_layers(model), "call", watched):
-        model(x, training=False)
-    if not shares:
-        raise ValueError(
-            f"the model has no layer with spiking neurons. Received: model={model.name!r}"
-        )
     rates = {}
-    for layer, parts in shares.items():
-        share = np.concatenate(parts)
+    for layer, share in measure_shares(model, x).items():
         quantities = (share, share == 0, share > saturation)
         rates[layer] = FiringRates(*(float(np.mean(q, dtype="float64")) for q in quantities))
     return rates
 
 
-def layer_names(layers) -> dict[SpikingLayer, str]:
-    """What each layer is called: its name, where others have it too its path, else numbered."""
-    names = [layer.name for layer in layers]
-    names = [layer.name if names.count(layer.name) == 1 else layer.path for layer in layers]
-    return {
-        layer: name if names.count(name) == 1 else f"{name}:{names[:i].count(name) + 1}"
-        for i, (layer, name) in enumerate(zip(layers, names, strict=True))
-    }
+def measure_shares(model: keras.Model, x) -> dict[SpikingLayer, np.ndarray]:
+    """Share of the steps of the batch ``x`` in which each neuron fired, (neurons,), by layer.
+
+    Those of a layer that is used twice come one after the other.
+    """
+    shares: dict[SpikingLayer, list[np.ndarray]] = {}
+
+    def seen(layer, spikes, _firing):
+        shares.setdefault(layer, []).append(shares_of(spikes))
+
+    watch(model, x, spiking_layers(model), seen)
+    if not shares:
+        raise ValueError(
+            f"the model has no layer with spiking neurons. Received: model={model.name!r}"
+        )
+    return {layer: np.concatenate(parts) for layer, parts in shares.items()}
 
 
-def first_batch(data):
-    """The inputs of a batch: ``data`` itself, or those of the first element of a data set."""
-    if not isinstance(data, tf.data.Dataset):
-        return data
-    for element in data.take(1):
-        return keras.utils.unpack_x_y_sample_weight(element)[0]
-    raise ValueError("the data set must hold a batch. Received: an empty tf.data.Dataset")
+def shares_of(spikes) -> np.ndarray:
+    """Share of the steps of a batch of spikes (batch, time, ...) in which each neuron fired."""
+    return np.ravel(tf.reduce_mean(tf.cast(spikes, tf.float32), axis=[0, 1]))
 
 
 def is_empty(x) -> bool:
     """Whether a batch, of one input or several, is all zeros."""
     return not any(np.any(part) for part in keras.tree.flatten(x))
-
-
-def spiking_layers(model) -> list[SpikingLayer]:
-    """Every layer with spiking neurons that ``model`` holds, at any depth, each once."""
-    found, seen, waiting = [], set(), [model]
-    while waiting:
-        item = waiting.pop()
-        if id(item) in seen:
-            continue
-        seen.add(id(item))
-        if isinstance(item, dict):
-            waiting.extend(item.values())
-        elif isinstance(item, list | tuple | set):
-            waiting.extend(item)
-        elif isinstance(item, keras.layers.Layer):
-            waiting.extend(vars(item).values())
-            if isinstance(item, SpikingLayer):
-                found.append(item)
-    return found
-
-
-@contextlib.contextmanager
-def wrapped(layers, method: str, wrap):
-    """Replaces a method of each layer by ``wrap(layer, method)`` within the block."""
-    # Past Keras' __setattr__, which would track what it is given.
-    before = [vars(layer).get(method) for layer in layers]  # a user may have put one there too
-    for layer in layers:
-        vars(layer)[method] = wrap(layer, getattr(layer, method))
-    try:
-        yield
-    finally:
-        for layer, own in zip(layers, before, strict=True):
-            if own is None:
-                del vars(layer)[method]
-            else:
-                vars(layer)[method] = own

@@ -15,7 +15,8 @@ from keras_slayer.layers.spiking_activation import SpikingActivation
 from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
 from keras_slayer.quantization import weight_max
 from keras_slayer.rates.advice import FiringRateWarning, advice
-from keras_slayer.rates.measuring import first_batch, is_empty, layer_names, measure, wrapped
+from keras_slayer.rates.measuring import is_empty, measure
+from keras_slayer.watching import first_batch, layer_names, wrapped
 
 MAX_FACTOR = 2.0**30
 """A neuron that does not reach its rate at such weights will not reach it at any."""

@@ -86,6 +86,11 @@ def chain(model: keras.Model) -> list[native.Link]:
                 f"Received: {layer.name} ({kind}) with dtype {layer.compute_dtype} and "
                 f"neuron={neuron!r}"
             )
+        if neuron is not None and neuron.native is None:
+            raise ValueError(
+                "step() takes the neurons of the package: call the stream on chunks of one step "
+                f"instead. Received: {layer.name} ({kind}) with neuron={neuron!r}"
+            )
         after = tuple(layer.compute_output_shape(shape))
         links.append(native.Link(layer.path or layer.name, layer, shape, after))
         shape = after

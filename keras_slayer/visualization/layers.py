@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import keras
 import numpy as np
 
-from keras_slayer.rates.measuring import first_batch
 from keras_slayer.visualization.frames import plot_frames
 from keras_slayer.visualization.raster import plot_raster
-from keras_slayer.visualization.recording import check_sample, counts_of, record
+from keras_slayer.visualization.recording import check_sample, counts_of, summarise
 from keras_slayer.visualization.style import INK, WRONG, check_path, heading, save, start_figure
+from keras_slayer.watching import first_batch
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -67,7 +67,7 @@ def plot_layers(
     x = _batch(model, first_batch(x))
     check_sample(x, sample)
     one = keras.tree.map_structure(lambda part: np.asarray(part[sample : sample + 1]), x)
-    run = record(model, one, sample=0, layers=layers)
+    run = summarise(model, one, layers=layers)
     counts = counts_of(run.outputs)
     answer = None if counts is None else int(counts[0].argmax())
     _check(counts, label, names)

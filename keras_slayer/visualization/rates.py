@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from keras_slayer import checks
-from keras_slayer.visualization.recording import record
+from keras_slayer.rates.measuring import measure_shares
 from keras_slayer.visualization.style import (
     FAINT,
     INK,
@@ -21,6 +21,7 @@ from keras_slayer.visualization.style import (
     start_axes,
     style_axes,
 )
+from keras_slayer.watching import first_batch, layer_names
 
 if TYPE_CHECKING:
     import keras
@@ -83,7 +84,9 @@ def _shares(source, x) -> dict[str, np.ndarray]:
                 "a model needs `x`, a batch to run it on. Received: "
                 f"a {type(source).__name__} and x=None"
             )
-        return {name: layer.shares for name, layer in record(source, x).layers.items()}
+        shares = measure_shares(source, first_batch(x))
+        names = layer_names(shares)
+        return {names[layer]: share for layer, share in shares.items()}
     if not source:
         raise ValueError("`spikes_or_model` must hold a layer. Received: an empty mapping")
     shares = {}

@@ -6,38 +6,42 @@ import dataclasses
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from keras_slayer.layers.spiking_layer import SpikingLayer
-from keras_slayer.rates.measuring import first_batch, layer_names, spiking_layers, wrapped
+from keras_slayer.neurons.time_constants import DEFAULT_DT
+from keras_slayer.rates.measuring import shares_of
+from keras_slayer.watching import first_batch, layer_names, spiking_layers, watch
 
 
 @dataclasses.dataclass
-class LayerRecord:
+class LayerSummary:
     """One layer with spiking neurons.
 
     Attributes:
-        dt: ms per step of its neurons.
-        spikes: of the chosen sample, `(time, ...)`; None where no sample was chosen.
+        dt: ms per step of its neurons; 1 where they do not say.
+        spikes: of the chosen sample, `(time, ...)`.
         shares: share of the steps of the batch in which each neuron fired, `(neurons,)`; those of
             a layer that is used twice one after the other.
     """
 
     dt: float
-    spikes: np.ndarray | None
+    spikes: np.ndarray
     shares: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
-class Record:
+class Summary:
     """Layers in the order of computation, and what the model returned."""
 
-    layers: dict[str, LayerRecord]
+    layers: dict[str, LayerSummary]
     outputs: object
 
 
-def record(model: keras.Model, x, *, sample: int | None = None, layers=None) -> Record:
+def summarise(model: keras.Model, x, *, sample: int = 0, layers=None) -> Summary:
     """Runs `model` on `x` in inference mode and keeps what its layers with spiking neurons do.
+
+    Of the whole batch it keeps only what each neuron did on average, and the spikes of one sample:
+    `keras_slayer.record` keeps all.
 
     Args:
         model: of any kind.
@@ -50,26 +54,18 @@ def record(model: keras.Model, x, *, sample: int | None = None, layers=None) -> 
         ValueError: a model without spiking neurons, a layer or sample that does not exist.
     """
     x = first_batch(x)
-    if sample is not None:
-        check_sample(x, sample)
-    kept: dict[SpikingLayer, LayerRecord] = {}
+    check_sample(x, sample)
+    kept: dict[SpikingLayer, LayerSummary] = {}
 
-    def watched(layer, call):
-        def watching(*args, **kwargs):
-            result = call(*args, **kwargs)
-            spikes = tf.cast(result, tf.float32)
-            share = np.ravel(tf.reduce_mean(spikes, axis=[0, 1]))
-            if layer in kept:
-                kept[layer].shares = np.concatenate([kept[layer].shares, share])
-            else:
-                one = None if sample is None else np.asarray(spikes[sample])
-                kept[layer] = LayerRecord(layer.neuron.dt, one, share)
-            return result
+    def seen(layer, spikes, _firing):
+        share = shares_of(spikes)
+        if layer in kept:
+            kept[layer].shares = np.concatenate([kept[layer].shares, share])
+        else:
+            dt = getattr(layer.neuron, "dt", None) or DEFAULT_DT
+            kept[layer] = LayerSummary(dt, np.asarray(spikes[sample], "float32"), share)
 
-        return watching
-
-    with wrapped(spiking_layers(model), "call", watched):
-        outputs = model(x, training=False)
+    outputs = watch(model, x, spiking_layers(model), seen)
     if not kept:
         raise ValueError(
             f"the model has no layer with spiking neurons. Received: model={model.name!r}"
@@ -78,7 +74,7 @@ def record(model: keras.Model, x, *, sample: int | None = None, layers=None) -> 
     named = {names[layer]: what for layer, what in kept.items()}
     if layers is not None:
         named = _choose(named, layers)
-    return Record(named, outputs)
+    return Summary(named, outputs)
 
 
 def check_sample(x, sample: int):

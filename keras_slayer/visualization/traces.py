@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from keras_slayer import checks
+from keras_slayer.neurons.time_constants import DEFAULT_DT
+from keras_slayer.recorded import LayerRecord
+from keras_slayer.visualization.recording import check_sample
 from keras_slayer.visualization.style import (
     INK,
     OFF,
@@ -29,12 +32,13 @@ _MOST = 24  # more are too low to be read
 
 
 def plot_traces(
-    membrane: ArrayLike,
+    membrane: ArrayLike | LayerRecord | Mapping[str, LayerRecord],
     spikes: ArrayLike | None = None,
     *,
     threshold: ArrayLike | None = None,
     current: ArrayLike | None = None,
-    dt: float = 1.0,
+    dt: float | None = None,
+    sample: int = 0,
     neurons: Sequence[int] | None = None,
     names: Sequence[str] | None = None,
     title: str | None = None,
@@ -43,16 +47,20 @@ def plot_traces(
 ) -> FigureBase:
     """The membrane potential of single neurons over time, with threshold and spikes.
 
-    `neuron.fire(z)` of every neuron in `keras_slayer` returns spikes and membrane potential of a
-    synaptic input `z`, `(batch, time, neurons)`: pass those of one sample.
+    `keras_slayer.record(model, x)` records all that is drawn: pass one of its layers. Or pass
+    arrays of one sample, as `neuron.fire(z)` returns them for a batch.
 
     Args:
-        membrane: membrane potentials `(time, neurons)`; further axes are flattened.
+        membrane: what `record` gave for a layer, or for a model of which one layer was recorded
+            with its membrane potential; then spikes, threshold, current and dt come with it, as far
+            as they were recorded and are not given here. Or membrane potentials `(time, neurons)`;
+            further axes are flattened.
         spikes: spikes of the same shape, drawn as lines above the potential.
         threshold: what the potential has to reach: one number, one per neuron, or `(time,
             neurons)`. A dashed line.
         current: synaptic input of the same shape as `membrane`, in a panel of its own below.
-        dt: ms per step.
+        dt: ms per step; 1 where nothing says.
+        sample: number of the sample of a record.
         neurons: numbers of the neurons to draw, from top to bottom; by default the four with the
             most spikes, or without `spikes` the first four.
         names: a name for each neuron drawn; "neuron 3" by default.
@@ -68,6 +76,12 @@ def plot_traces(
         ValueError: arrays of other shapes, neurons that do not exist or more than 24; both `path`
             and `figure`.
     """
+    if isinstance(membrane, LayerRecord | Mapping):
+        layer = _layer(membrane)
+        check_sample(layer.membrane, sample)
+        given = {"spikes": spikes, "current": current, "threshold": threshold, "dt": dt}
+        membrane, spikes, current, threshold, dt = _recorded(layer, sample, given)
+    dt = DEFAULT_DT if dt is None else dt
     membrane = _flat(membrane, "membrane")
     spikes = _like(spikes, "spikes", membrane)
     current = _like(current, "current", membrane)
@@ -101,6 +115,28 @@ def plot_traces(
     heading(figure, title)
     save(figure, path)
     return figure
+
+
+def _layer(record) -> LayerRecord:
+    """The layer of a record that is drawn."""
+    if isinstance(record, LayerRecord):
+        return record
+    layers = [name for name, layer in record.items() if "membrane" in layer.probes]
+    if len(layers) != 1:
+        raise ValueError(
+            "a record must have one layer with a membrane potential, or give one of its layers: "
+            f"`plot_traces(record[name])`. Received: a record with those of {layers}"
+        )
+    return record[layers[0]]
+
+
+def _recorded(layer: LayerRecord, sample: int, given: dict):
+    """Membrane, spikes, current, threshold and dt of a sample: as given, else as recorded."""
+    recorded = [name for name in ("spikes", "current") if name in layer.probes]
+    own = {name: getattr(layer, name)[sample] for name in recorded}
+    own = {**own, "threshold": layer.threshold, "dt": layer.dt}
+    own.update({name: value for name, value in given.items() if value is not None})
+    return layer.membrane[sample], *map(own.get, ("spikes", "current", "threshold", "dt"))
 
 
 def _flat(array, name: str) -> np.ndarray:

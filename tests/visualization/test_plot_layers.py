@@ -8,7 +8,7 @@ from visualization_cases import mpl, network, network_input, texts, to_rgba
 
 import keras_slayer as ks
 from keras_slayer.visualization import plot_layers, style
-from keras_slayer.visualization.recording import record
+from keras_slayer.visualization.recording import summarise
 
 
 def outputs(model, x):
@@ -100,6 +100,14 @@ def test_input_that_is_no_image_is_a_raster_and_a_silent_layer_is_red():
     assert "Nothing" in texts(figure) and "Answer: 0" not in texts(figure)
 
 
+def test_neurons_that_do_not_say_how_long_a_step_is():
+    neuron = ks.CUBA(0.5, 0.5, 0.1)
+    assert neuron.dt is None
+    model = keras.Sequential([keras.Input((10, 5)), ks.SpikingDense(3, neuron)])
+    figure = plot_layers(model, np.ones((1, 10, 5), "float32"))
+    assert all(ax.get_xlim() == (0, 10) for ax in figure.axes)
+
+
 def test_the_model_is_left_as_it_was():
     model, x = network(), network_input()
     before = model.predict(x, verbose=0)
@@ -113,7 +121,7 @@ def test_a_layer_that_is_used_twice_is_drawn_once_and_counts_twice():
     layer = ks.SpikingDense(5, name="twice")
     model = keras.Model(inputs, layer(layer(inputs)))
     x = (np.random.default_rng(0).random((2, 10, 5)) < 0.5).astype("float32")
-    run = record(model, x, sample=1)
+    run = summarise(model, x, sample=1)
     np.testing.assert_array_equal(run.layers["twice"].spikes, np.asarray(layer(x))[1])
     assert run.layers["twice"].shares.shape == (10,)
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from visualization_cases import mpl, texts, to_rgba
+from visualization_cases import mpl, network, network_input, texts, to_rgba
 
 import keras_slayer as ks
 from keras_slayer.visualization import plot_traces, style
@@ -67,6 +67,44 @@ def test_what_a_neuron_fires_is_drawn_and_a_threshold_may_move():
     for ax in figure.axes:
         assert len(spike_times(ax)) == int(np.sum(spikes)) / 2 > 1
         np.testing.assert_array_equal(curve(ax, style.OFF)[1], moving[:, 0])
+
+
+def recorded(**options):
+    model, x = network(), network_input()
+    return ks.record(model, x, **options)
+
+
+def test_a_recorded_layer_is_drawn_with_all_that_was_recorded():
+    layers = recorded()
+    layer = layers["hidden"]
+    figure = plot_traces(layer, sample=2, neurons=[5])
+    potential, current = figure.axes
+    times, values = curve(potential, style.INK)
+    np.testing.assert_array_equal(times, 2.0 * np.arange(20))  # the dt of its neurons
+    np.testing.assert_array_equal(values, layer.membrane[2, :, 5])
+    np.testing.assert_allclose(curve(potential, style.OFF)[1], layer.threshold)
+    np.testing.assert_allclose(spike_times(potential), 2.0 * np.flatnonzero(layer.spikes[2, :, 5]))
+    assert layer.spikes[2, :, 5].any()
+    (area,) = current.collections
+    drawn = area.get_datalim(current.transData).y1
+    assert drawn == pytest.approx(layer.current[2, :, 5].max())
+    given = plot_traces(layer, dt=1.0, threshold=7.0, neurons=[5]).axes[0]
+    assert curve(given, style.INK)[0][-1] == 19 and curve(given, style.OFF)[1][0] == 7
+    with pytest.raises(ValueError, match=r"Received: a record with those of \['conv', 'hidden'"):
+        plot_traces(layers)
+    with pytest.raises(ValueError, match=r"0 to 3. Received: sample=4"):
+        plot_traces(layer, sample=4)
+
+
+def test_a_record_of_one_layer_and_of_potentials_alone():
+    layers = recorded(probe="membrane", layers="conv")
+    (ax,) = plot_traces(layers, neurons=[1]).axes
+    np.testing.assert_array_equal(
+        curve(ax, style.INK)[1], layers["conv"].membrane[0].reshape(20, -1)[:, 1]
+    )
+    assert "spikes" not in texts(ax.figure) and "threshold" in texts(ax.figure)
+    with pytest.raises(AttributeError, match=r"of hidden .* was not recorded: .*probe='membrane'"):
+        plot_traces(recorded(probe="spikes")["hidden"])
 
 
 @pytest.mark.parametrize(

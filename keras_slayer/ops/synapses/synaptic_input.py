@@ -151,7 +151,7 @@ def fire_from(z, neuron: Neuron, start=None) -> tuple:
     if start is not None:
         z = dataclasses.replace(z, in_chunks=True)
         start = state.checked(start, neurons.state_size(neuron), tf.TensorSpec(z.shape, z.dtype))
-    if neuron.kernels is not None:
+    if neuron.kernels is not None or neuron.native is None:
         return neurons.fire_tensor(z.value(), neuron, start)
     choice = z.choose(f"{z.op} and neuron")
     fused = choice.kernel != selection.IN_TURN.kernel
