@@ -11,10 +11,12 @@ import numpy as np
 from keras_slayer.export.model.float_network import Flatten, FloatLayer, Synapses
 from keras_slayer.export.problems import Notes
 from keras_slayer.export.target import Target
-from keras_slayer.neurons import Neuron
+from keras_slayer.neurons import CUBA, SRM, Neuron
 
 Handler = Callable[[keras.Layer, "Walk"], None]
 """Tells the walk what one layer does."""
+CONVERTED = (SRM, CUBA)
+"""Neurons whose linear response one of the chip's has (``conversion``)."""
 
 
 class Walk:
@@ -148,7 +150,10 @@ class Walk:
                 f"its neuron is {type(neuron).__name__}",
                 f"{self.target.neuron.__name__}: no other runs on the chip as trained",
                 "convert the model with keras_slayer.export.to_loihi(model) and fine-tune it, or "
-                "let export_loihi convert it (convert=True)",
+                "let export_loihi convert it (convert=True)"
+                if isinstance(neuron, CONVERTED)
+                else "build it with this neuron, or with one that can be converted: "
+                + ", ".join(kind.__name__ for kind in CONVERTED),
             )
         elif self._synapses is None:
             self.notes.add(
