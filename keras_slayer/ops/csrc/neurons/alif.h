@@ -79,9 +79,12 @@ struct Alif {
   //   d keep_adaptation = -beta sum_t B[t] a[t-1]     = -beta sum_t s[t] C[t+2]
   //   d keep            = sum_t V[t] v[t-1],  v = u + beta a,  sum_t V[t] a[t-1] = sum_t s[t] D[t+2]
   static constexpr int kLearned = 4;
-  KS_HD static double slope(int i) {
-    constexpr double slopes[kLearned] = {1, -1, -1, 1};
-    return slopes[i];
+  template <class A>
+  KS_HD static void gradients(const Parameters<A>&, const Parameters<A>& sums, A* out) {
+    out[0] = sums.threshold;
+    out[1] = -sums.keep;
+    out[2] = -sums.keep_adaptation;
+    out[3] = sums.beta;
   }
   template <class A>
   struct LearnState {

@@ -75,11 +75,13 @@ struct Cuba {
   //
   //   d keep_voltage = sum V[t] r[t-1],  d keep_current = sum I[t] i[t-1],
   //   i[t] = v[t] - keep_voltage r[t-1]
-  // d field / d parameter, in the order in which `read` reads them.
+  // The gradients of the parameters as `read` reads them, in its order, from those of the fields.
   static constexpr int kLearned = 3;
-  KS_HD static double slope(int i) {
-    constexpr double slopes[kLearned] = {1, -1, -1};
-    return slopes[i];
+  template <class A>
+  KS_HD static void gradients(const Parameters<A>&, const Parameters<A>& sums, A* out) {
+    out[0] = sums.threshold;
+    out[1] = -sums.keep_current;
+    out[2] = -sums.keep_voltage;
   }
   template <class A>
   struct LearnState {

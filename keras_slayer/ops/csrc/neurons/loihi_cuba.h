@@ -100,9 +100,11 @@ struct LoihiCuba {
 
   // Those of Cuba, with the decays as fractions.
   static constexpr int kLearned = 3;
-  KS_HD static double slope(int i) {
-    constexpr double slopes[kLearned] = {1 / 64.0, -1 / 4096.0, -1 / 4096.0};
-    return slopes[i];
+  template <class A>
+  KS_HD static void gradients(const Parameters<A>&, const Parameters<A>& sums, A* out) {
+    out[0] = sums.threshold / 64;
+    out[1] = sums.keep_current / -4096;
+    out[2] = sums.keep_voltage / -4096;
   }
   template <class A>
   using LearnState = Cuba::LearnState<A>;

@@ -62,11 +62,10 @@ KS_HD void finish_params_grad(const NeuronParamsGradArgs& args, int64_t sample, 
     }
     Neuron::learn_start(parameters, learn, filter, start, *sums);
   }
+  A gradients[NeuronParams::kMost + 2] = {};
+  Neuron::gradients(parameters, *sums, gradients);
   for (int i = 0; i < args.params; ++i) {
-    const int place = args.place[i];
-    const bool learned = place < Neuron::kLearned;
-    args.sums[(sample * args.params + i) * inner + j] =
-        learned ? Neuron::slope(place) * double(field<A>(*sums, place)) : 0;
+    args.sums[(sample * args.params + i) * inner + j] = double(gradients[args.place[i]]);
   }
 }
 

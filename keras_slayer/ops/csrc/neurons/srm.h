@@ -81,9 +81,13 @@ struct Srm {
   // where psp = u - own, and a sum over own is one over spikes: sum x[t] own[t] is
   // sum s[t] X[t] with the refractory response X of x, backwards in time.
   static constexpr int kLearned = 5;
-  KS_HD static double slope(int i) {
-    constexpr double slopes[kLearned] = {1, 1, 1, 1, 1};
-    return slopes[i];
+  template <class A>
+  KS_HD static void gradients(const Parameters<A>&, const Parameters<A>& sums, A* out) {
+    out[0] = sums.threshold;
+    out[1] = sums.response_decay;
+    out[2] = sums.response_gain;
+    out[3] = sums.refractory_decay;
+    out[4] = sums.refractory_gain;
   }
   template <class A>
   struct LearnState {
