@@ -62,10 +62,15 @@ KS_HD void finish_params_grad(const NeuronParamsGradArgs& args, int64_t sample, 
     }
     Neuron::learn_start(parameters, learn, filter, start, *sums);
   }
-  A gradients[NeuronParams::kMost + 2] = {};
+  A gradients[Neuron::kLearned];
   Neuron::gradients(parameters, *sums, gradients);
   for (int i = 0; i < args.params; ++i) {
-    args.sums[(sample * args.params + i) * inner + j] = double(gradients[args.place[i]]);
+    A gradient = 0;
+    // Not by its index: a GPU has no arrays in registers.
+    for (int k = 0; k < Neuron::kLearned; ++k) {
+      gradient = args.place[i] == k ? gradients[k] : gradient;
+    }
+    args.sums[(sample * args.params + i) * inner + j] = double(gradient);
   }
 }
 
