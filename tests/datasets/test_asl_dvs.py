@@ -13,9 +13,9 @@ from keras_slayer.datasets.asl_dvs.asl_dvs_dataset_builder import CLASSES
 from keras_slayer.datasets.asl_dvs.mat import decode_mat
 
 SHAPE = (180, 240, 2)
-# Times, x, y from the bottom, polarity; and what is read of them.
+# Times, x, y from the bottom, polarity.
 COLUMNS = {"ts": [1007, 1000, 1250], "x": [239, 0, 5], "y": [0, 179, 2], "pol": [0, 1, 1]}
-READ = [(0, 0, 0, 1), (7, 239, 179, 0), (250, 5, 177, 1)]
+READ = [(0, 0, 0, 1), (7, 239, 179, 0)]  # of the first two, in order of time
 
 
 def mat(columns=COLUMNS, dtype=np.float64, **options):
@@ -28,8 +28,13 @@ def mat(columns=COLUMNS, dtype=np.float64, **options):
 
 def write(folder, archives):
     for letter in CLASSES:
-        mark = {**COLUMNS, "x": [239, 0, CLASSES.index(letter)]}
-        files = {f"{letter}/{letter}_{number:04d}.mat": mat(mark) for number in (1, 4, 5)}
+        x = [239, 0, CLASSES.index(letter)]
+        files = {
+            f"{letter}/{letter}_{number:04d}.mat": mat(
+                {**COLUMNS, "x": x, "ts": [1007, 1000, 1250 + number]}
+            )
+            for number in (1, 4, 5)
+        }
         if archives:
             with zipfile.ZipFile(folder / f"Yin Bi - {letter}.zip", "w") as archive:
                 for path, data in files.items():
@@ -51,9 +56,15 @@ def test_recordings_and_split(archives, tmp_path, rows):
     source = tmp_path / "source"
     source.mkdir()
     train, test = keras_slayer.datasets.load_asl_dvs(write(source, archives), data_dir=tmp_path)
-    expected = [(label, [*READ[:2], (250, label, 177, 1)]) for label in range(24)]
-    assert rows(test) == expected
-    assert rows(train) == [row for row in expected for _ in range(2)]
+
+    def expected(*numbers):
+        return [
+            (label, [*READ, (250 + number, label, 177, 1)])
+            for label in range(24)
+            for number in numbers
+        ]
+
+    assert rows(test) == expected(5) and rows(train) == expected(1, 4)
 
 
 def test_metadata(folder, prepare_by_hand):

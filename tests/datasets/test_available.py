@@ -2,6 +2,8 @@
 
 import dataclasses
 import inspect
+import pathlib
+import re
 
 import pytest
 import tensorflow_datasets as tfds
@@ -10,6 +12,7 @@ from keras_slayer import datasets
 from keras_slayer.datasets.record import GENERATED, MADE_UP, REAL
 
 RECORDS = datasets.available(show=False)
+PAGE = pathlib.Path(__file__).resolve().parents[2] / "docs" / "datasets.md"
 BY_HAND = ["cifar10_dvs", "n_cars", "asl_dvs", "dvs_lip"]
 
 
@@ -65,6 +68,17 @@ def test_the_table_shows_every_record(capsys):
             assert part in second
     assert "up to 180 x 240 x 2" in text and "about 7,000 + 1,700" in text
     assert max(map(len, text.splitlines()[:-1])) < 140
+
+
+def test_the_page_shows_the_same_table(capsys):
+    """Cells of the page, in order, against those that are printed."""
+    datasets.available()
+    printed = [line for line in capsys.readouterr().out.splitlines() if "  " in line]
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    names = {record.name for record in RECORDS}
+    page = [[cell.strip("` ") for cell in row.strip("|").split("|")] for row in rows]
+    page = [cells for cells in page if cells[0] in {"name", *names} and len(cells) > 3]
+    assert page == [re.split(r"  +", line.rstrip()) for line in printed]
 
 
 def test_what_was_never_run_on_real_data_is_named(capsys):

@@ -9,7 +9,7 @@ import re
 import tensorflow_datasets as tfds
 
 from keras_slayer.datasets import labelled
-from keras_slayer.datasets.asl_dvs.mat import decode_mat, scipy_io
+from keras_slayer.datasets.asl_dvs.mat import decode_mat
 from keras_slayer.datasets.features import event_features
 from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 
@@ -72,7 +72,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         places = labelled.manual_places(dl_manager, find_sources, RECORD.title, _MANUAL)
-        scipy_io()  # before gigabytes are gone through
         return {
             split: self._generate_examples(dl_manager, places, split) for split in ("train", "test")
         }
