@@ -1,5 +1,6 @@
 """What builders share whose recordings lie in folders that are named by their class."""
 
+import pathlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -31,7 +32,7 @@ class File(NamedTuple):
 
 def read_files(
     dl_manager,
-    places: Sequence,
+    places: Sequence[pathlib.Path],
     pattern: re.Pattern,
     labels: Mapping[str, int],
     *,
@@ -39,31 +40,35 @@ def read_files(
     most_bytes: int,
     chosen=lambda match: True,
 ) -> Iterator[File]:
-    """Yields the recordings in folders and archives whose path matches.
+    """Yields the recordings in folders and archives.
 
     Args:
         dl_manager: of tfds.
-        places: folders and archives.
+        places: folders and archives, as `pathlib.Path`.
         pattern: is searched for in paths with forward slashes. It has the groups `label`, a name
             in `labels` that begins at a folder, and `number`.
         labels: the number of each class.
-        form: what paths should look like, for errors.
+        form: what paths should look like, for errors; with the suffix of recordings.
         most_bytes: of a recording; longer ones are damaged or something else.
         chosen: whether to read the file of a match: others may be those of another split.
 
     Raises:
-        ValueError: a class that is not known, a recording that is too long or there twice, a
-            damaged archive, no recordings at all; with archive and path.
+        ValueError: a class that is not known, a recording that is too long, there twice or not
+            named so, a damaged archive, no recordings at all; with archive and path.
     """
-    count, seen = 0, set()
+    count, seen, suffix = 0, set(), pathlib.PurePosixPath(form).suffix
     for place in places:
         with sources.naming_damage(place):
             for path, file in sources.iter_files(dl_manager, place):
-                # A folder may be that of the class itself.
-                match = pattern.search(f"{getattr(place, 'name', '')}/{path}")
-                if match is None:
-                    continue
                 where = f"{place}/{path}"
+                # A place may be the folder of a class itself.
+                match = pattern.search(f"{place.name}/{path}")
+                if match is None:
+                    # What macOS and editors put beside the files has names that begin with a dot.
+                    name = pathlib.PurePosixPath(path).name
+                    if name.endswith(suffix) and not name.startswith("."):
+                        raise ValueError(f"{where}: a recording must be named {form}")
+                    continue
                 if match["label"] not in labels:
                     raise ValueError(
                         f"{where}: a class must be one of {', '.join(labels)}. "

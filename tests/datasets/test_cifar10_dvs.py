@@ -94,6 +94,7 @@ def test_missing_class_is_named(folder, tmp_path):
     ("path", "data", "message"),
     [
         ("dog/cifar10_dog_0.aedat", b"no header", r"dog_0\.aedat: not an AEDAT 2\.0 file.*b'no he"),
+        ("dog/cifar10_cat_0.aedat", HEADER, r"must be named <class>/cifar10_<class>_<number>\.ae"),
         ("dog/cifar10_dog_0.aedat", HEADER, r"dog_0\.aedat: a recording must have events"),
         ("dog/cifar10_dog_0.aedat", aedat2(EVENTS)[:-3], r"dog_0\.aedat: truncated at byte \d+"),
     ],

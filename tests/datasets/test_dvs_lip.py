@@ -70,6 +70,7 @@ def test_classes_and_metadata(folder, prepare_by_hand):
         ("test/court/0.npy", npy([1, 2], "i4"), r"must be a structured array with the fields t, x"),
         ("test/court/0.npy", npy([(1, 2, 3, 1)])[:-2], r"0\.npy: the array cannot be read"),
         ("test/court/0.npy", b"text", r"0\.npy: the array cannot be read"),
+        ("val/court/0.npy", b"", r"court/0\.npy: a recording must be named <split>/<word>/<num"),
         ("test/shout/0.npy", npy([(1, 2, 3, 1)]), r"must be one of accused, .*Received: shout"),
     ],
 )
