@@ -114,7 +114,9 @@ def open_archives(folder: pathlib.Path, count: int, size: int):
 
 
 def time_first_batches(dataset, shuffle: bool, arguments) -> dict[str, float]:
-    """Seconds of one new pipeline, until each of the points in the table."""
+    """A row of the table, of one new pipeline: seconds from its making to its first batch and to
+    the end of the epoch, seconds to the first batch of the next one, and milliseconds of each
+    batch after these two."""
     start = time.perf_counter()
     pipeline = spike_pipeline(
         dataset,
@@ -135,20 +137,20 @@ def time_first_batches(dataset, shuffle: bool, arguments) -> dict[str, float]:
     second = time.perf_counter()
     some = sum(1 for _, _ in zip(range(100), batches, strict=False))
     return {
-        "first batch, s": first - start,
-        "each later, ms": 1e3 * (epoch - first) / count,
-        "first epoch, s": epoch - start,
-        "first batch of the second, s": second - epoch,
-        "each of 100 later, ms": 1e3 * (time.perf_counter() - second) / some,
+        "first, s": first - start,
+        "later, ms": 1e3 * (epoch - first) / count,
+        "epoch, s": epoch - start,
+        "2nd epoch, s": second - epoch,
+        "its later, ms": 1e3 * (time.perf_counter() - second) / some,
     }
 
 
 def first_batches(arguments) -> None:
-    """Prints the table of --first-batch: the least of all repeats, each in turn."""
+    """Prints the table of --first-batch: the least of all repeats, which take turns."""
     sources = {}
     with tempfile.TemporaryDirectory() as folder:
         size = (arguments.recordings, arguments.events)
-        sources["archives, tfds"] = open_archives(pathlib.Path(folder), *size)
+        sources["tfds"] = open_archives(pathlib.Path(folder), *size)
         labels = [number % 10 for number in range(arguments.recordings)]
         sources["arrays"] = from_arrays(list(recordings(*size)), labels, sensor_shape=SENSOR[:2])
         ways = [(name, shuffle) for name in sources for shuffle in (True, False)]

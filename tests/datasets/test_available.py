@@ -87,7 +87,7 @@ def test_what_was_never_run_on_real_data_is_named(capsys):
     assert note.startswith("Never run here on the real data")
     assert all(name in note for name in ("n_caltech101", "dvs_gesture", *BY_HAND))
     assert {record.checked_on for record in RECORDS} == {REAL, MADE_UP, GENERATED}
-    assert "nmnist" not in note
+    assert "nmnist" not in note and "saccade" not in note
 
 
 def test_nothing_is_printed_on_demand(capsys):
