@@ -17,16 +17,18 @@ from keras_slayer.datasets.dvs_gesture import (
 from keras_slayer.datasets.dvs_lip import dvs_lip_dataset_builder as _dvs_lip  # noqa: F401
 from keras_slayer.datasets.listing import available
 from keras_slayer.datasets.loading import (
-    load_asl_dvs,
-    load_cifar10_dvs,
     load_dvs_gesture,
-    load_dvs_lip,
     load_n_caltech101,
-    load_n_cars,
     load_nmnist,
     load_saccade_mnist,
     load_synthetic_gestures,
     saccades_of,
+)
+from keras_slayer.datasets.loading_by_hand import (
+    load_asl_dvs,
+    load_cifar10_dvs,
+    load_dvs_lip,
+    load_n_cars,
 )
 from keras_slayer.datasets.n_caltech101 import (
     n_caltech101_dataset_builder as _n_caltech101,  # noqa: F401

@@ -72,7 +72,8 @@ def _sensor(record: DatasetRecord) -> str:
 
 
 def _counts(record: DatasetRecord) -> str:
-    text = f"{record.train:,} + {record.test:,}"
+    splits = [record.train, *([record.validation] if record.validation else []), record.test]
+    text = " + ".join(f"{count:,}" for count in splits)
     return text if record.counts_are_known else f"about {text}"
 
 

@@ -7,14 +7,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_slayer.datasets import saccades_builder, sources
-from keras_slayer.datasets.asl_dvs import asl_dvs_dataset_builder as asl_dvs
-from keras_slayer.datasets.cifar10_dvs import cifar10_dvs_dataset_builder as cifar10_dvs
+from keras_slayer.datasets import saccades_builder
 from keras_slayer.datasets.dvs_gesture import dvs_gesture_dataset_builder as dvs_gesture
-from keras_slayer.datasets.dvs_lip import dvs_lip_dataset_builder as dvs_lip
 from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n_caltech101
-from keras_slayer.datasets.n_cars import n_cars_dataset_builder as n_cars
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
+from keras_slayer.datasets.preparing import load as _load
+from keras_slayer.datasets.preparing import load_from as _load_from
 from keras_slayer.events.simulation import EventCamera
 from keras_slayer.events.simulation.pictures import CONTRAST
 from keras_slayer.events.simulation.trajectory import REACH
@@ -90,72 +88,6 @@ def load_dvs_gesture(
         As `load_nmnist`. Times count from the start of each trial.
     """
     return _load_from(archives, dvs_gesture.find_source, dvs_gesture.Builder, split, data_dir)
-
-
-def load_cifar10_dvs(
-    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
-) -> tf.data.Dataset | list[tf.data.Dataset]:
-    """Loads CIFAR10-DVS: 10 classes, 128 x 128 pixels, 1.3 s. The set has no split of its own.
-
-    Args:
-        archives: folder with airplane.zip ... truck.zip, or with the folders that are in them.
-            None takes what tfds has prepared, or its folder for files downloaded by hand.
-        split, data_dir: as in `load_nmnist`.
-
-    Returns, Raises:
-        As `load_nmnist`. Recordings 0 to 99 of a class are in "test". Times count from the first
-        event of each recording.
-    """
-    return _load_from(archives, cifar10_dvs.find_sources, cifar10_dvs.Builder, split, data_dir)
-
-
-def load_n_cars(
-    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
-) -> tf.data.Dataset | list[tf.data.Dataset]:
-    """Loads N-CARS: cars or background, 100 ms; recordings differ in size (`fit`).
-
-    Args:
-        archives: folder with n-cars_train.zip and n-cars_test.zip, or with what is in them.
-            None: as in `load_cifar10_dvs`.
-        split, data_dir: as in `load_nmnist`.
-
-    Returns, Raises:
-        As `load_cifar10_dvs`, with the authors' split.
-    """
-    return _load_from(archives, n_cars.find_sources, n_cars.Builder, split, data_dir)
-
-
-def load_asl_dvs(
-    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
-) -> tf.data.Dataset | list[tf.data.Dataset]:
-    """Loads ASL-DVS: 24 letters of American sign language, 180 x 240 pixels, 100 ms.
-
-    Args:
-        archives: folder with "Yin Bi - a.zip" ... "Yin Bi - y.zip", or with what is in them.
-            None: as in `load_cifar10_dvs`.
-        split, data_dir: as in `load_nmnist`.
-
-    Returns, Raises:
-        As `load_cifar10_dvs`. Every fifth recording of a letter is in "test". ImportError where
-        scipy, which reads the files, is missing.
-    """
-    return _load_from(archives, asl_dvs.find_sources, asl_dvs.Builder, split, data_dir)
-
-
-def load_dvs_lip(
-    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
-) -> tf.data.Dataset | list[tf.data.Dataset]:
-    """Loads DVS-Lip: 100 words read from lips, 128 x 128 pixels, about 1 s.
-
-    Args:
-        archives: folder with DVS-Lip.zip, or with what is in it.
-            None: as in `load_cifar10_dvs`.
-        split, data_dir: as in `load_nmnist`.
-
-    Returns, Raises:
-        As `load_cifar10_dvs`, with the authors' split.
-    """
-    return _load_from(archives, dvs_lip.find_source, dvs_lip.Builder, split, data_dir)
 
 
 def load_saccade_mnist(
@@ -246,35 +178,6 @@ def saccades_of(
     split = split if isinstance(split, str) else list(split)
     data = builder.as_dataset(split=split, as_supervised=True)
     return (data, builder.info) if with_info else data
-
-
-def _load_from(archives, find_source, builder, split, data_dir):
-    """`find_source` gives what the folder `archives` holds: a path, several, or None."""
-    if archives is None:
-        return _load(builder.name, split, data_dir)
-    archives = pathlib.Path(archives).expanduser()
-    found = find_source(archives)
-    if found is None:
-        raise FileNotFoundError(
-            f"{archives} does not hold what {builder.name} is made from.\n"
-            f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
-        )
-    contents = sources.fingerprint(*(found if isinstance(found, list) else [found]))
-    root = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    data_dir = pathlib.Path(root).expanduser() / f"{builder.name}_archives" / contents
-    return _load(builder.name, split, data_dir, manual_dir=archives)
-
-
-def _load(name, split, data_dir, *, manual_dir=None):
-    split = split if isinstance(split, str) else list(split)
-    config = tfds.download.DownloadConfig(manual_dir=manual_dir)
-    return tfds.load(
-        name,
-        split=split,
-        data_dir=data_dir,
-        as_supervised=True,
-        download_and_prepare_kwargs={"download_config": config},
-    )
 
 
 def _nmnist_files(folder: pathlib.Path) -> list[pathlib.Path]:

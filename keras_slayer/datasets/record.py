@@ -14,7 +14,7 @@ class DatasetRecord:
         title: as its authors call it.
         sensor_shape: `(height, width, channels)`, or the largest where the recordings differ.
         classes: how many.
-        train, test: recordings of each split.
+        train, test, validation: recordings of each split; most sets have none for validation.
         duration: of a recording.
         licence: as its authors state it.
         homepage: where it is described; None for what is generated here.
@@ -24,7 +24,7 @@ class DatasetRecord:
             for the tests in the format that is described, and never the real data; or "itself",
             for what is generated.
         sizes_differ: whether recordings are of different sizes, up to `sensor_shape`.
-        counts_are_known: False where `train` and `test` are estimates.
+        counts_are_known: False where the numbers of recordings are estimates.
     """
 
     name: str
@@ -41,3 +41,4 @@ class DatasetRecord:
     checked_on: str
     sizes_differ: bool = False
     counts_are_known: bool = True
+    validation: int = 0

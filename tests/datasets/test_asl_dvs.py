@@ -1,7 +1,7 @@
 """The tfds builder of ASL-DVS, on MAT files written here by scipy."""
 
 import io
-import sys
+import struct
 import zipfile
 
 import numpy as np
@@ -86,9 +86,11 @@ def test_columns_of_all_types(options):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"", r"a\.mat: not a MAT file, or damaged"),
-        (b"x" * 500, r"a\.mat: not a MAT file, or damaged"),
-        (mat()[:-30], r"a\.mat: not a MAT file, or damaged"),
+        (b"", r"a\.mat: not a MAT file of level 5"),
+        (b"x" * 500, r"a\.mat: not a MAT file of level 5\. Received: one that begins with b'xxx"),
+        (mat()[:-30], r"a\.mat: damaged: truncated at byte \d+"),
+        (mat(do_compression=True)[:-3], r"a\.mat: damaged: truncated at byte \d+"),
+        (mat().replace(b"pol", b"pal"), r"a\.mat: there should be columns named"),
         (mat({"x": [1], "y": [1], "ts": [1]}), r"a\.mat: there should be columns named .*'x'"),
         (mat({**COLUMNS, "ts": [1]}), r"columns should be vectors of one length\. Received: .*3"),
         (mat({**COLUMNS, "ts": [1, 2, 2.5]}), r"whole microseconds\. Received: t=2\.5 in event 2"),
@@ -113,9 +115,40 @@ def test_a_broken_recording_is_named(folder, prepare_by_hand):
         prepare_by_hand("asl_dvs", folder)
 
 
-def test_without_scipy_it_says_what_to_install(folder, prepare_by_hand, monkeypatch):
-    monkeypatch.setitem(sys.modules, "scipy.io", None)
-    with pytest.raises(
-        ImportError, match=r"scipy.* is missing: pip install keras_slayer\[datasets"
-    ):
-        prepare_by_hand("asl_dvs", folder)
+def test_damage_is_an_error_or_other_numbers():
+    """Any byte may be damaged: there is no checksum, unless the file is compressed."""
+    rng = np.random.default_rng(0)
+    whole = [mat({**COLUMNS, "ts": np.arange(3)}, do_compression=c) for c in (False, True)]
+    errors = 0
+    for number in range(2000):
+        data = bytearray(whole[number % 2])
+        for place in rng.integers(100, len(data), rng.integers(1, 4)):
+            data[place] = rng.integers(256)
+        try:
+            decode_mat(bytes(data[: rng.integers(100, 2 * len(data))]), "a.mat", SHAPE)
+        except ValueError as error:
+            assert str(error).startswith("a.mat: ")
+            errors += 1
+    assert errors > 1000
+
+
+def test_the_other_order_of_bytes_and_small_elements():
+    """Written here, big-endian; scipy writes the order of this machine."""
+
+    def element(kind, data):
+        return struct.pack(">II", kind, len(data)) + data + bytes(-len(data) % 8)
+
+    def small(kind, data):
+        return struct.pack(">HH", len(data), kind) + data.ljust(4, b"\0")
+
+    def matrix(name, numbers):
+        flags = element(6, struct.pack(">II", 6, 0))  # double
+        sizes = element(5, struct.pack(">ii", len(numbers), 1))
+        return element(14, flags + sizes + small(1, name) + element(4, numbers.tobytes()))
+
+    data = b"MATLAB 5.0".ljust(124) + b"\x01\x00MI"
+    data += element(14, b"")  # an empty one
+    data += matrix(b"abcd", np.array([1.5], ">f8"))
+    for name, column in COLUMNS.items():
+        data += matrix(name.encode(), np.array(column, ">u2"))
+    assert decode_mat(data, "a.mat", SHAPE) == decode_mat(mat(), "a.mat", SHAPE)

@@ -49,7 +49,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     The archives or folders are taken from tfds' `manual_dir`; all 24 must be there, and may hold
     fewer recordings. The authors publish no split: every fifth recording of a letter, whose number
-    is a multiple of 5, is for testing. Reading them needs scipy.
+    is a multiple of 5, is for testing.
     """
 
     VERSION = tfds.core.Version("1.0.0")
