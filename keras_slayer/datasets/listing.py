@@ -36,7 +36,8 @@ def available(*, show: bool = True) -> list[DatasetRecord]:
         records["n_cars"].needs
 
     Args:
-        show: print them as two tables.
+        show: print them as two tables. Where a set has recordings for validation, they stand
+            between those for training and for testing.
 
     Returns:
         A `DatasetRecord` of each data set, and of each variant of those that have several.

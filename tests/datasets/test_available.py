@@ -70,6 +70,15 @@ def test_the_table_shows_every_record(capsys):
     assert max(map(len, text.splitlines()[:-1])) < 140
 
 
+def test_recordings_for_validation_and_estimates_are_shown(capsys, monkeypatch):
+    builder = tfds.builder_cls("nmnist")
+    (record,) = builder.RECORDS
+    record = dataclasses.replace(record, validation=5, counts_are_known=False)
+    monkeypatch.setattr(builder, "RECORDS", (record,))
+    assert datasets.available()[0] == record
+    assert "about 60,000 + 5 + 10,000 " in capsys.readouterr().out
+
+
 def test_the_page_shows_the_same_table(capsys):
     """Cells of the page, in order, against those that are printed."""
     datasets.available()
