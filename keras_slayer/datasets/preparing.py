@@ -26,6 +26,7 @@ def load_from(archives, find_source, builder, split, data_dir):
 
 
 def load(name, split, data_dir, *, manual_dir=None):
+    """`(events, label)` of a data set; prepared first where it is not, from `manual_dir`."""
     split = split if isinstance(split, str) else list(split)
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)
     return tfds.load(
