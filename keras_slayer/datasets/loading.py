@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from keras_slayer.datasets import saccades_builder, sources
+from keras_slayer.datasets import saccades_builder
 from keras_slayer.datasets.dvs_gesture import dvs_gesture_dataset_builder as dvs_gesture
 from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n_caltech101
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
+from keras_slayer.datasets.preparing import load as _load
+from keras_slayer.datasets.preparing import load_from as _load_from
 from keras_slayer.events.simulation import EventCamera
 from keras_slayer.events.simulation.pictures import CONTRAST
 from keras_slayer.events.simulation.trajectory import REACH
@@ -176,35 +178,6 @@ def saccades_of(
     split = split if isinstance(split, str) else list(split)
     data = builder.as_dataset(split=split, as_supervised=True)
     return (data, builder.info) if with_info else data
-
-
-def _load_from(archives, find_source, builder, split, data_dir):
-    """`find_source` gives what the folder `archives` holds: a path, several, or None."""
-    if archives is None:
-        return _load(builder.name, split, data_dir)
-    archives = pathlib.Path(archives).expanduser()
-    found = find_source(archives)
-    if found is None:
-        raise FileNotFoundError(
-            f"{archives} does not hold what {builder.name} is made from.\n"
-            f"{builder.MANUAL_DOWNLOAD_INSTRUCTIONS}"
-        )
-    contents = sources.fingerprint(*(found if isinstance(found, list) else [found]))
-    root = data_dir or os.environ.get("TFDS_DATA_DIR", "~/tensorflow_datasets")
-    data_dir = pathlib.Path(root).expanduser() / f"{builder.name}_archives" / contents
-    return _load(builder.name, split, data_dir, manual_dir=archives)
-
-
-def _load(name, split, data_dir, *, manual_dir=None):
-    split = split if isinstance(split, str) else list(split)
-    config = tfds.download.DownloadConfig(manual_dir=manual_dir)
-    return tfds.load(
-        name,
-        split=split,
-        data_dir=data_dir,
-        as_supervised=True,
-        download_and_prepare_kwargs={"download_config": config},
-    )
 
 
 def _nmnist_files(folder: pathlib.Path) -> list[pathlib.Path]:

@@ -41,3 +41,17 @@ def prepare_by_hand(tmp_path):
         return builder
 
     return prepare
+
+
+@pytest.fixture
+def rows():
+    """A data set as a sorted list of (label, [(t, x, y, polarity), ...])."""
+
+    def of(dataset):
+        fields = ("t", "x", "y", "polarity")
+        return sorted(
+            (int(label), list(zip(*(events[f].astype(int).tolist() for f in fields), strict=True)))
+            for events, label in tfds.as_numpy(dataset)
+        )
+
+    return of

@@ -12,7 +12,7 @@ SENSOR = (WIDTH, HEIGHT, 2)  # tonic's order
 
 # Of tonic, name and arguments; ours. Its limits of time are closed where ours are half open. Not
 # here: RefractoryPeriod, which counts from the last event in tonic and from the last that was kept
-# in ours, and Denoise, whose neighbourhoods differ.
+# in ours, and Denoise, which test_tonic_denoise.py is about.
 PAIRS = [
     ("CenterCrop", {"sensor_size": SENSOR, "size": [6, 5]}, transforms.CenterCrop((5, 6))),
     ("CropTime", {"min": 1000, "max": 3999}, transforms.TimeCrop(3000, start=1000)),

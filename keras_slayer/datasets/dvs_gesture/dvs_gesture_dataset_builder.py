@@ -8,6 +8,7 @@ import tensorflow_datasets as tfds
 from keras_slayer.datasets import sources
 from keras_slayer.datasets.dvs_gesture.labels import GESTURES, parse_labels
 from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 from keras_slayer.events.files import decode_aedat
 from keras_slayer.events.stream import Events
 
@@ -27,6 +28,21 @@ https://research.ibm.com/interactive/dvsgesture/ (which leads to
 https://ibm.ent.box.com/s/3hiq58ww1pbbjrinh367ykfdf60xsfm8), into the folder. Unpacked, as the
 folder {FOLDER} with {LISTS["train"]} in it, it works too."""
 
+RECORD = DatasetRecord(
+    name="dvs_gesture",
+    title="DVS128 Gesture",
+    sensor_shape=SENSOR_SHAPE,
+    classes=len(GESTURES),
+    train=1_176,
+    test=288,
+    duration="about 6 s",
+    licence="CC BY 4.0",
+    homepage="https://research.ibm.com/interactive/dvsgesture/",
+    needs="local folder: one archive, 3 GB",
+    figure="93.6 % (Shrestha and Orchard 2018)",
+    checked_on=MADE_UP,
+)
+
 
 class Builder(tfds.core.GeneratorBasedBuilder):
     """DVS128 Gesture: 1,176 + 288 trials of 11 gestures, 128 x 128 pixels (Amir et al. 2017).
@@ -39,6 +55,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES = {"1.0.0": "First release."}  # noqa: RUF012 - as tfds declares it
     MANUAL_DOWNLOAD_INSTRUCTIONS = _MANUAL
+    RECORDS = (RECORD,)
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -49,8 +66,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
                 }
             ),
             supervised_keys=("events", "label"),
-            homepage="https://research.ibm.com/interactive/dvsgesture/",
-            license="CC BY 4.0",
+            homepage=RECORD.homepage,
+            license=RECORD.licence,
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):

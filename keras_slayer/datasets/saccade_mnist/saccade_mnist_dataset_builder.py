@@ -6,6 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.datasets.record import GENERATED, DatasetRecord
 from keras_slayer.datasets.saccade_mnist.digits import DIGITS_PER_CLASS, load_digits
 from keras_slayer.datasets.saccade_mnist.simulate import simulate
 
@@ -46,6 +47,24 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             test_per_class=20,
         ),
     ]
+
+    RECORDS = tuple(
+        DatasetRecord(
+            name=f"saccade_mnist/{config.name}",
+            title="Simulated N-MNIST",
+            sensor_shape=(34, 34, 2),
+            classes=10,
+            train=10 * config.train_per_class,
+            test=10 * config.test_per_class,
+            duration="300 ms",
+            licence="as MNIST",
+            homepage=None,
+            needs="nothing: generated here",
+            figure=None,
+            checked_on=GENERATED,
+        )
+        for config in BUILDER_CONFIGS
+    )
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(

@@ -6,6 +6,7 @@ import tensorflow_datasets as tfds
 
 from keras_slayer.datasets.dvs_gesture.labels import GESTURES
 from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.datasets.record import GENERATED, DatasetRecord
 from keras_slayer.datasets.synthetic_gestures.simulate import simulate
 
 _FIRST_TEST_SEED = 1_000_000
@@ -34,6 +35,24 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             name="small", description="220 + 55 recordings.", train_per_class=20, test_per_class=5
         ),
     ]
+
+    RECORDS = tuple(
+        DatasetRecord(
+            name=f"synthetic_gestures/{config.name}",
+            title="Synthetic gestures",
+            sensor_shape=(128, 128, 2),
+            classes=len(GESTURES),
+            train=len(GESTURES) * config.train_per_class,
+            test=len(GESTURES) * config.test_per_class,
+            duration="1.2 to 1.5 s",
+            licence="none: generated",
+            homepage=None,
+            needs="nothing: generated here",
+            figure=None,
+            checked_on=GENERATED,
+        )
+        for config in BUILDER_CONFIGS
+    )
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(

@@ -1,0 +1,1 @@
+"""CIFAR10-DVS (Li et al. 2017)."""

@@ -1,0 +1,1 @@
+"""DVS-Lip (Tan et al. 2022)."""

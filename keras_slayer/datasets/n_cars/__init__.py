@@ -1,0 +1,1 @@
+"""N-CARS (Sironi et al. 2018)."""
