@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from keras_slayer.layers.carry import Carry, carrying
 from keras_slayer.stream import native, steps
+from keras_slayer.stream.apply import apply_to
 
 
 class Stream:
@@ -221,21 +221,4 @@ class Stream:
 
     def _advance(self, chunk, states):
         with carrying(Carry(states)) as carry:
-            return _apply(self.model, chunk), carry.after
-
-
-def _apply(operation: keras.Operation, *inputs, **options):
-    """The output of a layer, or of a model by its layers: a model insists on the length of its
-    Input."""
-    if isinstance(operation, keras.Sequential):
-        (x,) = inputs
-        for layer in operation.layers:
-            x = _apply(layer, x)
-        return x
-    if isinstance(operation, keras.Model):
-        outputs = operation._run_through_graph(
-            inputs, operation_fn=lambda inner: functools.partial(_apply, inner)
-        )
-        flat = keras.tree.flatten(outputs)
-        return flat[0] if len(flat) == 1 else outputs
-    return operation(*inputs, **options)
+            return apply_to(self.model, chunk), carry.after
