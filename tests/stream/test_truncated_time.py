@@ -1,7 +1,5 @@
-"""Training in chunks of time."""
+"""Training in chunks of time: gradients, what a loss is of, how it fits Keras."""
 
-import subprocess
-import sys
 from itertools import pairwise
 
 import keras
@@ -11,135 +9,178 @@ import tensorflow as tf
 from stream_cases import STEPS, excitable, sequential, spikes
 
 import keras_slayer as ks
-from keras_slayer.stream import Stream, TruncatedTime
+from keras_slayer.layers.carry import Carry, carrying
+from keras_slayer.stream.apply import apply_to
+
+LABELS, WEIGHTS = np.array([0, 2]), np.array([0.5, 2.0], "float32")
+CUTS = [0, 10, 20, STEPS]
 
 
-def network():
+def network(neuron, *more):
+    """Everything that has a state or draws random numbers."""
+    keras.backend.clear_session()  # the same names in each
     keras.utils.set_random_seed(1)
-    layers = [
-        ks.SpikingDense(12, neuron="cuba"),
-        ks.DelayLayer(4.0, delay_initializer=keras.initializers.RandomUniform(0, 4)),
-        keras.layers.BatchNormalization(),
-        ks.SpikingActivation(),
-        ks.SpikingDense(3, neuron="alif"),
-    ]
-    return excitable(sequential(*layers))
-
-
-def weights_after(make, x, y, loss, optimizer="sgd"):
-    model = network()
-    trained = make(model)
-    trained.compile(optimizer, loss, metrics=[ks.SpikeCountAccuracy()] if y.ndim == 1 else [])
-    logs = trained.train_on_batch(x, y, return_dict=True)
-    return [w.numpy() for w in model.weights], logs
-
-
-TARGETS = {
-    "labels": (np.array([0, 2]), ks.SpikeMaxLoss()),
-    "spike trains": ((spikes(3) > 0).astype("float32"), ks.SpikeTimeLoss()),
-}
-
-
-@pytest.mark.parametrize("kind", TARGETS)
-def test_one_chunk_is_plain_training(kind):
-    y, loss = TARGETS[kind]
-    x = spikes(6, density=0.3)
-    plain, expected = weights_after(lambda m: m, x, y, loss)
-    for steps in (STEPS, 1000):
-        chunked, logs = weights_after(lambda m, s=steps: TruncatedTime(m, steps=s), x, y, loss)
-        for actual, w in zip(chunked, plain, strict=True):
-            np.testing.assert_array_equal(actual, w)
-        assert logs == pytest.approx(expected, rel=1e-6)
-    assert any(np.any(w != n.numpy()) for w, n in zip(plain, network().weights, strict=True))
-
-
-def test_gradients_are_those_of_the_chunks():
-    """By hand: the state goes on, the gradient ends; the last chunk is shorter."""
-    x, y, cuts = spikes(6, density=0.3), np.array([0, 2]), [0, 10, 20, STEPS]
-    model, loss = network(), ks.SpikeMaxLoss()
-    variables = model.trainable_variables
-    before = [v.numpy() for v in variables]
-    total = [0.0] * len(variables)
-    from keras_slayer.layers.carry import Carry, carrying
-    from keras_slayer.stream.apply import apply_to
-
-    states = {}
-    for start, stop in pairwise(cuts):
-        with tf.GradientTape() as tape, carrying(Carry(states)) as carry:
-            output = apply_to(model, tf.constant(x[:, start:stop]), training=True)
-            value = (stop - start) / STEPS * loss(y, output)
-        found = tape.gradient(value, [v.value for v in variables])
-        total = [t + (0.0 if g is None else g.numpy()) for t, g in zip(total, found, strict=True)]
-        states = carry.after
-    chunked, _ = weights_after(lambda m: TruncatedTime(m, steps=10), x, y, loss)
-    trained = network()
-    TruncatedTime(trained, steps=10)
-    names = [w.path for w in trained.weights]
-    after = dict(zip(names, chunked, strict=True))
-    for variable, value, gradient in zip(trained.trainable_variables, before, total, strict=True):
-        expected = value - 0.01 * gradient
-        if variable.constraint is not None:
-            expected = variable.constraint(expected)
-        np.testing.assert_allclose(after[variable.path], expected, rtol=1e-4, atol=1e-6)
-
-
-def test_fit_learns_and_evaluates():
-    random = np.random.default_rng(0)
-    labels = random.integers(0, 2, 32)
-    rates = np.where(np.arange(8) % 2 == labels[:, None], 0.3, 0.02)
-    x = (random.random((32, 60, 8)) < rates[:, None]).astype("float32")
-    keras.utils.set_random_seed(2)
-    model = keras.Sequential(
-        [keras.Input((60, 8)), ks.SpikingDense(16), ks.SpikingDense(2)], name="net"
+    return excitable(
+        sequential(
+            ks.SpikingDense(40, neuron, kernel_regularizer="l2", use_bias=neuron != "loihi"),
+            ks.DelayLayer(4.0, delay_initializer=keras.initializers.RandomUniform(0, 4)),
+            *more,
+            ks.SpikingActivation(neuron, activity_regularizer=keras.regularizers.L2(1e-3)),
+            ks.SpikingDense(3, neuron),
+            ks.TemporalFilter([0.5, 0.3, 0.2], learnable=True),
+            shape=(24, 20),
+        )
     )
-    trained = TruncatedTime(model, steps=25)
+
+
+def after_a_step(model, trained, y, loss, **options):
+    trained.compile(keras.optimizers.SGD(0.1), loss, metrics=[ks.SpikeCountAccuracy()], **options)
+    keras.utils.set_random_seed(5)
+    x = spikes(20, density=0.02)
+    logs = trained.train_on_batch(x, y, sample_weight=WEIGHTS, return_dict=True)
+    return {w.path: w.numpy() for w in model.weights}, logs
+
+
+@pytest.mark.parametrize("neuron", ["srm", "alif", "loihi"])
+def test_one_chunk_is_plain_training_to_the_bit(neuron):
+    def model():
+        return network(neuron, keras.layers.Dropout(0.3))
+
+    plain = model()
+    before = {w.path: w.numpy() for w in plain.weights}
+    expected, logs = after_a_step(plain, plain, LABELS, ks.SpikeMaxLoss())
+    assert all(np.any(expected[path] != w) for path, w in before.items() if "seed" not in path)
+    for update_per in ("batch", "chunk"):
+        m = model()
+        trained = ks.TruncatedTime(m, STEPS, update_per)
+        actual, found = after_a_step(m, trained, LABELS, ks.SpikeMaxLoss())
+        for path, w in expected.items():
+            np.testing.assert_array_equal(actual[path], w, err_msg=path)
+        assert found == pytest.approx(logs, rel=1e-6)
+
+
+def in_chunks(model, x, states):
+    with carrying(Carry(states)) as carry:
+        return apply_to(model, x, training=True), carry.after
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+def test_one_update_per_batch(eagerly):
+    """The loss is of the whole, the state goes on, the gradient ends; the last chunk is shorter."""
+    model = network("cuba", keras.layers.BatchNormalization())
+    after, logs = after_a_step(
+        model, ks.TruncatedTime(model, 10), LABELS, ks.SpikeMaxLoss(), run_eagerly=eagerly
+    )
+    model, x = network("cuba", keras.layers.BatchNormalization()), spikes(20, density=0.02)
+    outputs, states, added = [], {}, 0.0
+    with tf.GradientTape() as tape:
+        for start, stop in pairwise(CUTS):
+            output, states = in_chunks(model, x[:, start:stop], states)
+            outputs.append(output)
+            added += model.layers[3].losses[0]
+        loss = ks.SpikeMaxLoss()(LABELS, tf.concat(outputs, 1), WEIGHTS) + added
+        loss += sum(model.layers[0].losses)
+    assert logs["loss"] == pytest.approx(float(loss), rel=1e-5)
+    check_step(model, tape.gradient(loss, [v.value for v in model.trainable_variables]), 0.1)
+    for w in model.weights:
+        np.testing.assert_allclose(after[w.path], w, rtol=1e-4, atol=1e-5, err_msg=w.path)
+
+
+def check_step(model, gradients, rate):
+    for v, gradient in zip(model.trainable_variables, gradients, strict=True):
+        assert gradient is not None and np.any(gradient), v.path
+        v.assign(v - rate * gradient)
+        if v.constraint is not None:
+            v.assign(v.constraint(v))
+
+
+def test_one_update_per_chunk():
+    """Each chunk has its part of the target, and the last one counts by its length."""
+    y = (spikes(3) > 0).astype("float32")
+    model = network("cuba")
+    after, logs = after_a_step(model, ks.TruncatedTime(model, 10, "chunk"), y, ks.SpikeTimeLoss())
+    model, x = network("cuba"), spikes(20, density=0.02)
+    states, mean = {}, 0.0
+    for start, stop in pairwise(CUTS):
+        with tf.GradientTape() as tape:
+            output, states = in_chunks(model, x[:, start:stop], states)
+            loss = ks.SpikeTimeLoss()(y[:, start:stop], output, WEIGHTS)
+            loss += sum(model.layers[0].losses) + model.layers[2].losses[0]
+        mean += float(loss) * (stop - start) / STEPS
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        check_step(model, gradients, 0.1 * (stop - start) / 10)
+    assert logs["loss"] == pytest.approx(mean, rel=1e-5)
+    for w in model.weights:
+        np.testing.assert_allclose(after[w.path], w, rtol=1e-4, atol=1e-5, err_msg=w.path)
+
+
+def recordings(count=32, steps=60):
+    """Two classes, of which either the even or the odd inputs are more active."""
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 2, count)
+    rates = np.where(np.arange(8) % 2 == labels[:, None], 0.3, 0.02)
+    return (random.random((count, steps, 8)) < rates[:, None]).astype("uint8"), labels
+
+
+@pytest.mark.parametrize("update_per", ["batch", "chunk"])
+def test_fit_evaluate_and_predict(update_per):
+    x, labels = recordings()
+    keras.utils.set_random_seed(2)
+    model = sequential(ks.SpikingDense(16), ks.SpikingDense(2), shape=(300, 8))
+    trained = ks.TruncatedTime(model, 25, update_per)
     trained.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss(), [ks.SpikeCountAccuracy()])
-    history = trained.fit(x, labels, epochs=8, batch_size=8, verbose=0).history
+    data = tf.data.Dataset.from_tensor_slices((x, labels)).batch(8)
+    long = data.map(lambda x, y: (tf.ensure_shape(x, [None, None, 8]), y))  # of any length
+    history = trained.fit(
+        long, validation_data=data, epochs=6, verbose=0, callbacks=[keras.callbacks.History()]
+    ).history
     assert history["loss"][-1] < history["loss"][0]
-    _, accuracy = trained.evaluate(x, labels, verbose=0)
-    assert accuracy >= 0.9
-    np.testing.assert_array_equal(trained.predict(x, verbose=0), Stream(model)(x))
+    assert history["val_spike_count_accuracy"][-1] >= 0.9
+    output = ks.Stream(model)(x)
+    np.testing.assert_array_equal(trained.predict(long, verbose=0), output)
+    loss = trained.evaluate(x, labels, sample_weight=labels + 1, batch_size=32, verbose=0)[0]
+    assert loss == pytest.approx(float(ks.SpikeMaxLoss()(labels, output, labels + 1)), rel=1e-5)
 
 
-def test_config_round_trip():
-    trained = TruncatedTime(network(), steps=7)
-    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(trained))
-    assert isinstance(again, TruncatedTime) and again.steps == 7
-    assert [type(x) for x in again.model.layers] == [type(x) for x in trained.model.layers]
+def test_two_outputs():
+    inputs = keras.Input((30, 8))
+    hidden = ks.SpikingDense(6, name="hidden")(inputs)
+    outputs = {"class": ks.SpikingDense(2, name="class")(hidden), "hidden": hidden}
+    model = keras.Model(inputs, outputs)
+    trained = ks.TruncatedTime(model, 25)
+    trained.compile("sgd", {"class": ks.SpikeMaxLoss(), "hidden": ks.SpikeTimeLoss()})
+    x, labels = recordings(4)
+    targets = {"class": labels, "hidden": np.zeros((4, 60, 6), "float32")}
+    before = [w.numpy() for w in model.weights]
+    assert np.isfinite(trained.fit(x, targets, verbose=0).history["loss"]).all()
+    assert all(np.any(w.numpy() != b) for w, b in zip(model.weights, before, strict=True))
+    found, expected = trained.predict(x, verbose=0), ks.Stream(model)(x)
+    assert found.keys() == {"class", "hidden"}
+    for name, output in found.items():
+        np.testing.assert_array_equal(output, expected[name])
+
+
+def test_is_saved(tmp_path):
+    trained = ks.TruncatedTime(network("srm"), 7, "chunk", name="chunks")
+    trained.save(tmp_path / "trained.keras")
+    again = keras.saving.load_model(tmp_path / "trained.keras")
+    assert (again.steps, again.update_per, again.name) == (7, "chunk", "chunks")
+    x = spikes(20, density=0.3)
+    np.testing.assert_array_equal(again(x), trained(x))
 
 
 def test_refusals():
-    with pytest.raises(ValueError, match=r"g \(GRU\): it may look over"):
-        TruncatedTime(sequential(keras.layers.GRU(3, return_sequences=True, name="g")))
-    with pytest.raises(ValueError, match=r"steps must be an integer in \[1,"):
-        TruncatedTime(network(), steps=0)
-
-
-MEMORY = """
-import resource, sys
-import keras, numpy as np
-import keras_slayer as ks
-steps, chunk = int(sys.argv[1]), int(sys.argv[2])
-model = keras.Sequential(
-    [keras.Input((None, 100)), *(ks.SpikingDense(1000) for _ in range(3)), ks.SpikingDense(10)]
-)
-trained = ks.stream.TruncatedTime(model, steps=chunk) if chunk else model
-trained.compile("adam", ks.SpikeMaxLoss())
-x = (np.random.default_rng(0).random((4, steps, 100)) < 0.05).astype("uint8").astype("float32")
-y = np.zeros(4, int)
-model.predict(x[:, :1], verbose=0)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-for _ in range(2):
-    trained.train_on_batch(x, y)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
-def test_memory_is_that_of_a_chunk():
-    def kilobytes(steps, chunk):
-        command = [sys.executable, "-c", MEMORY, str(steps), str(chunk)]
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
-        return int(done.stdout.split()[-1])
-
-    assert kilobytes(3000, 100) < 2 * kilobytes(300, 100) + 20_000  # beside the input itself
-    assert kilobytes(3000, 0) > 2 * kilobytes(3000, 100)
+    with pytest.raises(ValueError, match=r"(?s)A TruncatedTime runs .* g \(GRU\): it may look over"):
+        ks.TruncatedTime(sequential(keras.layers.GRU(3, return_sequences=True, name="g")))
+    with pytest.raises(ValueError, match=r"A TruncatedTime takes a model with one input"):
+        inputs = [keras.Input((9, 3)), keras.Input((9, 3))]
+        ks.TruncatedTime(keras.Model(inputs, keras.layers.Add()(inputs)))
+    model = sequential(ks.SpikingDense(3))
+    with pytest.raises(ValueError, match=r"steps must be an integer in \[1, .*Received: steps=0"):
+        ks.TruncatedTime(model, steps=0)
+    with pytest.raises(ValueError, match="'batch' or 'chunk'. Received: update_per='step'"):
+        ks.TruncatedTime(model, update_per="step")
+    trained = ks.TruncatedTime(model)
+    trained.compile("sgd", ks.SpikeMaxLoss())
+    with pytest.raises(ValueError, match=r"has the shape \(batch, time, 6\). Received: \(2, 24, 5"):
+        trained.train_on_batch(spikes(5), LABELS)
