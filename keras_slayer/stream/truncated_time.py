@@ -121,7 +121,7 @@ class TruncatedTime(keras.Model):
             found = tape.gradient(
                 [*keras.tree.flatten(outputs), added],
                 weights,
-                output_gradients=[*(signal[:, first:last] for signal in signals), None],
+                output_gradients=[*(signal[:, first:last] for signal in signals), tf.ones([])],
                 unconnected_gradients="zero",
             )
             return states, others, [a + b for a, b in zip(gradients, found, strict=True)]
