@@ -170,7 +170,7 @@ def test_is_saved(tmp_path):
 
 def test_refusals():
     with pytest.raises(
-        ValueError, match=r"(?s)A TruncatedTime runs .* g \(GRU\): it may look over"
+        ValueError, match=r"(?s)TruncatedTime runs .* g \(GRU\): it may look over"
     ):
         ks.TruncatedTime(sequential(keras.layers.GRU(3, return_sequences=True, name="g")))
     with pytest.raises(ValueError, match=r"A TruncatedTime takes a model with one input"):
@@ -179,7 +179,7 @@ def test_refusals():
     model = sequential(ks.SpikingDense(3))
     with pytest.raises(ValueError, match=r"steps must be an integer in \[1, .*Received: steps=0"):
         ks.TruncatedTime(model, steps=0)
-    with pytest.raises(ValueError, match="'batch' or 'chunk'. Received: update_per='step'"):
+    with pytest.raises(ValueError, match=r"'batch' or 'chunk'\. Received: update_per='step'"):
         ks.TruncatedTime(model, update_per="step")
     trained = ks.TruncatedTime(model)
     trained.compile("sgd", ks.SpikeMaxLoss())
