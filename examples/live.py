@@ -77,7 +77,9 @@ def parse_arguments(argv=None):
     parser.add_argument("--recordings", type=int, default=50, help="to play (%(default)s)")
     parser.add_argument("--speed", type=float, default=1.0, help="times real time; 0: no waiting")
     parser.add_argument("--model", help="a saved model (.keras) of this example; else trains one")
-    parser.add_argument("--dt", type=float, default=2.0, help="ms per step (%(default)s)")
+    parser.add_argument(
+        "--dt", type=float, default=2.0, help="ms per step, of training (%(default)s)"
+    )
     parser.add_argument("--epochs", type=int, default=8, help="of training (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     parser.add_argument("--output", default="out/live", help="folder (%(default)s)")
@@ -130,7 +132,7 @@ def places_of(events, dt, steps):
     step = ((events.t - start) / (1000 * dt)).astype(int)
     place = (events.y.astype(int) * width + events.x) * channels + events.polarity
     order = np.argsort(step, kind="stable")
-    return np.split(place[order], np.searchsorted(step[order], np.arange(1, steps)))[:steps]
+    return np.split(place[order], np.searchsorted(step[order], np.arange(1, steps + 1)))[:steps]
 
 
 def play(events, label, network, chip, dt, steps, speed):
@@ -162,7 +164,7 @@ def describe(played, dt):
     if fired:
         other = np.flatnonzero((best != best[-1]) | ~counts.any(axis=1))
         since = other[-1] + 1 if len(other) else 0
-        answer += f" from {since * dt:3.0f} ms on"
+        answer += f" from {since * dt:.0f} ms on"
     label = f"label {played.label}, " if played.label >= 0 else ""
     return f"{label}{answer}; {len(played.events):,} events, {counts[-1].sum():.0f} output spikes"
 
@@ -244,6 +246,7 @@ def main(argv=None):
         _, train_events, test_events = nmnist.load_data(arguments)
     if arguments.model:
         model = keras.saving.load_model(arguments.model)
+        arguments.dt = model.layers[-1].neuron.dt
     else:
         model = train(arguments, train_events, test_events)
         model.save(output / "model.keras")

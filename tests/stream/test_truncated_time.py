@@ -169,9 +169,7 @@ def test_is_saved(tmp_path):
 
 
 def test_refusals():
-    with pytest.raises(
-        ValueError, match=r"(?s)TruncatedTime runs .* g \(GRU\): it may look over"
-    ):
+    with pytest.raises(ValueError, match=r"(?s)TruncatedTime runs .* g \(GRU\): it may look over"):
         ks.TruncatedTime(sequential(keras.layers.GRU(3, return_sequences=True, name="g")))
     with pytest.raises(ValueError, match=r"A TruncatedTime takes a model with one input"):
         inputs = [keras.Input((9, 3)), keras.Input((9, 3))]
