@@ -143,6 +143,8 @@ def _reason(layer: keras.Operation) -> str:
         return ""
     if isinstance(layer, TemporalLayer):
         return "it returns its state: give it return_state=False" if layer.return_state else ""
+    if isinstance(layer, keras.layers.PReLU) and 1 not in (layer.shared_axes or ()):
+        return "it has a weight for each step: give it shared_axes=[1]"
     if isinstance(layer, (*_BY_VALUE, *_ALONG_THE_LAST)):
         return ""
     if isinstance(layer, _ALONG_AN_AXIS):

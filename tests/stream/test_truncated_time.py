@@ -130,13 +130,19 @@ def test_fit_evaluate_and_predict():
     trained = ks.TruncatedTime(model, 25)
     metrics = [ks.SpikeCountAccuracy()]
     trained.compile(keras.optimizers.Adam(0.05), ks.SpikeMaxLoss(), metrics=metrics)
+    monitor = ks.FiringRateMonitor(x[:4])
     data = tf.data.Dataset.from_tensor_slices((x, labels)).batch(8)
     long = data.map(lambda x, y: (tf.ensure_shape(x, [None, None, 8]), y))  # of any length
-    history = trained.fit(long, validation_data=data, epochs=6, shuffle=False, verbose=0).history
+    history = trained.fit(
+        long, validation_data=data, epochs=6, shuffle=False, verbose=0, callbacks=[monitor]
+    ).history
     assert history["loss"][-1] < history["loss"][0]
     assert max(history["val_spike_count_accuracy"]) >= 0.9
     output = ks.Stream(model)(x)
     np.testing.assert_array_equal(trained.predict(long, verbose=0), output)
+    np.testing.assert_array_equal(trained(x), output)
+    rate = keras.ops.mean(ks.Stream(model)(x[:4]))
+    assert history["rate/spiking_dense_1"][-1] == pytest.approx(float(rate), rel=1e-5)
     loss = trained.evaluate(x, labels, sample_weight=labels + 1, batch_size=32, verbose=0)[0]
     assert loss == pytest.approx(float(ks.SpikeMaxLoss()(labels, output, labels + 1)), rel=1e-5)
 
