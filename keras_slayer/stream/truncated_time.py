@@ -37,7 +37,8 @@ class TruncatedTime(keras.Model):
     With ``update_per="chunk"``, each chunk has a loss of its own, and the optimiser takes a step
     after each: more steps per recording, with weights that change while the state goes on. Counts
     and regions of a loss are then those of a chunk, and so is the default ``scale`` of
-    ``SpikeMaxLoss``. ``loss`` in the logs is the mean over chunks, weighted by their steps.
+    ``SpikeMaxLoss``. A shorter last chunk weighs less. ``loss`` in the logs is the mean over
+    chunks, weighted by their steps.
 
     Metrics see the whole output in both. ``evaluate`` and ``predict`` run in chunks as well, and
     give what a ``Stream`` gives, whatever ``steps`` is. Batch normalisation takes the statistics of
@@ -93,7 +94,8 @@ class TruncatedTime(keras.Model):
             # In one piece, for callbacks that watch the layers at work. The output is the same.
             return self.call(inputs, {}, training)[0]
         outputs, others, added = self._forward(inputs, training)
-        self._assign(others)
+        if training:
+            self._assign(others)
         self.add_loss(added)
         return outputs
 
@@ -147,10 +149,11 @@ class TruncatedTime(keras.Model):
         if not self.optimizer.built:
             self.optimizer.build(variables)  # not within a loop
         total = tf.shape(x)[1]
+        full = tf.minimum(self.steps, total)  # steps of a whole chunk
         axes = min(len(output.shape) for output in self.model.outputs)
 
         def chunk(first, last, states, others, loss, collected):
-            def size(whole):
+            def share_of(whole):
                 return tf.cast(last - first, loss.dtype) / tf.cast(whole, loss.dtype)
 
             target, weight = cut(y, first, last, axes), cut(sample_weight, first, last, axes=2)
@@ -158,10 +161,10 @@ class TruncatedTime(keras.Model):
                 outputs, states, others, added = self._chunk(x[:, first:last], states, others, True)
                 value = self.compute_loss(x[:, first:last], target, outputs, weight, training=True)
                 value = tf.cast(value + added / self._replicas(), loss.dtype)
-                scaled = self.optimizer.scale_loss(value * size(self.steps))
+                scaled = self.optimizer.scale_loss(value * share_of(full))
             gradients = tape.gradient(scaled, [v.value for v in variables])
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
-            return states, others, loss + value * size(total), collect(collected, outputs)
+            return states, others, loss + value * share_of(total), collect(collected, outputs)
 
         like, states = self._at_rest(x)
         carried = self._others(), tf.zeros([], keras.config.floatx()), empty(like)

@@ -52,7 +52,7 @@ def test_one_chunk_is_plain_training_to_the_bit():
     expected, logs = after_a_step(plain, plain, LABELS, ks.SpikeMaxLoss())
     for update_per in ("batch", "chunk"):
         m = model()
-        trained = ks.TruncatedTime(m, STEPS, update_per)
+        trained = ks.TruncatedTime(m, 1000, update_per)
         actual, found = after_a_step(m, trained, LABELS, ks.SpikeMaxLoss())
         for path, w in expected.items():
             np.testing.assert_array_equal(actual[path], w, err_msg=path)
@@ -126,7 +126,7 @@ def recordings(count=32, steps=60):
 
 def test_fit_evaluate_and_predict():
     x, labels = recordings()
-    model = sequential(ks.SpikingDense(16), ks.SpikingDense(2), shape=(300, 8))
+    model = sequential(ks.SpikingDense(16), ks.SpikingDense(2, name="out"), shape=(300, 8))
     trained = ks.TruncatedTime(model, 25)
     metrics = [ks.SpikeCountAccuracy()]
     trained.compile(keras.optimizers.Adam(0.05), ks.SpikeMaxLoss(), metrics=metrics)
@@ -142,7 +142,7 @@ def test_fit_evaluate_and_predict():
     np.testing.assert_array_equal(trained.predict(long, verbose=0), output)
     np.testing.assert_array_equal(trained(x), output)
     rate = keras.ops.mean(ks.Stream(model)(x[:4]))
-    assert history["rate/spiking_dense_1"][-1] == pytest.approx(float(rate), rel=1e-5)
+    assert history["rate/out"][-1] == pytest.approx(float(rate), rel=1e-5)
     loss = trained.evaluate(x, labels, sample_weight=labels + 1, batch_size=32, verbose=0)[0]
     assert loss == pytest.approx(float(ks.SpikeMaxLoss()(labels, output, labels + 1)), rel=1e-5)
 
