@@ -56,7 +56,7 @@ from keras_slayer.neurons import ALIF, CUBA, SRM, Learned, LoihiCUBA
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 from keras_slayer.recorded import record
-from keras_slayer.stream import Stream
+from keras_slayer.stream import Stream, TruncatedTime
 
 __version__ = "0.2.0"
 
@@ -95,6 +95,7 @@ __all__ = [
     "SpikingSumPooling2D",
     "Stream",
     "TemporalFilter",
+    "TruncatedTime",
     "VanRossumDistance",
     "WinnerTakeAll",
     "accuracy_over_time",

@@ -116,15 +116,28 @@ def _in_turn(model: keras.Model) -> Iterator[keras.Operation]:
         yield from _in_turn(layer) if isinstance(layer, keras.Model) else [layer]
 
 
-def check(model: keras.Model) -> None:
-    """ValueError if a layer of the model looks over the whole time axis, or may do so."""
+def check(model: keras.Model, user: str) -> None:
+    """ValueError if the model is not built of layers with one input, or if one of them looks over
+    the whole time axis, or may do so; ``user`` is who needs it."""
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model. Received: model={model!r}")
+    if not model.built or not hasattr(model, "inputs"):
+        raise ValueError(
+            f"A {user} needs a model that is built: Sequential or functional, beginning with "
+            f"keras.Input. Received: model={model.name!r}"
+        )
+    if len(model.inputs) != 1:
+        raise ValueError(
+            f"A {user} takes a model with one input. Received: model={model.name!r} with "
+            f"{len(model.inputs)} inputs"
+        )
     refused = {}
     for layer in layers_of(model):
         if why := _reason(layer):
             refused[layer.name] = f"{layer.name} ({type(layer).__name__}): {why}"
     if refused:
         raise ValueError(
-            "A Stream runs a model step by step, and these layers do not act so:\n  "
+            f"A {user} runs a model step by step, and these layers do not act so:\n  "
             + "\n  ".join(refused.values())
         )
 
@@ -135,6 +148,8 @@ def _reason(layer: keras.Operation) -> str:
         return ""
     if isinstance(layer, TemporalLayer):
         return "it returns its state: give it return_state=False" if layer.return_state else ""
+    if isinstance(layer, keras.layers.PReLU) and 1 not in (layer.shared_axes or ()):
+        return "it has a weight for each step: give it shared_axes=[1]"
     if isinstance(layer, (*_BY_VALUE, *_ALONG_THE_LAST)):
         return ""
     if isinstance(layer, _ALONG_AN_AXIS):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 
 import keras
@@ -11,6 +10,7 @@ import tensorflow as tf
 
 from keras_slayer.layers.carry import Carry, carrying
 from keras_slayer.stream import native, steps
+from keras_slayer.stream.apply import apply_to, as_input
 
 
 class Stream:
@@ -43,19 +43,7 @@ class Stream:
     """
 
     def __init__(self, model: keras.Model) -> None:
-        if not isinstance(model, keras.Model):
-            raise ValueError(f"model must be a keras.Model. Received: model={model!r}")
-        if not model.built or not hasattr(model, "inputs"):
-            raise ValueError(
-                "A Stream needs a model that is built: Sequential or functional, beginning with "
-                f"keras.Input. Received: model={model.name!r}"
-            )
-        if len(model.inputs) != 1:
-            raise ValueError(
-                f"A Stream takes a model with one input. Received: model={model.name!r} with "
-                f"{len(model.inputs)} inputs"
-            )
-        steps.check(model)
+        steps.check(model, "Stream")
         self.model = model
         self.batch_size: int | None = None
         self.steps = 0
@@ -205,37 +193,14 @@ class Stream:
         self.batch_size = batch
 
     def _checked(self, chunk) -> tf.Tensor:
-        chunk = tf.convert_to_tensor(chunk)
-        if chunk.shape.rank != 2 + len(self._shape) or chunk.shape[2:] != self._shape:
-            shape = ", ".join(["batch", "steps", *map(str, self._shape)])
-            raise ValueError(
-                f"A chunk for {self.model.name!r} has the shape ({shape}). "
-                f"Received: {tuple(chunk.shape)}"
-            )
+        chunk = as_input(self.model, chunk, "A chunk", "steps")
         if self.batch_size not in (None, chunk.shape[0]):
             raise ValueError(
                 f"The state is of {self.batch_size} samples: give as many, or call reset(). "
                 f"Received: a chunk of {chunk.shape[0]}"
             )
-        return tf.cast(chunk, self._dtype)
+        return chunk
 
     def _advance(self, chunk, states):
         with carrying(Carry(states)) as carry:
-            return _apply(self.model, chunk), carry.after
-
-
-def _apply(operation: keras.Operation, *inputs, **options):
-    """The output of a layer, or of a model by its layers: a model insists on the length of its
-    Input."""
-    if isinstance(operation, keras.Sequential):
-        (x,) = inputs
-        for layer in operation.layers:
-            x = _apply(layer, x)
-        return x
-    if isinstance(operation, keras.Model):
-        outputs = operation._run_through_graph(
-            inputs, operation_fn=lambda inner: functools.partial(_apply, inner)
-        )
-        flat = keras.tree.flatten(outputs)
-        return flat[0] if len(flat) == 1 else outputs
-    return operation(*inputs, **options)
+            return apply_to(self.model, chunk), carry.after

@@ -20,6 +20,7 @@ import keras_slayer as ks
             keras.layers.BatchNormalization(axis=1, name="b"),
             "b (BatchNormalization): it computes along time",
         ),
+        (keras.layers.PReLU(name="p"), "p (PReLU): it has a weight for each step"),
         (ks.SpikingDense(3, return_state=True, name="s"), "s (SpikingDense): it returns its state"),
     ],
 )
