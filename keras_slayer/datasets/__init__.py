@@ -15,7 +15,10 @@ from keras_slayer.datasets.loading import (
     load_n_caltech101,
     load_nmnist,
     load_saccade_mnist,
+    load_shd,
+    load_ssc,
     load_synthetic_gestures,
+    load_synthetic_words,
     saccades_of,
 )
 from keras_slayer.datasets.n_caltech101 import (
@@ -25,8 +28,13 @@ from keras_slayer.datasets.nmnist import nmnist_dataset_builder as _nmnist  # no
 from keras_slayer.datasets.saccade_mnist import (
     saccade_mnist_dataset_builder as _saccade_mnist,  # noqa: F401
 )
+from keras_slayer.datasets.shd import shd_dataset_builder as _shd  # noqa: F401
+from keras_slayer.datasets.ssc import ssc_dataset_builder as _ssc  # noqa: F401
 from keras_slayer.datasets.synthetic_gestures import (
     synthetic_gestures_dataset_builder as _synthetic_gestures,  # noqa: F401
+)
+from keras_slayer.datasets.synthetic_words import (
+    synthetic_words_dataset_builder as _synthetic_words,  # noqa: F401
 )
 
 __all__ = [
@@ -34,6 +42,9 @@ __all__ = [
     "load_n_caltech101",
     "load_nmnist",
     "load_saccade_mnist",
+    "load_shd",
+    "load_ssc",
     "load_synthetic_gestures",
+    "load_synthetic_words",
     "saccades_of",
 ]
