@@ -6,9 +6,9 @@
     python examples/keywords.py --quick                # few recordings, two networks
 
 Twelve of the sixteen synthetic words come in pairs of the same sounds: "masi" and "sima". To tell
-the two apart, a network has to know at the end of a word how it began, some 300 ms ago. Neurons that
-forget within 20 ms hear the sounds, and of their order little more than how one glides into the
-next. Four networks of one size are compared:
+the two apart, a network has to know at the end of a word how it began, some 300 ms ago. Neurons
+that forget within 20 ms hear the sounds, and of their order little more than how one glides into
+the next. Four networks of one size are compared:
 
     feed_forward   two layers of such neurons
     delays         the same, with a delay for each neuron of the first, up to 0.6 s, learned

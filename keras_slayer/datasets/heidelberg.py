@@ -96,8 +96,7 @@ class HeidelbergBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True)
         label = self.info.features["label"]
         if len(names) != self.CLASSES or len(set(names)) != len(names):
             raise ValueError(
-                f"{path}: extra/keys must name {self.CLASSES} classes, each once. "
-                f"Received: {names}"
+                f"{path}: extra/keys must name {self.CLASSES} classes, each once. Received: {names}"
             )
         unnamed = [str(number) for number in range(self.CLASSES)]
         if label.names not in (unnamed, names):
@@ -236,8 +235,7 @@ def _events(times, units, where) -> Events:
     if off.any():
         first = int(np.argmax(off))
         raise ValueError(
-            f"{where}: units must be 0 to {CHANNELS - 1}. "
-            f"Received: {units[first]} of spike {first}"
+            f"{where}: units must be 0 to {CHANNELS - 1}. Received: {units[first]} of spike {first}"
         )
     events = Events(x=units, t=np.rint(times * 1e6).astype(np.int64))
     return events.sorted() if (np.diff(events.t) < 0).any() else events

@@ -253,9 +253,7 @@ def test_the_download_is_compared_with_its_md5(files, monkeypatch, prepare_by_ha
     )
     with pytest.raises(ValueError, match=r"shd_train\.h5\.zip, from https.*must have the md5 f32"):
         prepare_by_hand("shd")
-    md5 = {
-        name: hashlib.md5((files / f"{name}.zip").read_bytes()).hexdigest() for name in shd._MD5
-    }
+    md5 = {name: hashlib.md5((files / f"{name}.zip").read_bytes()).hexdigest() for name in shd._MD5}
     monkeypatch.setattr(shd.Builder, "MD5", md5)
     builder = prepare_by_hand("shd")
     assert builder.info.splits["train"].num_examples == 5

@@ -27,9 +27,7 @@ _EDGE_MS = 15.0  # in which a word fades in and out
 _ONSET_MS = (10.0, 90.0)
 _OCTAVES = np.linspace(np.log2(_LOWEST_HZ), np.log2(_HIGHEST_HZ), CHANNELS)
 _MIDDLES_MS = (np.arange(DURATION_MS // _STEP_MS) + 0.5) * _STEP_MS
-_SHAPES = {
-    name: np.array([*np.log2(s.formants), *s.levels, s.width]) for name, s in SOUNDS.items()
-}
+_SHAPES = {name: np.array([*np.log2(s.formants), *s.levels, s.width]) for name, s in SOUNDS.items()}
 
 
 def simulate(label: int, speaker: int, seed: int) -> Events:
