@@ -37,13 +37,12 @@ SOUNDS = {
     "k": Sound((1500, 2000, 2600), (0.6, 0.8, 0.5), width=0.3, length=70.0),
 }
 
-# The words of a line have the same sounds: only the order tells them apart.
+# The two words of a line have the same sounds: only the order tells them apart.
 WORDS = (
     "masi", "sima",
     "kelu", "luke",
     "sa", "as",
     "mul", "lum",
     "kil", "lik",
-    "mek", "kem",
-    "usa", "eki", "lami", "uke",
+    "mek", "esi", "usa", "eki", "lami", "uke",
 )  # fmt: skip
