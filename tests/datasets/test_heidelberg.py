@@ -14,7 +14,7 @@ import keras_slayer.datasets
 from keras_slayer.datasets import heidelberg
 from keras_slayer.datasets.shd import shd_dataset_builder as shd
 from keras_slayer.datasets.ssc import ssc_dataset_builder as ssc
-from keras_slayer.events import Events, spike_pipeline, transforms
+from keras_slayer.events import Events, spike_pipeline
 
 DIGITS = [
     *("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"),
@@ -134,8 +134,9 @@ def test_ssc_has_a_validation_split(tmp_path, no_network):
 
 def test_pipeline_gives_time_and_channels(files, tmp_path):
     train = keras_slayer.datasets.load_shd(files, split="train", data_dir=tmp_path)
-    frame = {"sensor_shape": (700,), "steps": 140, "dt": 10.0, "batch_size": 5}
-    ((spikes, labels),) = spike_pipeline(train, **frame)
+    ((spikes, labels),) = spike_pipeline(
+        train, sensor_shape=(700,), steps=140, dt=10.0, batch_size=5
+    )
     assert spikes.shape == (5, 140, 700)
     for label, (times, units, *_) in zip((0, 7, 14, 1, 8), TRAIN, strict=True):
         row = labels.numpy().tolist().index(label)
@@ -143,15 +144,6 @@ def test_pipeline_gives_time_and_channels(files, tmp_path):
             (round(float(t) * 1e6) // 10_000, unit) for t, unit in zip(times, units, strict=True)
         }
         assert set(zip(*np.nonzero(spikes[row].numpy()), strict=True)) == expected
-    ((merged, _),) = spike_pipeline(
-        train,
-        **{**frame, "sensor_shape": (140,)},
-        source_shape=(700,),
-        transforms=transforms.Downsample(5),
-        values="count",
-    )
-    assert merged.shape == (5, 140, 140)
-    assert merged.numpy().sum() == sum(len(times) for times, *_ in TRAIN)
 
 
 def test_spikes_are_put_in_order_and_silence_is_kept(tmp_path, prepare_by_hand):
