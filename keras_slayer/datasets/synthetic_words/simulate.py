@@ -5,8 +5,9 @@ Each of 128 channels hears a band of frequencies; the bands are spaced evenly in
 
     rate = level(t) sum_k level_k(t) exp(-(c - f_k(t))^2 / (2 width(t)^2)) RATE + NOISE
 
-as a Poisson process, where f_k(t) is the k-th formant in octaves. Formants, levels and widths move
-from the middle of one sound to the middle of the next in GLIDE ms, as in speech the tongue does.
+as a Poisson process, where f_k(t) is the k-th formant in octaves. A sound holds its formants,
+levels and width, but for the 40 ms around its border with the next, in which they glide, as the
+tongue does.
 """
 
 import numpy as np
