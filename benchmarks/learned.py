@@ -91,8 +91,7 @@ def main():
     for workload in arguments.workloads or PREPARE:
         for name in arguments.neurons:
             candidates = [
-                common.Candidate(way, PREPARE[workload], {"name": name, "way": way})
-                for way in WAYS
+                common.Candidate(way, PREPARE[workload], {"name": name, "way": way}) for way in WAYS
             ]
             results = common.measure(
                 candidates, repeats=arguments.repeats, threads=arguments.threads, separate=True

@@ -21,7 +21,10 @@ from keras_slayer.datasets.loading import (
     load_n_caltech101,
     load_nmnist,
     load_saccade_mnist,
+    load_shd,
+    load_ssc,
     load_synthetic_gestures,
+    load_synthetic_words,
     saccades_of,
 )
 from keras_slayer.datasets.loading_by_hand import (
@@ -39,8 +42,13 @@ from keras_slayer.datasets.record import DatasetRecord
 from keras_slayer.datasets.saccade_mnist import (
     saccade_mnist_dataset_builder as _saccade_mnist,  # noqa: F401
 )
+from keras_slayer.datasets.shd import shd_dataset_builder as _shd  # noqa: F401
+from keras_slayer.datasets.ssc import ssc_dataset_builder as _ssc  # noqa: F401
 from keras_slayer.datasets.synthetic_gestures import (
     synthetic_gestures_dataset_builder as _synthetic_gestures,  # noqa: F401
+)
+from keras_slayer.datasets.synthetic_words import (
+    synthetic_words_dataset_builder as _synthetic_words,  # noqa: F401
 )
 
 __all__ = [
@@ -54,6 +62,9 @@ __all__ = [
     "load_n_cars",
     "load_nmnist",
     "load_saccade_mnist",
+    "load_shd",
+    "load_ssc",
     "load_synthetic_gestures",
+    "load_synthetic_words",
     "saccades_of",
 ]

@@ -11,9 +11,12 @@ from keras_slayer.datasets.n_cars import n_cars_dataset_builder as n_cars
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
 from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 from keras_slayer.datasets.saccade_mnist import saccade_mnist_dataset_builder as saccade_mnist
+from keras_slayer.datasets.shd import shd_dataset_builder as shd
+from keras_slayer.datasets.ssc import ssc_dataset_builder as ssc
 from keras_slayer.datasets.synthetic_gestures import (
     synthetic_gestures_dataset_builder as synthetic_gestures,
 )
+from keras_slayer.datasets.synthetic_words import synthetic_words_dataset_builder as synthetic_words
 
 # In the order of the table. Each builder has its own rows: `RECORDS`.
 _BUILDERS = (
@@ -24,8 +27,11 @@ _BUILDERS = (
     n_cars.Builder,
     asl_dvs.Builder,
     dvs_lip.Builder,
+    shd.Builder,
+    ssc.Builder,
     saccade_mnist.Builder,
     synthetic_gestures.Builder,
+    synthetic_words.Builder,
 )
 
 
@@ -50,7 +56,7 @@ def available(*, show: bool = True) -> list[DatasetRecord]:
 
 def _text(records: Sequence[DatasetRecord]) -> str:
     holds = [
-        ("name", "height x width x channels", "classes", "train + test", "duration", "you need"),
+        ("name", "sensor", "classes", "train + test", "duration", "you need"),
         *(
             (r.name, _sensor(r), str(r.classes), _counts(r), r.duration, r.needs)
             for r in records

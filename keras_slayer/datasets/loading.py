@@ -13,6 +13,8 @@ from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
 from keras_slayer.datasets.preparing import load as _load
 from keras_slayer.datasets.preparing import load_from as _load_from
+from keras_slayer.datasets.shd import shd_dataset_builder as shd
+from keras_slayer.datasets.ssc import ssc_dataset_builder as ssc
 from keras_slayer.events.simulation import EventCamera
 from keras_slayer.events.simulation.pictures import CONTRAST
 from keras_slayer.events.simulation.trajectory import REACH
@@ -88,6 +90,70 @@ def load_dvs_gesture(
         As `load_nmnist`. Times count from the start of each trial.
     """
     return _load_from(archives, dvs_gesture.find_source, dvs_gesture.Builder, split, data_dir)
+
+
+def load_shd(
+    archives: _Path | None = None, *, split: _Split = _BOTH, data_dir: _Path | None = None
+) -> tf.data.Dataset | list[tf.data.Dataset]:
+    """Loads Spiking Heidelberg Digits: 20 spoken digits, 700 channels of a cochlea.
+
+        train, test = load_shd("folder/with/the/files")
+        spike_pipeline(train, sensor_shape=(700,), steps=100, dt=10.0, batch_size=32)
+
+    Args:
+        archives: folder with shd_train.h5 and shd_test.h5, each as it is, as .h5.zip or as .h5.gz.
+            None downloads them, or takes what `tfds.load("shd", data_dir=data_dir)` has prepared
+            before.
+        split, data_dir: as in `load_nmnist`.
+
+    Returns:
+        As `load_nmnist`, but events have no `y` and no polarity: `x` is the channel (uint16), `t`
+        the time in microseconds (int32).
+
+    Raises:
+        FileNotFoundError: files missing and no download; says what to fetch and where to put it.
+        ValueError: a damaged file, or one that is none of the set, with file and recording.
+    """
+    return _load_from(archives, shd.Builder.find_source, shd.Builder, split, data_dir)
+
+
+def load_ssc(
+    archives: _Path | None = None,
+    *,
+    split: _Split = ("train", "validation", "test"),
+    data_dir: _Path | None = None,
+) -> tf.data.Dataset | list[tf.data.Dataset]:
+    """Loads Spiking Speech Commands: 35 spoken words, 700 channels of a cochlea.
+
+        train, validation, test = load_ssc("folder/with/the/files")
+
+    Args:
+        archives: folder with ssc_train.h5, ssc_valid.h5 and ssc_test.h5, each as it is, as .h5.zip
+            or as .h5.gz. None: as in `load_shd`.
+        split, data_dir: as in `load_nmnist`; there is a split "validation".
+
+    Returns, Raises:
+        As `load_shd`.
+    """
+    return _load_from(archives, ssc.Builder.find_source, ssc.Builder, split, data_dir)
+
+
+def load_synthetic_words(
+    *, split: _Split = _BOTH, config: str = "full", data_dir: _Path | None = None
+) -> tf.data.Dataset | list[tf.data.Dataset]:
+    """Loads synthetic words, 128 channels of a cochlea: no download is needed.
+
+        train, test = load_synthetic_words()
+        spike_pipeline(train, sensor_shape=(128,), steps=70, dt=10.0, batch_size=32)
+
+    Args:
+        split, data_dir: as in `load_nmnist`.
+        config: "full" (3,200 + 640 recordings) or "small" (640 + 160 of the same).
+
+    Returns:
+        As `load_shd`: recordings of 0.7 s.
+    """
+    return _load(f"synthetic_words/{config}", split, data_dir)
 
 
 def load_saccade_mnist(

@@ -12,6 +12,7 @@ import tensorflow_datasets as tfds
 
 _DAMAGE = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 _READ_BYTES = 1 << 20
+_SAMPLES, _SAMPLE_BYTES = 256, 1 << 14  # files of up to 4 MiB are read whole
 
 
 def manual_dir(dl_manager):
@@ -22,10 +23,15 @@ def manual_dir(dl_manager):
         return None
 
 
-def download(dl_manager, url: str, *, name: str, files: str, instructions: str):
-    """Folder with the unpacked download; FileNotFoundError with `instructions` without one."""
+def download(
+    dl_manager, url: str, *, name: str, files: str, instructions: str, extract: bool = True
+):
+    """Folder with the unpacked download; FileNotFoundError with `instructions` without one.
+
+    With `extract=False`, the file as it was downloaded.
+    """
     try:
-        return dl_manager.download_and_extract(url)
+        return (dl_manager.download_and_extract if extract else dl_manager.download)(url)
     # requests' errors are OSErrors.
     except (OSError, tfds.download.DownloadError) as error:
         raise FileNotFoundError(
@@ -122,8 +128,9 @@ def naming_damage(source):
 def fingerprint(*sources) -> str:
     """A hash that tells one set of recordings from another, without reading them.
 
-    Of a zip, the names, sizes and CRCs in its directory; of another archive, its size and its
-    last bytes (gzip ends with a CRC of the whole); of a folder, names and sizes.
+    Of a zip, the names, sizes and CRCs in its directory; of an HDF5 file, its size and samples of
+    its bytes; of another archive, its size and its last bytes (gzip ends with a CRC of the whole);
+    of a folder, names and sizes.
     """
     digest = hashlib.sha256()
     for source in map(_local, sources):
@@ -141,6 +148,12 @@ def _contents(source: pathlib.Path):
         with naming_damage(source), source.open("rb") as file, zipfile.ZipFile(file) as archive:
             for entry in archive.infolist():
                 yield f"{entry.filename} {entry.file_size} {entry.CRC}"
+    elif source.suffix == ".h5":
+        size = source.stat().st_size
+        with source.open("rb") as file:
+            for start in range(0, size, max(_SAMPLE_BYTES, size // _SAMPLES)):
+                file.seek(start)
+                yield f"{start} of {size}: {hashlib.sha256(file.read(_SAMPLE_BYTES)).hexdigest()}"
     else:
         size = source.stat().st_size
         with source.open("rb") as file:

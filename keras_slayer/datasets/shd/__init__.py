@@ -1,0 +1,1 @@
+"""Spiking Heidelberg Digits (Cramer et al. 2022)."""

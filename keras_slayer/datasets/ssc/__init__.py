@@ -1,0 +1,1 @@
+"""Spiking Speech Commands (Cramer et al. 2022)."""

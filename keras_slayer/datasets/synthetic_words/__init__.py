@@ -1,0 +1,1 @@
+"""Synthetic words: spike trains of a cochlea that hears formants move."""
