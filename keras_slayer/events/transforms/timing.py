@@ -120,5 +120,9 @@ class TimeJitter(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         noise = tf.random.stateless_normal(batch.shape, seed, stddev=self.std)
+        native = batch.native()
+        if native is not None:
+            t, kept = native.keras_slayer_jitter_events(t=batch.t, kept=batch.kept, noise=noise)
+            return batch.replace(t=t, kept=kept)
         t = batch.t + tf.cast(tf.round(noise), tf.int64)
         return batch.replace(t=t).keep(t >= 0)
