@@ -203,8 +203,8 @@ print(json.dumps({"counts": counts, "devices": devices, "host": host}))
 # Of the input pipeline, and over lists of events, which the GPU does without (ops/selection.py).
 ON_THE_CPU_ALONE = {
     *("BinEvents", "EventBins", "ScatterBins", "TimeSurface"),
-    *("UnpackEvents", "EventsOnSensor", "EventSpans", "TurnEvents", "JitterEvents"),
-    *("DenoiseEvents", "RefractoryEvents"),
+    *("UnpackEvents", "EventsOnSensor", "EventSpans", "TurnEvents"),
+    *("DropEvents", "JitterEvents", "DenoiseEvents", "RefractoryEvents"),
     *("MatmulLayer", "Conv2DLayer", "Conv2DLayerGrad", "Conv2DLayerPooledGrad"),
     *("EventConv2D", "EventConv2DWeightsGrad"),
 }

@@ -92,6 +92,36 @@ def test_jitter(size, std):
 
 
 @pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("probability", [0.0, 1.0, 0.3, (0.2, 0.9)])
+def test_drop(size, probability):
+    batch = random_batch(size, (9, 12, 2))
+    transform = transforms.DropEvents(probability)
+    *_, kept = assert_same(transform.apply, batch, None, tf.constant([3, 1]))
+    if kept.size > 1000 and probability not in (0.0, 1.0):
+        assert 0 < kept.sum() < batch.kept.numpy().sum()
+
+
+@pytest.mark.parametrize("key", [0, 12345678901234567890])
+@pytest.mark.parametrize("counter", [(0, 0), (2**64 - 3, 5), (2**64 - 70, 2**64 - 1)])
+def test_draws_are_those_of_tensorflow(key, counter):
+    """To the bit, from wherever they begin, past the ends of the counter's words too."""
+    where = {"key": tf.constant([key], tf.uint64), "counter": tf.constant(counter, tf.uint64)}
+    shape, native = (3, 1401), cases.native_ops()
+    kept = tf.ones(shape, tf.bool)
+    drawn = tf.raw_ops.StatelessRandomNormalV2(shape=shape, **where, alg=1).numpy()
+    t = tf.fill(shape, tf.constant(2**40, tf.int64))
+    # So large that all bits of most of the numbers count.
+    moved = native.keras_slayer_jitter_events(t=t, kept=kept, **where, std=2.0**24)[0]
+    expected = np.rint(drawn * np.float32(2**24)).astype(np.int64)
+    np.testing.assert_array_equal(moved.numpy() - 2**40, expected)
+    drawn = tf.raw_ops.StatelessRandomUniformV2(shape=shape, **where, alg=1).numpy()
+    for limit in (0.1, 0.7, drawn[2, 1000]):
+        probability = tf.fill([3, 1], tf.constant(limit, tf.float32))
+        left = native.keras_slayer_drop_events(kept=kept, probability=probability, **where)
+        np.testing.assert_array_equal(left, drawn >= np.float32(limit))
+
+
+@pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("latest", [1, 20_000, 2**62])
 def test_spans(size, latest):
     batch = random_batch(size, (9, 12, 2), latest=latest)
@@ -163,6 +193,7 @@ def events(shape, *dtypes):
 
 
 INT, LONG, BOOL = tf.int32, tf.int64, tf.bool
+STATE = [tf.zeros([1], tf.uint64), tf.zeros([2], tf.uint64)]  # key and counter
 
 
 @pytest.mark.parametrize(
@@ -190,7 +221,27 @@ INT, LONG, BOOL = tf.int32, tf.int64, tf.bool
             {"height": 2, "width": 2},
             r"maps must be \(1, 4\)",
         ),
-        ("jitter_events", [*events([1, 3], LONG, BOOL), tf.zeros([1, 2])], {}, "same shape|equal"),
+        (
+            "jitter_events",
+            [*events([1, 3], LONG), *events([1, 2], BOOL), *STATE],
+            {"std": 1.0},
+            "same shape|equal",
+        ),
+        ("jitter_events", [*events([1, 3], LONG, BOOL), *STATE[::-1]], {"std": 1.0}, "one and two"),
+        ("jitter_events", [*events([1, 3], LONG, BOOL), *STATE], {"std": -1.0}, "std must be 0"),
+        (
+            "jitter_events",
+            [*events([1, 3], LONG, BOOL), *STATE],
+            {"std": float("nan")},
+            "std must be 0",
+        ),
+        ("drop_events", [*events([1, 3], BOOL), tf.zeros([1]), *STATE], {}, r"be \(1, 1\)"),
+        (
+            "drop_events",
+            [*events([1, 3], BOOL), tf.zeros([1, 1]), STATE[0], STATE[0]],
+            {},
+            "one and two",
+        ),
         ("event_spans", [*events([1, 3], LONG), *events([3, 1], BOOL)], {}, "same shape|equal"),
         ("event_spans", events([3], LONG, BOOL), {}, "axes|rank 2"),
     ],

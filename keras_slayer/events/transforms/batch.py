@@ -12,6 +12,13 @@ from keras_slayer.ops import library
 FIELDS = ("x", "y", "t", "polarity")
 
 
+def draws_of(seed) -> dict:
+    """Where the `tf.random.stateless_*` ops begin to draw for a seed: `key` and `counter`, which
+    native ops take to draw the same."""
+    found = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    return {"key": found.key, "counter": found.counter}
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class EventBatch:
     """The events of a batch of recordings, one row per recording.

@@ -41,13 +41,29 @@ struct OnSensorArgs {
   bool* new_kept;
 };
 
-// t <- t + round(noise), kept at times of 0 or more. Work item: kItemEvents events.
+// Where TensorFlow's stateless ops begin to draw.
+struct PhiloxState {
+  uint64_t key, counter[2];
+};
+
+// t <- t + round(std N(0, 1)), kept at times of 0 or more. Work item: kItemEvents events.
 struct JitterArgs {
   int64_t size;
-  const float* noise;
+  PhiloxState state;
+  float std;
   const int64_t* t;
   const bool* kept;
   int64_t* new_t;
+  bool* new_kept;
+};
+
+// Keeps an event where a number from [0, 1) is not below the probability of its recording. Work
+// item: kItemEvents events.
+struct DropArgs {
+  int64_t size, events;
+  PhiloxState state;
+  const float* probability;  // [batch]
+  const bool* kept;
   bool* new_kept;
 };
 
@@ -81,6 +97,7 @@ KS_KERNEL(unpack_events, UnpackArgs);
 KS_KERNEL(turn_events, TurnArgs);
 KS_KERNEL(events_on_sensor, OnSensorArgs);
 KS_KERNEL(jitter_events, JitterArgs);
+KS_KERNEL(drop_events, DropArgs);
 KS_KERNEL(event_spans, SpanArgs);
 KS_KERNEL(event_bins, EventBinsArgs);
 

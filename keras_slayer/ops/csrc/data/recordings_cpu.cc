@@ -1,5 +1,6 @@
 // Passes over the events of a batch.
 #include "base/cpu.h"
+#include "data/philox.h"
 #include "data/recordings.h"
 
 namespace keras_slayer {
@@ -12,6 +13,16 @@ template <class Body>
 KS_HD void for_each_part(int64_t size, int64_t begin, int64_t end, Body body) {
   for (int64_t item = begin; item < end; ++item) {
     body(item * kItemEvents, smaller(kItemEvents, size - item * kItemEvents));
+  }
+}
+
+// Calls body(first, count) for kDraws events after another.
+template <class Body>
+KS_HD void for_each_drawn(int64_t size, int64_t begin, int64_t end, Body body) {
+  static_assert(kItemEvents % kDraws == 0);
+  const int64_t last = smaller(size, end * kItemEvents);
+  for (int64_t first = begin * kItemEvents; first < last; first += kDraws) {
+    body(first, smaller(kDraws, last - first));
   }
 }
 
@@ -114,15 +125,38 @@ void events_on_sensor(Dtype, const OnSensorArgs& args, int64_t begin, int64_t en
 }
 
 void jitter_events(Dtype, const JitterArgs& args, int64_t begin, int64_t end) {
-  for_each_part(args.size, begin, end, [&](int64_t first, int64_t count) {
-    const float* __restrict noise = args.noise + first;
+  PhiloxWords words;
+  float noise[kDraws];
+  for_each_drawn(args.size, begin, end, [&](int64_t first, int64_t count) {
     const int64_t* __restrict t = args.t + first;
     const bool* __restrict kept = args.kept + first;
     int64_t* __restrict new_t = args.new_t + first;
     bool* __restrict new_kept = args.new_kept + first;
+    draw_words(args.state, first / kWords, &words);
+    for (int64_t at = 0; at < count; at += 2) {
+      const uint32_t* const word = &words.word[at % kWords][at / kWords];
+      if (kept[at] || (at + 1 < count && kept[at + 1])) {
+        normal(word[0], word[kBlocks], &noise[at], &noise[at + 1]);
+      } else {
+        noise[at] = noise[at + 1] = 0;
+      }
+    }
     KS_VECTOR_LOOP(j, count) {
-      new_t[j] = t[j] + int64_t(__builtin_rintf(noise[j]));
+      new_t[j] = t[j] + int64_t(__builtin_rintf(noise[j] * args.std));
       new_kept[j] = kept[j] & (new_t[j] >= 0);
+    }
+  });
+}
+
+void drop_events(Dtype, const DropArgs& args, int64_t begin, int64_t end) {
+  PhiloxWords words;
+  for_each_drawn(args.size, begin, end, [&](int64_t first, int64_t count) {
+    draw_words(args.state, first / kWords, &words);
+    int64_t row = first / args.events, next = (row + 1) * args.events;
+    for (int64_t j = 0; j < count; ++j) {
+      if (first + j == next) ++row, next += args.events;
+      const float drawn = uniform(words.word[j % kWords][j / kWords]);
+      args.new_kept[first + j] = args.kept[first + j] & (drawn >= args.probability[row]);
     }
   });
 }
