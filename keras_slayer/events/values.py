@@ -48,8 +48,8 @@ def dense(values, bins, t, polarity, shape, dt, tau, dtype) -> tf.Tensor:
 
     Args:
         values: one of `VALUES`.
-        bins: int64 `(batch, n)`: the number of each event's bin in the flattened tensor `shape`,
-            see `binning.flat_bins`; events of bins below 0 are left out.
+        bins: int32 or int64 `(batch, n)`: the number of each event's bin in the flattened tensor
+            `shape`, see `binning.flat_bins`; events of bins below 0 are left out.
         t, polarity: `(batch, n)`; only "surface" reads the one, only "signed" the other.
         shape: `(steps, *sensor_shape)`.
         dt, tau: ms.
@@ -61,7 +61,7 @@ def dense(values, bins, t, polarity, shape, dt, tau, dtype) -> tf.Tensor:
         return _dense_native(values, bins, t, shape, dt, tau, dtype)
     size, steps, frame = tf.shape(bins, tf.int64)[0], shape[0], math.prod(shape[1:])
     keep = tf.where(bins >= 0)
-    bins, rows = tf.gather_nd(bins, keep), keep[:, 0]
+    bins, rows = tf.cast(tf.gather_nd(bins, keep), tf.int64), keep[:, 0]
     if values == "surface":
         surface = _surface(bins, rows, tf.gather_nd(t, keep), size, shape, dt, tau)
         result = tf.cast(surface, dtype)

@@ -9,8 +9,8 @@ from keras_slayer.events import Events, transforms
 from keras_slayer.events.transforms import EventBatch
 
 FILTERS = [
-    *(transforms.Denoise(time, size) for time, size in ((0, 3), (40, 3), (900, 5), (2**70, 3))),
-    *(transforms.RefractoryPeriod(period) for period in (1, 30, 900, 2**70)),
+    *(transforms.Denoise(time, size) for time, size in ((0, 3), (40, 5), (2**40, 3))),
+    *(transforms.RefractoryPeriod(period) for period in (1, 30, 2**40)),
 ]
 
 
@@ -49,11 +49,11 @@ def test_native_equals_reference(transform, size, sensor, times):
     for ordered, start in ((False, 0), (True, 2**50)):
         batch = random_batch(size, sensor, times, start=0 if times > 2**39 else start)
         batch = batch if ordered else random_batch(size, sensor, times, seed=1)
-        for known in (sensor, None):
-            native = kept_by("native", transform, batch, known)
-            np.testing.assert_array_equal(native, kept_by("reference", transform, batch, known))
-            assert not (native & ~batch.kept.numpy()).any()
-            found += native.sum()
+        known = sensor if ordered else None
+        native = kept_by("native", transform, batch, known)
+        np.testing.assert_array_equal(native, kept_by("reference", transform, batch, known))
+        assert not (native & ~batch.kept.numpy()).any()
+        found += native.sum()
     if size == (3, 300):
         assert found > 0
 
@@ -64,9 +64,16 @@ def test_neighbours_on_a_sensor_of_many_pixels():
     far = small.replace(x=small.x + 4000, y=small.y + 3000)
     for transform in FILTERS:
         near = kept_by("native", transform, small, (20, 20, 1))
-        assert near.sum() > 0
         found = kept_by("native", transform, far, (4000, 5000, 1))
         np.testing.assert_array_equal(found, near)
+        assert near.any() or transform == transforms.Denoise(0)
+
+
+def test_periods_past_all_times():
+    batch = random_batch((2, 60), (3, 4, 2), 50)
+    for kind in (transforms.Denoise, transforms.RefractoryPeriod):
+        kept = [kept_by("native", kind(time), batch, (3, 4, 2)) for time in (2**40, 2**70)]
+        np.testing.assert_array_equal(*kept)
 
 
 def test_events_that_are_dropped_may_be_anywhere():

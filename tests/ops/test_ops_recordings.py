@@ -9,7 +9,7 @@ from keras_slayer.events import binning, packing, transforms
 from keras_slayer.events.transforms import EventBatch
 
 SENSORS = [(9, 12, 2), (5, 7, 1), (3, 4, 3), (50,), (1, 1, 1), (1000, 1000, 2)]
-SIZES = [(3, 40), (2, 9000), (1, 1), (0, 3), (2, 0)]
+SIZES = [(3, 2701), (1, 1), (0, 3), (2, 0)]
 FIELDS = ("x", "y", "polarity", "t", "kept")
 
 
@@ -134,8 +134,8 @@ def test_spans(size, latest):
 
 
 @pytest.mark.parametrize("sensor", SENSORS)
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("steps", "dt"), [(7, 1.0), (11, 1 / 3), (60, 0.001), (2000, 7.5)])
+@pytest.mark.parametrize(("steps", "dt"), [(11, 1 / 3), (60, 0.001), (2000, 7.5)])
+@pytest.mark.parametrize("size", [SIZES[0], SIZES[-1]])
 def test_bins(sensor, size, steps, dt):
     batch = random_batch(size, sensor, latest=int(1500 * steps * dt) + 1)
     native, reference = both(binning.batch_bins, batch, sensor, steps, dt, "drop")
