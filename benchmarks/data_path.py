@@ -4,8 +4,8 @@ beside the training steps of W1 (2312-512-10) that they are for.
     python benchmarks/data_path.py                        # simulated events (saccade_mnist/small)
     python benchmarks/data_path.py --data-dir FOLDER      # N-MNIST: Train.zip and Test.zip
 
-One repeat is a whole epoch. Processor time, of all threads, is the least of all epochs: on a machine
-that does other work besides it says more than the time on the clock.
+One repeat is a whole epoch. Processor time, of all threads, is the least of all epochs: on a
+machine that does other work besides it says more than the time on the clock.
 """
 
 import time
@@ -104,8 +104,8 @@ def main():
     candidates = {
         "cached, shuffled, shifted": {"shuffle": True, "shift": 2},
         "the same in bytes (uint8)": {"shuffle": True, "shift": 2, "dtype": "uint8"},
-        "augmented: shift, rotate, jitter, drop, noise": {"shuffle": True, "transforms": AUGMENTED},
-        "filtered: refractory period, background": {"shuffle": True, "transforms": FILTERED},
+        "augmented (5 transforms)": {"shuffle": True, "transforms": AUGMENTED},
+        "refractory period, denoise": {"shuffle": True, "transforms": FILTERED},
         "counts of events": {"shuffle": True, "values": "count"},
         "time surface": {"shuffle": True, "values": "surface"},
         "cached": {},
@@ -130,8 +130,8 @@ def main():
         results,
         {
             "ms/batch": lambda r: f"{1e3 * r.median / batches:.2f}",
-            "processor ms/batch": lambda r: f"{r.facts['processor']:.2f}",
-            "ratio of it": lambda r: f"{r.facts['processor'] / results[0].facts['processor']:.2f}",
+            "CPU ms/batch": lambda r: f"{r.facts['processor']:.2f}",
+            "CPU ratio": lambda r: f"{r.facts['processor'] / results[0].facts['processor']:.2f}",
             "batches/s": lambda r: f"{batches / r.median:.0f}",
             "density": lambda r: f"{r.facts['density']:.4f}",
         },
