@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_slayer.events import times
 from keras_slayer.events import values as bin_values
-from keras_slayer.events.scatter import scatter_bins
+from keras_slayer.events.scatter import image_shape, index_dtype, scatter_bins
 from keras_slayer.events.sensor import (
     check_on_sensor,
     check_sensor_shape,
@@ -203,6 +203,34 @@ def flat_bins(events, sensor_shape, steps, dt, late):
         )  # fmt: skip
     with tf.control_dependencies([check for check in checks if check is not None]):
         return tf.where(real & (step < steps), bins, tf.constant(-1, tf.int64))
+
+
+def batch_bins(batch, sensor_shape, steps, dt, late):
+    """As `flat_bins`, for an `EventBatch`, with what `times.count_lost` counts.
+
+    Returns:
+        `(bins, lost, events)`: int32 or int64 numbers `(batch, n)`, -1 for events that have none;
+        and int32 `(batch,)`, how many events are past the last step, and how many there are.
+    """
+    native = batch.native()
+    if native is not None:
+        return native.keras_slayer_event_bins(
+            x=batch.x,
+            y=batch.y,
+            polarity=batch.polarity,
+            t=batch.t,
+            kept=batch.kept,
+            step_length=tf.constant(MICROSECONDS_PER_MS * dt, tf.float64),
+            steps=steps,
+            frame=image_shape(sensor_shape),
+            image=len(sensor_shape) == 3,
+            late_is_error=late == "error",
+            Index=index_dtype((steps, *sensor_shape)),
+        )
+    t = tf.where(batch.kept, batch.t, -1)  # events that were dropped become padding
+    fields = {"x": batch.x, "y": batch.y, "t": t, "polarity": batch.polarity}
+    bins = flat_bins(fields, sensor_shape, steps, dt, late)
+    return bins, *times.count_lost(t, steps, dt)
 
 
 def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, values, tau, dtype):

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras_slayer.events import sensor
 from keras_slayer.events.scatter import image_shape
 from keras_slayer.events.transforms.batch import EventBatch
+from keras_slayer.ops import library
 
 _LIMIT = 2**31  # of addresses, and of microseconds: 35 minutes
 
@@ -55,8 +56,12 @@ def pack(events, sensor_shape) -> tf.Tensor:
 
 
 def unpack(packed, sensor_shape, labels=None) -> EventBatch:
-    """The events of `(batch, n)` numbers; those below 0 are padding."""
+    """The events of `(batch, n)` numbers; those below 0, all of them -1, are padding."""
     _, width, channels = image_shape(sensor_shape)
+    native = library.native()
+    if native is not None:
+        fields = native.keras_slayer_unpack_events(packed, width=width, channels=channels)
+        return EventBatch(**fields._asdict(), labels=labels)
     address = tf.cast(tf.bitwise.right_shift(packed, tf.constant(32, tf.int64)), tf.int32)
     pixel = address // channels
     y = pixel // width if len(sensor_shape) == 3 else tf.zeros_like(pixel)

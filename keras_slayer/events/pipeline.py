@@ -9,6 +9,9 @@ Transforms, and values other than "binary", need the events themselves. The cach
 number of 8 bytes per event, and each batch is transformed and binned:
 
     events --fit, pack--> cache --> shuffle --> batch --> transform, bin, scatter --> prefetch
+
+Native ops (csrc/data) pass over all events of a batch at once. They give what TensorFlow's ops
+give, random draws included.
 """
 
 import math

@@ -12,6 +12,11 @@ def image_shape(sensor_shape) -> tuple[int, int, int]:
     return (1, sensor_shape[0], 1) if len(sensor_shape) == 1 else tuple(sensor_shape)
 
 
+def index_dtype(shape) -> tf.DType:
+    """Of numbers of bins: 4 bytes, unless the tensor `shape` of one sample has 2^31 values."""
+    return tf.int32 if math.prod(shape) < 2**31 else tf.int64
+
+
 def scatter_bins(bins, shape, dtype, shift=None) -> tf.Tensor:
     """Spikes with ones at `bins`, however often, and zeros elsewhere.
 
@@ -29,34 +34,41 @@ def scatter_bins(bins, shape, dtype, shift=None) -> tf.Tensor:
     Raises:
         tf.errors.InvalidArgumentError: a number of no bin.
     """
-    size, native = math.prod(shape), library.native()
+    if library.native() is not None:
+        return scatter_native(bins, shape, dtype, shift)
+    size, batch = math.prod(shape), tf.shape(bins, tf.int64)[0]
+    # A number that is too large would be a bin of the next sample.
+    inside = tf.debugging.Assert(
+        tf.reduce_all(bins < size), [f"bins must be below {size}; max:", tf.reduce_max(bins)]
+    )
+    with tf.control_dependencies([] if inside is None else [inside]):
+        bins = tf.identity(bins)
+    if shift is not None:
+        bins = shift_bins(bins, shift, shape[1:])
+    place = tf.cast(bins, tf.int64) + size * tf.range(batch)[:, tf.newaxis]
+    # scatter_nd adds where this op assigns, and takes twice the time.
+    spikes = tf.raw_ops.SparseToDense(
+        sparse_indices=tf.boolean_mask(place, bins >= 0),
+        output_shape=batch[tf.newaxis] * size,
+        sparse_values=tf.ones([], dtype),
+        default_value=tf.zeros([], dtype),
+        validate_indices=False,  # neither sorted nor unique; bounds are checked nevertheless
+    )
+    return tf.reshape(spikes, tf.concat([[batch], tf.constant(shape, tf.int64)], 0))
+
+
+def scatter_native(bins, shape, dtype, shift=None, values: str = "binary") -> tf.Tensor:
+    """`scatter_bins`, or what `values.dense` gives of "count" and "signed", in the native op."""
     batch = tf.shape(bins, tf.int64)[0]
-    if native is not None:
-        spikes = native.keras_slayer_scatter_bins(
-            bins=bins,
-            shift=tf.zeros([batch, 2], tf.int32) if shift is None else shift,
-            one=tf.ones([], dtype),
-            steps=shape[0],
-            frame=image_shape(shape[1:]),
-        )
-    else:
-        # A number that is too large would be a bin of the next sample.
-        inside = tf.debugging.Assert(
-            tf.reduce_all(bins < size), [f"bins must be below {size}; max:", tf.reduce_max(bins)]
-        )
-        with tf.control_dependencies([] if inside is None else [inside]):
-            bins = tf.identity(bins)
-        if shift is not None:
-            bins = shift_bins(bins, shift, shape[1:])
-        place = tf.cast(bins, tf.int64) + size * tf.range(batch)[:, tf.newaxis]
-        # scatter_nd adds where this op assigns, and takes twice the time.
-        spikes = tf.raw_ops.SparseToDense(
-            sparse_indices=tf.boolean_mask(place, bins >= 0),
-            output_shape=batch[tf.newaxis] * size,
-            sparse_values=tf.ones([], dtype),
-            default_value=tf.zeros([], dtype),
-            validate_indices=False,  # neither sorted nor unique; bounds are checked nevertheless
-        )
+    spikes = library.native().keras_slayer_scatter_bins(
+        bins=bins,
+        shift=tf.zeros([batch, 2], tf.int32) if shift is None else shift,
+        one=tf.ones([], dtype),
+        steps=shape[0],
+        frame=image_shape(shape[1:]),
+        values=values,
+    )
+    shape = (*shape[:-1], 1) if values == "signed" else shape
     return tf.reshape(spikes, tf.concat([[batch], tf.constant(shape, tf.int64)], 0))
 
 

@@ -5,7 +5,6 @@ the number of a recording and the recording; `dense` takes what `pack` gave, of 
 """
 
 import dataclasses
-import math
 
 import tensorflow as tf
 
@@ -72,8 +71,7 @@ class Binned:
         frame, events = self.frame, self.frame.read(events)
         if frame.late == "drop":
             self.lost.watch(events["t"], self.describe, [index, *single_value(label)])
-        # Numbers of bins fit 4 bytes unless the tensor of one sample has 2^31 values.
-        dtype = tf.int32 if math.prod(self.shape) < 2**31 else tf.int64
+        dtype = scatter.index_dtype(self.shape)
         places = (frame.sensor_shape, frame.steps, frame.dt, frame.late, dtype)
         return binning.distinct_bins(frame.fitted(events), *places), label
 
@@ -120,18 +118,20 @@ class Raw:
         soft = self._soft(labels) if self.transform.mixes_labels else None
         batch = packing.unpack(packed, self.before, soft)
         batch = self.transform.apply(batch, self.before, tf.stack([seed, 0]))
-        t = tf.where(batch.kept, batch.t, -1)  # events that were dropped become padding
+        bins, *counts = binning.batch_bins(
+            batch, frame.sensor_shape, frame.steps, frame.dt, frame.late
+        )
         if frame.late == "drop":
             details = [index, *single_value(labels, 1)]
-            self.lost.watch(t, lambda row, *of: self.describe(0, *(v[row] for v in of)), details)
-        fields = {"x": batch.x, "y": batch.y, "t": t, "polarity": batch.polarity}
-        bins = binning.flat_bins(fields, frame.sensor_shape, frame.steps, frame.dt, frame.late)
+            self.lost.watch_counts(
+                *counts, lambda row, *of: self.describe(0, *(v[row] for v in of)), details
+            )
         shape = (frame.steps, *frame.sensor_shape)
         if self.values == "binary":
             spikes = scatter.scatter_bins(bins, shape, frame.dtype)
         else:
             spikes = bin_values.dense(
-                self.values, bins, t, batch.polarity, shape, frame.dt, self.tau, frame.dtype
+                self.values, bins, batch.t, batch.polarity, shape, frame.dt, self.tau, frame.dtype
             )
         return spikes, labels if soft is None else batch.labels
 

@@ -149,7 +149,12 @@ class LostEvents:
             A bool: whether there was something to warn of. In a graph, TensorFlow's automatic
             control dependencies run the check.
         """
-        lost, events = (tf.reshape(count, [-1]) for count in count_lost(t, self._steps, self._dt))
+        counts = count_lost(t, self._steps, self._dt)
+        return self.watch_counts(*(tf.reshape(count, [-1]) for count in counts), describe, details)
+
+    def watch_counts(self, lost, events, describe, details=()) -> tf.Tensor:
+        """As `watch`, of the counts of events of each recording, int32 `(batch,)`: those past the
+        last step, and all."""
 
         def tell(row, lost, events, *values):
             self.check(describe(int(row), *values), int(lost), int(events))

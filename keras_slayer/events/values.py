@@ -7,7 +7,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer import checks, ops
+from keras_slayer.events.scatter import scatter_native
 from keras_slayer.events.times import MICROSECONDS_PER_MS
+from keras_slayer.ops import library
 
 VALUES = ("binary", "count", "signed", "surface")
 
@@ -46,8 +48,8 @@ def dense(values, bins, t, polarity, shape, dt, tau, dtype) -> tf.Tensor:
 
     Args:
         values: one of `VALUES`.
-        bins: int64 `(batch, n)`: the number of each event's bin in the flattened tensor `shape`,
-            see `binning.flat_bins`; events of bins below 0 are left out.
+        bins: int32 or int64 `(batch, n)`: the number of each event's bin in the flattened tensor
+            `shape`, see `binning.flat_bins`; events of bins below 0 are left out.
         t, polarity: `(batch, n)`; only "surface" reads the one, only "signed" the other.
         shape: `(steps, *sensor_shape)`.
         dt, tau: ms.
@@ -55,9 +57,11 @@ def dense(values, bins, t, polarity, shape, dt, tau, dtype) -> tf.Tensor:
     Returns:
         Tensor `(batch, *shape)`; the last side is 1 for "signed".
     """
+    if library.native() is not None:
+        return _dense_native(values, bins, t, shape, dt, tau, dtype)
     size, steps, frame = tf.shape(bins, tf.int64)[0], shape[0], math.prod(shape[1:])
     keep = tf.where(bins >= 0)
-    bins, rows = tf.gather_nd(bins, keep), keep[:, 0]
+    bins, rows = tf.cast(tf.gather_nd(bins, keep), tf.int64), keep[:, 0]
     if values == "surface":
         surface = _surface(bins, rows, tf.gather_nd(t, keep), size, shape, dt, tau)
         result = tf.cast(surface, dtype)
@@ -70,6 +74,21 @@ def dense(values, bins, t, polarity, shape, dt, tau, dtype) -> tf.Tensor:
         total = tf.scatter_nd(place[:, tf.newaxis], amount, size[tf.newaxis] * (steps * frame))
         result = tf.saturate_cast(total, dtype)
     return tf.reshape(result, tf.concat([[size], tf.constant(shape, tf.int64)], 0))
+
+
+def _dense_native(values, bins, t, shape, dt, tau, dtype) -> tf.Tensor:
+    if values != "surface":
+        return scatter_native(bins, shape, dtype, values=values)
+    surface = library.native().keras_slayer_time_surface(
+        bins=bins,
+        t=tf.cast(t, tf.int64),
+        dt=tf.constant(dt, tf.float64),
+        tau=tf.constant(tau, tf.float64),
+        steps=shape[0],
+        frame=math.prod(shape[1:]),
+    )
+    # No -1: of a batch without samples, no side follows from the others.
+    return tf.cast(tf.reshape(surface, [tf.shape(bins)[0], *shape]), dtype)
 
 
 def _surface(bins, rows, t, size, shape, dt, tau) -> tf.Tensor:

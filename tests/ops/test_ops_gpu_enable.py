@@ -202,7 +202,9 @@ print(json.dumps({"counts": counts, "devices": devices, "host": host}))
 
 # Of the input pipeline, and over lists of events, which the GPU does without (ops/selection.py).
 ON_THE_CPU_ALONE = {
-    *("BinEvents", "ScatterBins"),
+    *("BinEvents", "EventBins", "ScatterBins", "TimeSurface"),
+    *("UnpackEvents", "EventsOnSensor", "EventSpans", "TurnEvents"),
+    *("DropEvents", "JitterEvents", "DenoiseEvents", "RefractoryEvents"),
     *("MatmulLayer", "Conv2DLayer", "Conv2DLayerGrad", "Conv2DLayerPooledGrad"),
     *("EventConv2D", "EventConv2DWeightsGrad"),
 }

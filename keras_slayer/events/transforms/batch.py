@@ -7,8 +7,16 @@ import dataclasses
 import tensorflow as tf
 
 from keras_slayer.events.scatter import image_shape
+from keras_slayer.ops import library
 
 FIELDS = ("x", "y", "t", "polarity")
+
+
+def draws_of(seed) -> dict:
+    """Where the `tf.random.stateless_*` ops begin to draw for a seed: `key` and `counter`, which
+    native ops take to draw the same."""
+    found = tf.raw_ops.StatelessRandomGetKeyCounter(seed=seed)
+    return {"key": found.key, "counter": found.counter}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,6 +50,13 @@ class EventBatch:
         """`(size, n)`, for one draw per event."""
         return tf.shape(self.t)
 
+    def native(self):
+        """The module of native ops; None where they are not in use, or do not take this batch: a
+        transform of the user's may have given a field another dtype."""
+        dtypes = {"x": tf.int32, "y": tf.int32, "polarity": tf.int32, "t": tf.int64}
+        usual = all(getattr(self, name).dtype == dtype for name, dtype in dtypes.items())
+        return library.native() if usual else None
+
     def replace(self, **fields) -> EventBatch:
         """The same batch with other values of some fields."""
         return dataclasses.replace(self, **fields)
@@ -54,6 +69,13 @@ class EventBatch:
         """The events whose x and y are on the sensor."""
         height, width, _ = image_shape(sensor_shape)
         x, y = self.x, self.y
+        native = self.native()
+        if native is not None:
+            return self.replace(
+                kept=native.keras_slayer_events_on_sensor(
+                    x=x, y=y, kept=self.kept, height=height, width=width
+                )
+            )
         return self.keep((x >= 0) & (x < width) & (y >= 0) & (y < height))
 
     def join(self, other: EventBatch) -> EventBatch:
@@ -87,6 +109,9 @@ class EventBatch:
 
         int64 `(size, 1)`; zeros for a recording without events.
         """
+        native = self.native()
+        if native is not None:
+            return tuple(native.keras_slayer_event_spans(t=self.t, kept=self.kept))
         first = tf.reduce_min(tf.where(self.kept, self.t, tf.int64.max), axis=1, keepdims=True)
         last = tf.reduce_max(tf.where(self.kept, self.t, -1), axis=1, keepdims=True)
         some = last >= 0

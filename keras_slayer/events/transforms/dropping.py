@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from keras_slayer.events.transforms import arguments
 from keras_slayer.events.transforms.base import Transform
+from keras_slayer.events.transforms.batch import draws_of
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -35,6 +36,12 @@ class DropEvents(Transform):
     def apply(self, batch, sensor_shape, seed):
         of_row, of_event = tf.unstack(tf.random.split(seed, 2))
         probability = tf.random.stateless_uniform([batch.size, 1], of_row, *self.probability)
+        native = batch.native()
+        if native is not None:
+            kept = native.keras_slayer_drop_events(
+                kept=batch.kept, probability=probability, **draws_of(of_event)
+            )
+            return batch.replace(kept=kept)
         draw = tf.random.stateless_uniform(batch.shape, of_event)
         return batch.keep(draw >= probability)
 

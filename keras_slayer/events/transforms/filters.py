@@ -12,6 +12,14 @@ from keras_slayer.events.transforms import arguments
 from keras_slayer.events.transforms.base import Transform
 from keras_slayer.events.transforms.pixels import marks, pixel_times
 
+_LONGEST = 2**62  # microseconds: past all times, and what the native ops take
+
+
+def _fields(batch, height, width) -> dict:
+    """What the native filters take."""
+    fields = {name: getattr(batch, name) for name in ("x", "y", "t", "kept")}
+    return {**fields, "height": height, "width": width}
+
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +49,11 @@ class Denoise(Transform):
 
     def apply(self, batch, sensor_shape, seed):
         height, width = batch.extent(sensor_shape)
+        native = batch.native()
+        if native is not None:
+            limits = {"filter_time": min(self.filter_time, _LONGEST), "size": self.size}
+            kept = native.keras_slayer_denoise_events(**_fields(batch, height, width), **limits)
+            return batch.replace(kept=kept)
         events = pixel_times(batch, sensor_shape)
         all_y, all_x, span = events.take("y"), events.take("x"), events.span
         ordered = tf.sort(events.key)
@@ -86,6 +99,12 @@ class RefractoryPeriod(Transform):
         self._set(period=arguments.microseconds(self.period, "period"))
 
     def apply(self, batch, sensor_shape, seed):
+        native = batch.native()
+        if native is not None:
+            fields = _fields(batch, *batch.extent(sensor_shape))
+            period = min(self.period, _LONGEST)
+            kept = native.keras_slayer_refractory_events(**fields, period=period)
+            return batch.replace(kept=kept)
         events = pixel_times(batch, sensor_shape)
         order = tf.argsort(events.key, stable=True)
         key, pixels = tf.gather(events.key, order), tf.gather(events.pixels, order)

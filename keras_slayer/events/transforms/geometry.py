@@ -129,6 +129,17 @@ class Zoom(Transform):
 def _about_the_centre(batch, sensor_shape, matrix):
     """Events at (y, x) move to `matrix`, rows first, times (y, x), about the centre."""
     height, width, _ = sensor_shape
+    native = batch.native()
+    if native is not None:
+        x, y, kept = native.keras_slayer_turn_events(
+            x=batch.x,
+            y=batch.y,
+            kept=batch.kept,
+            maps=tf.concat(matrix, axis=1),
+            height=height,
+            width=width,
+        )
+        return batch.replace(x=x, y=y, kept=kept)
     centre_y, centre_x = (height - 1) / 2, (width - 1) / 2
     yy, yx, xy, xx = matrix
     y, x = tf.cast(batch.y, tf.float32) - centre_y, tf.cast(batch.x, tf.float32) - centre_x

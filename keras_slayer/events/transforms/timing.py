@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.events.transforms import arguments
 from keras_slayer.events.transforms.base import Transform
+from keras_slayer.events.transforms.batch import draws_of
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -119,6 +120,12 @@ class TimeJitter(Transform):
         self._set(std=checks.number(self.std, "std"))
 
     def apply(self, batch, sensor_shape, seed):
+        native = batch.native()
+        if native is not None:
+            t, kept = native.keras_slayer_jitter_events(
+                t=batch.t, kept=batch.kept, **draws_of(seed), std=self.std
+            )
+            return batch.replace(t=t, kept=kept)
         noise = tf.random.stateless_normal(batch.shape, seed, stddev=self.std)
         t = batch.t + tf.cast(tf.round(noise), tf.int64)
         return batch.replace(t=t).keep(t >= 0)
