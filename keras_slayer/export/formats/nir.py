@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_slayer.export.formats.netx import block_diagonal, channels_first, flatten_order
+from keras_slayer.export.formats.nir_numbers import float32_above, float32_below
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -156,7 +157,7 @@ def _neurons(layer: IntegerDense | IntegerConv, shape: np.ndarray, dt: float) ->
         "tau_mem": dt * membrane,
         "r": _gain(membrane, dt),
         "v_leak": 0.0,
-        "v_threshold": _float32_above(neuron.threshold_mantissa / unit),
+        "v_threshold": float32_above(neuron.threshold_mantissa / unit),
         "w_in": _gain(synapse, dt),
         "v_reset": 0.0,
     }
@@ -171,21 +172,8 @@ def _gain(tau: float, dt: float) -> float:
     gain is smaller than tau, by less than one part in a million, unless the product is exact.
     """
     step = float(np.float32(dt) * (np.float32(1) / np.float32(tau * dt)))
-    exact = step * tau == 1 and _float32_below(tau) == tau
-    return tau if exact else _float32_below(1 / (step * (1 + ROUNDING)))
-
-
-def _float32_below(value: float) -> float:
-    """The largest float32 up to ``value``."""
-    nearest = np.float32(value)
-    if float(nearest) > value:  # as float: NumPy would round ``value`` for the comparison
-        nearest = np.nextafter(nearest, np.float32(-np.inf))
-    return float(nearest)
-
-
-def _float32_above(value: float) -> float:
-    """The smallest float32 above ``value``: to reach it is to be above ``value``."""
-    return float(np.nextafter(np.float32(_float32_below(value)), np.float32(np.inf)))
+    exact = step * tau == 1 and float32_below(tau) == tau
+    return tau if exact else float32_below(1 / (step * (1 + ROUNDING)))
 
 
 def _is_pool(layer: IntegerDense | IntegerConv) -> bool:
