@@ -228,3 +228,13 @@ def reshaped(name: str, signal: Signal) -> Step:
     """An image as a series of its channels."""
     shape = signal.keras_shape
     return lambda x: spiking.PerStep(keras.layers.Reshape(shape), name=name)(x)
+
+
+def shifted(name: str, taps: tuple[float, float]) -> Step:
+    """Plus what a filter of these taps makes of a constant 1 that starts with the input."""
+
+    def step(x):
+        constant = spiking.TemporalFilter(taps, name=name)(keras.ops.ones_like(x))
+        return keras.layers.Add()([x, constant])
+
+    return step

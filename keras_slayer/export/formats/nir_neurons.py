@@ -16,8 +16,11 @@ from keras_slayer.neurons import ALIF, CUBA, Neuron
 ROUNDING = 1e-6
 """A gain this close to 1 is 1: files hold r and tau in float32, whose product should be one."""
 
-ENDLESS, AT_ONCE = 1e30, 1e-3
-"""Time constants, in steps, of an ALIF neuron that keeps all of its voltage, or none."""
+STEP = 1e-3
+"""How far r may be from what a tool writes for steps of this length."""
+
+ENDLESS = 1e30
+"""Time constant, in steps, of an ALIF neuron that keeps all of its voltage."""
 
 SMALLEST, LARGEST = 1e-30, 1e30
 """Of thresholds: within float32, with room for sums."""
@@ -33,19 +36,14 @@ class Cell:
         neuron: one that spikes, or whose response is meant (``integrates``).
         gain, offset: numbers (arrays without axes), or arrays of the node's shape in NIR.
         current_decay: of the synaptic current, where the neuron has none of its own.
-        note: in what its spikes may differ from those of the tool.
+        taps: of a filter whose response to a constant 1 is added to the input (``_subtracting``).
     """
 
     neuron: Neuron
     gain: np.ndarray
     offset: np.ndarray
     current_decay: float | None = None
-    note: str = ""
-
-    @property
-    def plain(self) -> bool:
-        """Whether the input is taken as it is."""
-        return bool((self.gain == 1).all() and not self.offset.any())
+    taps: tuple[float, float] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,15 +146,12 @@ def spiking(node: Node, shape: tuple[int, ...], reading: Reading):
         values.refuse(what, f"{SMALLEST:g} to {LARGEST:g}", "scale its weights")
         return None, problems
     threshold = _threshold(common, reading)
-    neuron, filtered = _neuron(current, lost, threshold, reset, reading.dt * MS)
-    cell = Cell(
-        neuron,
-        gain=common / ratio,
-        offset=offset * common / rise,
-        current_decay=filtered,
-        note=_note(node, reset, lost, reading),
-    )
-    return cell, []
+    gain, offset = common / ratio, offset * common / rise
+    if reset == "zero" or lost == 1:  # without a memory, there is nothing to subtract from
+        neuron = CUBA(threshold, current, lost, dt=reading.dt * MS)
+        return Cell(neuron, gain, offset), []
+    neuron, taps = _subtracting(lost, threshold, reading)
+    return Cell(neuron, gain, offset, current if current < 1 else None, taps), []
 
 
 def integrating(node: Node, shape: tuple[int, ...], reading: Reading):
@@ -190,6 +185,8 @@ def _dynamics(values: _Values, reading: Reading, gain_of: str):
     elif gain_of == "held":
         _finite(values, r)
         gain = r * lost
+    else:
+        _check_step(values, r, steps, reading)
     if not kind.startswith("Cuba"):
         return 1.0, lost, gain
     steps, current = values.decay("tau_syn", reading)
@@ -197,6 +194,17 @@ def _dynamics(values: _Values, reading: Reading, gain_of: str):
     if gain_of == "one":  # Rockpool: an input decays in the step in which it comes
         return current, lost, gain * into * (1 - current)
     return current, lost, gain * (into if steps == math.inf else _snapped(into / steps))
+
+
+def _check_step(values: _Values, r: np.ndarray, steps: float, reading: Reading) -> None:
+    """Rockpool writes r = (tau / dt) exp(-dt / tau), and has a gain of 1; sinabs writes r = 1."""
+    written = steps * math.exp(-1 / steps)
+    if not (np.abs(r - 1) < ROUNDING).all() and not (np.abs(r / written - 1) < STEP).all():
+        values.refuse(
+            f"'r' is {float(r.flat[0]):g}, and with steps of {reading.dt:g} s {written:g}",
+            "'r' as the tool writes it for these steps",
+            "give dt, the seconds per step of the network in the tool",
+        )
 
 
 def _finite(values: _Values, r: np.ndarray) -> None:
@@ -216,9 +224,9 @@ def _check_gain(values: _Values, gain: np.ndarray, reading: Reading) -> None:
     elif reading.guessed and gain.max() <= LEAST_GAIN * (1 + ROUNDING):
         values.refuse(
             f"with steps of {reading.dt:g} s an input of 1 raises the voltage by {gain.max():g}, "
-            "as NIR has it; Norse and sinabs write r = 1 where they mean 1 per step",
-            "a graph of a known tool",
-            'say which tool wrote it, tool="norse" or "sinabs", or tool="nir" if it is so meant',
+            "to the letter of NIR; some tools write the same and mean more",
+            "graphs of a known tool",
+            'name the tool that wrote it, as in tool="sinabs", or tool="nir" if it is so meant',
         )
 
 
@@ -227,16 +235,19 @@ def _threshold(value: float, reading: Reading) -> float:
     return float32_from(value) if reading.tool.at_threshold else float32_above(value)
 
 
-def _neuron(current: float, lost: float, threshold: float, reset: str, dt: float):
-    """(neuron, None), or a neuron and the decay of the current that it does not have."""
-    if reset == "zero":
-        return CUBA(threshold, current, lost, dt=dt), None
-    tau = AT_ONCE if lost == 1 else ENDLESS if lost == 0 else -1 / math.log1p(-lost)
-    neuron = ALIF(threshold, tau_membrane=tau * dt, beta=0.0, dt=dt)
-    return neuron, current if current < 1 else None
+def _subtracting(lost: float, threshold: float, reading: Reading):
+    """(neuron, taps of ``Cell``) of a spike that subtracts the threshold theta.
 
-
-def _note(node: Node, reset: str, lost: float, reading: Reading) -> str:
-    if reset == "subtract" and 0 < lost < 1 and reading.tool.subtracts_before_leak:
-        return f"{node.label} subtracts its threshold before the leak there and after it here"
-    return ""
+    ALIF with beta=0 subtracts it after the leak: v[t] = keep v[t-1] + z[t] - theta s[t-1]. Where it
+    is subtracted before, v[t] = keep v[t-1] + z[t] - keep theta s[t-1], and spikes at theta. Then
+    w = v + c with c = (keep - 1) theta is that ALIF neuron with the threshold keep theta and the
+    input z + b, where b is c in the first step and (1 - keep) c later: c and -keep c filter a
+    constant 1 into that.
+    """
+    dt = reading.dt * MS
+    tau = ENDLESS if lost == 0 else -1 / math.log1p(-lost)
+    if lost == 0 or not reading.tool.subtracts_before_leak:
+        return ALIF(threshold, tau_membrane=tau * dt, beta=0.0, dt=dt), None
+    kept = float32_from((1 - lost) * threshold)
+    c = kept - threshold
+    return ALIF(kept, tau_membrane=tau * dt, beta=0.0, dt=dt), (c, (lost - 1) * c)

@@ -34,7 +34,6 @@ class Plan:
     steps: dict[str, list[make.Step]]
     signals: dict[str, Signal]
     problems: list[Problem]
-    notes: list[str]
 
 
 def plan(graph: Graph, reading: Reading) -> Plan:
@@ -42,7 +41,7 @@ def plan(graph: Graph, reading: Reading) -> Plan:
     planner = _Planner(graph, reading)
     for node in graph.nodes.values():
         planner.add(node)
-    return Plan(planner.steps, planner.signals, planner.problems, planner.notes)
+    return Plan(planner.steps, planner.signals, planner.problems)
 
 
 class _Planner:
@@ -53,7 +52,6 @@ class _Planner:
         self.signals: dict[str, Signal] = {}
         self.synapses: dict[str, make.Synapse] = {}  # left to the neurons that they feed
         self.problems: list[Problem] = []
-        self.notes: list[str] = []
 
     def add(self, node: Node) -> None:
         """Plans one node; without its signal, the nodes after it are not looked at."""
@@ -133,44 +131,45 @@ class _Planner:
         self.problems += problems
         if cell is None:
             return []
-        self.notes += [cell.note] if cell.note else []
+        synapse = self._folded(node, cell)
+        if synapse is not None and cell.current_decay is None and cell.taps is None:
+            return synapse.spiking(self.names, cell.neuron)
+        steps = self._into(node, given, cell)
         if cell.current_decay is not None:
-            before = self._into(node, given, cell, lambda s: s.plain(self.names))
             current = dataclasses.replace(_INTEGRATOR, current_decay=cell.current_decay)
-            before.append(make.response(self.names(f"{node.name}.current"), current))
-            return [*before, make.activation(self.names(node.name), cell.neuron)]
-        if node.name in self.synapses:
-            return self._into(node, given, cell, lambda s: s.spiking(self.names, cell.neuron))
-        before = self._into(node, given, cell, None)
-        return [*before, make.activation(self.names(node.name), cell.neuron)]
+            steps.append(make.response(self.names(f"{node.name}.current"), current))
+        if cell.taps is not None:
+            steps.append(make.shifted(self.names(f"{node.name}.shift"), cell.taps))
+        return [*steps, make.activation(self.names(node.name), cell.neuron)]
 
     def _integrating(self, node: Node, given: Signal) -> list[make.Step]:
         cell, problems = integrating(node, given.shape, self.reading)
         self.problems += problems
         if cell is None:
             return []
-        before = self._into(node, given, cell, lambda s: s.plain(self.names))
-        return [*before, make.response(self.names(node.name), cell.neuron)]
+        steps = self._into(node, given, cell)
+        return [*steps, make.response(self.names(node.name), cell.neuron)]
 
-    def _into(self, node: Node, given: Signal, cell: Cell, layers) -> list[make.Step]:
-        """The input of a cell: with its gain in the weights where there are any."""
+    def _folded(self, node: Node, cell: Cell) -> make.Synapse | None:
+        """The synapse before a cell, with the gain of the cell in its weights, if there is one."""
         synapse = self.synapses.get(node.name)
-        if synapse is not None:
-            folded = synapse.folded(cell.gain, cell.offset)
-            if folded is not None:
-                return layers(folded)
+        return None if synapse is None else synapse.folded(cell.gain, cell.offset)
+
+    def _into(self, node: Node, given: Signal, cell: Cell) -> list[make.Step]:
+        """The input of a cell."""
+        folded = self._folded(node, cell)
+        if folded is not None:
+            return folded.plain(self.names)
         if cell.offset.any():
             raise MisfitError(
                 "v_leak is not v_reset, which is a bias, and there are no weights before it",
                 "v_leak = v_reset, or an Affine or Conv node that feeds this node alone",
                 "put v_leak into a bias",
             )
-        scale = (
-            [] if cell.plain else [make.scaled(self.names(f"{node.name}.gain"), given, cell.gain)]
-        )
-        if synapse is None:
-            return scale
-        steps = [*synapse.plain(self.names), *scale]
+        synapse = self.synapses.get(node.name)
+        steps = [] if synapse is None else synapse.plain(self.names)
+        if (cell.gain != 1).any():
+            steps.append(make.scaled(self.names(f"{node.name}.gain"), given, cell.gain))
         return steps
 
     def _flatten(self, node: Node, given: Signal) -> tuple[Signal, list[make.Step]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import warnings
 
 import keras
 import numpy as np
@@ -51,7 +50,7 @@ def from_nir(
         dt: seconds per step. None: what the metadata of the graph say, else that of the tool, which
             is 1e-4 for "nir".
         reset: what a spike does to the voltage: "zero" (it becomes v_reset) or "subtract" (less
-            the threshold, after the leak: an ``ALIF`` neuron with ``beta=0``). None: as the tool.
+            the threshold: an ``ALIF`` neuron with ``beta=0``). None: as the tool.
 
     Returns:
         keras.Model from (batch, time, ...) to (batch, time, ...). Images have their channels last:
@@ -63,10 +62,6 @@ def from_nir(
         ValueError: a bad argument, a damaged file, or a graph that this package cannot run. The
             message lists every node that is wrong, what is allowed, and what to do.
         TypeError: ``source`` is neither a path nor a graph.
-
-    Warns:
-        UserWarning: neurons that subtract their threshold before the leak (sinabs, Rockpool), and
-            here after it.
 
     Example:
 
@@ -91,12 +86,6 @@ def from_nir(
     planned = plan(graph, reading)
     problems += planned.problems
     _refuse(problems, where)
-    if planned.notes:
-        warnings.warn(
-            "spikes may differ from those of the tool: " + "; ".join(planned.notes) + ".",
-            UserWarning,
-            stacklevel=2,
-        )
     return _model(graph, planned)
 
 
