@@ -48,11 +48,17 @@ def read_tree(source) -> dict:
     try:
         with h5py.File(path, "r") as file:
             tree = _File(path).group(file, "", 0)
-    except (OSError, RuntimeError, KeyError, TypeError) as error:  # what h5py raises on damage
+    except _RefusalError:
+        raise
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:  # h5py, on damage
         raise ValueError(f"{path}: not HDF5, or damaged: {error}") from error
     if not isinstance(tree.get("node"), dict):
         raise ValueError(f"{path}: no NIR graph: the group 'node' is missing")
     return tree["node"]
+
+
+class _RefusalError(ValueError):
+    """A file that HDF5 can read, and that is not read."""
 
 
 def _tree_of_object(node) -> dict:
@@ -90,7 +96,7 @@ class _File:
         self.elements = MAX_ELEMENTS
 
     def fail(self, where: str, message: str) -> ValueError:
-        return ValueError(f"{self.path}: {where.lstrip('/')!r} {message}")
+        return _RefusalError(f"{self.path}: {where.lstrip('/')!r} {message}")
 
     def group(self, group: h5py.Group, where: str, depth: int) -> dict:
         if depth > MAX_DEPTH:

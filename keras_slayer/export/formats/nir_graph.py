@@ -61,15 +61,17 @@ class Node:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes by name, in an order in which each comes after what feeds it; cycles are left out."""
+    """Nodes by name, in an order in which each comes after what feeds it; cycles are left out.
+
+    ``inputs`` and ``outputs`` are in the order of the file.
+    """
 
     nodes: dict[str, Node]
     sources: dict[str, list[str]]
     targets: dict[str, list[str]]
     metadata: dict
-
-    def of_type(self, kind: str) -> list[Node]:
-        return [node for node in self.nodes.values() if node.type == kind]
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
 
 
 def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
@@ -95,7 +97,8 @@ def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
     metadata = tree.get("metadata")
     ordered = {name: nodes[name] for name in order}
     metadata = metadata if isinstance(metadata, dict) else {}
-    return Graph(ordered, dict(sources), dict(targets), metadata), problems
+    ends = [tuple(n for n, node in nodes.items() if node.type == side) for side in SIDES]
+    return Graph(ordered, dict(sources), dict(targets), metadata, *ends), problems
 
 
 def cycle_problem(cycle: list[Node], sources: dict[str, list[str]]) -> Problem:
@@ -127,6 +130,7 @@ def _flatten(tree: dict, prefix: str, depth: int):
     for key, member in members.items():
         name = f"{prefix}{key}"
         kind = member.get("type") if isinstance(member, dict) else None
+        kind = kind if isinstance(kind, str) else None
         if kind == "NIRGraph" and depth < MAX_NESTED:
             inner, inner_edges, more = _flatten(member, f"{name}.", depth + 1)
             ends[name] = tuple(
@@ -184,7 +188,7 @@ def _edges(value, where: str):
 
 def _node(name: str, kind, member) -> tuple[Node, list[Problem]]:
     """A node with its parameters as finite numbers, and what is wrong with them."""
-    node = Node(name, str(kind or "no type"), {})
+    node = Node(name, kind or "no type", {})
     if kind not in PARAMETERS:
         supported = ", ".join(kind for kind in PARAMETERS if kind not in ("Identity", *SIDES))
         return node, [

@@ -67,9 +67,9 @@ class _Planner:
 
     def _given(self, node: Node) -> Signal | None:
         """The sum of what feeds a node; None if that is not known."""
-        sources = self.graph.sources[node.name]
+        sources = self.graph.sources.get(node.name, [])
         signals = [self.signals.get(source) for source in sources]
-        if None in signals:
+        if not signals or None in signals:
             return None
         if len(set(signals)) > 1:
             found = ", ".join(f"{n} {s.shape}" for n, s in zip(sources, signals, strict=True))
@@ -99,7 +99,7 @@ class _Planner:
         """Without the axis of samples that Norse and Rockpool write: (1, neurons)."""
         shape = shapes.shape_of(node.values["shape"], "shape")
         ranks = {"Affine": 1, "Linear": 1, "Conv1d": 2, "Conv2d": 3, "SumPool2d": 3, "AvgPool2d": 3}
-        fed = [self.graph.nodes.get(name) for name in self.graph.targets[node.name]]
+        fed = [self.graph.nodes.get(name) for name in self.graph.targets.get(node.name, [])]
         wanted = {ranks[target.type] for target in fed if target and target.type in ranks}
         extra = len(shape) - max(wanted, default=len(shape))
         if extra > 0 and all(n == 1 for n in shape[:extra]):
@@ -121,7 +121,7 @@ class _Planner:
 
     def _only_target(self, node: Node) -> Node | None:
         """The one node that it feeds, if nothing else feeds that one."""
-        targets = self.graph.targets[node.name]
+        targets = self.graph.targets.get(node.name, [])
         if len(targets) == 1 and len(self.graph.sources[targets[0]]) == 1:
             return self.graph.nodes.get(targets[0])
         return None
@@ -185,7 +185,7 @@ class _Planner:
         name = self.names(node.name)
         if first == 0 and last == rank - 1:
             # The weights that follow take the order of Keras; else it is that of NIR.
-            fed = [self.graph.nodes.get(target) for target in self.graph.targets[node.name]]
+            fed = [self.graph.nodes.get(target) for target in self.graph.targets.get(node.name, [])]
             free = all(
                 target
                 and target.type in ("Affine", "Linear")

@@ -117,19 +117,17 @@ def _refuse(problems: list[Problem], where: str) -> None:
 
 def _model(graph: Graph, planned: Plan) -> keras.Model:
     """The functional model. Sums come before what they feed."""
-    tensors = {}
-    inputs = []
-    for name, node in graph.nodes.items():
-        if node.type == "Input":
-            shape = planned.signals[name].keras_shape
-            tensors[name] = keras.Input((None, *shape))
-            inputs.append(tensors[name])
+    tensors = {
+        name: keras.Input((None, *planned.signals[name].keras_shape)) for name in graph.inputs
+    }
+    inputs = list(tensors.values())
+    for name in graph.nodes:
+        if name in tensors:
             continue
         given = [tensors[source] for source in graph.sources[name]]
         x = keras.layers.Add()(given) if len(given) > 1 else given[0]
         for step in planned.steps[name]:
             x = step(x)
         tensors[name] = x
-    outputs = [tensors[node.name] for node in graph.of_type("Output")]
-    single = len(inputs) == 1, len(outputs) == 1
-    return keras.Model(inputs[0] if single[0] else inputs, outputs[0] if single[1] else outputs)
+    outputs = [tensors[name] for name in graph.outputs]
+    return keras.Model(*(each[0] if len(each) == 1 else each for each in (inputs, outputs)))
