@@ -14,7 +14,7 @@ import numpy as np
 
 from keras_slayer.export.formats.hdf5 import MAX_ELEMENTS
 
-MAX_MEMBERS = 100_000
+MAX_MEMBERS = 50_000
 """Most groups and data sets of a file."""
 MAX_DEPTH = 24
 """Most groups within groups: a graph within a graph takes two."""
@@ -88,12 +88,13 @@ def _array(value) -> np.ndarray:
 
 
 class _File:
-    """Reads groups, and counts what they hold: a group may be reached on many ways."""
+    """Reads groups, and counts what they hold."""
 
     def __init__(self, path: Path):
         self.path = path
         self.members = MAX_MEMBERS
         self.elements = MAX_ELEMENTS
+        self.seen: set[int] = set()
 
     def fail(self, where: str, message: str) -> ValueError:
         return _RefusalError(f"{self.path}: {where.lstrip('/')!r} {message}")
@@ -110,6 +111,10 @@ class _File:
             if not isinstance(group.get(name, getlink=True), h5py.HardLink):
                 raise self.fail(inside, "is a link to elsewhere, which is not followed")
             member = group[name]
+            address = h5py.h5o.get_info(member.id).addr
+            if address in self.seen:  # in a circle, or on 2^n ways
+                raise self.fail(inside, "is there under two names")
+            self.seen.add(address)
             if isinstance(member, h5py.Group):
                 tree[name] = self.group(member, inside, depth + 1)
             elif isinstance(member, h5py.Dataset):

@@ -39,7 +39,7 @@ PARAMETERS = {
 OPTIONAL = {"v_reset": 0.0, "w_in": 1.0}
 """Parameters that a file may leave out, with their values, as ``nir`` has them."""
 
-MAX_NODES = 20_000
+MAX_NODES = 5_000
 MAX_NESTED = 10
 
 
