@@ -17,6 +17,7 @@ _HOME = {
     "export_loihi": "loihi",
     "from_nir": "formats.nir_reader",
     "to_loihi": "conversion.convert",
+    "to_nir": "formats.nir_writer",
 }
 
 __all__ = sorted(_HOME)

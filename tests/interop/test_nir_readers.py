@@ -1,5 +1,5 @@
-"""Exported ``.nir`` files in snnTorch, Norse and spikingjelly, in float32 as they come: every output
-spike is that of the float CUBA network."""
+"""Exported ``.nir`` files in snnTorch, Norse and spikingjelly, in float32 as they come: every
+output spike is that of the float CUBA network."""
 
 import nir_cases
 import numpy as np

@@ -95,8 +95,26 @@ def write(network: IntegerNetwork, path: Path) -> None:
 
 def to_bytes(network: IntegerNetwork) -> bytes:
     """The ``.nir`` file; the same network always gives the same bytes."""
+    return file_of(to_nir(network))
+
+
+def file_of(graph: nir.NIRGraph) -> bytes:
+    """``graph`` as a file.
+
+    A v_reset of 0 is left out: readers take 0 where it is missing, and nir up to 1.0.4, to which
+    sinabs and Rockpool keep, refuses files with it.
+    """
+
+    class Pruned:
+        def to_dict(self):
+            tree = graph.to_dict()
+            for node in tree["nodes"].values():
+                if not np.any(node.get("v_reset", 1)):
+                    del node["v_reset"]
+            return tree
+
     file = io.BytesIO()
-    nir.write(file, to_nir(network))
+    nir.write(file, Pruned())
     return file.getvalue()
 
 
