@@ -88,7 +88,9 @@ class Walk:
             self.refuse(layer, what, "CUBA, whose reset to zero NIR has", remedy)
             return
         shape = channels_first(data.shape)
-        threshold = float32_below(np.nextafter(neuron.threshold / weight, -np.inf))
+        # The neuron spikes at its threshold in float32, and NIR above that of the node.
+        reached = float(np.float32(neuron.threshold)) / float(np.float32(weight))
+        threshold = float32_below(np.nextafter(reached, -np.inf))
         values = self._membrane(neuron) | {"v_threshold": threshold, "v_reset": 0.0}
         kind = nir.CubaLIF if "tau_syn" in values else nir.LIF
         node = kind(**{key: np.full(shape, value) for key, value in values.items()})
