@@ -70,6 +70,8 @@ REFUSED = {
     "weight of float64": (nir.Linear(full((3, 3), 1e40)), "beyond float32"),
     "bias": (nir.Affine(np.ones((3, 3)), np.ones(2)), r"bias has shape \(2,\)"),
     "flatten": (nir.Flatten(None, 3, -1), "flattens axes 3 to -1"),
+    "flatten of NaN": (nir.Flatten(None, np.nan, -1), "'start_dim' holds 1 numbers"),
+    "empty": (nir.Scale(np.ones(0)), "'scale' is empty"),
 }
 REFUSED_IMAGES = {
     "channels": (conv(weight=np.ones((2, 3, 3, 3))), "in 1 groups"),
@@ -179,6 +181,15 @@ def test_edges(edges, what):
     graph.edges = edges
     with pytest.raises(ValueError, match=what):
         from_nir(graph)
+
+
+def test_names_that_a_graph_in_the_graph_has_too():
+    inner = graph_of({"in": nir.Input(np.array([3])), "x": lif(), "out": nir.Output(np.array([3]))})
+    nodes = {"in": nir.Input(np.array([3])), "a.x": lif(), "a": inner}
+    for order in (nodes, dict(reversed(nodes.items()))):
+        graph = graph_of(order | {"out": nir.Output(np.array([3]))}, [("in", "a"), ("a", "out")])
+        with pytest.raises(ValueError, match=r"a.x \(LIF\): a graph in the graph has a node"):
+            from_nir(graph)
 
 
 def test_sums_of_different_shapes():

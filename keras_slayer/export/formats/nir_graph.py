@@ -45,11 +45,15 @@ MAX_NESTED = 10
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Node:
-    """A node: its name, with those of the graphs that it lies in, its type and its parameters."""
+    """A node: its name, with those of the graphs that it lies in, its type and its parameters.
+
+    It is complete if its type is known, and its parameters are there and are numbers.
+    """
 
     name: str
     type: str
     values: dict
+    complete: bool = True
 
     @property
     def label(self) -> str:
@@ -136,13 +140,14 @@ def _flatten(tree: dict, prefix: str, depth: int):
             ends[name] = tuple(
                 [n for n, node in inner.items() if node.type == side] for side in SIDES
             )
+            twice = inner.keys() & nodes.keys()
             nodes |= {n: _within(node) for n, node in inner.items()}
             edges += inner_edges
-            problems += more
+            problems += [*more, *(nodes[n].problem(*TWICE) for n in twice)]
             continue
         node, more = _node(name, kind, member)
-        nodes[name] = node
-        problems += more
+        problems += [*more, *([node.problem(*TWICE)] if name in nodes else [])]
+        nodes[name] = dataclasses.replace(node, complete=not more)
     given, more = _edges(tree.get("edges"), where)
     problems += more
     seen = set()
@@ -166,6 +171,7 @@ def _flatten(tree: dict, prefix: str, depth: int):
 
 
 SIDES = ("Input", "Output")
+TWICE = ("a graph in the graph has a node of this name as well", "one node of a name", "rename it")
 
 
 def _within(node: Node) -> Node:
@@ -210,6 +216,9 @@ def _node(name: str, kind, member) -> tuple[Node, list[Problem]]:
         if value.dtype.kind not in "iuf":
             what, limit = f"{key!r} holds no numbers", "numbers"
             problems.append(node.problem(what, limit, "mend the file"))
+            continue
+        if not value.size:
+            problems.append(node.problem(f"{key!r} is empty", "numbers", "mend the file"))
             continue
         endless = np.isposinf(value) if key in ("tau", "tau_mem", "tau_syn", "r") else False
         if not np.all(np.isfinite(value) | endless):

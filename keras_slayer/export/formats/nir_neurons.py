@@ -22,7 +22,7 @@ STEP = 1e-3
 ENDLESS = 1e30
 """Time constant, in steps, of an ALIF neuron that keeps all of its voltage."""
 
-SMALLEST, LARGEST = 1e-30, 1e30
+SMALLEST, LARGEST = 1e-15, 1e15
 """Of thresholds: within float32, with room for sums."""
 
 MS = 1e3

@@ -57,13 +57,11 @@ class _Planner:
         """Plans one node; without its signal, the nodes after it are not looked at."""
         try:
             given = None if node.type == "Input" else self._given(node)
-            if given is None and node.type != "Input":
-                return
+            if not node.complete or (given is None and node.type != "Input"):
+                return  # what is wrong has been said
             self.signals[node.name], self.steps[node.name] = self._plan(node, given)
         except MisfitError as misfit:
             self.problems.append(node.problem(*misfit.args))
-        except KeyError:  # a parameter is missing, which has been said
-            return
 
     def _given(self, node: Node) -> Signal | None:
         """The sum of what feeds a node; None if that is not known."""
@@ -162,7 +160,7 @@ class _Planner:
             return folded.plain(self.names)
         if cell.offset.any():
             raise MisfitError(
-                "v_leak is not v_reset, which is a bias, and there are no weights before it",
+                "v_leak is not v_reset, which is a bias, and no weights before it take it up",
                 "v_leak = v_reset, or an Affine or Conv node that feeds this node alone",
                 "put v_leak into a bias",
             )
@@ -206,12 +204,8 @@ class _Planner:
     def _delays(self, seconds: np.ndarray) -> np.ndarray:
         steps = seconds / self.reading.dt
         whole = np.round(steps)
-        if (
-            (whole < 0).any()
-            or (whole > shapes.MAX_SIDE).any()
-            or (abs(steps - whole) > WHOLE).any()
-        ):
-            wrong = steps[(steps < 0) | (steps > shapes.MAX_SIDE) | (abs(steps - whole) > WHOLE)]
+        wrong = steps[(whole < 0) | (whole > shapes.MAX_SIDE) | (abs(steps - whole) > WHOLE)]
+        if wrong.size:
             raise MisfitError(
                 f"it delays by {float(wrong.flat[0]):g} steps of {self.reading.dt:g} s",
                 f"whole numbers of steps from 0 to {shapes.MAX_SIDE}",
