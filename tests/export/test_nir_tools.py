@@ -3,7 +3,7 @@
 import nir
 import numpy as np
 import pytest
-from test_nir_reader import DENSE, DT, chain, cuba, full, lif, linear, spikes
+from nir_graph_cases import DENSE, DT, chain, cuba, full, lif, linear, spikes
 
 from keras_slayer.export import from_nir
 
