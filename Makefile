@@ -1,7 +1,8 @@
 # make demo   train on event data, export to Loihi, draw a picture
 # make test   the tests, on all cores (one file: make test ARGS='tests/test_losses.py' WORKERS=0)
-# make test-interop   exported files in the tools that read them (lava, snnTorch, Norse, nengo-loihi),
-#             and transforms beside tonic's, in environments of their own: 2 GB; Python 3.11
+# make test-interop   exported files in the tools that read them (lava, snnTorch, Norse, spikingjelly,
+#             nengo-loihi), files of five tools read here, and transforms beside tonic's, in
+#             environments of their own: 3 GB; Python 3.11
 # make lint   style
 # make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
 # make bench-peers   a training step against snnTorch, Norse, spikingjelly, lava-dl, Spyx and plain
@@ -69,11 +70,11 @@ $(VENV)/.installed: $(SOURCES)
 	touch $@
 
 # From scratch each time, so that a broken-off install or an old package is not left behind.
-$(INTEROP)/peers/.installed: $(REQUIREMENTS)-peers.txt $(REQUIREMENTS)-lava.txt
+$(INTEROP)/peers/.installed: $(REQUIREMENTS)-peers.txt $(REQUIREMENTS)-lava.txt $(REQUIREMENTS)-nir.txt
 	$(PYTHON) -m venv --clear $(INTEROP)/peers
 	$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)-peers.txt
 	$(INTEROP)/peers/bin/python -m pip install --quiet --disable-pip-version-check \
-		--no-deps --ignore-requires-python -r $(REQUIREMENTS)-lava.txt
+		--no-deps --ignore-requires-python -r $(REQUIREMENTS)-lava.txt -r $(REQUIREMENTS)-nir.txt
 	touch $@
 
 $(INTEROP)/nengo/.installed: $(REQUIREMENTS)-nengo.txt

@@ -1,4 +1,4 @@
-"""Deployment to Intel Loihi: exporter, report and bit-exact simulator.
+"""Deployment to Intel Loihi: exporter, report and bit-exact simulator; networks of other tools.
 
 The public names are loaded on first use, so that ``import keras_slayer`` needs neither h5py nor
 the compiled simulator.
@@ -15,7 +15,9 @@ _HOME = {
     "SimulationRecord": "simulation.simulator",
     "Mapping": "mapping.mapping",
     "export_loihi": "loihi",
+    "from_nir": "formats.nir_reader",
     "to_loihi": "conversion.convert",
+    "to_nir": "formats.nir_writer",
 }
 
 __all__ = sorted(_HOME)

@@ -1,5 +1,5 @@
-"""Exported ``.nir`` files in snnTorch and Norse, both in float32 as they come: every output spike
-is that of the float CUBA network."""
+"""Exported ``.nir`` files in snnTorch, Norse and spikingjelly, in float32 as they come: every
+output spike is that of the float CUBA network."""
 
 import nir_cases
 import numpy as np
@@ -8,7 +8,11 @@ import pytest
 from keras_slayer.export.formats import nir
 
 FUZZ = range(60)
-READERS = {"snntorch": "run_snntorch.py", "norse": "run_norse.py"}
+READERS = {
+    "snntorch": "run_snntorch.py",
+    "norse": "run_norse.py",
+    "spikingjelly": "run_spikingjelly.py",
+}
 
 
 def cases():

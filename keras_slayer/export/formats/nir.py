@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_slayer.export.formats.netx import block_diagonal, channels_first, flatten_order
+from keras_slayer.export.formats.nir_numbers import float32_above, float32_below
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -94,8 +95,26 @@ def write(network: IntegerNetwork, path: Path) -> None:
 
 def to_bytes(network: IntegerNetwork) -> bytes:
     """The ``.nir`` file; the same network always gives the same bytes."""
+    return file_of(to_nir(network))
+
+
+def file_of(graph: nir.NIRGraph) -> bytes:
+    """``graph`` as a file.
+
+    A v_reset of 0 is left out: readers take 0 where it is missing, and nir up to 1.0.4, to which
+    sinabs and Rockpool keep, refuses files with it.
+    """
+
+    class Pruned:
+        def to_dict(self):
+            tree = graph.to_dict()
+            for node in tree["nodes"].values():
+                if not np.any(node.get("v_reset", 1)):
+                    del node["v_reset"]
+            return tree
+
     file = io.BytesIO()
-    nir.write(file, to_nir(network))
+    nir.write(file, Pruned())
     return file.getvalue()
 
 
@@ -156,7 +175,7 @@ def _neurons(layer: IntegerDense | IntegerConv, shape: np.ndarray, dt: float) ->
         "tau_mem": dt * membrane,
         "r": _gain(membrane, dt),
         "v_leak": 0.0,
-        "v_threshold": _float32_above(neuron.threshold_mantissa / unit),
+        "v_threshold": float32_above(neuron.threshold_mantissa / unit),
         "w_in": _gain(synapse, dt),
         "v_reset": 0.0,
     }
@@ -171,21 +190,8 @@ def _gain(tau: float, dt: float) -> float:
     gain is smaller than tau, by less than one part in a million, unless the product is exact.
     """
     step = float(np.float32(dt) * (np.float32(1) / np.float32(tau * dt)))
-    exact = step * tau == 1 and _float32_below(tau) == tau
-    return tau if exact else _float32_below(1 / (step * (1 + ROUNDING)))
-
-
-def _float32_below(value: float) -> float:
-    """The largest float32 up to ``value``."""
-    nearest = np.float32(value)
-    if float(nearest) > value:  # as float: NumPy would round ``value`` for the comparison
-        nearest = np.nextafter(nearest, np.float32(-np.inf))
-    return float(nearest)
-
-
-def _float32_above(value: float) -> float:
-    """The smallest float32 above ``value``: to reach it is to be above ``value``."""
-    return float(np.nextafter(np.float32(_float32_below(value)), np.float32(np.inf)))
+    exact = step * tau == 1 and float32_below(tau) == tau
+    return tau if exact else float32_below(1 / (step * (1 + ROUNDING)))
 
 
 def _is_pool(layer: IntegerDense | IntegerConv) -> bool:

@@ -1,0 +1,287 @@
+"""A NIR graph as nodes and edges, checked: types, parameters, connections, cycles."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+
+import numpy as np
+
+from keras_slayer.export.problems import Problem
+
+NEURONS = ("IF", "LIF", "CubaLIF", "Threshold")
+INTEGRATORS = ("I", "LI", "CubaLI")
+SYNAPSES = ("Affine", "Linear", "Conv1d", "Conv2d", "SumPool2d", "AvgPool2d")
+
+PARAMETERS = {
+    "Input": ("shape",),
+    "Output": (),
+    "Identity": (),
+    "Affine": ("weight", "bias"),
+    "Linear": ("weight",),
+    "Scale": ("scale",),
+    "Conv1d": ("weight", "stride", "padding", "dilation", "groups", "bias"),
+    "Conv2d": ("weight", "stride", "padding", "dilation", "groups", "bias"),
+    "SumPool2d": ("kernel_size", "stride", "padding"),
+    "AvgPool2d": ("kernel_size", "stride", "padding"),
+    "Flatten": ("start_dim", "end_dim"),
+    "Delay": ("delay",),
+    "Threshold": ("threshold",),
+    "I": ("r",),
+    "IF": ("r", "v_threshold"),
+    "LI": ("tau", "r", "v_leak"),
+    "LIF": ("tau", "r", "v_leak", "v_threshold"),
+    "CubaLI": ("tau_syn", "tau_mem", "r", "v_leak"),
+    "CubaLIF": ("tau_syn", "tau_mem", "r", "v_leak", "v_threshold"),
+}
+"""Types of nodes that are read, and the parameters that they must have."""
+
+OPTIONAL = {"v_reset": 0.0, "w_in": 1.0}
+"""Parameters that a file may leave out, with their values, as ``nir`` has them."""
+
+MAX_NODES = 5_000
+MAX_NESTED = 10
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Node:
+    """A node: its name, with those of the graphs that it lies in, its type and its parameters.
+
+    It is complete if its type is known, and its parameters are there and are numbers.
+    """
+
+    name: str
+    type: str
+    values: dict
+    complete: bool = True
+
+    @property
+    def label(self) -> str:
+        return f"{self.name} ({self.type})"
+
+    def problem(self, what: str, limit: str, remedy: str) -> Problem:
+        return Problem(self.label, what, limit, remedy)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Graph:
+    """Nodes by name, in an order in which each comes after what feeds it; cycles are left out.
+
+    ``inputs`` and ``outputs`` are in the order of the file.
+    """
+
+    nodes: dict[str, Node]
+    sources: dict[str, list[str]]
+    targets: dict[str, list[str]]
+    metadata: dict
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+
+
+def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
+    """The graph of ``nir_file.read_tree``, and what is wrong with it.
+
+    Graphs within the graph become nodes of it. Nodes with a problem, and what they feed, are not
+    in the result.
+    """
+    nodes, edges, problems = _flatten(tree, "", 0)
+    if len(nodes) > MAX_NODES:
+        problems.append(
+            Problem("graph", f"it has {len(nodes)} nodes", f"at most {MAX_NODES}", "split it")
+        )
+        return Graph({}, {}, {}, {}), problems
+    sources, targets = defaultdict(list), defaultdict(list)
+    for a, b in edges:
+        sources[b].append(a)
+        targets[a].append(b)
+    problems += _loose_ends(nodes, sources, targets)
+    order, cycles = _order(nodes, sources, targets)
+    for cycle in cycles:
+        problems.append(cycle_problem([nodes[name] for name in cycle], sources))
+    metadata = tree.get("metadata")
+    ordered = {name: nodes[name] for name in order}
+    metadata = metadata if isinstance(metadata, dict) else {}
+    ends = [tuple(n for n, node in nodes.items() if node.type == side) for side in SIDES]
+    return Graph(ordered, dict(sources), dict(targets), metadata, *ends), problems
+
+
+def cycle_problem(cycle: list[Node], sources: dict[str, list[str]]) -> Problem:
+    """What to say of nodes that feed each other.
+
+    A recurrent layer belongs here: a cycle of one node of ``NEURONS`` and one Affine or Linear is
+    z[t] = x[t] + W s[t-1] in the tools that write it. It would become one node of the graph.
+    """
+    names = ", ".join(node.label for node in cycle)
+    kinds = sorted(node.type for node in cycle)
+    simple = len(cycle) == 2 and any(kind in NEURONS for kind in kinds)
+    what = "spikes go back to the neurons that made them" if simple else "these nodes form a cycle"
+    return Problem(
+        names, what, "graphs without cycles", "leave the recurrent weights out of the graph"
+    )
+
+
+def _flatten(tree: dict, prefix: str, depth: int):
+    """(nodes, edges, problems) of a graph, with those of the graphs in it."""
+    where = prefix.rstrip(".") or "graph"
+    nodes: dict[str, Node] = {}
+    problems: list[Problem] = []
+    ends: dict[str, tuple[list[str], list[str]]] = {}  # of graphs in it: their inputs and outputs
+    edges: list[tuple[str, str]] = []
+    members = tree.get("nodes")
+    if not isinstance(members, dict) or not members:
+        problem = Problem(where, "it has no nodes", "a NIRGraph", "write it with nir.write")
+        return nodes, edges, [problem]
+    for key, member in members.items():
+        name = f"{prefix}{key}"
+        kind = member.get("type") if isinstance(member, dict) else None
+        kind = kind if isinstance(kind, str) else None
+        if kind == "NIRGraph" and depth < MAX_NESTED:
+            inner, inner_edges, more = _flatten(member, f"{name}.", depth + 1)
+            ends[name] = tuple(
+                [n for n, node in inner.items() if node.type == side] for side in SIDES
+            )
+            twice = inner.keys() & nodes.keys()
+            nodes |= {n: _within(node) for n, node in inner.items()}
+            edges += inner_edges
+            problems += [*more, *(nodes[n].problem(*TWICE) for n in twice)]
+            continue
+        node, more = _node(name, kind, member)
+        problems += [*more, *([node.problem(*TWICE)] if name in nodes else [])]
+        nodes[name] = dataclasses.replace(node, complete=not more)
+    given, more = _edges(tree.get("edges"), where)
+    problems += more
+    seen = set()
+    for a, b in given:
+        a, b = f"{prefix}{a}", f"{prefix}{b}"
+        if (a, b) in seen:
+            problems.append(_edge_problem(a, b, "it is there twice", "each edge once"))
+            continue
+        seen.add((a, b))
+        ways = []
+        for name, side in ((a, 1), (b, 0)):
+            found = ends[name][side] if name in ends else [name] if name in nodes else []
+            if len(found) != 1:
+                what = f"{len(found)} {SIDES[side]} nodes in {name!r}" if name in ends else name
+                what = what if name in ends else f"there is no node {name!r}"
+                problems.append(_edge_problem(a, b, what, "edges between two nodes"))
+            ways += found[:1]
+        if len(ways) == 2:
+            edges.append(tuple(ways))
+    return nodes, edges, problems
+
+
+SIDES = ("Input", "Output")
+TWICE = ("a graph in the graph has a node of this name as well", "one node of a name", "rename it")
+
+
+def _within(node: Node) -> Node:
+    """Inputs and outputs of a graph within a graph hand on what they get."""
+    return dataclasses.replace(node, type="Identity") if node.type in SIDES else node
+
+
+def _edge_problem(a: str, b: str, what: str, limit: str) -> Problem:
+    return Problem(f"edge {a} -> {b}", what, limit, "mend the edges of the graph")
+
+
+def _edges(value, where: str):
+    if isinstance(value, np.ndarray) and value.size == 0:
+        return [], []
+    pairs = value if isinstance(value, list) else None
+    if pairs is None or any(len(pair) != 2 for pair in pairs):
+        return [], [Problem(where, "it has no edges", "pairs of names", "write it with nir.write")]
+    return pairs, []
+
+
+def _node(name: str, kind, member) -> tuple[Node, list[Problem]]:
+    """A node with its parameters as finite numbers, and what is wrong with them."""
+    node = Node(name, kind or "no type", {})
+    if kind not in PARAMETERS:
+        supported = ", ".join(kind for kind in PARAMETERS if kind not in ("Identity", *SIDES))
+        return node, [
+            node.problem("nodes of this type are not read", supported, "replace the node")
+        ]
+    problems = []
+    for key in (*PARAMETERS[kind], *OPTIONAL):
+        value = member.get(key, OPTIONAL.get(key) if kind in ("IF", "LIF", "CubaLIF") else None)
+        if key == "w_in" and value is None and kind == "CubaLI":
+            value = OPTIONAL[key]
+        if value is None:
+            if key in PARAMETERS[kind]:
+                problems.append(node.problem(f"{key!r} is missing", "nodes as nir has them", "add"))
+            continue
+        if isinstance(value, str) and key == "padding":
+            node.values[key] = value
+            continue
+        value = np.asarray(value)
+        if value.dtype.kind not in "iuf":
+            what, limit = f"{key!r} holds no numbers", "numbers"
+            problems.append(node.problem(what, limit, "mend the file"))
+            continue
+        if not value.size:
+            problems.append(node.problem(f"{key!r} is empty", "numbers", "mend the file"))
+            continue
+        endless = np.isposinf(value) if key in ("tau", "tau_mem", "tau_syn", "r") else False
+        if not np.all(np.isfinite(value) | endless):
+            bad = int(np.sum(~(np.isfinite(value) | endless)))
+            what = f"{key!r} holds {bad} numbers that are not finite"
+            problems.append(node.problem(what, "finite numbers", "mend the file"))
+        node.values[key] = value
+    return node, problems
+
+
+def _loose_ends(nodes, sources, targets) -> list[Problem]:
+    problems = []
+    for side in SIDES:
+        if not any(node.type == side for node in nodes.values()):
+            what = f"it has no {side} node"
+            problems.append(Problem("graph", what, "at least one", f"add nir.{side} nodes"))
+    for name, node in nodes.items():
+        if node.type != "Input" and not sources[name]:
+            problems.append(node.problem("nothing feeds it", "connected nodes", "add an edge"))
+        if node.type != "Output" and not targets[name]:
+            problems.append(node.problem("it feeds nothing", "connected nodes", "add an edge"))
+        if node.type == "Input" and sources[name]:
+            problems.append(node.problem("edges lead to it", "edges from it", "remove these edges"))
+    return problems
+
+
+def _order(nodes, sources, targets) -> tuple[list[str], list[list[str]]]:
+    """Names in the order of computation, and the cycles, which are not among them."""
+    order, left = _peel(list(nodes), sources, targets)
+    ring, _ = _peel(left, targets, sources)  # from behind: what is only fed by a cycle
+    within = [name for name in left if name not in set(ring)]
+    return order, _components(within, sources, targets)
+
+
+def _peel(names, sources, targets) -> tuple[list[str], list[str]]:
+    """Names that can be taken off one after the other, none before its sources, and the rest."""
+    inside = set(names)
+    waiting = {name: sum(s in inside for s in sources[name]) for name in names}
+    ready = [name for name in names if not waiting[name]]
+    for name in ready:
+        for target in targets[name]:
+            if target in inside:
+                waiting[target] -= 1
+                if not waiting[target]:
+                    ready.append(target)
+    taken = set(ready)
+    return ready, [name for name in names if name not in taken]
+
+
+def _components(names, sources, targets) -> list[list[str]]:
+    """Groups of names that hang together."""
+    inside, groups = set(names), []
+    for first in names:
+        if first not in inside:
+            continue
+        group, ready = [], [first]
+        inside.discard(first)
+        while ready:
+            name = ready.pop()
+            group.append(name)
+            for other in (*sources[name], *targets[name]):
+                if other in inside:
+                    inside.discard(other)
+                    ready.append(other)
+        groups.append(sorted(group))
+    return groups
