@@ -64,7 +64,7 @@ def spiking_conv(x, filters, neuron, name, strides=1):
     )(x)
     # Spikes follow where the input is some deviations above its mean.
     x = keras.layers.BatchNormalization(
-        gamma_initializer=keras.initializers.Constant(0.5 * neuron.firing_threshold),
+        gamma_initializer=keras.initializers.Constant(neuron.firing_threshold),
         name=f"{name}_norm",
     )(x)
     return ks.SpikingActivation(neuron, name=name)(x)
