@@ -33,6 +33,7 @@ from keras_slayer.layers import (
     SpikingActivation,
     SpikingConv2D,
     SpikingDense,
+    SpikingRecurrentDense,
     SpikingSumPooling2D,
     TemporalFilter,
     WinnerTakeAll,
@@ -52,7 +53,7 @@ from keras_slayer.metrics import (
     accuracy_over_time,
     match_spikes,
 )
-from keras_slayer.neurons import ALIF, CUBA, SRM, LoihiCUBA
+from keras_slayer.neurons import ALIF, CUBA, SRM, LoihiCUBA, ResonateAndFire
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 from keras_slayer.stream import Stream
@@ -78,6 +79,7 @@ __all__ = [
     "PopulationEncoder",
     "RateEncoder",
     "RateInitializer",
+    "ResonateAndFire",
     "ScaledAdam",
     "SetFiringRates",
     "SpikeCountAccuracy",
@@ -90,6 +92,7 @@ __all__ = [
     "SpikingActivation",
     "SpikingConv2D",
     "SpikingDense",
+    "SpikingRecurrentDense",
     "SpikingSumPooling2D",
     "Stream",
     "TemporalFilter",

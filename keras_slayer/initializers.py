@@ -42,6 +42,9 @@ class FluctuationDriven(keras.initializers.Initializer):
     soon outweighs what was random. The callback ``SetFiringRates`` sets each layer's rate on your
     data before training, and ``FiringRateMonitor`` says which layers stay silent.
 
+    Of a response that changes its sign (``ResonateAndFire``), the first sum is over abs(h[k]), as
+    sum_k h[k] may be next to nothing. Its mean membrane potential is then nearer to rest.
+
     For a neuron with quantised weights the deviation holds after rounding; a
     threshold that the chip's weights cannot reach gets a warning.
 
@@ -76,7 +79,7 @@ class FluctuationDriven(keras.initializers.Initializer):
 
     def mean_weight(self, fan_in: int) -> float:
         """Mean of the weights of a neuron with ``fan_in`` inputs."""
-        drive = fan_in * self.rate * float(np.sum(self.neuron.response_kernel()))
+        drive = fan_in * self.rate * float(np.sum(np.abs(self.neuron.response_kernel())))
         return self.mean * self.neuron.firing_threshold / drive
 
     def deviation(self, fan_in: int) -> float:

@@ -70,10 +70,11 @@ class Neuron(abc.ABC):
 
     @property
     @abc.abstractmethod
-    def filters(self) -> tuple[tuple[str, float], ...]:
+    def filters(self) -> tuple[tuple[str, float | complex], ...]:
         """The linear response, as filters applied one after the other.
 
-        Each is ``("alpha", tau)``, ``("exponential", kept per step)`` or ``("shift", steps)``.
+        Each is ``("alpha", tau)``, ``("exponential", kept per step)``, ``("oscillator", complex
+        pole)`` or ``("shift", steps)``.
         """
 
     @property

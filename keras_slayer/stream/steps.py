@@ -75,8 +75,8 @@ def chain(model: keras.Model) -> list[native.Link]:
         kind = type(layer).__name__
         if not isinstance(layer, native.LAYERS):
             raise ValueError(
-                "step() takes a chain of SpikingDense, SpikingConv2D, SpikingSumPooling2D, "
-                "DelayLayer and Flatten. Call the stream on chunks of one step instead. "
+                "step() takes a chain of SpikingDense, SpikingRecurrentDense, SpikingConv2D, "
+                "SpikingSumPooling2D, DelayLayer and Flatten. Call the stream on chunks of one step instead. "
                 f"Received: {layer.name} ({kind})"
             )
         neuron = getattr(layer, "neuron", None)
