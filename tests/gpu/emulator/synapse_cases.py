@@ -6,7 +6,7 @@ import cases
 import numpy as np
 import tensorflow as tf
 
-import keras_slayer as ks
+from keras_slayer.neurons import BY_NAME
 from keras_slayer.ops import library, neurons
 
 FRAMES, SIZE, CHANNELS, FILTERS = 6, (9, 8), 6, 36
@@ -30,7 +30,7 @@ NEURON = {
     ],
     "params": [1.0, 0.8, 0.7, 0.7, -1.0, 0.5, 1.0],
 }
-NEURONS = {"srm": ks.SRM(), "cuba": ks.CUBA(), "loihi": ks.LoihiCUBA(), "alif": ks.ALIF()}
+NEURONS = {name: kind() for name, kind in BY_NAME.items()}
 GRID = {"step": 0.25, "low": -2.0, "high": 1.75}  # of weights
 
 
