@@ -19,7 +19,7 @@ def reference_recurrent(z, weights, neuron: Neuron, start=None):
     stepper = (kind if neuron.kernels is None else _Truncated)(neuron)
     before = None if start is None else start[:, :-1]
     parts = stepper.start(before, inputs)
-    spiked = tf.zeros_like(inputs[:, 0]) if start is None else tf.cast(start[:, -1], inputs.dtype)
+    spiked = _zeros(inputs) if start is None else tf.cast(start[:, -1], inputs.dtype)
 
     def step(carry, now):
         *parts, spiked = carry
@@ -35,6 +35,14 @@ def reference_recurrent(z, weights, neuron: Neuron, start=None):
         after = tf.concat([tf.cast(x, start.dtype) for x in (numbers, spiked[:, None])], axis=1)
         after = tf.stop_gradient(after)
     return tf.cast(spikes, z.dtype), tf.cast(membrane, z.dtype), after
+
+
+def _zeros(inputs, dtype=None):
+    """Of one step of (batch, time, units), of which there may be none."""
+    batch, _, units = tf.unstack(tf.shape(inputs))
+    return tf.ensure_shape(
+        tf.zeros([batch, units], dtype or inputs.dtype), [inputs.shape[0], inputs.shape[2]]
+    )
 
 
 def _loop(step, series, carry):
@@ -84,7 +92,7 @@ class _Recursive(_Stepper):
 
     def start(self, before, inputs):
         if before is None:
-            return [tf.zeros_like(inputs[:, 0])] * self.neuron.states
+            return [_zeros(inputs)] * self.neuron.states
         return tf.unstack(tf.cast(before, inputs.dtype), self.neuron.states, axis=1)
 
     def step(self, parts, z):
@@ -105,7 +113,7 @@ class _Chip(_Stepper):
 
     def start(self, before, inputs):
         if before is None:
-            return [tf.zeros_like(inputs[:, 0], tf.float64)] * self.neuron.states
+            return [_zeros(inputs, tf.float64)] * self.neuron.states
         return tf.unstack(tf.cast(before, tf.float64), self.neuron.states, axis=1)
 
     def step(self, parts, z):

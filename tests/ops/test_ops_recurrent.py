@@ -36,7 +36,9 @@ def run(z, weights, neuron, backend="native", seed=1):
         tape.watch([z, weights])
         spikes, membrane = ops.fire_recurrent(z, weights, neuron)
         noise = tf.cast(np.random.default_rng(seed).normal(size=spikes.shape), spikes.dtype)
-        gradients = tape.gradient(spikes, [z, weights], output_gradients=noise)
+        gradients = tape.gradient(
+            spikes, [z, weights], output_gradients=noise, unconnected_gradients="zero"
+        )
     return [spikes, membrane], gradients
 
 
@@ -143,7 +145,7 @@ def test_the_gradient_is_that_of_the_equations(gradient):
     cases.assert_close(dweights, spikes[:-1].T @ expected[1:], 1e-13)
 
 
-@pytest.mark.parametrize("kind", ["srm", "cuba", "alif", "rf"])
+@pytest.mark.parametrize("kind", ["srm", "alif", "rf"])  # the reset of CUBA is all or nothing
 def test_exodus_is_the_derivative_where_spikes_are_smooth(kind):
     """Of the loop with the integral of the surrogate in place of spikes, by finite differences."""
     plain = NEURONS[f"{kind}-exponential-exodus"]
