@@ -178,7 +178,7 @@ def test_resonate_and_fire(name, gradient, shape, frequency):
 @BACKENDS
 def test_resonate_and_fire_prefers_its_frequency(name):
     """Trains of input spikes: at its period it fires, at half of it and at twice of it not."""
-    neuron = ks.ResonateAndFire(threshold=1.8, frequency=25.0, tau=60.0)
+    neuron = ks.ResonateAndFire(threshold=1.4, frequency=25.0, tau=60.0)
     z = np.zeros((1, 400, 3))
     for unit, period in enumerate((20, 40, 80)):
         z[0, ::period, unit] = 1.0
