@@ -117,9 +117,7 @@ class _Chip(_Stepper):
         return tf.unstack(tf.cast(before, tf.float64), self.neuron.states, axis=1)
 
     def step(self, parts, z):
-        z = tf.debugging.assert_all_finite(
-            z, "the synaptic input of a Loihi neuron must be finite"
-        )
+        z = tf.debugging.assert_all_finite(z, "the synaptic input of a Loihi neuron must be finite")
         neuron = self.neuron
         surrogate, threshold = neuron.surrogate_gradient, neuron.firing_threshold
         keep_current, keep_voltage = (value for _, value in neuron.filters[:2])

@@ -114,7 +114,9 @@ CASES = {
     **_PLAIN,
 }
 WITH_WEIGHTS = {
-    name: case for name, case in CASES.items() if name.startswith(("dense", "recurrent", "conv", "delay"))
+    name: case
+    for name, case in CASES.items()
+    if name.startswith(("dense", "recurrent", "conv", "delay"))
 }
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

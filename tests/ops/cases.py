@@ -115,9 +115,7 @@ FILTERS = (
     Case("temporal_filter", _one(ops.temporal_filter), _series_and_taps),
     Case("alpha_filter", _one(ops.alpha_filter, tau=2.5), _series),
     Case("exponential_filter", _one(ops.exponential_filter, decay=0.8), _series),
-    Case(
-        "oscillator_filter", _one(ops.response, neuron=ResonateAndFire(frequency=90.0)), _series
-    ),
+    Case("oscillator_filter", _one(ops.response, neuron=ResonateAndFire(frequency=90.0)), _series),
 )
 NEURONS = tuple(
     Case(f"{name}-{gradient}", functools.partial(function, gradient=gradient, **options), _drive)
