@@ -36,8 +36,8 @@ def fire_recurrent(
 
     The latter adds rows of dz for neurons that fired. Results do not depend on the number of
     threads, nor on which other samples are in the batch. Neurons with truncated kernels
-    (``kernel_cutoff``), and neurons without a native op, run in a loop of plain TensorFlow, which is
-    many times slower.
+    (``kernel_cutoff``), and neurons without a native op, run in a loop of plain TensorFlow, which
+    is many times slower.
 
     Args:
         synaptic_input: input from outside the layer: a tensor (batch, time, units), or the
