@@ -273,7 +273,8 @@ def train(neuron):
             ks.SpikingActivation(**options),
             ks.Flatten(),
             ks.SpikingDense(9, **options),
-            ks.SpikingRecurrentDense(7, **options),
+            # A loop of plain TensorFlow with truncated kernels.
+            *([] if neuron.kernels else [ks.SpikingRecurrentDense(7, **options)]),
             ks.SpikingDense(4, **options),
         ]
     )
