@@ -55,9 +55,10 @@ def fire_recurrent(
         ValueError: wrong rank, dtype, or shape of the weights or of the state.
         tf.errors.InvalidArgumentError: with ``LoihiCUBA``, an input that is not finite.
     """
+    z = _tensor(synaptic_input, return_state or initial_state is not None)
     if return_state and initial_state is None:
-        initial_state = recurrent_state_at_rest(synaptic_input, neuron)
-    spikes, membrane, after = fire_recurrent_from(synaptic_input, weights, neuron, initial_state)
+        initial_state = state.at_rest(recurrent_state_size(neuron), z)
+    spikes, membrane, after = fire_recurrent_from(z, weights, neuron, initial_state)
     return (spikes, membrane, after) if return_state else (spikes, membrane)
 
 
@@ -66,18 +67,17 @@ def recurrent_state_size(neuron: Neuron) -> int:
     return neurons.state_size(neuron) + 1
 
 
-def recurrent_state_at_rest(synaptic_input, neuron: Neuron) -> tf.Tensor:
-    """The state of the neurons before their first input."""
-    z = value_of(synaptic_input)
-    return state.at_rest(recurrent_state_size(neuron), checks.series(z, "synaptic_input"))
+def _tensor(synaptic_input, in_chunks: bool):
+    """The input as a tensor; in chunks, a product does not depend on how long they are."""
+    if in_chunks and isinstance(synaptic_input, SynapticInput):
+        synaptic_input = dataclasses.replace(synaptic_input, in_chunks=True)
+    return checks.series(value_of(synaptic_input), "synaptic_input")
 
 
 @tf.autograph.experimental.do_not_convert
 def fire_recurrent_from(synaptic_input, weights, neuron: Neuron, start=None) -> tuple:
     """(spikes, membrane, state): from rest, and without a state (None); or from ``start``."""
-    if start is not None and isinstance(synaptic_input, SynapticInput):
-        synaptic_input = dataclasses.replace(synaptic_input, in_chunks=True)
-    z = checks.series(value_of(synaptic_input), "synaptic_input")
+    z = _tensor(synaptic_input, start is not None)
     weights = tf.convert_to_tensor(weights)
     _check(z, weights)
     if start is not None:

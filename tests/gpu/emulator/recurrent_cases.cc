@@ -48,14 +48,13 @@ RecurrentGradArgs gradient_of(const Shape& shape, Run& run) {
 template <class Neuron, class T>
 void backward(Run& run) {
   using A = ArithmeticOf<T>;
-  constexpr int64_t kRows = 8;
   for (const Shape& shape : kSeries) {
     for (const bool exodus : {false, true}) {
       RecurrentGradArgs args = gradient_of<T>(shape, run);
       args.packed = run.input<A>(shape.inner * shape.inner);
       args.neuron = plain_parameters<Neuron>(exodus, exodus);
       args.grad_in = run.output<T>(size_of(shape));
-      args.scratch = run.input<A>(shape.batch * kRows * shape.inner);
+      args.scratch = run.input<A>(shape.batch * kRecurrentRows * shape.inner);
       run.blocks(shape.batch, args);
     }
   }

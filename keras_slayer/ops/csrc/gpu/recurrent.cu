@@ -112,6 +112,7 @@ __device__ void recurrent_backward(const RecurrentGradArgs& args) {
   using DriveState = typename Neuron::template DriveState<A>;
   using FilterState = typename Neuron::template FilterState<A>;
   constexpr int kDrive = fields_of<DriveState, A>(), kFilter = fields_of<FilterState, A>();
+  static_assert(kDrive + kFilter + 2 <= kRecurrentRows);
   const int64_t units = args.shape.inner, sample = blockIdx.x;
   A* drives = static_cast<A*>(args.scratch) + sample * (kDrive + kFilter + 2) * units;
   A *filters = drives + kDrive * units, *rows = filters + kFilter * units;

@@ -17,6 +17,9 @@ namespace keras_slayer {
 // has read are still in the cache for the others. The result does not depend on their number.
 constexpr int64_t kRecurrentSamples = 16;
 
+// GPU: rows of units that the scratch memory of a sample has room for, backward.
+constexpr int64_t kRecurrentRows = 8;
+
 struct RecurrentArgs {  // work item: `samples` samples; on a GPU a block of threads takes one
   Shape shape;          // inner: the units
   int64_t samples;

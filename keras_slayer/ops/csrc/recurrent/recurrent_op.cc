@@ -38,8 +38,12 @@ absl::Status run(OpKernelContext* context, CpuKernel<Args> kernel, gpu::Kernel o
   }
 }
 
-absl::Status allocate_doubles(OpKernelContext* context, int64_t count, Tensor* tensor) {
-  return context->allocate_temp(tensorflow::DT_DOUBLE, TensorShape({count}), tensor);
+// Memory for numbers of the arithmetic type of T, or for doubles.
+absl::Status allocate_numbers(OpKernelContext* context, tensorflow::DataType type, int64_t count,
+                              Tensor* tensor) {
+  const bool wide = type == tensorflow::DT_DOUBLE;
+  return context->allocate_temp(wide ? tensorflow::DT_DOUBLE : tensorflow::DT_FLOAT,
+                                TensorShape({count}), tensor);
 }
 
 }  // namespace
@@ -77,7 +81,8 @@ class RecurrentLayer : public OpKernel {
     if (args.shape.batch == 0 || units == 0) return;
     if constexpr (Device::kGpu) {
       OP_REQUIRES_OK(context,
-                     allocate_doubles(context, args.shape.batch * states * units, &scratch));
+                     allocate_numbers(context, tensorflow::DT_DOUBLE,
+                                      args.shape.batch * states * units, &scratch));
       args.scratch = data_of(&scratch);
     }
     args.samples = samples_per_item(context, args.shape.batch);
@@ -127,11 +132,11 @@ class RecurrentLayerGrad : public OpKernel {
     if (batch == 0 || units == 0) return;
     args.weights = data_of(weights);
     const int64_t columns = block_count(units, kPackedInputs) * kPackedInputs;
-    OP_REQUIRES_OK(context, allocate_doubles(context, columns * units, &packed));
+    OP_REQUIRES_OK(context, allocate_numbers(context, grad.dtype(), columns * units, &packed));
     args.packed = data_of(&packed);
     if constexpr (Device::kGpu) {
-      OP_REQUIRES_OK(context, allocate_doubles(
-                                  context, batch * kScratchRows * units, &scratch));
+      OP_REQUIRES_OK(context, allocate_numbers(context, grad.dtype(),
+                                               batch * kRecurrentRows * units, &scratch));
       args.scratch = data_of(&scratch);
     }
     args.samples = samples_per_item(context, batch);
@@ -146,9 +151,6 @@ class RecurrentLayerGrad : public OpKernel {
   }
 
  private:
-  // Of a sample: the states of both parts of any neuron's backward pass, and two rows of grad_in.
-  static constexpr int64_t kScratchRows = 8;
-
   static absl::Status pack(OpKernelContext* context, Dtype dtype, const RecurrentGradArgs& args) {
     const int64_t units = args.shape.inner;
     if constexpr (Device::kGpu) {
