@@ -1,45 +1,15 @@
 """Neurons that feed each other: the native loop, its twin, and the equations of both."""
 
-import dataclasses
-
 import cases
 import numpy as np
 import pytest
 import tensorflow as tf
 from layer_ops import NEURONS
+from recurrent_cases import KINDS, STEPS, arrays, each_kind, run
 
 import keras_slayer as ks
 from keras_slayer import ops
 from keras_slayer.ops.synapses.matmul import matmul_synapse
-
-STEPS, UNITS = 20, 11
-CUT = ks.SRM(1.0, tau_response=2.0, kernel_cutoff=0.05, surrogate_tau=0.4)
-KINDS = {
-    **{name: neuron for name, neuron in NEURONS.items() if "exponential" in name},
-    "truncated-slayer": CUT,
-    "truncated-exodus": dataclasses.replace(CUT, gradient="exodus"),
-}
-each_kind = pytest.mark.parametrize("kind", KINDS)
-
-
-def arrays(dtype="float64", batch=3, steps=STEPS, units=UNITS, grid=64, seed=0):
-    """Synaptic input and weights, multiples of 1 / grid: sums are the same in any order."""
-    rng = np.random.default_rng(seed)
-    z = np.round(grid * rng.normal(0.3, 1, size=(batch, steps, units))) / grid
-    weights = np.round(grid * rng.normal(size=(units, units)) / np.sqrt(units)) / grid
-    return tf.cast(z, dtype), tf.cast(weights, dtype)
-
-
-def run(z, weights, neuron, backend="native", seed=1):
-    """[spikes, membrane], and the gradients of both inputs."""
-    with cases.backend(backend), tf.GradientTape() as tape:
-        tape.watch([z, weights])
-        spikes, membrane = ops.fire_recurrent(z, weights, neuron)
-        noise = tf.cast(np.random.default_rng(seed).normal(size=spikes.shape), spikes.dtype)
-        gradients = tape.gradient(
-            spikes, [z, weights], output_gradients=noise, unconnected_gradients="zero"
-        )
-    return [spikes, membrane], gradients
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32", "float16", "bfloat16"])
@@ -122,7 +92,7 @@ def test_a_spike_moves_the_current_of_the_chip_two_steps_later():
 @pytest.mark.parametrize("gradient", ["slayer", "exodus"])
 def test_the_gradient_is_that_of_the_equations(gradient):
     """Of ALIF, written out over the whole future without recursion."""
-    neuron = dataclasses.replace(NEURONS[f"alif-exponential-{gradient}"])
+    neuron = NEURONS[f"alif-exponential-{gradient}"]
     z, weights = arrays(batch=1)
     (spikes, u), (dz, dweights) = run(z, weights, neuron)
     ds = np.random.default_rng(1).normal(size=spikes.shape)[0]
@@ -196,39 +166,6 @@ def _difference(function, x, step=1e-6):
     return out
 
 
-@each_kind
-@pytest.mark.parametrize("backend", ["native", "reference"])
-def test_chunks_are_the_whole(kind, backend):
-    """Also a chunk of no steps, and of one."""
-    z, weights = arrays("float32")
-    with cases.backend(backend):
-        spikes, _, last = ops.fire_recurrent(z, weights, KINDS[kind], return_state=True)
-        parts, state = [], None
-        for start, stop in ((0, 5), (5, 5), (5, 6), (6, STEPS)):
-            part, _, state = ops.fire_recurrent(
-                z[:, start:stop], weights, KINDS[kind], initial_state=state, return_state=True
-            )
-            parts.append(part)
-    np.testing.assert_array_equal(np.concatenate(parts, axis=1), spikes)
-    np.testing.assert_array_equal(state, last)
-    np.testing.assert_array_equal(last[:, -1], spikes[:, -1])
-
-
-@each_kind
-def test_the_backends_have_one_state(kind):
-    """Saved by one, read by the other, with the same gradients from there."""
-    z, weights = arrays()
-    found = {}
-    for backend in ("native", "reference"):
-        with cases.backend(backend), tf.GradientTape() as tape:
-            _, _, state = ops.fire_recurrent(z, weights, KINDS[kind], return_state=True)
-            tape.watch(weights)
-            spikes, _ = ops.fire_recurrent(z, weights, KINDS[kind], initial_state=state)
-            found[backend] = state, spikes, tape.gradient(spikes, weights)
-    for actual, expected in zip(*found.values(), strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-10)
-
-
 def test_a_synapse_goes_in_as_it_is():
     """A product with events in a graph: the same spikes and gradients as of a dense product."""
     rng = np.random.default_rng(0)
@@ -299,34 +236,3 @@ def test_the_chip_has_no_infinity(backend):
     z = tf.tensor_scatter_nd_update(z, [[1, 3, 2]], [np.inf])
     with cases.backend(backend), pytest.raises(tf.errors.InvalidArgumentError, match="finite"):
         ops.fire_recurrent(z, weights, KINDS["loihi-exponential-slayer"])
-
-
-Z, W = np.zeros((2, 5, 4), "float32"), np.zeros((4, 4), "float32")
-
-
-@pytest.mark.parametrize(
-    ("z", "weights", "state", "message"),
-    [
-        (Z[0], W, None, r"input of the axes \(batch, time, units\)"),
-        (Z[..., None], W, None, r"Received: synaptic_input of shape \(2, 5, 4, 1\)"),
-        (Z, W[:3], None, r"weights must be a square matrix .* weights of shape \(3, 4\)"),
-        (Z, W.astype("float64"), None, "Received: weights of float64, synaptic_input of float32"),
-        (Z, W, np.zeros((2, 4, 4)), r"has the shape \(2, 5, 4\)"),
-    ],
-)
-def test_errors(z, weights, state, message):
-    with pytest.raises(ValueError, match=message):
-        ops.fire_recurrent(z, weights, ks.SRM(), initial_state=state)
-
-
-def test_errors_of_the_ops():
-    native, options = cases.native_ops(), {"names": [], "params": [], "neuron": "srm"}
-    for z, weights in ((Z, W[:3]), (Z[0], W)):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="weights must be"):
-            native.keras_slayer_recurrent_layer(
-                synaptic_input=z, weights=weights, state=[], **options
-            )
-        with pytest.raises(tf.errors.InvalidArgumentError, match="weights must be"):
-            native.keras_slayer_recurrent_layer_grad(
-                grad_spikes=z, membrane=z, weights=weights, **options
-            )
