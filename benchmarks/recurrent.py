@@ -108,7 +108,11 @@ def run(arguments):
             for process in running:
                 time.sleep(PAUSE_SECONDS)
                 process.time(arguments.patience)
-        results.extend(process.finish(arguments.patience) for process in running)
+        for process in running:
+            try:
+                results.append(process.finish(arguments.patience))
+            except (CandidateError, RuntimeError) as error:
+                failures[process.peer.name] = str(error)
     return results, failures
 
 

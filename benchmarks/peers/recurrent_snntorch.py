@@ -5,6 +5,7 @@ Variants: "leaky compiled", "synaptic compiled", and without "compiled" plain Py
 
 import math
 
+import numpy as np
 import snntorch
 import torch
 from peers import protocol, recurrent_work, torch_training
@@ -14,6 +15,7 @@ from torch import nn
 
 # Steps in one compiled piece: twice as many take more than twice as long to compile.
 PIECE = 10
+SYNAPSE = 0.8  # of its current, kept per step
 
 
 def fire_recurrent_steps(neuron, z, states):
@@ -31,7 +33,7 @@ class Net(nn.Module):
         if settings.variant.startswith("leaky"):
             self.hidden, self.states = snntorch.RLeaky(beta=keep, linear_features=UNITS), 2
         else:
-            self.hidden = snntorch.RSynaptic(alpha=0.8, beta=keep, linear_features=UNITS)
+            self.hidden = snntorch.RSynaptic(alpha=SYNAPSE, beta=keep, linear_features=UNITS)
             self.states = 3
         self.readout = snntorch.Leaky(beta=keep)
         self.inputs = nn.Linear(INPUTS, UNITS, bias=False)
@@ -40,9 +42,10 @@ class Net(nn.Module):
         nn.init.zeros_(between.bias)
         between.bias.requires_grad_(False)
         weights = (self.inputs.weight, between.weight, self.outputs.weight)
-        for weight, deviation in zip(
-            weights, recurrent_work.deviations(kernel, settings.density), strict=True
-        ):
+        deviations = recurrent_work.deviations(
+            kernel, settings.density, readout=protocol.lif_kernel(TAU)
+        )
+        for weight, deviation in zip(weights, deviations, strict=True):
             nn.init.normal_(weight, std=deviation)
         self.plain = fire_recurrent_steps, fire_steps
         self.steps = self.plain
@@ -73,11 +76,9 @@ class Net(nn.Module):
 
 def prepare(settings):
     torch_training.set_up(settings)
-    keep = math.exp(-1 / TAU)
     kernel = protocol.lif_kernel(TAU)
     if settings.variant.startswith("synaptic"):
-        kernel = [(keep ** (k + 1) - 0.8 ** (k + 1)) / (keep - 0.8) for k in range(300)]
-    kernel = torch.tensor(kernel).numpy()
+        kernel = np.convolve(kernel, SYNAPSE ** np.arange(len(kernel)))[: len(kernel)]
     model = Net(settings, kernel)
     x, y = recurrent_work.events(settings)
     x = torch.from_numpy(x).transpose(0, 1).contiguous()

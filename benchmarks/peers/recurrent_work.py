@@ -25,13 +25,19 @@ def events(settings) -> tuple[np.ndarray, np.ndarray]:
     return x.astype(np.float32), random.integers(0, CLASSES, settings.batch)
 
 
-def deviations(kernel, density: float, threshold: float = 1.0) -> tuple[float, float, float]:
+def deviations(
+    kernel, density: float, threshold: float = 1.0, readout=None
+) -> tuple[float, float, float]:
     """Of the weights: of the inputs, between the units, of the readout.
 
-    `kernel` is the response of the membrane.
+    `kernel` is the response of the membrane, `readout` that of the readout's if it is another.
     """
 
-    def of(fan_in, rate):
-        return protocol.weight_deviation(kernel, fan_in, rate, threshold)
+    def of(response, fan_in, rate):
+        return protocol.weight_deviation(response, fan_in, rate, threshold)
 
-    return of(INPUTS, density), RECURRENT * of(UNITS, HIDDEN_RATE), of(UNITS, HIDDEN_RATE)
+    return (
+        of(kernel, INPUTS, density),
+        RECURRENT * of(kernel, UNITS, HIDDEN_RATE),
+        of(kernel if readout is None else readout, UNITS, HIDDEN_RATE),
+    )
