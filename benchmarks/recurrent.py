@@ -56,13 +56,11 @@ def main() -> None:
     results, failures = run(arguments)
     if not results:
         raise SystemExit("None of the candidates ran.")
-    fastest = results[0].median
     table = common.results_table(
         f"Recurrent network 700-256r-20: batch {arguments.batch}, T = {arguments.steps}, "
         f"density {arguments.density:.1%}",
         results,
         {
-            "/ first": lambda result: f"{result.median / fastest:.1f}",
             "rates": lambda result: " ".join(f"{rate:.3f}" for rate in result.facts["rates"]),
         },
     )
