@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 from peers import protocol, recurrent_work
 from peers.keras_rnn_step import count_loss, neurons, spike
-from peers.recurrent_work import CLASSES, INPUTS, TAU, UNITS
+from peers.recurrent_work import CLASSES, INPUTS, LEARNING_RATE, TAU, UNITS
 
 
 class RecurrentCell(keras.layers.Layer):
@@ -51,7 +51,7 @@ def prepare(settings):
     outputs = neurons(CLASSES, TAU)(z)
     model, probe = keras.Model(inputs, outputs), keras.Model(inputs, [hidden, outputs])
     xla = settings.variant == "xla"
-    model.compile(keras.optimizers.Adam(protocol.LEARNING_RATE), count_loss, jit_compile=xla)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), count_loss, jit_compile=xla)
     x, y = recurrent_work.events(settings)
     x, y = tf.constant(x), tf.constant(y, tf.int32)
     losses = []

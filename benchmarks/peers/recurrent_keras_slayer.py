@@ -4,7 +4,7 @@ import common
 import keras
 import tensorflow as tf
 from peers import protocol, recurrent_work
-from peers.recurrent_work import CLASSES, INPUTS, TAU, UNITS
+from peers.recurrent_work import CLASSES, INPUTS, LEARNING_RATE, TAU, UNITS
 
 import keras_slayer as ks
 
@@ -37,7 +37,7 @@ def prepare(settings):
     )(inputs)
     outputs = ks.SpikingDense(CLASSES, neuron, kernel_initializer=fed[2])(hidden)
     model, probe = keras.Model(inputs, outputs), keras.Model(inputs, [hidden, outputs])
-    model.compile(keras.optimizers.Adam(protocol.LEARNING_RATE), count_loss)
+    model.compile(keras.optimizers.Adam(LEARNING_RATE), count_loss)
     x, y = map(tf.constant, recurrent_work.events(settings))
     losses = []
 

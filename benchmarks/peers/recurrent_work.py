@@ -12,6 +12,8 @@ from peers import protocol
 
 INPUTS, UNITS, CLASSES = 700, 256, 20
 TAU = 10.0  # of all membranes, steps
+# Of Keras' Adam: so low that networks fire as they did at first while they are timed.
+LEARNING_RATE = 1e-6
 HIDDEN_RATE = 0.02  # spikes per unit and step that the readout's weights are made for
 # The recurrent weights bring this share of the deviation that those of the inputs bring.
 RECURRENT = 1 / 3
