@@ -33,6 +33,7 @@ from keras_slayer.layers import (
     SpikingActivation,
     SpikingConv2D,
     SpikingDense,
+    SpikingRecurrentDense,
     SpikingSumPooling2D,
     TemporalFilter,
     WinnerTakeAll,
@@ -52,7 +53,7 @@ from keras_slayer.metrics import (
     accuracy_over_time,
     match_spikes,
 )
-from keras_slayer.neurons import ALIF, CUBA, SRM, Learned, LoihiCUBA
+from keras_slayer.neurons import ALIF, CUBA, SRM, Learned, LoihiCUBA, ResonateAndFire
 from keras_slayer.optimizers import ScaledAdam
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 from keras_slayer.recorded import record
@@ -80,6 +81,7 @@ __all__ = [
     "PopulationEncoder",
     "RateEncoder",
     "RateInitializer",
+    "ResonateAndFire",
     "ScaledAdam",
     "SetFiringRates",
     "SpikeCountAccuracy",
@@ -92,6 +94,7 @@ __all__ = [
     "SpikingActivation",
     "SpikingConv2D",
     "SpikingDense",
+    "SpikingRecurrentDense",
     "SpikingSumPooling2D",
     "Stream",
     "TemporalFilter",

@@ -131,6 +131,7 @@ def test_by_name():
     assert neurons.get("cuba") == ks.CUBA()
     assert neurons.get("loihi") == ks.LoihiCUBA()
     assert neurons.get("alif") == ks.ALIF()
+    assert neurons.get("rf") == ks.ResonateAndFire()
 
 
 @pytest.mark.parametrize("identifier", ["SRM", "", None, 3, ks.SRM, {}, {"class_name": "SRM"}])
@@ -155,7 +156,7 @@ SURROGATE = [
     ({"gradient": "relu"}, "gradient must be one of 'slayer', 'exodus'"),
 ]
 BAD = [
-    *((cls, *case) for cls in (ks.SRM, ks.CUBA, ks.LoihiCUBA, ks.ALIF) for case in SURROGATE),
+    *((cls, *case) for cls in neurons.BY_NAME.values() for case in SURROGATE),
     (ks.SRM, {"threshold": 0.0}, "threshold must be a number in (0, inf)"),
     (ks.SRM, {"threshold": float("nan")}, "threshold must be a number"),
     (ks.SRM, {"threshold": "10"}, "threshold must be a number"),
@@ -170,6 +171,14 @@ BAD = [
     (ks.ALIF, {"tau_adaptation": -1}, "tau_adaptation must be a number in (0, inf)"),
     (ks.ALIF, {"beta": -0.1}, "beta must be a number in [0, inf)"),
     (ks.ALIF, {"dt": 0}, "dt must be a number in (0, inf)"),
+    (ks.ResonateAndFire, {"threshold": 0}, "threshold must be a number in (0, inf)"),
+    (ks.ResonateAndFire, {"frequency": 0}, "frequency must be a number in (0, inf)"),
+    (ks.ResonateAndFire, {"tau": -1}, "tau must be a number in (0, inf)"),
+    (
+        ks.ResonateAndFire,
+        {"frequency": 500},
+        "frequency must be less than half a period per step, 500 Hz at dt=1 ms.",
+    ),
     (ks.CUBA, {"threshold": -1}, "threshold must be a number in (0, inf)"),
     (ks.CUBA, {"current_decay": 1.1}, "current_decay must be a number in [0, 1]"),
     (ks.CUBA, {"voltage_decay": -0.1}, "voltage_decay must be a number in [0, 1]"),

@@ -1,11 +1,12 @@
 """Neuron models: frozen parameter objects that layers take by name or as instances.
 
-===========================  =======================================================
-``"srm"``, ``SRM``           spike response model, SLAYER's own neuron
-``"cuba"``, ``CUBA``         current-based leaky integrate-and-fire, floating point
-``"loihi"``, ``LoihiCUBA``   the same in the chip's integer arithmetic, equal to the bit
-``"alif"``, ``ALIF``         leaky integrate-and-fire with an adaptive threshold
-===========================  =======================================================
+=============================  =======================================================
+``"srm"``, ``SRM``             spike response model, SLAYER's own neuron
+``"cuba"``, ``CUBA``           current-based leaky integrate-and-fire, floating point
+``"loihi"``, ``LoihiCUBA``     the same in the chip's integer arithmetic, equal to the bit
+``"alif"``, ``ALIF``           leaky integrate-and-fire with an adaptive threshold
+``"rf"``, ``ResonateAndFire``  damped oscillator that prefers its own frequency
+=============================  =======================================================
 
 A neuron computes spikes from synaptic input (``fire``), its linear response without spikes
 (``response``), and the kernel of that response (``response_kernel``).
@@ -20,10 +21,11 @@ from keras_slayer.neurons.base import HORIZON, Neuron
 from keras_slayer.neurons.cuba import CUBA
 from keras_slayer.neurons.learned import Learned
 from keras_slayer.neurons.loihi_cuba import LoihiCUBA, decay_from_tau
+from keras_slayer.neurons.resonate_and_fire import ResonateAndFire
 from keras_slayer.neurons.srm import SRM
 from keras_slayer.neurons.surrogate import Surrogate
 
-BY_NAME = {"srm": SRM, "cuba": CUBA, "loihi": LoihiCUBA, "alif": ALIF}
+BY_NAME = {"srm": SRM, "cuba": CUBA, "loihi": LoihiCUBA, "alif": ALIF, "rf": ResonateAndFire}
 
 __all__ = [
     "ALIF",
@@ -33,6 +35,7 @@ __all__ = [
     "Learned",
     "LoihiCUBA",
     "Neuron",
+    "ResonateAndFire",
     "Surrogate",
     "decay_from_tau",
     "get",

@@ -118,10 +118,11 @@ class Neuron(abc.ABC):
         """
 
     @property
-    def filters(self) -> tuple[tuple[str, float], ...] | None:
+    def filters(self) -> tuple[tuple[str, float | complex], ...] | None:
         """The linear response, as filters applied one after the other; None: what ``step`` gives.
 
-        Each is ``("alpha", tau)``, ``("exponential", kept per step)`` or ``("shift", steps)``.
+        Each is ``("alpha", tau)``, ``("exponential", kept per step)``, ``("oscillator", complex
+        pole)`` or ``("shift", steps)``.
         """
         return None
 

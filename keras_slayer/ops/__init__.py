@@ -11,6 +11,7 @@ from keras_slayer.ops.explanation import explain
 from keras_slayer.ops.filters import alpha_filter, exponential_filter, temporal_filter
 from keras_slayer.ops.library import backend, library_path, load
 from keras_slayer.ops.neurons import cuba, loihi_cuba, response, srm
+from keras_slayer.ops.recurrent import fire_recurrent
 from keras_slayer.ops.srm_fir import srm_fir
 from keras_slayer.ops.synapses.conv2d import spike_conv2d
 from keras_slayer.ops.synapses.matmul import spike_matmul
@@ -26,6 +27,7 @@ __all__ = [
     "explain",
     "exponential_filter",
     "fire",
+    "fire_recurrent",
     "library_path",
     "load",
     "loihi_cuba",

@@ -79,7 +79,11 @@ def _recursive_filter(x, name: str, decay: float, gain: float):
 
 
 def filter_with_state(x, name: str, decay: float, gain: float, start):
-    """(the filtered series, the state after it) from a state, or at rest and without one: None."""
+    """(the filtered series, the state after it) from a state, or at rest and without one: None.
+
+    ``decay`` and ``gain`` of an ``"oscillator"`` are the real and the imaginary part of its pole p:
+    y[t] = sum_k Im(p^k) x[t - k].
+    """
     native = library.native()
     if native is None:
         return _REFERENCES[name](x, decay, gain, start)
@@ -168,4 +172,19 @@ def _reference_exponential_filter(x, decay: float, gain: float, start):
     return tf.cast(y, x.dtype), after
 
 
-_REFERENCES = {"alpha": _reference_alpha_filter, "exponential": _reference_exponential_filter}
+def _reference_oscillator_filter(x, real: float, imaginary: float, start):
+    def step(states, now):
+        current, voltage = states
+        turned = real * current - imaginary * voltage
+        voltage = imaginary * current + real * voltage
+        return (turned + now, voltage), (voltage,)
+
+    (y,), after = reference.through_time(step, reference.widen(x), 2, start)
+    return tf.cast(y, x.dtype), after
+
+
+_REFERENCES = {
+    "alpha": _reference_alpha_filter,
+    "exponential": _reference_exponential_filter,
+    "oscillator": _reference_oscillator_filter,
+}

@@ -80,7 +80,7 @@ def response_state_size(neuron: Neuron) -> int:
 
 
 def _filter_state_size(name: str, value) -> int:
-    return {"alpha": 2, "exponential": 1}[name] if name != "shift" else int(value)
+    return {"alpha": 2, "exponential": 1, "oscillator": 2}[name] if name != "shift" else int(value)
 
 
 def response_with_state(x, neuron: Neuron, start):
@@ -113,6 +113,9 @@ _FILTERS = {
     ),
     "exponential": lambda x, decay, start: filters.filter_with_state(
         x, "exponential", decay, 1.0, start
+    ),
+    "oscillator": lambda x, pole, start: filters.filter_with_state(
+        x, "oscillator", pole.real, pole.imag, start
     ),
     "shift": lambda x, steps, start: filters.fir_with_state(x, [0.0] * steps + [1.0], start),
 }

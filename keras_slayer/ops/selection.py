@@ -182,6 +182,17 @@ CANDIDATES = {
         DENSE,
         REFERENCE,
     ),
+    "recurrent neurons": (Candidate("one loop", _NATIVE, _native), REFERENCE),
+    "gradient of recurrent weights": (
+        Candidate(
+            "few units",
+            f"the native ops and at most {FEW_UNITS} units, or a GPU",
+            lambda facts: facts.gpu or (facts.native and facts.units <= FEW_UNITS),
+            benchmark=_UNITS,
+        ),
+        Candidate("events", _ON_CPU, _on_cpu),  # at any density: no other sums in a fixed order
+        REFERENCE,
+    ),
     "sum_pool2d and neuron": (Candidate("one pass", _NATIVE, _native), IN_TURN),
     "delay": (Candidate("native", _NATIVE, _native), REFERENCE),
     "quantize": (Candidate("native", _NATIVE, _native), REFERENCE),

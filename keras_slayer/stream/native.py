@@ -16,6 +16,7 @@ from keras_slayer.layers import (
     Flatten,
     SpikingConv2D,
     SpikingDense,
+    SpikingRecurrentDense,
     SpikingSumPooling2D,
 )
 from keras_slayer.ops import library, neurons
@@ -29,7 +30,14 @@ _SILENT = (
     keras.layers.InputLayer,
     Flatten,
 )  # they do nothing in inference, to events whose places are numbered through
-LAYERS = (DelayLayer, SpikingConv2D, SpikingDense, SpikingSumPooling2D, *_SILENT)
+LAYERS = (
+    DelayLayer,
+    SpikingConv2D,
+    SpikingDense,
+    SpikingRecurrentDense,
+    SpikingSumPooling2D,
+    *_SILENT,
+)
 
 _Places = ctypes.POINTER(ctypes.c_int32)
 
@@ -59,6 +67,7 @@ def _library(path: str):
         ("new", handle, [integer]),
         ("delete", None, [handle]),
         ("matmul", integer, [handle, pointer, integer, population]),
+        ("recurrent", integer, [handle, pointer, pointer, integer, population]),
         ("conv", integer, [handle, pointer, pointer, population]),
         ("pool", integer, [handle, pointer, ctypes.c_double, population]),
         ("delay", integer, [handle, pointer, integer]),
@@ -192,6 +201,14 @@ class StepNetwork:
             self._handle, weights.ctypes.data, link.layer.units, population
         )
 
+    def _add_recurrent(self, link: Link, population) -> int:
+        layer = link.layer
+        weights = self._keep(layer.quantized_kernel(), np.float32)
+        recurrent = self._keep(layer.quantized_recurrent_kernel(), np.float32)
+        return self._library.keras_slayer_step_recurrent(
+            self._handle, weights.ctypes.data, recurrent.ctypes.data, layer.units, population
+        )
+
     def _add_conv(self, link: Link, population) -> int:
         layer = link.layer
         weights = self._keep(layer.quantized_kernel(), np.float32)
@@ -221,6 +238,7 @@ def _before(window: Window2D, link: Link) -> list[int]:
 
 _ADD = {
     SpikingDense: StepNetwork._add_dense,
+    SpikingRecurrentDense: StepNetwork._add_recurrent,
     SpikingConv2D: StepNetwork._add_conv,
     SpikingSumPooling2D: StepNetwork._add_pool,
 }

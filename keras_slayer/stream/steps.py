@@ -75,9 +75,9 @@ def chain(model: keras.Model) -> list[native.Link]:
         kind = type(layer).__name__
         if not isinstance(layer, native.LAYERS):
             raise ValueError(
-                "step() takes a chain of SpikingDense, SpikingConv2D, SpikingSumPooling2D, "
-                "DelayLayer and Flatten. Call the stream on chunks of one step instead. "
-                f"Received: {layer.name} ({kind})"
+                "step() takes a chain of SpikingDense, SpikingRecurrentDense, SpikingConv2D, "
+                "SpikingSumPooling2D, DelayLayer and Flatten. Call the stream on chunks of one "
+                f"step instead. Received: {layer.name} ({kind})"
             )
         neuron = getattr(layer, "neuron", None)
         if layer.compute_dtype != "float32" or getattr(neuron, "kernels", None) is not None:

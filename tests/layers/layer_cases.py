@@ -20,6 +20,7 @@ NEURONS = {
         threshold_mantissa=60, current_decay=2000, voltage_decay=500, weight_bits=7
     ),
     "alif": ks.ALIF(0.9, tau_membrane=4.0, tau_adaptation=20.0, beta=0.3, gradient="exodus"),
+    "rf": ks.ResonateAndFire(0.6, frequency=70.0, tau=12.0),
 }
 
 
@@ -50,6 +51,15 @@ _IMAGE = (STEPS, 6, 5, 2)
 
 _SPIKING = {
     "dense": Case(ks.SpikingDense, {"units": 4, "kernel_initializer": LIVELY}, _VECTOR),
+    "recurrent": Case(
+        ks.SpikingRecurrentDense,
+        {
+            "units": 4,
+            "kernel_initializer": LIVELY,
+            "recurrent_initializer": keras.initializers.RandomNormal(0.0, 0.5, seed=6),
+        },
+        _VECTOR,
+    ),
     "dense-image": Case(ks.SpikingDense, {"units": 3, "kernel_initializer": LIVELY}, _IMAGE),
     "conv": Case(
         ks.SpikingConv2D,
@@ -104,7 +114,9 @@ CASES = {
     **_PLAIN,
 }
 WITH_WEIGHTS = {
-    name: case for name, case in CASES.items() if name.startswith(("dense", "conv", "delay"))
+    name: case
+    for name, case in CASES.items()
+    if name.startswith(("dense", "recurrent", "conv", "delay"))
 }
 
 every_case = pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())

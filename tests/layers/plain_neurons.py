@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from keras_slayer import ALIF, CUBA, SRM, LoihiCUBA
+from keras_slayer import ALIF, CUBA, SRM, LoihiCUBA, ResonateAndFire
 
 
 def fire(neuron, z):
@@ -36,6 +36,8 @@ def response(neuron, z):
         return convolve(z, kernel)
     if isinstance(neuron, ALIF):
         return convolve(z, np.exp(-neuron.dt / neuron.tau_membrane * np.arange(steps)))
+    if isinstance(neuron, ResonateAndFire):
+        return convolve(z, _swing(neuron, steps).imag)
     one = 1 if isinstance(neuron, CUBA) else 4096
     powers = np.arange(steps)
     current = (1 - neuron.current_decay / one) ** powers
@@ -74,6 +76,23 @@ def _fire_alif(neuron, z):
     return spikes
 
 
+def _swing(neuron, steps):
+    """The powers of the pole."""
+    radians = 2 * np.pi * neuron.frequency / 1000
+    return np.exp((1j * radians - 1 / neuron.tau) * neuron.dt * np.arange(steps))
+
+
+def _fire_rf(neuron, z):
+    u, steps = response(neuron, z), z.shape[1]
+    after = -neuron.threshold * _swing(neuron, steps).real
+    spikes = np.zeros_like(u)
+    for t in range(steps):
+        spikes[:, t] = u[:, t] >= neuron.threshold
+        for later in range(t + 1, steps):
+            u[:, later] += after[later - t] * spikes[:, t]
+    return spikes
+
+
 def _fire_cuba(neuron, z):
     current = voltage = np.zeros_like(z[:, 0])
     spikes = np.zeros_like(z)
@@ -101,4 +120,10 @@ def _fire_loihi(neuron, z):
     return spikes
 
 
-_FIRE = {SRM: _fire_srm, CUBA: _fire_cuba, LoihiCUBA: _fire_loihi, ALIF: _fire_alif}
+_FIRE = {
+    SRM: _fire_srm,
+    CUBA: _fire_cuba,
+    LoihiCUBA: _fire_loihi,
+    ALIF: _fire_alif,
+    ResonateAndFire: _fire_rf,
+}

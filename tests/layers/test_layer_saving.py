@@ -168,6 +168,12 @@ EVERYTHING = {
     ks.TemporalFilter: {"kernel": [0.5, -1.0], "learnable": True, "return_state": True},
     ks.Flatten: {},
 }
+EVERYTHING[ks.SpikingRecurrentDense] = {
+    **EVERYTHING[ks.SpikingDense],
+    "recurrent_initializer": LIVELY,
+    "recurrent_regularizer": keras.regularizers.L1(0.125),
+    "recurrent_constraint": keras.constraints.MaxNorm(2),
+}
 EVERYTHING[ks.SpikingConv2D] = {
     **{k: v for k, v in EVERYTHING[ks.SpikingDense].items() if k != "units"},
     "filters": 4,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer import ALIF, ops
+from keras_slayer import ALIF, ResonateAndFire, ops
 from keras_slayer.ops import build, library
 
 # Neurons that a kernel steps through time at once: more of them make a second block.
@@ -106,11 +106,16 @@ NEURON_OPTIONS = {
         lambda z, **parameters: ops.fire(z, ALIF(**parameters)),
         {"tau_membrane": 4.0, "tau_adaptation": 20.0, "beta": 0.3, "surrogate_tau": 1.0},
     ),
+    "rf": (
+        lambda z, **parameters: ops.fire(z, ResonateAndFire(**parameters)),
+        {"threshold": 1.0, "frequency": 90.0, "tau": 8.0, "surrogate_tau": 1.0},
+    ),
 }
 FILTERS = (
     Case("temporal_filter", _one(ops.temporal_filter), _series_and_taps),
     Case("alpha_filter", _one(ops.alpha_filter, tau=2.5), _series),
     Case("exponential_filter", _one(ops.exponential_filter, decay=0.8), _series),
+    Case("oscillator_filter", _one(ops.response, neuron=ResonateAndFire(frequency=90.0)), _series),
 )
 NEURONS = tuple(
     Case(f"{name}-{gradient}", functools.partial(function, gradient=gradient, **options), _drive)

@@ -124,7 +124,22 @@ def main() -> None:
                 pool = ((2, 2), (2, 2), "valid")
                 pooled = layer_ops.evaluate_pooled(layer, pool, inputs, neuron, "native")
                 result[f"{name} {kind}, pooled"] = {"gradients": digest(pooled[:2])}
+    for kind in ("srm-triangle-exodus", "cuba-exponential-slayer", "loihi-triangle-slayer"):
+        result[f"recurrent {kind}"] = recurrent(layer_ops.NEURONS[kind])
     print(json.dumps(result))
+
+
+def recurrent(neuron) -> dict:
+    """Of more samples than a work item has, and units that fill no whole vectors."""
+    random = np.random.default_rng(0)
+    z = tf.constant(random.normal(0.3, 1, size=(19, 40, 150)), tf.float32)
+    weights = tf.constant(0.1 * random.normal(size=(150, 150)), tf.float32)
+    with cases.backend("native"), tf.GradientTape() as tape:
+        tape.watch([z, weights])
+        outputs = ops.fire_recurrent(z, weights, neuron)
+        noise = tf.constant(random.normal(size=z.shape), tf.float32)
+        gradients = tape.gradient(outputs[0], [z, weights], output_gradients=noise)
+    return {"outputs": digest(outputs), "gradients": digest(gradients)}
 
 
 if __name__ == "__main__":

@@ -30,12 +30,14 @@ def neuron(kind: str, surrogate: str, gradient: str):
         return ks.CUBA(threshold=1.5, current_decay=0.5, voltage_decay=0.2, **options)
     if kind == "alif":
         return ks.ALIF(1.5, tau_membrane=5.0, tau_adaptation=20.0, beta=0.25, **options)
+    if kind == "rf":
+        return ks.ResonateAndFire(1.5, frequency=60.0, tau=10.0, **options)
     return ks.LoihiCUBA(90, 2048, 800, **options)
 
 
 NEURONS = {
     f"{kind}-{surrogate}-{gradient}": neuron(kind, surrogate, gradient)
-    for kind in ("srm", "cuba", "loihi", "alif")
+    for kind in ("srm", "cuba", "loihi", "alif", "rf")
     for surrogate in ("exponential", "triangle")
     for gradient in ("slayer", "exodus")
 }

@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 import keras_slayer as ks
+from keras_slayer.neurons import BY_NAME
 from keras_slayer.ops import __main__ as command
 from keras_slayer.ops import build, library, record
 from keras_slayer.ops.gpu import enable, kernels, nvrtc
@@ -254,7 +255,7 @@ def test_every_op_of_a_training_step_has_a_gpu_kernel(registered, monkeypatch):
         if "GPU" in found
     }
     with layer_ops.ops_used() as used:
-        for neuron in (ks.SRM(), ks.SRM(kernel_cutoff=1e-2), ks.CUBA(), ks.LoihiCUBA(), ks.ALIF()):
+        for neuron in (ks.SRM(kernel_cutoff=1e-2), *(kind() for kind in BY_NAME.values())):
             train(neuron)
     assert len(used) > 12
     assert {name for name in used if name.replace("_", "") not in has} == set()
@@ -274,6 +275,8 @@ def train(neuron):
             ks.SpikingActivation(**options),
             ks.Flatten(),
             ks.SpikingDense(9, **options),
+            # A loop of plain TensorFlow with truncated kernels.
+            *([] if neuron.kernels else [ks.SpikingRecurrentDense(7, **options)]),
             ks.SpikingDense(4, **options),
         ]
     )

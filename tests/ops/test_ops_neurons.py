@@ -149,6 +149,56 @@ def test_alif(name, gradient, shape, beta):
 
 
 @BACKENDS
+@GRADIENTS
+@SURROGATES
+@pytest.mark.parametrize("frequency", [40.0, 900.0])  # of which the latter is nearly the limit
+def test_resonate_and_fire(name, gradient, shape, frequency):
+    neuron = ks.ResonateAndFire(
+        threshold=1.2,
+        frequency=frequency,
+        tau=6.0,
+        dt=0.5,
+        surrogate_tau=0.4,
+        surrogate_scale=0.9,
+        surrogate=shape,
+        gradient=gradient,
+    )
+    powers = np.exp((2j * math.pi * frequency / 1000 - 1 / 6.0) * 0.5 * np.arange(STEPS))
+    nu = -1.2 * powers.real
+    nu[0] = 0.0
+    rest = (1.2, 0.4, 0.9, gradient, shape)
+    check(
+        name,
+        lambda z: ops.fire(z, neuron),
+        lambda z, g: srm_oracle(z, g, powers.imag, nu, *rest),
+        0.2,
+    )
+
+
+@BACKENDS
+def test_resonate_and_fire_prefers_its_frequency(name):
+    """Trains of input spikes: at its period it fires, at half of it and at twice of it not."""
+    neuron = ks.ResonateAndFire(threshold=1.4, frequency=25.0, tau=60.0)
+    z = np.zeros((1, 400, 3))
+    for unit, period in enumerate((20, 40, 80)):
+        z[0, ::period, unit] = 1.0
+    with cases.backend(name):
+        spikes, _ = ops.fire(tf.constant(z), neuron)
+    too_fast, right, too_slow = np.sum(spikes, axis=(0, 1))
+    assert right >= 3 and too_fast == too_slow == 0
+
+
+@BACKENDS
+def test_inhibition_fires_a_resonator_half_a_period_later(name):
+    z = np.zeros((1, 40, 1))
+    z[0, 0] = -1.0
+    with cases.backend(name):
+        spikes, _ = ops.fire(tf.constant(z), ks.ResonateAndFire(0.5, frequency=25.0, tau=60.0))
+    (times,) = np.nonzero(spikes[0, :, 0])
+    assert times.size and 20 < times[0] < 30
+
+
+@BACKENDS
 def test_the_threshold_of_alif_rises_and_decays(name):
     """Under constant input the intervals between spikes grow; after a pause they are short."""
     neuron = ks.ALIF(threshold=1.0, tau_membrane=20.0, tau_adaptation=60.0, beta=0.5)

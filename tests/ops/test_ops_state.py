@@ -18,7 +18,10 @@ from keras_slayer.ops.synapses.synaptic_input import fire
 
 CUTS = [0, 4, 4, 5, 13, 20]  # a chunk of no steps, and one of a single step
 KINDS = {
-    **{name: NEURONS[f"{name}-exponential-slayer"] for name in ("srm", "cuba", "loihi", "alif")},
+    **{
+        name: NEURONS[f"{name}-exponential-slayer"]
+        for name in ("srm", "cuba", "loihi", "alif", "rf")
+    },
     "truncated": ks.SRM(threshold=1.0, tau_response=2.0, kernel_cutoff=0.05),
 }
 

@@ -59,6 +59,7 @@ def chain(neuron="srm", shape=(9, 8, 2)):
                 ks.Flatten(),
                 keras.layers.Dropout(0.5),
                 ks.SpikingDense(70, neuron=neuron, **bias),
+                ks.SpikingRecurrentDense(80, neuron=neuron, **bias),
                 ks.DelayLayer(2.0, per="neuron"),
             ]
         )

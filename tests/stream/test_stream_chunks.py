@@ -25,7 +25,7 @@ def through(stream, recording, cuts):
     return np.concatenate([stream(recording[:, a:b]) for a, b in pairwise(cuts)], axis=1)
 
 
-@pytest.mark.parametrize("neuron", ["srm", "cuba", "loihi", "alif"])
+@pytest.mark.parametrize("neuron", ["srm", "cuba", "loihi", "alif", "rf"])
 def test_chunks_are_the_whole(neuron):
     model, recording = image_network(neuron), spikes(9, 8, 2)
     stream = ks.Stream(model)

@@ -10,7 +10,7 @@ from stream_cases import STEPS, chain, image_network, spikes
 import keras_slayer as ks
 
 
-@pytest.mark.parametrize("neuron", ["srm", "cuba", "loihi", "alif"])
+@pytest.mark.parametrize("neuron", ["srm", "cuba", "loihi", "alif", "rf"])
 def test_single_steps_are_the_whole(neuron):
     """Mixed with chunks, with events in any order, and named twice."""
     recording = spikes(9, 8, 2, batch=1, density=0.2)

@@ -18,6 +18,7 @@ void recursive(Run& run) {
 
 KS_KERNEL_CASE(alpha_filter) { recursive<T>(run); }
 KS_KERNEL_CASE(exponential_filter) { recursive<T>(run); }
+KS_KERNEL_CASE(oscillator_filter) { recursive<T>(run); }
 
 KS_KERNEL_CASE(fir) {
   for (const Shape& shape : kShapes) {

@@ -1,27 +1,10 @@
 // Cases of gpu/neurons.cu: the same for every neuron.
 #include "kernel_case.h"
 #include "neurons/neurons.h"
+#include "plain_neuron.h"
 
 namespace keras_slayer {
 namespace {
-
-// Parameters with which any neuron fires now and then.
-struct Plain {
-  double number(const char*) { return 1; }
-  double positive(const char*) { return 1; }
-  double fraction(const char*) { return 0.7; }
-  double integer(const char*, double) { return 100; }
-};
-
-template <class Neuron>
-NeuronParams parameters(bool triangle, bool exodus) {
-  Plain plain;
-  NeuronParams p = {};
-  p.template set<Neuron>(Neuron::read(plain));
-  p.surrogate = surrogate_params(1, 0.7, 1.4, triangle);
-  p.exodus = exodus;
-  return p;
-}
 
 template <class Neuron, class T>
 void forward(Run& run) {
@@ -36,7 +19,7 @@ void forward(Run& run) {
       }
       args.shape = shape;
       args.in = in;
-      args.neuron = parameters<Neuron>(false, false);
+      args.neuron = plain_parameters<Neuron>(false, false);
       args.bytes = spikes == 0;
       args.spikes = spikes == 0   ? static_cast<void*>(run.output<uint8_t>(size))
                     : spikes == 1 ? run.output<T>(size)
@@ -58,7 +41,7 @@ void backward(Run& run) {
         args.shape = shape;
         args.grad_spikes = grad;
         args.membrane = run.input<T>(size_of(shape));
-        args.neuron = parameters<Neuron>(triangle, exodus);
+        args.neuron = plain_parameters<Neuron>(triangle, exodus);
         args.grad_in = triangle ? run.in_place(grad) : run.output<T>(size_of(shape));
         run.threads(shape.batch * shape.inner, args);
       }
@@ -77,7 +60,7 @@ void learned(Run& run) {
         args.shape = shape;
         args.grad_spikes = run.input<T>(size_of(shape));
         args.membrane = run.input<T>(size_of(shape));
-        args.neuron = parameters<Neuron>(by_channel, exodus);
+        args.neuron = plain_parameters<Neuron>(by_channel, exodus);
         std::vector<double> rows;
         for (int i = 0; i < kFields; ++i) rows.insert(rows.end(), 2, args.neuron.values[i]);
         for (const double x : {1.0, -1.5, 1.4}) rows.insert(rows.end(), 2, x);

@@ -1,12 +1,13 @@
 """What the ops of products, convolutions, pools and weights give, natively or emulated."""
 
+import dataclasses
 import itertools
 
 import cases
 import numpy as np
 import tensorflow as tf
 
-import keras_slayer as ks
+from keras_slayer.neurons import BY_NAME
 from keras_slayer.ops import library, neurons
 
 FRAMES, SIZE, CHANNELS, FILTERS = 6, (9, 8), 6, 36
@@ -30,7 +31,7 @@ NEURON = {
     ],
     "params": [1.0, 0.8, 0.7, 0.7, -1.0, 0.5, 1.0],
 }
-NEURONS = {"srm": ks.SRM(), "cuba": ks.CUBA(), "loihi": ks.LoihiCUBA(), "alif": ks.ALIF()}
+NEURONS = {name: kind() for name, kind in BY_NAME.items()}
 GRID = {"step": 0.25, "low": -2.0, "high": 1.75}  # of weights
 
 
@@ -159,16 +160,46 @@ def _states(native, inputs: Inputs) -> dict:
                 f"{name} {size}, membrane": membrane,
                 f"{name} {size}, state": state,
             }
-    for name, states in (("alpha", 2), ("exponential", 1)):
+    for name, states in (("alpha", 2), ("exponential", 1), ("oscillator", 2)):
         start = tf.cast(inputs.normal(2, states, 300), tf.float64)
         y, (state,) = native.keras_slayer_recursive_filter(
-            x=x, decay=0.9, gain=0.7, state=[start], filter=name
+            x=x, decay=0.7, gain=0.6, state=[start], filter=name
         )
         results |= {name: y, f"{name}, state": state}
     return results
 
 
+def _recurrent(native, inputs: Inputs) -> dict:
+    """Fewer units than a warp, and more than a block of threads; from a state, and at rest."""
+    results = {}
+    for kind, neuron in NEURONS.items():
+        for units in (5, 131):
+            weights = inputs.normal(units, units) * 0.1
+            x = inputs.normal(3, 4, units) + 1
+            start = tf.round(3 * tf.cast(inputs.normal(3, neuron.states + 1, units), tf.float64))
+            for started in ([], [start]):
+                spikes, membrane, after = native.keras_slayer_recurrent_layer(
+                    synaptic_input=neuron.firing_threshold * x,
+                    weights=weights,
+                    state=started,
+                    **neurons.native_options(neuron),
+                )
+                name = f"{kind}, {units}, {len(started)}"
+                results |= {name: spikes, f"{name}, membrane": membrane}
+                results |= {f"{name}, state": state for state in after}
+            for gradient in ("slayer", "exodus"):
+                options = dataclasses.replace(neuron, gradient=gradient)
+                results[f"{kind}, {units}, {gradient}"] = native.keras_slayer_recurrent_layer_grad(
+                    grad_spikes=inputs.normal(3, 4, units),
+                    membrane=membrane,
+                    weights=weights,
+                    **neurons.native_gradient_options(options),
+                )
+    return results
+
+
 PARTS = {
+    "recurrent": _recurrent,
     "products": _products,
     "convolutions": _convolutions,
     "pools": _pools,

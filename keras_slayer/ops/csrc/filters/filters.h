@@ -24,7 +24,9 @@ struct FirTapsGradArgs {  // grad_taps[k] = sum x[t-k] grad[t]; work item: a tap
   void* grad_taps;
 };
 
-struct RecursiveFilterArgs {  // the filters of steps.h; the exponential filter ignores gain
+// The filters of steps.h. The exponential filter ignores gain; those of the oscillator are the real
+// and the imaginary part of its pole.
+struct RecursiveFilterArgs {
   Shape shape;
   const void* x;
   double decay, gain;
@@ -37,6 +39,7 @@ KS_KERNEL(fir, FirArgs);
 KS_KERNEL(fir_taps_grad, FirTapsGradArgs);
 KS_KERNEL(alpha_filter, RecursiveFilterArgs);
 KS_KERNEL(exponential_filter, RecursiveFilterArgs);
+KS_KERNEL(oscillator_filter, RecursiveFilterArgs);
 
 }  // namespace keras_slayer
 

@@ -1,5 +1,5 @@
 // Causal filters along time of series [batch, steps, inner]: FIR with any taps, and the recursive
-// alpha and exponential filters.
+// filters: alpha, exponential and oscillator.
 #include "base/cpu.h"
 #include "filters/filters.h"
 #include "filters/steps.h"
@@ -132,6 +132,30 @@ void exponential_filter(Dtype dtype, const RecursiveFilterArgs& args, int64_t be
         const T* __restrict x = static_cast<const T*>(args.x) + at;
         T* __restrict y = static_cast<T*>(args.y) + at;
         KS_VECTOR_LOOP(j, count) store(&y[j], filter.step(state[j], load(x[j])));
+      });
+      rows.finish(args);
+    }
+  });
+}
+
+void oscillator_filter(Dtype dtype, const RecursiveFilterArgs& args, int64_t begin, int64_t end) {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    using A = ArithmeticOf<T>;
+    const OscillatorFilter<A> filter = {{A(args.decay), A(args.gain)}};
+    FilterRows<A, 2> rows;
+    for (int64_t item = begin; item < end; ++item) {
+      rows.start(args, item);
+      A *__restrict real = rows.row[0], *__restrict imaginary = rows.row[1];
+      for_each_step(args.shape, item, args.reverse, [&](int64_t at, int count) {
+        const T* __restrict x = static_cast<const T*>(args.x) + at;
+        T* __restrict y = static_cast<T*>(args.y) + at;
+        KS_VECTOR_LOOP(j, count) {
+          typename OscillatorFilter<A>::State state = {real[j], imaginary[j]};
+          store(&y[j], filter.step(state, load(x[j])));
+          real[j] = state.real;
+          imaginary[j] = state.imaginary;
+        }
       });
       rows.finish(args);
     }

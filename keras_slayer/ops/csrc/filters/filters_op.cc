@@ -78,7 +78,7 @@ REGISTER_OP("KerasSlayer>RecursiveFilter")
     .Input("gain: double")
     .Output("y: T")
     KS_STATE
-    .Attr("filter: {'alpha', 'exponential'}")
+    .Attr("filter: {'alpha', 'exponential', 'oscillator'}")
     .Attr("reverse: bool = false")
     .Attr(KS_TYPES)
     .SetShapeFn(like_input_and_state);
@@ -90,7 +90,12 @@ class RecursiveFilter : public OpKernel {
     std::string filter;
     OP_REQUIRES_OK(context, context->GetAttr("filter", &filter));
     OP_REQUIRES_OK(context, context->GetAttr("reverse", &reverse_));
-    alpha_ = filter == "alpha";
+    kernel_ = filter == "alpha"         ? kernels::alpha_filter
+              : filter == "exponential" ? kernels::exponential_filter
+                                        : kernels::oscillator_filter;
+    on_gpu_ = {"filters", filter + "_filter"};
+    states_ = filter == "exponential" ? 1 : 2;
+    oscillates_ = filter == "oscillator";
   }
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
@@ -98,25 +103,31 @@ class RecursiveFilter : public OpKernel {
     OP_REQUIRES_OK(context, series_shape(x, "x", &args.shape));
     OP_REQUIRES_OK(context, read_number(context->input(1), "decay", &args.decay));
     OP_REQUIRES_OK(context, read_number(context->input(2), "gain", &args.gain));
-    OP_REQUIRES(context, args.decay >= 0 && args.decay <= 1,
-                InvalidArgument("decay must lie in [0, 1]. Received: decay=", args.decay));
+    if (oscillates_) {
+      OP_REQUIRES(context, std::hypot(args.decay, args.gain) <= 1 + kRounding,
+                  InvalidArgument("the pole decay + i gain must lie in the unit circle. Received: "
+                                  "decay=", args.decay, ", gain=", args.gain));
+    } else {
+      OP_REQUIRES(context, args.decay >= 0 && args.decay <= 1,
+                  InvalidArgument("decay must lie in [0, 1]. Received: decay=", args.decay));
+    }
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, Device::allocate_large(context, 0, x.shape(), &y));
-    OP_REQUIRES_OK(context, prepare_state(context, alpha_ ? 2 : 1, x.shape(), &args.state));
+    OP_REQUIRES_OK(context, prepare_state(context, states_, x.shape(), &args.state));
     OP_REQUIRES(context, args.state.from == nullptr || !reverse_,
                 InvalidArgument("a filter in reverse takes no state"));
     args.x = data_of(x);
     args.reverse = reverse_;
     args.y = data_of(y);
-    OP_REQUIRES_OK(
-        context, alpha_ ? Device::scan(context, kernels::alpha_filter, {"filters", "alpha_filter"},
-                                       dtype_of(x), args)
-                        : Device::scan(context, kernels::exponential_filter,
-                                       {"filters", "exponential_filter"}, dtype_of(x), args));
+    OP_REQUIRES_OK(context, Device::scan(context, kernel_, on_gpu_, dtype_of(x), args));
   }
 
  private:
-  bool alpha_, reverse_;
+  static constexpr double kRounding = 1e-15;
+  CpuKernel<RecursiveFilterArgs> kernel_;
+  gpu::Kernel on_gpu_;
+  int64_t states_;
+  bool oscillates_, reverse_;
 };
 KS_REGISTER_DEVICES("RecursiveFilter", RecursiveFilter,
                     .HostMemory("decay").HostMemory("gain"));

@@ -1,4 +1,5 @@
-// One time step of the recursive filters, for one neuron. filters_cpu.cc and neurons/srm.h use it.
+// One time step of the recursive filters, for one neuron. filters_cpu.cc and the
+// neurons use it.
 //
 // A is the arithmetic type (float or double). Times are in steps. Compile without contraction
 // (-ffp-contract=off, --fmad=false). A compiler may fuse multiply-adds on one instruction set and
@@ -34,6 +35,32 @@ struct ExponentialFilter {
   KS_HD A step(A& y, A x) const {
     y = decay * y + x;
     return y;
+  }
+};
+
+// Multiplication by a complex number, the pole of a damped oscillator.
+template <class A>
+struct Rotation {
+  A cosine, sine;  // real and imaginary part
+  struct State {
+    A real, imaginary;
+  };
+  KS_HD void turn(State& s) const {
+    const A real = cosine * s.real - sine * s.imaginary;
+    s.imaginary = sine * s.real + cosine * s.imaginary;
+    s.real = real;
+  }
+};
+
+// y[t] = sum_k Im(pole^k) x[t-k]: a damped oscillation after each input, none at its own step.
+template <class A>
+struct OscillatorFilter {
+  Rotation<A> pole;
+  using State = typename Rotation<A>::State;
+  KS_HD A step(State& s, A x) const {
+    pole.turn(s);
+    s.real = s.real + x;
+    return s.imaginary;
   }
 };
 

@@ -53,6 +53,14 @@ __device__ void exponential_filter(const RecursiveFilterArgs& args) {
 }
 
 template <class T>
+__device__ void oscillator_filter(const RecursiveFilterArgs& args) {
+  using A = ArithmeticOf<T>;
+  const OscillatorFilter<A> filter = {{A(args.decay), A(args.gain)}};
+  typename OscillatorFilter<A>::State state = {};
+  along_time<T, 2>(args, &state.real, [&](A x) { return filter.step(state, x); });
+}
+
+template <class T>
 __device__ void fir(const FirArgs& args) {
   using A = ArithmeticOf<T>;
   const Shape& shape = args.shape;
@@ -96,6 +104,7 @@ __device__ void fir_taps_grad(const FirTapsGradArgs& args) {
 
 KS_GPU_KERNEL(alpha_filter, RecursiveFilterArgs, alpha_filter)
 KS_GPU_KERNEL(exponential_filter, RecursiveFilterArgs, exponential_filter)
+KS_GPU_KERNEL(oscillator_filter, RecursiveFilterArgs, oscillator_filter)
 KS_GPU_KERNEL(fir, FirArgs, fir)
 KS_GPU_KERNEL(fir_taps_grad, FirTapsGradArgs, fir_taps_grad)
 

@@ -6,13 +6,15 @@
 #include "neurons/alif.h"
 #include "neurons/cuba.h"
 #include "neurons/loihi_cuba.h"
+#include "neurons/resonate_and_fire.h"
 #include "neurons/srm.h"
 
 #define KS_NEURONS(X)        \
   X(Srm, "srm")              \
   X(Cuba, "cuba")            \
   X(LoihiCuba, "loihi_cuba") \
-  X(Alif, "alif")
+  X(Alif, "alif")            \
+  X(ResonateAndFire, "resonate_and_fire")
 
 namespace keras_slayer {
 

@@ -8,11 +8,6 @@ namespace KS_ISA {
 
 namespace {
 
-// Columns (inputs) of a tile of the product. The packed weights are slices of so many inputs, each
-// [units, kSlice]. A tile reads one slice from end to end.
-template <class A>
-constexpr int64_t kSlice = kProductVectors * kVectorBytes / int64_t(sizeof(A));
-
 // Packs `inputs` rows of the weights into a slice and clears its other columns. Reads one cache
 // line of each row in turn, because whole rows may compete for few sets of the cache.
 template <class T, class A>

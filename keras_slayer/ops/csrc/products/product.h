@@ -18,6 +18,11 @@ constexpr int kProductVectors = 2;
 constexpr int product_rows(int vectors) { return vectors > 1 ? 6 : 12; }
 #endif
 
+// Columns of a tile. Packed weights (input_grad.h) are slices of so many inputs, each
+// [units, kSlice]. A tile reads one slice from end to end.
+template <class A>
+constexpr int64_t kSlice = kProductVectors * kVectorBytes / int64_t(sizeof(A));
+
 // left [rows, depth] times right [depth, columns]. With kTransposed, left is stored as
 // [depth, rows]. Strides are from row to row in memory. With kAdd, the product is added to out.
 template <class A, bool kTransposed = false, bool kAdd = false>

@@ -60,6 +60,17 @@ KS_API int64_t keras_slayer_step_matmul(void* handle, const float* weights, int6
   return report("");
 }
 
+KS_API int64_t keras_slayer_step_recurrent(void* handle, const float* weights,
+                                           const float* recurrent, int64_t units,
+                                           const GivenPopulation* given) {
+  Population neurons;
+  const std::string error = population(*given, units, &neurons);
+  if (!error.empty()) return report(error);
+  network(handle)->add(
+      step_recurrent(network(handle)->outputs(), weights, recurrent, std::move(neurons)));
+  return report("");
+}
+
 // `sizes`: the fields of ConvGeometry from height to padding_left.
 KS_API int64_t keras_slayer_step_conv(void* handle, const int64_t* sizes, const float* weights,
                                       const GivenPopulation* given) {

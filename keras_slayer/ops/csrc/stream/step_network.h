@@ -27,7 +27,8 @@ class StepLayer {
   virtual std::string step(const StepEvents& in, StepEvents* out) = 0;
 };
 
-// Neurons and what they share: their state [states, outputs], which the caller owns.
+// Neurons and what they share: their state [states, outputs], which the caller owns. Those that feed
+// each other keep their last spikes as the last of it.
 struct Population {
   int64_t outputs;
   NeuronParams neuron;
@@ -37,6 +38,9 @@ struct Population {
 };
 
 std::unique_ptr<StepLayer> step_matmul(int64_t inputs, const float* weights, Population neurons);
+// Neurons that also feed each other, by the weights `recurrent` [units, units].
+std::unique_ptr<StepLayer> step_recurrent(int64_t inputs, const float* weights,
+                                          const float* recurrent, Population neurons);
 // The weights are in Keras' order.
 std::unique_ptr<StepLayer> step_conv(const ConvGeometry& geometry, const float* weights,
                                      Population neurons);

@@ -1,0 +1,174 @@
+// The loop over time of neurons that feed each other. Forward, the rows of the weights are added
+// that belong to units that fired. Backward, a dense product, because all gradients count.
+#include "events/gather.h"
+#include "neurons/backward_rows.h"
+#include "neurons/forward_rows.h"
+#include "products/product.h"
+#include "recurrent/recurrent.h"
+
+namespace keras_slayer {
+namespace KS_ISA {
+
+namespace {
+
+// One object for each sample of a work item.
+template <class Object>
+class PerSample {
+ public:
+  template <class Make>
+  PerSample(int64_t count, Make make) : count_(count) {
+    for (int64_t s = 0; s < count; ++s) objects_[s] = make();
+  }
+  ~PerSample() {
+    for (int64_t s = 0; s < count_; ++s) delete objects_[s];
+  }
+  PerSample(const PerSample&) = delete;
+  PerSample& operator=(const PerSample&) = delete;
+  Object& operator[](int64_t s) const { return *objects_[s]; }
+
+ private:
+  int64_t count_;
+  Object* objects_[kRecurrentSamples];
+};
+
+// The units that fired in the step before, for each sample.
+template <class T>
+class Fired {
+ public:
+  using A = ArithmeticOf<T>;
+  Fired(int64_t samples, int64_t units)
+      : units_(units),
+        index_(samples, units + kGroup),
+        value_(1, units + kGroup),
+        ones_(1, units),
+        bytes_(1, units) {
+    for (int64_t j = 0; j < units; ++j) store(&ones_.row(0)[j], A(1));
+  }
+  void set(int64_t sample, const uint8_t* spikes) {
+    count_[sample] = pack_events(spikes, units_, 0, index_.row(sample), value_.row(0));
+  }
+  // From the last spikes of a state; none at rest.
+  void start(int64_t sample, const double* spikes) {
+    uint8_t* __restrict bytes = bytes_.row(0);
+    for (int64_t j = 0; j < units_; ++j) bytes[j] = spikes != nullptr && spikes[j] != 0 ? 1 : 0;
+    set(sample, bytes);
+  }
+  Selection<T> of(int64_t sample) const {
+    return {index_.row(sample), ones_.row(0), count_[sample]};
+  }
+
+ private:
+  int64_t units_;
+  Rows<int32_t> index_;
+  Rows<A> value_;
+  Rows<T> ones_;
+  Rows<uint8_t> bytes_;
+  int64_t count_[kRecurrentSamples];
+};
+
+// The last spikes among the numbers of a sample's state, if there is one.
+template <class Number>
+Number* last_spikes(const SeriesState& state, Number* numbers, int64_t units, int64_t sample) {
+  if (numbers == nullptr) return nullptr;
+  return numbers + state.at(units, sample, 0) + (state.count - 1) * units;
+}
+
+}  // namespace
+
+void recurrent(Dtype dtype, const RecurrentArgs& args, int64_t begin, int64_t end) {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    using A = ArithmeticOf<T>;
+    const int64_t units = args.shape.inner, steps = args.shape.steps;
+    const T* weights = static_cast<const T*>(args.weights);
+    const PerSample<ForwardRows<T, uint8_t>> neurons(
+        args.samples, [&] { return new_forward_rows<T, uint8_t>(args.neuron, units); });
+    Rows<A> sums(args.samples, units);
+    Fired<T> fired(args.samples, units);
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t first = item * args.samples;
+      const int64_t samples = smaller(args.samples, args.shape.batch - first);
+      for (int64_t s = 0; s < samples; ++s) {
+        neurons[s].start(args.state, units, first + s, 0, units);
+        fired.start(s, last_spikes(args.state, args.state.from, units, first + s));
+      }
+      for (int64_t t = 0; t < steps; ++t) {
+        for (int64_t column = 0; column < units; column += kGatherColumns<A>) {
+          const int64_t count = smaller(units - column, kGatherColumns<A>);
+          for (int64_t s = 0; s < samples; ++s) {
+            gather(fired.of(s), weights + column, units, sums.row(s) + column, count);
+          }
+        }
+        for (int64_t s = 0; s < samples; ++s) {
+          const int64_t at = ((first + s) * steps + t) * units;
+          const T* __restrict in = static_cast<const T*>(args.in) + at;
+          A* __restrict z = sums.row(s);
+          prefetch_row(in + units, units);
+          KS_VECTOR_LOOP(j, units) z[j] = load(in[j]) + z[j];
+          for (int64_t from = 0; from < units; from += kBlock) {
+            neurons[s].step(z + from, from, smaller(kBlock, units - from), args.spikes + at + from,
+                            static_cast<T*>(args.membrane) + at + from);
+          }
+          fired.set(s, args.spikes + at);
+        }
+      }
+      for (int64_t s = 0; s < samples; ++s) {
+        neurons[s].finish(args.state, units, first + s, 0, units);
+        double* to = last_spikes(args.state, args.state.to, units, first + s);
+        if (to == nullptr) continue;
+        clear(to, units);
+        const Selection<T> last = fired.of(s);
+        for (int64_t e = 0; e < last.size; ++e) to[last.index[e]] = 1;
+      }
+    }
+    for (int64_t s = 0; s < args.samples; ++s) {
+      if (!neurons[s].finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
+    }
+  });
+}
+
+void recurrent_grad(Dtype dtype, const RecurrentGradArgs& args, int64_t begin, int64_t end) {
+  with_type(dtype, [&](auto type) {
+    using T = decltype(type);
+    using A = ArithmeticOf<T>;
+    constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
+    const int64_t units = args.shape.inner, steps = args.shape.steps;
+    const PerSample<BackwardRows<T, A>> neurons(
+        args.samples, [&] { return new_backward_rows<T, A>(args.neuron, units, units); });
+    Rows<A> grads(args.samples, units), inputs(args.samples, units);  // of spikes, of z
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t first = item * args.samples;
+      const int64_t samples = smaller(args.samples, args.shape.batch - first);
+      for (int64_t s = 0; s < samples; ++s) neurons[s].reset(0, units, units);
+      grads.clear(units);  // no later step feels the last one
+      for (int64_t t = steps - 1; t >= 0; --t) {
+        for (int64_t s = 0; s < samples; ++s) {
+          const int64_t at = ((first + s) * steps + t) * units;
+          const T* __restrict given = static_cast<const T*>(args.grad_spikes) + at;
+          const T* membrane = static_cast<const T*>(args.membrane) + at;
+          T* __restrict out = static_cast<T*>(args.grad_in) + at;
+          A *__restrict grad = grads.row(s), *__restrict dz = inputs.row(s);
+          prefetch_row(given - units, units);
+          prefetch_row(membrane - units, units);
+          KS_VECTOR_LOOP(j, units) grad[j] = load(given[j]) + grad[j];
+          for (int64_t from = 0; from < units; from += kBlock) {
+            neurons[s].step(grad + from, membrane + from, from, smaller(kBlock, units - from),
+                            dz + from);
+          }
+          KS_VECTOR_LOOP(j, units) store(&out[j], dz[j]);
+        }
+        if (t == 0) break;
+        Product<A> product = {inputs.row(0), inputs.stride(), units, nullptr, kSlice<A>};
+        for (int64_t at = 0; at < units; at += kSlice<A>) {
+          product.right = static_cast<const A*>(args.packed) + at * units;
+          const int64_t columns =
+              smaller(kSlice<A>, block_count(units - at, kLanes) * kLanes);
+          multiply(product, samples, columns, grads.row(0) + at, grads.stride());
+        }
+      }
+    }
+  });
+}
+
+}  // namespace KS_ISA
+}  // namespace keras_slayer

@@ -1,0 +1,225 @@
+"""Neurons that feed each other in a loop of plain TensorFlow, which differentiates each step."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from keras_slayer.loihi import DECAY_UNIT, STATE_SHIFT, WEIGHT_SCALE
+from keras_slayer.neurons import LoihiCUBA, Neuron, reference
+from keras_slayer.ops import state
+
+
+def reference_recurrent(z, weights, neuron: Neuron, start=None):
+    """(spikes, membrane, state or None) of ``ops.fire_recurrent``."""
+    inputs, matrix = reference.widen(z), reference.widen(weights)
+    kind = _Chip if isinstance(neuron, LoihiCUBA) else _Recursive
+    stepper = (kind if neuron.kernels is None else _Truncated)(neuron)
+    before = None if start is None else start[:, :-1]
+    parts = stepper.start(before, inputs)
+    spiked = _zeros(inputs) if start is None else tf.cast(start[:, -1], inputs.dtype)
+
+    def step(carry, now):
+        *parts, spiked = carry
+        total = now + tf.matmul(spiked, matrix)
+        parts, spikes, membrane = stepper.step(parts, total)
+        return (*parts, spikes), (spikes, membrane, total)
+
+    series = tf.transpose(inputs, [1, 0, 2])
+    (spikes, membrane, totals), (*parts, spiked) = _loop(step, series, (*parts, spiked))
+    after = None
+    if start is not None:
+        numbers = stepper.state(parts, before, totals, spikes)
+        after = tf.concat([tf.cast(x, start.dtype) for x in (numbers, spiked[:, None])], axis=1)
+        after = tf.stop_gradient(after)
+    return tf.cast(spikes, z.dtype), tf.cast(membrane, z.dtype), after
+
+
+def _zeros(inputs, dtype=None):
+    """Of one step of (batch, time, units), of which there may be none."""
+    batch, _, units = tf.unstack(tf.shape(inputs))
+    return tf.ensure_shape(
+        tf.zeros([batch, units], dtype or inputs.dtype), [inputs.shape[0], inputs.shape[2]]
+    )
+
+
+def _loop(step, series, carry):
+    """``step(carry, series[t]) -> (carry, outputs)`` over a series (time, batch, units).
+
+    Returns the three outputs (batch, time, units) and the carry after the last step.
+    """
+    steps, one = tf.shape(series)[0], series.shape[1:]
+    arrays = [
+        tf.TensorArray(series.dtype, steps + 1, element_shape=one, clear_after_read=False)
+        for _ in range(3)
+    ]
+
+    def body(t, carry, arrays):
+        after, outputs = step(carry, series[t])
+        for x, y in zip(carry, after, strict=True):
+            y.set_shape(x.shape)
+        return t + 1, after, [a.write(t, y) for a, y in zip(arrays, outputs, strict=True)]
+
+    _, carry, arrays = tf.while_loop(lambda t, *_: t < steps, body, (0, tuple(carry), arrays))
+    # One element more than there are steps, for no elements at all have no shape.
+    silence = tf.zeros(tf.shape(series)[1:], series.dtype)
+    stacked = [tf.transpose(a.write(steps, silence).stack()[:-1], [1, 0, 2]) for a in arrays]
+    for y in stacked:
+        y.set_shape([one[0], series.shape[0], one[1]])
+    return stacked, carry
+
+
+class _Stepper(Protocol):
+    """One step of a neuron whose spikes carry the gradient of the surrogate."""
+
+    def start(self, before, inputs) -> list:
+        """What ``step`` carries: from the numbers of a state, or at rest (None)."""
+
+    def step(self, parts, z) -> tuple:
+        """(parts, spikes, membrane)."""
+
+    def state(self, parts, before, totals, spikes) -> tf.Tensor:
+        """The numbers of the state (batch, numbers, units) after the last step."""
+
+
+class _Recursive(_Stepper):
+    """A neuron as ``Neuron.step`` has it."""
+
+    def __init__(self, neuron: Neuron):
+        self.neuron, self.advance = neuron, neuron.differentiable_step()
+
+    def start(self, before, inputs):
+        if before is None:
+            return [_zeros(inputs)] * self.neuron.states
+        return tf.unstack(tf.cast(before, inputs.dtype), self.neuron.states, axis=1)
+
+    def step(self, parts, z):
+        return self.advance(parts, z)
+
+    def state(self, parts, before, totals, spikes):
+        return tf.stack(parts, axis=1)
+
+
+class _Chip(_Stepper):
+    """The integers of ``LoihiCUBA.step``, as doubles, with the gradient of ``CUBA``.
+
+    The gradients of current and voltage are on the scale of the float weights.
+    """
+
+    def __init__(self, neuron: LoihiCUBA):
+        self.neuron = neuron
+
+    def start(self, before, inputs):
+        if before is None:
+            return [_zeros(inputs, tf.float64)] * self.neuron.states
+        return tf.unstack(tf.cast(before, tf.float64), self.neuron.states, axis=1)
+
+    def step(self, parts, z):
+        z = tf.debugging.assert_all_finite(z, "the synaptic input of a Loihi neuron must be finite")
+        neuron = self.neuron
+        surrogate, given = neuron.surrogate_gradient, neuron.parameters
+        p = {name: tf.cast(value, tf.float64) for name, value in given.items()}
+        threshold = p["threshold_mantissa"] / WEIGHT_SCALE
+        keep_current, keep_voltage = (
+            1 - p[f"{name}_decay"] / DECAY_UNIT for name in ("current", "voltage")
+        )
+        learned = [name for name, value in given.items() if tf.is_tensor(value)]
+
+        @tf.custom_gradient
+        def fire(current, voltage, arriving, z, *_):
+            units = tf.cast(tf.round(tf.cast(z, tf.float64) * WEIGHT_SCALE), tf.int64)
+            due = tf.cast(arriving, tf.int64) // (1 << STATE_SHIFT)
+            before = [tf.cast(current, tf.int64), tf.cast(voltage, tf.int64), due]
+            (u, v, _), spikes, membrane = neuron.step(before, units)
+            felt = tf.cast(membrane, tf.float64) / (WEIGHT_SCALE << STATE_SHIFT)
+            fired = tf.cast(spikes, tf.float64)
+
+            def grad(d_current, d_voltage, d_arriving, d_spikes, _):
+                rho = surrogate.density(felt, threshold)
+                passed = (1 - fired) - felt * rho if surrogate.exodus else tf.ones_like(felt)
+                d_spikes = tf.cast(d_spikes, tf.float64)
+                d_spike = d_spikes - felt * d_voltage if surrogate.exodus else d_spikes
+                d_voltage = rho * d_spikes + passed * d_voltage
+                d_current = d_current + d_voltage
+                scale = DECAY_UNIT * (WEIGHT_SCALE << STATE_SHIFT)
+                more = {
+                    "threshold_mantissa": -rho * d_spike / WEIGHT_SCALE,
+                    "current_decay": -d_current * current / scale,
+                    "voltage_decay": -d_voltage * voltage / scale,
+                }
+                return (
+                    keep_current * d_current,
+                    keep_voltage * d_voltage,
+                    d_current,
+                    tf.cast(d_arriving, z.dtype),
+                    *(tf.reduce_sum(more[name]) for name in learned),
+                )
+
+            after = [tf.cast(x, tf.float64) for x in (u, v, units * (1 << STATE_SHIFT))]
+            return (*after, tf.cast(spikes, z.dtype), tf.cast(felt, z.dtype)), grad
+
+        *parts, spikes, membrane = fire(*parts, z, *(given[name] for name in learned))
+        return parts, spikes, membrane
+
+    def state(self, parts, before, totals, spikes):
+        return tf.stack(parts, axis=1)
+
+
+class _Truncated(_Stepper):
+    """A neuron with truncated kernels. It carries what the past adds to the steps to come.
+
+    Its state is the last inputs and the last spikes.
+    """
+
+    def __init__(self, neuron: Neuron):
+        self.neuron = neuron
+        self.response, self.refractory = neuron.kernels
+
+    def start(self, before, inputs):
+        ahead = [len(taps) - 1 for taps in (self.response, self.refractory)]
+        if before is None:
+            batch, _, units = tf.unstack(tf.shape(inputs))
+            parts = [tf.zeros([batch, n, units], inputs.dtype) for n in ahead]
+        else:
+            past = tf.split(tf.cast(before, inputs.dtype), ahead, axis=1)
+            taps = (self.response, self.refractory)
+            parts = [_still_to_come(x, t) for x, t in zip(past, taps, strict=True)]
+        for x, n in zip(parts, ahead, strict=True):
+            x.set_shape([inputs.shape[0], n, inputs.shape[2]])
+        return parts
+
+    def step(self, parts, z):
+        psp, refractory = parts
+        u = float(self.response[0]) * z + (psp[:, 0] + refractory[:, 0])
+        surrogate = self.neuron.surrogate_gradient
+        spikes = reference.spike(u, self.neuron.firing_threshold, surrogate)
+        felt = spikes if surrogate.exodus else tf.stop_gradient(spikes)
+        parts = [_later(psp, self.response, z), _later(refractory, self.refractory, felt)]
+        return parts, spikes, u
+
+    def state(self, parts, before, totals, spikes):
+        sizes = [len(taps) - 1 for taps in (self.response, self.refractory)]
+        past = tf.split(before, sizes, axis=1)
+        kept = [
+            state.history(state.with_history(old, new), size)
+            for old, new, size in zip(past, (totals, spikes), sizes, strict=True)
+        ]
+        return tf.concat(kept, axis=1)
+
+
+def _later(pending, taps, x):
+    """What comes at the steps after this one, once ``x`` has come in at this one."""
+    shifted = tf.concat([pending[:, 1:], tf.zeros_like(pending[:, :1])], axis=1)
+    return shifted + tf.constant(taps[1:], x.dtype)[:, None] * x[:, None]
+
+
+def _still_to_come(past, taps):
+    """What the last inputs (batch, taps - 1, units) add at each of the next steps."""
+    size = len(taps) - 1
+    matrix = np.zeros((size, size))  # from the step of the past to the step ahead
+    for ahead in range(size):
+        for k in range(ahead + 1, size + 1):
+            matrix[size - (k - ahead), ahead] = taps[k]
+    return tf.einsum("bku,ka->bau", past, tf.constant(matrix, past.dtype))
