@@ -116,7 +116,7 @@ def train(name, seed, arguments, train_data, test_data, first_batch):
         epochs=arguments.epochs,
         shuffle=False,  # the pipeline does
         callbacks=[
-            ks.SetFiringRates(x, {"stem": 0.05}),
+            ks.SetFiringRates(x, {"stem": 0.05, "classes": 0.05}),
             OccasionalMonitor(x, every=arguments.epochs),
             Progress(),
         ],
