@@ -56,15 +56,18 @@ def parse_arguments(argv=None):
     return arguments
 
 
-def spiking_conv(x, filters, neuron, name, strides=1):
-    """Convolution, normalisation, neurons."""
+def spiking_conv(x, filters, neuron, name, strides=1, gamma=0.6):
+    """Convolution, normalisation, neurons.
+
+    The neurons' input has a deviation of ``gamma`` thresholds: at 0.6 they fire now and then.
+    """
     x = ks.PerStep(
         keras.layers.Conv2D(filters, 3, strides=strides, padding="same", use_bias=False),
         name=f"{name}_conv",
     )(x)
-    # Spikes follow where the input is some deviations above its mean.
     x = keras.layers.BatchNormalization(
-        gamma_initializer=keras.initializers.Constant(neuron.firing_threshold),
+        momentum=0.9,  # so that it follows within an epoch of 50 steps
+        gamma_initializer=keras.initializers.Constant(gamma * neuron.firing_threshold),
         name=f"{name}_norm",
     )(x)
     return ks.SpikingActivation(neuron, name=name)(x)
@@ -73,7 +76,8 @@ def spiking_conv(x, filters, neuron, name, strides=1):
 def block(x, filters, neuron, number, halve, residual):
     """Two layers and the shortcut past them."""
     y = spiking_conv(x, filters, neuron, f"block{number}a", strides=2 if halve else 1)
-    y = spiking_conv(y, filters, neuron, f"block{number}b")
+    # A block begins nearly silent, so that the network begins as one of few layers.
+    y = spiking_conv(y, filters, neuron, f"block{number}b", gamma=0.3 if residual else 0.6)
     if not residual:
         return y
     if not halve:
@@ -83,7 +87,8 @@ def block(x, filters, neuron, number, halve, residual):
 
 
 def build_model(residual, arguments):
-    neuron = ks.SRM(tau_response=arguments.dt, dt=arguments.dt, gradient="exodus")
+    # beta=0: the threshold does not adapt.
+    neuron = ks.ALIF(tau_membrane=2 * arguments.dt, beta=0.0, dt=arguments.dt, gradient="exodus")
     steps, filters = int(DURATION / arguments.dt), arguments.filters
     inputs = keras.Input((steps, *nmnist.SENSOR))
     x = ks.SpikingConv2D(filters, 5, strides=4, neuron=neuron, name="stem")(inputs)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import keras
 import numpy as np
 
@@ -83,9 +81,5 @@ class LearnedNeuron:
         return type(self.given).from_config(config)
 
     def get_config(self) -> dict:
-        if not self.learn:
-            return {}
-        learn: Mapping = {
-            name: keras.saving.serialize_keras_object(how) for name, how in self.learn.items()
-        }
-        return {"learn": dict(learn), "per": self.per}
+        learn = {name: keras.saving.serialize_keras_object(how) for name, how in self.learn.items()}
+        return {"learn": learn or None, "per": self.per}

@@ -138,7 +138,9 @@ def test_number_of_parameters(name, count):
 EVERYTHING = {
     ks.SpikingDense: {
         "units": 4,
-        "neuron": NEURONS["srm-cutoff"],
+        "neuron": NEURONS["cuba"],
+        "learn": {"threshold": ks.Learned(LIVELY, keras.regularizers.L2(0.75), trainable=False)},
+        "per": "channel",
         "return_state": True,
         "use_bias": True,
         "kernel_initializer": LIVELY,
@@ -154,9 +156,16 @@ EVERYTHING = {
         "padding": "same",
         "neuron": NEURONS["cuba"],
         "weight": 0.7,
+        "learn": {"current_decay": ks.Learned(constraint=keras.constraints.NonNeg())},
+        "per": "channel",
         "return_state": True,
     },
-    ks.SpikingActivation: {"neuron": NEURONS["loihi"], "return_state": True},
+    ks.SpikingActivation: {
+        "neuron": NEURONS["alif"],
+        "learn": {"threshold": ks.Learned(), "beta": ks.Learned("ones")},
+        "per": "channel",
+        "return_state": True,
+    },
     ks.DelayLayer: {
         "max_delay": 9.0,
         "per": "neuron",
