@@ -80,7 +80,8 @@ def spike(u, threshold, surrogate):
 
         return spikes, grad
 
-    return fire(u, tf.cast(threshold, u.dtype))
+    # tf.cast would take a number through float32.
+    return fire(u, tf.convert_to_tensor(number(threshold, u), u.dtype))
 
 
 def sum_to_channels(x, parameter):

@@ -187,6 +187,18 @@ def test_parameters_per_channel_are_not_exported(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_nir_has_what_was_learned():
+    model = learning("cuba")
+    scatter(model)
+    x = spikes(2)
+    again = ks.export.from_nir(ks.export.to_nir(model))
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+    model = learning("cuba", "channel")
+    scatter(model)
+    with pytest.raises(ValueError, match="different parameters"):
+        ks.export.to_nir(model)
+
+
 def test_constants_that_differ_and_are_not_learned():
     spread = ks.Learned(keras.initializers.RandomNormal(stddev=0.5, seed=1), trainable=False)
     layer = ks.SpikingDense(400, ks.SRM(), learn={"tau_response": spread}, per="channel")

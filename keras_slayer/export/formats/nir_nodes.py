@@ -80,8 +80,14 @@ class Walk:
         self.edges += [(source, name) for source in given.nodes]
         return name
 
-    def neurons(self, name: str, layer, neuron: Neuron, data: Data, weight: float = 1.0) -> None:
+    def neurons(self, name: str, layer, data: Data, weight: float = 1.0) -> None:
         """Neurons whose inputs are left out a factor ``weight``."""
+        try:
+            neuron = layer.settled().neuron
+        except ValueError as error:
+            limit = "one value for all neurons of a layer"
+            self.refuse(layer, str(error), limit, "learn it with per='layer'")
+            return
         if type(neuron) is not CUBA:
             remedy = "export_loihi writes LoihiCUBA" if type(neuron) is LoihiCUBA else "use CUBA"
             what = f"its neuron is {type(neuron).__name__}"
@@ -136,7 +142,7 @@ def _dense(walk: Walk, layer, given: list[Data]) -> Data | None:
 def spiking_dense(walk: Walk, layer: spiking.SpikingDense, given: list[Data]) -> None:
     data = _dense(walk, layer, given)
     if data is not None:
-        walk.neurons(layer.name, layer, layer.neuron, data)
+        walk.neurons(layer.name, layer, data)
 
 
 def dense(walk: Walk, layer: keras.layers.Dense, given: list[Data]) -> None:
@@ -180,7 +186,7 @@ def conv2d(walk: Walk, layer: spiking.SpikingConv2D, given: list[Data]) -> None:
     walk.square &= layer.kernel_size[0] == layer.kernel_size[1] and layer.groups == 1
     shape = (*window.output_size(data.shape[:2]), layer.filters)
     between = Data((walk.add(f"{layer.name}.weights", node, data),), shape)
-    walk.neurons(layer.name, layer, layer.neuron, between)
+    walk.neurons(layer.name, layer, between)
     return None
 
 
@@ -193,7 +199,7 @@ def pool(walk: Walk, layer: spiking.SpikingSumPooling2D, given: list[Data]) -> N
     node = nir.SumPool2d(*map(np.array, (layer.pool_size, layer.strides, padding)))
     shape = (*window.output_size(data.shape[:2]), data.shape[2])
     between = Data((walk.add(f"{layer.name}.sum", node, data),), shape)
-    walk.neurons(layer.name, layer, layer.neuron, between, layer.quantized_weight())
+    walk.neurons(layer.name, layer, between, layer.quantized_weight())
     return None
 
 
@@ -203,7 +209,7 @@ def _uneven(walk: Walk, layer) -> None:
 
 
 def activation(walk: Walk, layer: spiking.SpikingActivation, given: list[Data]) -> None:
-    walk.neurons(layer.name, layer, layer.neuron, given[0])
+    walk.neurons(layer.name, layer, given[0])
 
 
 def flatten(walk: Walk, layer: spiking.Flatten, given: list[Data]) -> None:
