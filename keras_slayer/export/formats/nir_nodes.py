@@ -13,7 +13,7 @@ from keras_slayer.export.formats.netx import channels_first, flatten_order
 from keras_slayer.export.formats.nir import DT, NO_DECAY, nir
 from keras_slayer.export.formats.nir_numbers import float32_below
 from keras_slayer.export.problems import Problem
-from keras_slayer.neurons import CUBA, LoihiCUBA, Neuron
+from keras_slayer.neurons import CUBA, LoihiCUBA
 from keras_slayer.ops.synapses.geometry import Window2D
 
 
