@@ -50,7 +50,7 @@ def test_a_class_that_lacks_something(members, error, message):
 def test_a_class_is_no_neuron_and_needs_a_step():
     with pytest.raises(TypeError, match=r"abstract.*step"):
         type("Empty", (ks.neurons.Neuron,), {"threshold": 1.0, "states": 1})()
-    with pytest.raises(ValueError, match=r"ALIF or another Neuron. Received: neuron=<class"):
+    with pytest.raises(ValueError, match=r"ALIF, .*or another Neuron. Received: neuron=<class"):
         ks.SpikingDense(3, Least)
 
 

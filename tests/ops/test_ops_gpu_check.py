@@ -14,7 +14,10 @@ from keras_slayer.ops.gpu import check, kernels, nvrtc
 
 # Kernels for floats that compute in double on purpose: long sums, and LoihiCuba from an input on
 # that floats do not hold exactly.
-IN_DOUBLE = {"fir_taps_grad", "delay_grad", "delay_sums", "neuron_LoihiCuba"}
+IN_DOUBLE = {
+    *("fir_taps_grad", "delay_grad", "delay_sums"),
+    *("neuron_LoihiCuba", "recurrent_LoihiCuba"),
+}
 
 SPILLING = """
 extern "C" __global__ void __launch_bounds__(1024) spilling(const float* x, float* y) {

@@ -39,7 +39,8 @@ STANDARD_HEADERS = {
     "using int16_t = short; using uint16_t = unsigned short;"
     "using int32_t = int; using uint32_t = unsigned;"
     "using int64_t = long long; using uint64_t = unsigned long long;",
-    "cmath": "namespace std { using ::exp2; using ::fabs; using ::rint; using ::trunc; }",
+    "cmath": "namespace std { using ::exp2; using ::fabs; using ::rint; using ::sqrt;"
+    "using ::trunc; }",
 }
 
 

@@ -52,6 +52,7 @@ LEARNED = {
     "srm": (ks.SRM, {"threshold": 1.0}),
     "cuba": (ks.CUBA, {"threshold": 1.0}),
     "alif": (ks.ALIF, {"threshold": 1.0}),
+    "rf": (ks.ResonateAndFire, {"threshold": 1.0}),
     "loihi": (ks.LoihiCUBA, {"threshold_mantissa": 64}),
 }
 
@@ -68,7 +69,7 @@ def _not_finite(case: cases.Case) -> cases.Case:
 CASES = [
     *cases.SERIES_CASES,
     *TRIANGLES,
-    *(_learned(name, True) for name in ("srm", "cuba", "alif")),
+    *(_learned(name, True) for name in ("srm", "cuba", "alif", "rf")),
     *(_learned(name, False) for name in ("srm", "loihi")),
     # The chip's neuron refuses them.
     *(_not_finite(case) for case in cases.SERIES_CASES if not case.name.startswith("loihi")),

@@ -25,7 +25,7 @@ void forward(Run& run) {
       args.neuron = plain_parameters<Neuron>(false, false);
       args.spikes = run.output<uint8_t>(size);
       args.membrane = run.output<T>(size);
-      args.scratch = run.input<double>(shape.batch * kStates * shape.inner);
+      args.scratch = run.in_place(run.input<double>(shape.batch * kStates * shape.inner));
       args.not_finite = run.in_place(run.input(std::vector<int>{0}));
       if (from_state) {
         args.state = {kStates + 1, run.input<double>(numbers), run.output<double>(numbers)};
@@ -54,7 +54,7 @@ void backward(Run& run) {
       args.packed = run.input<A>(shape.inner * shape.inner);
       args.neuron = plain_parameters<Neuron>(exodus, exodus);
       args.grad_in = run.output<T>(size_of(shape));
-      args.scratch = run.input<A>(shape.batch * kRecurrentRows * shape.inner);
+      args.scratch = run.in_place(run.input<A>(shape.batch * kRecurrentRows * shape.inner));
       run.blocks(shape.batch, args);
     }
   }

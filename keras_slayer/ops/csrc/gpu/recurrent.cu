@@ -66,7 +66,7 @@ __device__ void recurrent(const RecurrentArgs& args) {
           if (t > 0) {
             fired = before[row + lane] != 0;
           } else if (from != nullptr) {
-            fired = from[kStates * units + row + lane] != 0;
+            fired = float(from[kStates * units + row + lane]) != 0;
           }
         }
         for_each_nonzero(fired ? A(1) : A(0), [&](int i, A value) {
@@ -92,7 +92,7 @@ __device__ void recurrent(const RecurrentArgs& args) {
   for (int64_t unit = threadIdx.x; unit < units; unit += kThreads) {
     for (int i = 0; i < kStates; ++i) to[i * units + unit] = double(states[i * units + unit]);
     const bool fired = args.shape.steps > 0 ? last[unit] != 0
-                       : from != nullptr    ? from[kStates * units + unit] != 0
+                       : from != nullptr    ? float(from[kStates * units + unit]) != 0
                                             : false;
     to[kStates * units + unit] = fired ? 1 : 0;
   }
