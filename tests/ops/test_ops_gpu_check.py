@@ -69,7 +69,7 @@ def test_no_double_arithmetic_but_where_it_is_meant(type):
     written."""
     harmless = {
         *("ld.param.f64", "ld.global.f64", "st.global.f64"),
-        *("mov.f64", "cvt.rn.f32.f64", "cvt.f64.f32"),
+        *("mov.f64", "cvt.rn.f32.f64", "cvt.f64.f32", "cvt.rn.f64.u32"),
     }
     found, here = collections.defaultdict(set), kernels.Kernels(nvrtc.load())
     for source in kernels.sources():
