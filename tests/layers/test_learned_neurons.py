@@ -77,11 +77,16 @@ def gradients(model, x):
     )
 
 
-@pytest.mark.parametrize("per", ("layer", "channel"))
-@pytest.mark.parametrize("name", NEURONS)
+@pytest.mark.parametrize(
+    ("name", "per"),
+    [
+        *((name, "layer") for name in NEURONS),
+        ("srm", "channel"),
+        ("cuba", "channel"),
+        ("alif", "channel"),
+    ],
+)
 def test_starts_as_the_neuron_that_is_given(name, per):
-    if (name, per) == ("loihi", "channel"):
-        pytest.skip("the chip has one set of parameters for a layer")
     given, learned = network(NEURONS[name]()), learning(name, per)
     kernels_from(learned, given)
     x = spikes()
