@@ -23,7 +23,9 @@ class LearnRows {
                       int64_t count) = 0;
 };
 
-template <class T, class Neuron, class Rho, bool is_exodus, bool by_channel>
+// The parameters are rows in any case: the loop has too many numbers to keep in registers, and GCC
+// vectorises it only if they are all in rows.
+template <class T, class Neuron, class Rho, bool is_exodus>
 class LearnRowsOf final : public LearnRows<T> {
  public:
   using A = ArithmeticOf<T>;
@@ -87,7 +89,7 @@ class LearnRowsOf final : public LearnRows<T> {
   };
   static constexpr int kStates = fields_of<All, A>(), kFields = fields_of<Parameters, A>();
 
-  ParameterRows<Neuron, A, by_channel> parameters_;
+  ParameterRows<Neuron, A, true> parameters_;
   Rho rho_;
   Rows<A> states_, sums_;
 };
@@ -99,10 +101,9 @@ LearnRows<T>* new_learn_rows(const NeuronParams& p, int64_t block) {
   return with_neuron(p.kind, [&](auto neuron) -> Base* {
     using Neuron = decltype(neuron);
     return with_surrogate<ArithmeticOf<T>>(p.surrogate, [&](auto rho) -> Base* {
-      return with_flags(p.exodus, p.rows != nullptr, [&](auto exodus, auto by_channel) -> Base* {
-        return new LearnRowsOf<T, Neuron, decltype(rho), exodus.value, by_channel.value>(p, rho,
-                                                                                         block);
-      });
+      using Rho = decltype(rho);
+      if (p.exodus) return new LearnRowsOf<T, Neuron, Rho, true>(p, rho, block);
+      return new LearnRowsOf<T, Neuron, Rho, false>(p, rho, block);
     });
   });
 }

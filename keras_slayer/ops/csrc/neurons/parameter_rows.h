@@ -1,5 +1,5 @@
 // The parameters of a block of neurons, for the kernels of the CPU: one set for all neurons; or a
-// row per parameter, where channels have parameters of their own.
+// row per parameter (by_channel), where channels have parameters of their own.
 #ifndef KERAS_SLAYER_NEURONS_PARAMETER_ROWS_H_
 #define KERAS_SLAYER_NEURONS_PARAMETER_ROWS_H_
 
@@ -35,9 +35,16 @@ class ParameterRows {
   // The block is that of the neurons [first, first + count) of a step.
   void set_range(int64_t first, int64_t count) {
     if constexpr (by_channel) {
+      const SurrogateParams& rho = given_.surrogate;
+      const double shared[] = {rho.threshold, rho.rate, rho.height};
       for (int i = 0; i < kFields + 3; ++i) {
-        const double* given = given_.rows + i * given_.channels;
         A* __restrict row = rows_.row(i);
+        if (given_.rows == nullptr) {
+          const A value = A(i < kFields ? given_.values[i] : shared[i - kFields]);
+          for (int64_t j = 0; j < count; ++j) row[j] = value;
+          continue;
+        }
+        const double* given = given_.rows + i * given_.channels;
         int64_t channel = first % given_.channels;
         for (int64_t j = 0; j < count; ++j) {
           row[j] = A(given[channel]);
