@@ -1,5 +1,7 @@
 """What the event data sets have in common: the features of a recording."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow_datasets as tfds
 
@@ -25,6 +27,22 @@ def event_features(*, wide: bool = False) -> tfds.features.FeaturesDict:
             name: tfds.features.Tensor(shape=(None,), dtype=dtype)
             for name, dtype in _dtypes(wide).items()
         }
+    )
+
+
+def labelled_info(builder, classes: Sequence[str]) -> tfds.core.DatasetInfo:
+    """Of a builder whose recordings have a label and nothing else; the rest is in its `RECORDS`."""
+    record = builder.RECORDS[0]
+    return builder.dataset_info_from_configs(
+        features=tfds.features.FeaturesDict(
+            {
+                "events": event_features(),
+                "label": tfds.features.ClassLabel(names=list(classes)),
+            }
+        ),
+        supervised_keys=("events", "label"),
+        homepage=record.homepage,
+        license=record.licence,
     )
 
 

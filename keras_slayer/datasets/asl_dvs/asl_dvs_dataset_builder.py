@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from keras_slayer.datasets import labelled
 from keras_slayer.datasets.asl_dvs.mat import decode_mat
-from keras_slayer.datasets.features import event_features
+from keras_slayer.datasets.features import labelled_info
 from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 
 # j and z are movements, and not in the set.
@@ -58,17 +58,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RECORDS = (RECORD,)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "events": event_features(),
-                    "label": tfds.features.ClassLabel(names=list(CLASSES)),
-                }
-            ),
-            supervised_keys=("events", "label"),
-            homepage=RECORD.homepage,
-            license=RECORD.licence,
-        )
+        return labelled_info(self, CLASSES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         places = labelled.manual_places(dl_manager, find_sources, RECORD.title, _MANUAL)

@@ -11,7 +11,7 @@ import re
 import tensorflow_datasets as tfds
 
 from keras_slayer.datasets import labelled
-from keras_slayer.datasets.features import event_features
+from keras_slayer.datasets.features import labelled_info
 from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 from keras_slayer.events.files.aedat2 import AEDAT2, open_aedat2
 from keras_slayer.events.files.joining import decode
@@ -87,17 +87,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RECORDS = (RECORD,)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "events": event_features(),
-                    "label": tfds.features.ClassLabel(names=list(CLASSES)),
-                }
-            ),
-            supervised_keys=("events", "label"),
-            homepage=RECORD.homepage,
-            license=RECORD.licence,
-        )
+        return labelled_info(self, CLASSES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         places = labelled.manual_places(dl_manager, find_sources, RECORD.title, _MANUAL)

@@ -5,9 +5,9 @@ import pathlib
 import numpy as np
 import tensorflow_datasets as tfds
 
-from keras_slayer.datasets import sources
+from keras_slayer.datasets import labelled, sources
 from keras_slayer.datasets.dvs_gesture.labels import GESTURES, parse_labels
-from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.datasets.features import encode, labelled_info
 from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 from keras_slayer.events.files import decode_aedat
 from keras_slayer.events.stream import Events
@@ -58,26 +58,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RECORDS = (RECORD,)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "events": event_features(),
-                    "label": tfds.features.ClassLabel(names=list(GESTURES)),
-                }
-            ),
-            supervised_keys=("events", "label"),
-            homepage=RECORD.homepage,
-            license=RECORD.licence,
-        )
+        return labelled_info(self, GESTURES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
-        folder = sources.manual_dir(dl_manager)
-        source = None if folder is None else find_source(folder)
-        if source is None:
-            raise FileNotFoundError(
-                f"The folder for files downloaded by hand, {dl_manager.download_dir / 'manual'} or "
-                f"manual_dir, does not hold DVS128 Gesture.\n{_MANUAL}"
-            )
+        source = labelled.manual_places(dl_manager, find_source, RECORD.title, _MANUAL)
         trials = _read_labels(dl_manager, source)
         return {
             split: self._generate_examples(dl_manager, source, trials[split]) for split in LISTS

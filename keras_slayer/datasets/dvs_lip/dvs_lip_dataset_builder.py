@@ -18,7 +18,7 @@ import tensorflow_datasets as tfds
 from keras_slayer.datasets import labelled
 from keras_slayer.datasets.columns import events_of
 from keras_slayer.datasets.dvs_lip.words import WORDS
-from keras_slayer.datasets.features import event_features
+from keras_slayer.datasets.features import labelled_info
 from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 
 ARCHIVE = "DVS-Lip.zip"
@@ -67,17 +67,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RECORDS = (RECORD,)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "events": event_features(),
-                    "label": tfds.features.ClassLabel(names=list(WORDS)),
-                }
-            ),
-            supervised_keys=("events", "label"),
-            homepage=RECORD.homepage,
-            license=RECORD.licence,
-        )
+        return labelled_info(self, WORDS)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         source = labelled.manual_places(dl_manager, find_source, RECORD.title, _MANUAL)

@@ -6,7 +6,7 @@ import re
 import tensorflow_datasets as tfds
 
 from keras_slayer.datasets import sources
-from keras_slayer.datasets.features import encode, event_features
+from keras_slayer.datasets.features import encode, labelled_info
 from keras_slayer.datasets.n_caltech101.classes import CLASSES
 from keras_slayer.datasets.record import MADE_UP, DatasetRecord
 from keras_slayer.events.files import decode_nmnist
@@ -60,17 +60,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     RECORDS = (RECORD,)
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict(
-                {
-                    "events": event_features(),
-                    "label": tfds.features.ClassLabel(names=list(CLASSES)),
-                }
-            ),
-            supervised_keys=("events", "label"),
-            homepage=RECORD.homepage,
-            license=RECORD.licence,
-        )
+        return labelled_info(self, CLASSES)
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager):
         folder = sources.manual_dir(dl_manager)
