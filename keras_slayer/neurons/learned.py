@@ -81,6 +81,11 @@ def get(learn, neuron) -> dict[str, Learned]:
         return {}
     if isinstance(learn, str):
         learn = (learn,)
+    if not isinstance(learn, collections.abc.Iterable):
+        raise ValueError(
+            "learn must be names of parameters, or a mapping from names to Learned(...). "
+            f"Received: learn={learn!r}"
+        )
     if not isinstance(learn, collections.abc.Mapping):
         learn = dict.fromkeys(learn, Learned())
     found = {name: _learned(how, name) for name, how in learn.items()}

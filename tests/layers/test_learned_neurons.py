@@ -242,6 +242,7 @@ def test_mixed_precision_keeps_the_parameters_in_float32():
             {"learn": "tau"},
             r"learn must be one of 'threshold', .*\(of SRM\)\. Received: learn='tau'",
         ),
+        ({"learn": 5}, r"names of parameters.*Received: learn=5"),
         ({"learn": {"threshold": 1.0}}, r"names to Learned.*Received: learn=\{'threshold': 1.0\}"),
         ({"learn": "threshold", "per": "neuron"}, r"per must be 'layer' or 'channel'.*'neuron'"),
         (

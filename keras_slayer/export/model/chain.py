@@ -15,6 +15,7 @@ from keras_slayer.encoders import (
 from keras_slayer.export.problems import Notes
 from keras_slayer.keras_models import is_by_layers
 from keras_slayer.layers.spiking_layer import SpikingLayer
+from keras_slayer.layers.spiking_recurrent_dense import SpikingRecurrentDense
 from keras_slayer.layers.temporal_layer import TemporalLayer
 
 _ENCODERS = (DeltaEncoder, LatencyEncoder, PopulationEncoder, RateEncoder)
@@ -52,6 +53,12 @@ def read_chain(model: keras.Model) -> tuple[Chain | None, Notes]:
                 f"layer {layer.name!r} is an encoder ({type(layer).__name__})",
                 "layers that take spikes",
                 "make the layers behind it a model of their own, train both together, export that",
+            )
+        elif isinstance(layer, SpikingRecurrentDense):
+            notes.add(
+                f"the neurons of layer {layer.name!r} (SpikingRecurrentDense) feed each other",
+                "layers that feed forward: loops are not written yet",
+                "use SpikingDense, with a DelayLayer before it where the network has to remember",
             )
         elif isinstance(layer, TemporalLayer) and layer.return_state:
             notes.add(
