@@ -94,7 +94,9 @@ def test_export_names_the_layer(tmp_path):
     model = keras.Sequential(
         [keras.Input((20, 5)), ks.SpikingRecurrentDense(4, "loihi", name="looped")]
     )
-    with pytest.raises(ValueError, match=r"'looped' .* feed each other.*use SpikingDense") as caught:
+    with pytest.raises(
+        ValueError, match=r"'looped' .* feed each other.*use SpikingDense"
+    ) as caught:
         model.export_loihi(tmp_path / "out.net")
     assert "SpikingRecurrentDense" in str(caught.value)
     assert not list(tmp_path.iterdir())
