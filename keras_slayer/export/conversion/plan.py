@@ -131,20 +131,24 @@ def plan_conversion(
     problems: list[Problem] = []
     for number in program.chip:
         step = program.steps[number]
-        notes = walk.visit(number)
+        problems += walk.visit(number)
         if isinstance(step.operation, keras.Layer):
             shape = (None, walk.steps, *walk.shape)
             plan.setdefault(id(step.operation), LayerPlan(step.operation, shape))
+    wrong = {problem.layer for problem in problems}  # nothing can be said of their scale
     for number in program.spiking:
         step = program.steps[number]
         notes = Notes(step.operation)
-        if isinstance(step.operation.neuron, SRM | CUBA) and step.name in walk.populations:
+        population = walk.populations.get(step.name)
+        names = {part.synapses.name for part in population.parts} if population else set()
+        if isinstance(step.operation.neuron, SRM | CUBA) and not wrong & {step.name, *names}:
             try:
-                _convert(plan, program, number, walk.populations[step.name], weight_bits)
+                _convert(plan, program, number, population, weight_bits)
             except NoEquivalentError as error:
                 notes.add(*error.args)
         problems += notes
-    return plan, problems
+    order = {step.operation.name: i for i, step in enumerate(program.steps)}
+    return plan, sorted(problems, key=lambda problem: order[problem.layer])
 
 
 def _convert(
@@ -195,7 +199,8 @@ def _kernel(population: FloatPopulation) -> np.ndarray:
         own = part.synapses.kernel.reshape(-1, part.synapses.kernel.shape[-1])
         placed = np.zeros((len(own), channels), own.dtype)
         placed[:, part.channels] = own
-        rows += [placed * term.gain for term in part.spikes.terms]
+        gains = [term.gain for term in part.spikes.terms] or [1.0]  # none: after something wrong
+        rows += [placed * gain for gain in gains]
     if population.recurrent is not None:
         rows.append(population.recurrent.kernel)
     return np.concatenate(rows)

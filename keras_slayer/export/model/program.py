@@ -65,7 +65,7 @@ class Program:
         steps: all calls; each after those that it reads from.
         chip: the numbers of those that the chip runs: what leads to spiking layers, and these.
         host: of those that come after the last neurons, and run on the host.
-        read: of the spiking steps whose spikes the host reads.
+        read: of the spiking steps whose spikes the host reads, in the order of the outputs.
         results: the outputs of the model.
     """
 
@@ -167,22 +167,25 @@ def split(
     neurons, too, both do it.
     """
     host, read = _before(steps, results, through_spikes=False)
-    spiking = [Ref(i) for i, step in enumerate(steps) if step.spikes]
-    chip, _ = _before(steps, spiking, through_spikes=True)
-    return tuple(sorted(chip)), tuple(sorted(host)), tuple(sorted(read))
+    chip, _ = _before(steps, [Ref(i) for i, step in enumerate(steps) if step.spikes], True)
+    return tuple(sorted(chip)), tuple(sorted(host)), read
 
 
-def _before(steps: list[Step], refs: list[Ref], through_spikes: bool) -> tuple[set[int], set[int]]:
-    """What ``refs`` are made of, and the spiking steps at which the search ended."""
-    found, ends = set(), set()
-    waiting = [ref.step for ref in refs]
+def _before(
+    steps: list[Step], refs: list[Ref], through_spikes: bool
+) -> tuple[set[int], tuple[int, ...]]:
+    """What ``refs`` are made of, and the spiking steps at which the search ended, in the order of
+    ``refs``."""
+    found: set[int] = set()
+    ends: dict[int, None] = {}
+    waiting = [ref.step for ref in reversed(refs)]
     while waiting:
         i = waiting.pop()
-        if i == INPUT or i in found or i in ends:
+        if i == INPUT or i in found:
             continue
         if steps[i].spikes and not through_spikes:
-            ends.add(i)
+            ends[i] = None
             continue
         found.add(i)
-        waiting += [ref.step for ref in steps[i].reads]
-    return found, ends
+        waiting += [ref.step for ref in reversed(steps[i].reads)]
+    return found, tuple(ends)
