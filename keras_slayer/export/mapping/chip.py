@@ -22,8 +22,8 @@ class Chip:
         index_bits: bits that the index of a synapse's neuron can have.
         base_range: an axon shifts the indices of the synapses that it shares by 0 ...
             base_range - 1 neurons.
-        tiling: ``(layer, input_shape, chip, weight_bits) -> Tiling``: how a layer of the chip's
-            integers is cut into cores, and what each then holds (tiling.py).
+        tiling: ``(synapses, source shape, target shape, chip, weight_bits) -> Tiling``: what the
+            synapses of a connection take on the cores that its target is cut into (tiling.py).
         assumptions: what the counts rest on, in sentences.
     """
 

@@ -9,17 +9,15 @@ where that does not suffice, there is a second copy of the lists with larger ind
 """
 
 import bisect
-import itertools
-import math
-from collections.abc import Iterator
+from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 
+from keras_slayer.export.graph import ConvSynapses, Shape
 from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.mapping.tiling import Grid, Range, Tile, even_cuts, list_bits
-from keras_slayer.export.network import IntegerConv
 
 POPULATION_SLOTS = 2
 """Slots of an outgoing population axon (nengo-loihi's default, "pop32")."""
@@ -89,14 +87,15 @@ def _arrivals(axis: Axis, source: Range, targets: tuple[Range, ...]) -> int:
 
 
 class ConvTiling:
-    """A convolution: tiles of rows, columns and channels.
+    """Synapses of a convolution, on tiles of rows, columns and channels.
 
     All channels of a pixel need lists of the same length. So a tile holds whole groups, or lies
     within one group.
 
     Args:
-        layer: the layer.
-        input_shape: (height, width, channels).
+        synapses: what they are.
+        source: shape of what they come from, (height, width, channels).
+        target: shape of the population that they lead to.
         chip: sets the formats.
         weight_bits: without the sign.
     """
@@ -104,51 +103,47 @@ class ConvTiling:
     delay_bits = 0
 
     def __init__(
-        self, layer: IntegerConv, input_shape: tuple[int, ...], chip: Chip, weight_bits: int
+        self, synapses: ConvSynapses, source: Shape, target: Shape, chip: Chip, weight_bits: int
     ):
-        self.shape = layer.output_shape(input_shape)
-        self.neurons = math.prod(self.shape)
         self.chip = chip
         self.synapse_bits = chip.stored_weight_bits(weight_bits)
-        self.groups = layer.groups
-        self.group_inputs = layer.weight.shape[2]
-        self.group_filters = self.shape[2] // layer.groups
-        geometry = (layer.strides, layer.padding, layer.dilation)
+        self.group_inputs = synapses.weight.shape[2]
+        self.group_filters = target[2] // synapses.groups
+        self.groups = synapses.groups
+        geometry = (synapses.strides, synapses.padding, synapses.dilation)
         self.axes = tuple(
-            Axis(input_shape[i], self.shape[i], layer.weight.shape[i], *(g[i] for g in geometry))
+            Axis(source[i], target[i], synapses.weight.shape[i], *(g[i] for g in geometry))
             for i in range(2)
         )
         self._memory: dict[tuple, int] = {}
 
-    def grids(self) -> Iterator[Grid]:
+    def cuts(self, axis: int, length: int) -> list[tuple[Range, ...]]:
+        if axis < 2:
+            return even_cuts(length)
         filters = self.group_filters
         whole_groups = [
             tuple((start * filters, stop * filters) for start, stop in cut)
             for cut in even_cuts(self.groups)
         ]
         parts_of_groups = [
-            tuple(
-                (g + start, g + stop)
-                for g in range(0, self.shape[2], filters)
-                for start, stop in cut
-            )
+            tuple((g + start, g + stop) for g in range(0, length, filters) for start, stop in cut)
             for cut in even_cuts(filters)[1:]
         ]
-        rows, columns = (even_cuts(n) for n in self.shape[:2])
-        return itertools.product(rows, columns, whole_groups + parts_of_groups)
+        return whole_groups + parts_of_groups
 
-    def input_axons(self, tile: Tile) -> int:
-        return math.prod(self._inputs(axis, cut) for axis, cut in enumerate(tile[:2]))
+    def suits(self, axis: int, cut: Range) -> bool:
+        if axis < 2:
+            return True
+        start, stop = cut
+        is_within = start // self.group_filters == (stop - 1) // self.group_filters
+        return is_within or start % self.group_filters == stop % self.group_filters == 0
 
-    def peak_input_axons(self, grid: Grid) -> int:
-        return math.prod(max(self._inputs(axis, cut) for cut in grid[axis]) for axis in range(2))
+    def arriving(self, axis: int, cut: Range) -> int:
+        return 1 if axis == 2 else len(reach(self.axes[axis], *cut).inputs)
 
-    def total_input_axons(self, grid: Grid) -> int:
-        sums = (sum(self._inputs(axis, cut) for cut in grid[axis]) for axis in range(2))
-        return math.prod(sums) * len(grid[2])
-
-    def _inputs(self, axis: int, cut: Range) -> int:
-        return len(reach(self.axes[axis], *cut).inputs)
+    def memory_kind(self, axis: int, cut: Range) -> Hashable:
+        # Ranges of pixels that look alike need the same memory.
+        return cut[1] - cut[0], None if axis == 2 else reach(self.axes[axis], *cut).shape
 
     def memory_bits(self, tile: Tile) -> int:
         rows, columns = (reach(axis, *cut) for axis, cut in zip(self.axes, tile[:2], strict=True))
@@ -157,15 +152,6 @@ class ConvTiling:
         if key not in self._memory:
             self._memory[key] = self._list_bits(rows, columns, width, filters)
         return self._memory[key]
-
-    def peak_memory_bits(self, grid: Grid) -> int:
-        # Ranges that look alike need the same memory: one of each kind will do.
-        rows, columns = (
-            {(reach(axis, *cut).shape, cut[1] - cut[0]): cut for cut in cuts}.values()
-            for axis, cuts in zip(self.axes, grid[:2], strict=True)
-        )
-        channels = {stop - start: (start, stop) for start, stop in grid[2]}.values()
-        return max(map(self.memory_bits, itertools.product(rows, columns, channels)))
 
     def _list_bits(self, rows: Reach, columns: Reach, width: int, filters: int) -> int:
         """Memory of the distinct lists of a tile: neurons in the order row, column, filter."""
@@ -190,7 +176,7 @@ class ConvTiling:
     def slots(self, grid: Grid) -> int:
         return POPULATION_SLOTS
 
-    def arriving(self, grid: Grid, axis: int, source: Range) -> int:
+    def leaving(self, grid: Grid, axis: int, source: Range) -> int:
         if axis < 2:
             return _arrivals(self.axes[axis], source, grid[axis])
         cuts = grid[2]
@@ -205,7 +191,3 @@ class ConvTiling:
         """Channels of the input that the channels of a tile see."""
         start, stop = cut[0] // self.group_filters, -(-cut[1] // self.group_filters)
         return start * self.group_inputs, stop * self.group_inputs
-
-    def where(self, tile: Tile) -> str:
-        names = zip(("rows", "columns", "channels"), tile, strict=True)
-        return ", ".join(f"{name} {start}-{stop - 1}" for name, (start, stop) in names)

@@ -1,15 +1,15 @@
-"""How layers lie on the cores of Loihi, and what is assumed about it."""
+"""How connections lie on the cores of Loihi, and what is assumed about it."""
 
 from __future__ import annotations
 
+from keras_slayer.export.graph import DenseSynapses, Shape, Synapses
 from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.mapping.conv_tiling import ConvTiling
 from keras_slayer.export.mapping.tiling import DenseTiling, Tiling
-from keras_slayer.export.network import IntegerConv, IntegerDense
 
 ASSUMPTIONS = (
     "The input takes no core: its spikes are injected from outside.",
-    "The spikes of the last layer are read out from outside and take no output axons.",
+    "Spikes that are read out from outside, such as those of the last layer, take no output axons.",
     "A core holds neurons of one layer only; a neuron is one compartment.",
     "Every weight is stored, zeros too.",
     "Dense layers: one axon from each input neuron to each core, lists of synapses without index. "
@@ -18,14 +18,18 @@ ASSUMPTIONS = (
     "Convolutions: one population axon (two output slots) from each pixel to each core that it "
     "reaches, for all channels of the pixel; pixels that meet the same taps of the kernel share "
     "their lists of synapses, with an index for each synapse, as in nengo-loihi.",
+    "Where several connections lead to a layer, each has axons and synapses of its own; the "
+    "longest delay among them sets the room that a neuron takes.",
+    "A layer that feeds itself takes input axons, output axons and synapses for that, within a "
+    "core, too.",
     "Chips are filled one after the other, layer by layer.",
 )
 
 
-def layer_tiling(
-    layer: IntegerDense | IntegerConv, input_shape: tuple[int, ...], chip: Chip, weight_bits: int
+def connection_tiling(
+    synapses: Synapses, source: Shape, target: Shape, chip: Chip, weight_bits: int
 ) -> Tiling:
-    """``layer``, to be cut into cores of ``chip``."""
-    if isinstance(layer, IntegerDense):
-        return DenseTiling(layer, chip, weight_bits)
-    return ConvTiling(layer, input_shape, chip, weight_bits)
+    """``synapses`` from a shape to a shape, on the cores of ``chip``."""
+    if isinstance(synapses, DenseSynapses):
+        return DenseTiling(synapses, chip, weight_bits)
+    return ConvTiling(synapses, source, target, chip, weight_bits)

@@ -1,21 +1,16 @@
-"""The cuts of all layers that need the fewest cores.
+"""What each way to cut a population takes of a core."""
 
-Layers are coupled: a core spends an outgoing axon for each core of the next layer that a neuron
-reaches. So cuts are chosen from the last layer backwards, with the cuts of the next layer known, by
-a shortest-path search (A*) whose cost is (cores, input axons summed over cores): fewest cores, and
-among those the fewest deliveries of a spike. Its bound, the best cuts of the layers before taken
-alone, is almost always reached, and then the search tries one cut per layer.
-"""
+from __future__ import annotations
 
-import heapq
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from keras_slayer.export.mapping.chip import Chip
-from keras_slayer.export.mapping.tiling import Grid, Tiling, cores, peak_output_axons, size
+from keras_slayer.export.mapping.population_tiling import PopulationTiling
+from keras_slayer.export.mapping.tiling import Grid, Products, Range, Tiling, cores, size
 
 Cost = tuple[int, int]
+"""Cores, and input axons summed over cores: how many deliveries a spike of every source makes."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +29,34 @@ class Utilisation:
         return name.replace("_", " "), getattr(self, name)
 
 
-class Cuts:
-    """The cuts of one layer that fit the chip whatever the next layer is, cheapest first."""
+def output_axons(targets: Sequence[tuple[Tiling, Grid]]) -> Products:
+    """Output axon slots of a core, by the connections that leave it and the cores they lead to."""
 
-    def __init__(self, tiling: Tiling, chip: Chip):
+    def factor(tiling: Tiling, grid: Grid):
+        slots = tiling.slots(grid)
+
+        def leaving(axis: int, source: Range) -> int:
+            return tiling.leaving(grid, axis, source) * (1 if axis else slots)
+
+        return leaving
+
+    return Products([factor(*target) for target in targets])
+
+
+class Cuts:
+    """The cuts of one population that fit the chip whatever it leads to, cheapest first.
+
+    Args:
+        tiling: the population.
+        chip: the limits.
+        loops: those of its connections that come from itself.
+    """
+
+    def __init__(self, tiling: PopulationTiling, chip: Chip, loops: Sequence[Tiling] = ()):
         self.tiling = tiling
         self.chip = chip
-        costs = (((cores(g), tiling.total_input_axons(g)), g) for g in tiling.grids())
+        self.loops = tuple(loops)
+        costs = (((cores(g), tiling.input_axons.total(g)), g) for g in tiling.grids())
         self._waiting = iter(sorted(costs))
         self._fitting: list[tuple[Cost, Grid]] = []
 
@@ -56,7 +72,8 @@ class Cuts:
         return self._fitting[rank]
 
     def _load(self, grid: Grid) -> float:
-        return max(self.compartments(grid), self.input_axons(grid))
+        load = max(self.compartments(grid), self.input_axons(grid))
+        return max(load, self.output_axons(grid, self.leaving(grid))) if self.loops else load
 
     def compartments(self, grid: Grid) -> float:
         most = size(tuple(cuts[0] for cuts in grid))
@@ -64,29 +81,37 @@ class Cuts:
         return most / room if room else float("inf")
 
     def input_axons(self, grid: Grid) -> float:
-        return self.tiling.peak_input_axons(grid) / self.chip.input_axons
+        return self.tiling.input_axons.peak(grid) / self.chip.input_axons
 
     def memory(self, grid: Grid) -> float:
         return self.tiling.peak_memory_bits(grid) / self.chip.synaptic_memory_bits
 
-    def output_axons(self, grid: Grid, target: Tiling | None, target_grid: Grid | None):
-        return peak_output_axons(target, target_grid, grid) / self.chip.output_axons
+    def output_axons(self, grid: Grid, leaving: Products) -> float:
+        return leaving.peak(grid) / self.chip.output_axons
 
-    def limited_by(self, grid: Grid, target: Tiling | None, target_grid: Grid | None) -> str:
-        """The resource that kept the layer from fewer cores than ``grid`` has.
+    def leaving(self, grid: Grid, targets: Sequence[tuple[Tiling, Grid]] = ()) -> Products:
+        """Output axons of cores cut as in ``grid``: to ``targets``, and to themselves."""
+        return output_axons([*targets, *((tiling, grid) for tiling in self.loops)])
+
+    def limited_by(self, grid: Grid, targets: Sequence[tuple[Tiling, Grid]]) -> str:
+        """The resource that kept the population from fewer cores than ``grid`` has.
 
         Of all cuts into fewer cores the one that exceeds the limits least; of the resources the one
         that it exceeds most.
+
+        Args:
+            targets: the connections to other populations, and how those are cut.
         """
         if cores(grid) == 1:
             return "layer size"
+        leaving = None if self.loops else self.leaving(grid, targets)
         fewer = []
         for other in self.tiling.grids():
             if cores(other) < cores(grid):
                 loads = Utilisation(
                     self.compartments(other),
                     self.input_axons(other),
-                    self.output_axons(other, target, target_grid),
+                    self.output_axons(other, leaving or self.leaving(other, targets)),
                     0.0,
                 )
                 fewer.append((loads.tightest[1], other, loads))
@@ -98,49 +123,3 @@ class Cuts:
             tightest = max(loads.tightest, ("synaptic memory", memory), key=lambda row: row[1])
             best = min(best, tightest, key=lambda row: row[1])
         return best[0]
-
-
-def place(layers: Sequence[Cuts]) -> tuple[list[Grid], int | None]:
-    """Grids of all layers, each of which has at least one cut that fits.
-
-    Returns:
-        The grids, and None; or no grids and the index of the layer whose neurons reach more cores
-        of the next layer than a core has outgoing axons for.
-    """
-    bound = [(0, 0)]  # cost of the best cuts of the layers before, each taken alone
-    for cuts in layers:
-        bound.append(_add(bound[-1], cuts.get(0)[0]))
-    number = itertools.count()
-    heap: list[tuple] = []
-
-    def push(layer: int, rank: int, later: tuple[Grid, ...], spent: Cost) -> None:
-        choice = layers[layer].get(rank)
-        if choice is not None:
-            spent = _add(spent, choice[0])
-            entry = (_add(spent, bound[layer]), next(number), layer, rank, later, spent, choice)
-            heapq.heappush(heap, entry)
-
-    push(len(layers) - 1, 0, (), (0, 0))
-    done: set[tuple[int, int]] = set()
-    while heap:
-        _, _, layer, rank, later, spent, (cost, grid) = heapq.heappop(heap)
-        push(layer, rank + 1, later, _subtract(spent, cost))
-        if (layer, rank) in done:
-            continue  # was reached before, at less cost
-        if later:
-            target = layers[layer + 1].tiling
-            if layers[layer].output_axons(grid, target, later[0]) > 1:
-                continue
-        done.add((layer, rank))
-        if layer == 0:
-            return [grid, *later], None
-        push(layer - 1, 0, (grid, *later), spent)
-    return [], min(layer for layer, _ in done) - 1
-
-
-def _add(a: Cost, b: Cost) -> Cost:
-    return a[0] + b[0], a[1] + b[1]
-
-
-def _subtract(a: Cost, b: Cost) -> Cost:
-    return a[0] - b[0], a[1] - b[1]

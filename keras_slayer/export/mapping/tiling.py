@@ -1,8 +1,8 @@
-"""Ways to cut a layer into cores, and what each core then holds.
+"""Ways to cut a population into cores, and what the synapses of a connection then take there.
 
-A layer's neurons lie on axes: (neurons,) for a dense layer, (rows, columns, channels) for a
-convolution. A *grid* cuts every axis into ranges (start, stop); a core holds a *tile*, one range of
-each axis. Counting is separable over the axes, which is what makes it fast.
+Neurons lie on the axes of their population: (neurons,), or (rows, columns, channels) of an image. A
+*grid* cuts every axis into ranges (start, stop); a core holds a *tile*, one range of each axis.
+Counting is separable over the axes, which is what makes it fast.
 
 Synapses are stored in lists of 64 bit words:
 
@@ -14,13 +14,13 @@ which is the format that nengo-loihi 1.1.0 writes.
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from keras_slayer.export.graph import DenseSynapses
 from keras_slayer.export.mapping.chip import Chip
-from keras_slayer.export.network import IntegerDense
 
 Range = tuple[int, int]
 Tile = tuple[Range, ...]
@@ -67,117 +67,122 @@ def _group_bits(synapses, synapse_bits: int):
 
 
 class Tiling(Protocol):
-    """One layer, to be cut.
+    """The synapses of one connection, on the cores that its target is cut into.
+
+    Axons are counted as products of one factor for each axis, which ``Products`` adds up over
+    connections.
 
     Attributes:
-        shape, neurons: of the layer.
         delay_bits: bits of delay in each synapse.
     """
 
-    shape: tuple[int, ...]
-    neurons: int
     delay_bits: int
 
-    def grids(self) -> Iterator[Grid]:
-        """All grids worth trying. They do not depend on the chip."""
+    def cuts(self, axis: int, length: int) -> list[tuple[Range, ...]]:
+        """The ways to cut an axis of the target that suit these synapses."""
 
-    def input_axons(self, tile: Tile) -> int:
-        """Axons that come into a core with ``tile``."""
+    def suits(self, axis: int, cut: Range) -> bool:
+        """Whether a range of an axis suits them."""
 
-    def peak_input_axons(self, grid: Grid) -> int:
-        """The most of any tile of ``grid``."""
+    def arriving(self, axis: int, cut: Range) -> int:
+        """Axons that come into a core with the range ``cut``: the factor of ``axis``."""
 
-    def total_input_axons(self, grid: Grid) -> int:
-        """Summed over the tiles of ``grid``."""
+    def memory_kind(self, axis: int, cut: Range) -> Hashable:
+        """Equal for ranges that need the same memory."""
 
     def memory_bits(self, tile: Tile) -> int:
         """Synaptic memory of a core with ``tile``."""
 
-    def peak_memory_bits(self, grid: Grid) -> int:
-        """The most of any tile of ``grid``."""
-
     def slots(self, grid: Grid) -> int:
-        """Output axon slots for each arriving axon."""
+        """Output axon slots for each axon that leaves the source, the target cut into ``grid``."""
 
-    def arriving(self, grid: Grid, axis: int, source: Range) -> int:
-        """Axons that arrive from the range ``source`` of an axis of the layer before: one factor of
-        their number, the others are those of the other axes."""
-
-    def where(self, tile: Tile) -> str:
-        """``tile`` in words."""
+    def leaving(self, grid: Grid, axis: int, source: Range) -> int:
+        """Axons that leave the range ``source`` of an axis of the source, the target cut into
+        ``grid``: the factor of ``axis``."""
 
 
-def output_axons(target: Tiling | None, target_grid: Grid | None, tile: Tile) -> int:
-    """Output axon slots of a core with ``tile``, if the next layer, ``target``, is cut like that.
-
-    The last layer has no target.
-    """
-    return peak_output_axons(target, target_grid, tuple((cut,) for cut in tile))
+Factor = Callable[[int, Range], int]
+"""(axis, range) -> a number."""
 
 
-def peak_output_axons(target: Tiling | None, target_grid: Grid | None, grid: Grid) -> int:
-    """The most of any tile of ``grid``."""
-    if target is None:
-        return 0
-    return target.slots(target_grid) * math.prod(
-        max(target.arriving(target_grid, axis, cut) for cut in cuts)
-        for axis, cuts in enumerate(grid)
-    )
+class Products:
+    """Counts of tiles: sums over connections of products of one factor for each axis."""
+
+    def __init__(self, factors: Sequence[Factor]):
+        self._factors = tuple(factors)
+        self._largest: dict[tuple[int, tuple[Range, ...]], tuple[tuple[int, ...], ...]] = {}
+
+    def of(self, tile: Tile) -> int:
+        return sum(
+            math.prod(factor(axis, cut) for axis, cut in enumerate(tile))
+            for factor in self._factors
+        )
+
+    def total(self, grid: Grid) -> int:
+        """Summed over the tiles of ``grid``."""
+        return sum(
+            math.prod(sum(factor(axis, cut) for cut in cuts) for axis, cuts in enumerate(grid))
+            for factor in self._factors
+        )
+
+    def peak(self, grid: Grid) -> int:
+        """The most of any tile of ``grid``."""
+        axes = [self._candidates(axis, cuts) for axis, cuts in enumerate(grid)]
+        return max(
+            sum(map(math.prod, zip(*choice, strict=True))) for choice in itertools.product(*axes)
+        )
+
+    def _candidates(self, axis: int, cuts: tuple[Range, ...]) -> tuple[tuple[int, ...], ...]:
+        """The factors of the ranges that can be part of the fullest tile.
+
+        A range whose factors are all no larger than another's cannot.
+        """
+        key = (axis, cuts)
+        if key not in self._largest:
+            rows = {tuple(factor(axis, cut) for factor in self._factors) for cut in cuts}
+            self._largest[key] = tuple(
+                row
+                for row in rows
+                if not any(
+                    row != other and all(a <= b for a, b in zip(row, other, strict=True))
+                    for other in rows
+                )
+            )
+        return self._largest[key]
 
 
 class DenseTiling:
-    """A dense layer: an axon from every input to every core, with a list of the core's neurons.
+    """Dense synapses: an axon from every input to every core, with a list of the core's neurons.
 
     Args:
-        layer: the layer.
+        synapses: what they are.
         chip: sets the formats.
         weight_bits: without the sign.
     """
 
-    def __init__(self, layer: IntegerDense, chip: Chip, weight_bits: int):
-        self.inputs, self.neurons = layer.weight.shape
-        self.shape = (self.neurons,)
-        largest = 0 if layer.delay is None else int(layer.delay.max(initial=0))
-        self.delay_bits = largest.bit_length()
+    def __init__(self, synapses: DenseSynapses, chip: Chip, weight_bits: int):
+        self.inputs = synapses.weight.shape[0]
+        self.delay_bits = synapses.longest_delay.bit_length()
         self.synapse_bits = chip.stored_weight_bits(weight_bits) + self.delay_bits
 
-    def grids(self) -> Iterator[Grid]:
-        return ((cut,) for cut in even_cuts(self.neurons))
+    def cuts(self, axis: int, length: int) -> list[tuple[Range, ...]]:
+        return even_cuts(length)
 
-    def input_axons(self, tile: Tile) -> int:
-        return self.inputs
+    def suits(self, axis: int, cut: Range) -> bool:
+        return True
 
-    def peak_input_axons(self, grid: Grid) -> int:
-        return self.inputs
+    def arriving(self, axis: int, cut: Range) -> int:
+        return 1 if axis else self.inputs
 
-    def total_input_axons(self, grid: Grid) -> int:
-        return self.inputs * cores(grid)
+    def memory_kind(self, axis: int, cut: Range) -> Hashable:
+        return cut[1] - cut[0]
 
     def memory_bits(self, tile: Tile) -> int:
-        # The neurons of a list are consecutive, so it needs no indices.
+        # A list holds all neurons of its core, in order, so it needs no indices.
         return self.inputs * int(list_bits(size(tile), self.synapse_bits))
-
-    def peak_memory_bits(self, grid: Grid) -> int:
-        """Of the fullest core, and no less than the lists of the uncut layer, shared out evenly.
-
-        The second is nengo-loihi's rule (``split_block``), and with it the counts agree. Short
-        lists pack a little better than long ones: without it 2312 -> 512 would fit on 10 cores,
-        not 11.
-        """
-        start, stop = grid[0][0]
-        fullest = self.memory_bits(((start, stop),))
-        if stop - start == 1:
-            return fullest
-        # The most parts of a layer that still come out with this many neurons each.
-        parts = (self.neurons - 1) // (stop - start - 1)
-        return max(fullest, -(-self.memory_bits(((0, self.neurons),)) // parts))
 
     def slots(self, grid: Grid) -> int:
         return cores(grid)
 
-    def arriving(self, grid: Grid, axis: int, source: Range) -> int:
+    def leaving(self, grid: Grid, axis: int, source: Range) -> int:
         return source[1] - source[0]
-
-    def where(self, tile: Tile) -> str:
-        ((start, stop),) = tile
-        return f"neurons {start}-{stop - 1}"

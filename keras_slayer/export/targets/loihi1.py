@@ -10,7 +10,7 @@ import numpy as np
 
 from keras_slayer import loihi
 from keras_slayer.export.mapping.chip import Chip
-from keras_slayer.export.mapping.loihi_cores import ASSUMPTIONS, layer_tiling
+from keras_slayer.export.mapping.loihi_cores import ASSUMPTIONS, connection_tiling
 from keras_slayer.export.network import IntegerNeuron
 from keras_slayer.export.simulation.simulator import LoihiSimulator
 from keras_slayer.export.target import Format, Target
@@ -29,7 +29,7 @@ CHIP = Chip(
     weight_bits=(1, 2, 3, 4, 5, 6, 8),
     index_bits=(0, 6, 7, 8, 9, 10, 11, 12),
     base_range=256,
-    tiling=layer_tiling,
+    tiling=connection_tiling,
     assumptions=(
         *ASSUMPTIONS,
         "Each bit of delay beyond 3 halves the neurons of a core (128 with 6 bits): inferred "
