@@ -98,7 +98,9 @@ def export_loihi(
     network = assemble(float_network, done, timing, target)
     refuse(format.problems(network))
     bits = {layer.source.name: layer.bits for layer in done}
-    mapping, problems = map_network(network, target.chip, weight_bits=bits)
+    bits = {layer.source.name: layer.bits for layer in done}
+    widths = [bits.get(name, target.grid.bits) for name in network.populations]
+    mapping, problems = map_network(network, target.chip, weight_bits=widths)
     refuse(problems)
     data = format.to_bytes(network)
     measured = None

@@ -16,7 +16,7 @@ from keras_slayer.export.graph import (
     Population,
     Synapses,
 )
-from keras_slayer.export.simulation.reference import run_neurons
+from keras_slayer.export.simulation.reference import Neurons
 from keras_slayer.export.target import Target
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
@@ -73,7 +73,10 @@ def _fire(
     if population.bias is not None:  # in NumPy: no op of the package has it
         sums = np.zeros(z.shape, np.int64)
         sums[:, 1:] = np.rint(np.asarray(z)[:, :-1] * target.grid.scale)
-        return tf.constant(run_neurons(population.neuron, sums, population.bias)[0], tf.float32)
+        neurons = Neurons(population.neuron, (len(sums), *population.shape), population.bias)
+        return tf.stack(
+            [tf.constant(neurons.step(sums[:, t])[0], tf.float32) for t in range(sums.shape[1])], 1
+        )
     neuron = target.to_neuron(population.neuron)
     if own is None:
         return tf.cast(ops.fire(z, neuron)[0], tf.float32)
