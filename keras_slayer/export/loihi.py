@@ -11,7 +11,7 @@ import keras
 from keras_slayer import checks
 from keras_slayer.export.assembly import assemble
 from keras_slayer.export.conversion.convert import to_loihi
-from keras_slayer.export.graph import shortest_path
+from keras_slayer.export.graph import IntegerGraph, shortest_path
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.model.graph import read_network
 from keras_slayer.export.model.read_program import read_program
@@ -81,7 +81,7 @@ def export_loihi(
     >>> print(report)
     """
     target = get_target(chip)
-    path, format = _where(path, format, dry_run, target)
+    path, format = _where(path, format, dry_run, target.formats)
     weight_bits = checks.integer(weight_bits, "weight_bits", low=1, high=target.grid.bits)
     given, problems = read_program(model)
     refuse(problems)
@@ -96,7 +96,7 @@ def export_loihi(
     timing, late = schedule(float_network, target.max_delay)
     refuse([*problems, *more, *late])
     network = assemble(float_network, done, timing, target)
-    refuse(format.problems(network))
+    format = _format_of(network, format, target)
     bits = {layer.source.name: layer.bits for layer in done}
     bits = {layer.source.name: layer.bits for layer in done}
     widths = [bits.get(name, target.grid.bits) for name in network.populations]
@@ -131,6 +131,16 @@ def export_loihi(
     )
 
 
+def _format_of(network: IntegerGraph, wanted: Format | None, target: Target) -> Format:
+    """The format to write; where none is asked for, the first that holds the network."""
+    formats = [wanted] if wanted else list(target.formats.values())
+    found = [format.problems(network) for format in formats]
+    for format, problems in zip(formats, found, strict=True):
+        if not problems:
+            return format
+    refuse(found[0])
+
+
 def _one_or_all(shapes: Iterable[tuple[int, ...]]) -> tuple:
     """The only shape, or all where there are several."""
     shapes = tuple(shapes)
@@ -138,16 +148,16 @@ def _one_or_all(shapes: Iterable[tuple[int, ...]]) -> tuple:
 
 
 def _where(
-    path: str | os.PathLike | None, format: str | None, dry_run: bool, target: Target
-) -> tuple[Path | None, Format]:
-    """The file to write, and its format."""
-    known = tuple(target.formats)
+    path: str | os.PathLike | None, format: str | None, dry_run: bool, formats: dict[str, Format]
+) -> tuple[Path | None, Format | None]:
+    """The file to write, and its format; None where neither is given."""
+    known = tuple(formats)
     if format is not None and format not in known:
         raise ValueError(f"format must be one of {known}. Received: format={format!r}")
     if path is None:
         if not dry_run:
             raise ValueError("path must be given unless dry_run=True. Received: path=None")
-        return None, target.formats[format or known[0]]
+        return None, None if format is None else formats[format]
     path = Path(path)
     if not dry_run:
         target_of(path)  # refuses now what could not be written at the end
@@ -157,4 +167,4 @@ def _where(
             f"path must end in {' or '.join('.' + name for name in known)} unless format is "
             f"given. Received: path={str(path)!r}"
         )
-    return path, target.formats[format or suffix]
+    return path, formats[format or suffix]

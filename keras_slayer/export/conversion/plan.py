@@ -139,7 +139,7 @@ def plan_conversion(
     for number in program.spiking:
         step = program.steps[number]
         notes = Notes(step.operation)
-        population = walk.populations.get(step.name)
+        population = walk.populations.get(walk.neurons.get(number))
         names = {part.synapses.name for part in population.parts} if population else set()
         if isinstance(step.operation.neuron, SRM | CUBA) and not wrong & {step.name, *names}:
             try:

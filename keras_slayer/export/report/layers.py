@@ -41,6 +41,7 @@ def _report(layer: Quantized, population: Population) -> LayerReport:
         threshold_mantissa=neuron.threshold_mantissa,
         current_decay=neuron.current_decay,
         voltage_decay=neuron.voltage_decay,
+        constant_error=layer.constant_error,
         largest_delay=max(delays, default=0),
         largest_synaptic_sum=most_synaptic_input(population),
         histogram=tuple(zip(values.tolist(), counts.tolist(), strict=True)),
@@ -64,11 +65,16 @@ def warnings_of(
             "keras_slayer.export.to_loihi(model) and export that"
         )
     for layer in layers:
-        if not layer.exact:
+        if layer.changed_weights and not layer.exact:
             warnings.append(
                 f"{layer.name}: {layer.changed_weights:,} of {layer.weights:,} weights were "
                 f"rounded to {layer.weight_bits} bits, {layer.out_of_range_weights:,} of them "
                 "clipped; the model was not trained with these"
+            )
+        if layer.constant_error > 0:
+            warnings.append(
+                f"{layer.name}: its constant input differs from the trained by up to "
+                f"{layer.constant_error:.2g}"
             )
         if layer.largest_synaptic_sum > synaptic_sum_limit:
             warnings.append(
