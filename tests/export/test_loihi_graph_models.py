@@ -4,6 +4,9 @@ import keras
 import numpy as np
 import pytest
 from graph_cases import CASES, model_of, spikes_for
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_models import RandomModels
 
 from keras_slayer.export import LoihiSimulator, export_loihi
 
@@ -32,3 +35,15 @@ def test_every_spike_is_the_models(name, tmp_path):
     populations = simulator.network.populations
     assert sum(name.endswith("/relay") for name in populations) == RELAYS.get(name, 0)
     assert ("constant" in populations) == (name in CONSTANTS)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000))
+def test_every_spike_of_random_models(seed, tmp_path_factory):
+    model = RandomModels(seed).model()
+    path = tmp_path_factory.mktemp("random") / "a.nir"
+    spikes = spikes_for(model)
+    expected = [keras.ops.convert_to_numpy(out) for out in as_list(model(spikes))]
+    assert export_loihi(model, path).exact
+    for ours, theirs in zip(as_list(LoihiSimulator(path).run(spikes[0])), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
