@@ -34,21 +34,10 @@ class Format:
     reader: str | None = None
 
     def problems(self, network: IntegerGraph) -> list[Problem]:
-        from keras_slayer.export.graph import chain_of
-
-        network, why = chain_of(network)
-        if why:
-            return [
-                Problem(k, v, "only chains fit a .net file", "export to .nir")
-                for k, v in why.items()
-            ]
-        names = [f"layer {i}" for i in range(len(network.layers))]
-        return importlib.import_module(self.writer).problems(network, names)
+        return importlib.import_module(self.writer).problems(network)
 
     def to_bytes(self, network: IntegerGraph) -> bytes:
-        from keras_slayer.export.graph import chain_of
-
-        return importlib.import_module(self.writer).to_bytes(chain_of(network)[0])
+        return importlib.import_module(self.writer).to_bytes(network)
 
     def read_back(self, network: IntegerGraph, data: bytes) -> IntegerNetwork | IntegerGraph:
         """What a file says: ``data`` where the format can be read, or else ``network``."""
