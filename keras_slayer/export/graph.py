@@ -234,3 +234,29 @@ def chain_of(graph: IntegerGraph) -> tuple[IntegerNetwork | None, dict[str, str]
     if reasons:
         return None, reasons
     return IntegerNetwork(next(iter(graph.inputs.values())), tuple(layers)), {}
+
+
+def most_synaptic_input(population: Population) -> int:
+    """Worst case over neurons of |sum of weights|, all inputs of one sign spiking at once."""
+    sums = np.zeros((2, *population.shape), np.int64)
+    for connection in population.connections:
+        weight = connection.synapses.weight
+        weight = weight.reshape(-1, weight.shape[-1]).astype(np.int64)
+        for total, part in zip(sums, (np.maximum(weight, 0), np.maximum(-weight, 0)), strict=True):
+            own = part.sum(axis=0)
+            total += (
+                own
+                if isinstance(connection.synapses, ConvSynapses)
+                else own.reshape(population.shape)
+            )
+    return int(sums.max())
+
+
+def shortest_path(graph: IntegerGraph) -> int:
+    """Steps from an input spike to the first output spike that it can cause, without delays."""
+    steps = dict.fromkeys(graph.inputs, 0.0)
+    for name, population in graph.populations.items():
+        sources = [connection.source for connection in population.connections]
+        before = [steps[source] for source in sources if source != name]
+        steps[name] = 1 + min(before, default=np.inf)
+    return int(min(steps[name] for name in graph.outputs))

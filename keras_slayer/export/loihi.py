@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import keras
 
 from keras_slayer import checks
+from keras_slayer.export.assembly import assemble
 from keras_slayer.export.conversion.convert import to_loihi
+from keras_slayer.export.graph import shortest_path
 from keras_slayer.export.mapping.mapping import map_network
-from keras_slayer.export.model.chain import read_chain
 from keras_slayer.export.model.graph import read_network
+from keras_slayer.export.model.read_program import read_program
+from keras_slayer.export.model.timing import schedule
 from keras_slayer.export.problems import refuse
 from keras_slayer.export.quantize import compare, quantize
 from keras_slayer.export.report.layers import layer_reports, warnings_of
@@ -79,51 +83,58 @@ def export_loihi(
     target = get_target(chip)
     path, format = _where(path, format, dry_run, target)
     weight_bits = checks.integer(weight_bits, "weight_bits", low=1, high=target.grid.bits)
-    given, problems = read_chain(model)
+    given, problems = read_program(model)
     refuse(problems)
-    chain = given
+    program = given
     if convert and any(
         isinstance(layer, SpikingLayer) and not isinstance(layer.neuron, target.neuron)
         for layer in given.layers
     ):
-        chain, _ = read_chain(to_loihi(model, calibration, weight_bits=weight_bits))
-    float_network, problems = read_network(chain, target)
-    network, done, more = quantize(float_network, target, weight_bits)
-    problems += more
-    broken = {problem.layer for problem in problems}  # nothing can be said of their integers
-    names = tuple(layer.name for layer in float_network.layers)
-    problems += [p for p in format.problems(network, names) if p.layer not in broken]
-    refuse(problems)
-    firing = [layer.source.name for layer in done]
-    mapping, problems = map_network(network, target.chip, firing, [layer.bits for layer in done])
+        program, _ = read_program(to_loihi(model, calibration, weight_bits=weight_bits))
+    float_network, problems = read_network(program, target)
+    done, more = quantize(float_network, target, weight_bits)
+    timing, late = schedule(float_network, target.max_delay)
+    refuse([*problems, *more, *late])
+    network = assemble(float_network, done, timing, target)
+    refuse(format.problems(network))
+    bits = {layer.source.name: layer.bits for layer in done}
+    bits = {layer.source.name: layer.bits for layer in done}
+    widths = [bits.get(name, target.grid.bits) for name in network.populations]
+    mapping, problems = map_network(network, target.chip, weight_bits=widths)
     refuse(problems)
     data = format.to_bytes(network)
     measured = None
     if calibration is not None:
         written = format.read_back(network, data)  # the file itself is run where it can be
-        measured = calibrate(calibration, given, chain, written, done, target)
+        measured = calibrate(calibration, given, program, network, written, done, timing, target)
     if not dry_run:
         write_whole(path, data)
-    converted = chain is not given
-    layers = layer_reports(float_network, network, done)
+    converted = program is not given
+    layers = layer_reports(network, done)
     return LoihiReport(
         path=None if dry_run else str(path),
         format=format.name,
         file_bytes=0 if dry_run else len(data),
         chip=target.name,
-        input_shape=network.input_shape,
-        output_shape=network.output_shape,
+        input_shape=_one_or_all(network.inputs.values()),
+        output_shape=_one_or_all(network.shape(name) for name in network.outputs),
         synaptic_sum_limit=target.synaptic_sum_limit,
-        latency_steps=len(done),
+        latency_steps=shortest_path(network),
         exact=all(layer.exact for layer in done),
         converted=converted,
         layers=layers,
         widths=tuple(compare(done)),
-        host_layers=tuple(operation.name for operation in chain.host),
+        host_layers=tuple(program.steps[i].name for i in program.host),
         mapping=mapping,
         calibration=measured,
         warnings=warnings_of(layers, converted, target.synaptic_sum_limit),
     )
+
+
+def _one_or_all(shapes: Iterable[tuple[int, ...]]) -> tuple:
+    """The only shape, or all where there are several."""
+    shapes = tuple(shapes)
+    return shapes[0] if len(shapes) == 1 else shapes
 
 
 def _where(

@@ -7,35 +7,55 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_slayer.export.model.float_network import Flatten, FloatLayer, FloatNetwork, Window
-from keras_slayer.export.network import (
-    IntegerConv,
-    IntegerDense,
-    IntegerFlatten,
-    IntegerLayer,
-    IntegerNetwork,
-)
+from keras_slayer.export.model.float_network import FloatNetwork, FloatPopulation, Synapses
 from keras_slayer.export.problems import Notes, Problem
 from keras_slayer.export.target import Target
 from keras_slayer.export.weight_grid import WeightDamage, WeightGrid, weight_damage
 
 
 @dataclass(frozen=True, eq=False)
-class Quantized:
-    """One layer with neurons in integers.
+class Kernel:
+    """Weights in integers.
 
     Attributes:
-        source: the float layer.
+        synapses: the float weights.
+        gain: factor on these.
+        weight: integers in the shape of the float weights (the network's may have more taps, which
+            are zero).
+        uses: how many sources share it.
+        first: the first channel of the neurons that it leads to.
+    """
+
+    synapses: Synapses
+    gain: float
+    weight: np.ndarray
+    uses: int = 1
+    first: int = 0
+
+    @property
+    def used(self) -> np.ndarray:
+        return self.synapses.used * self.gain
+
+
+@dataclass(frozen=True, eq=False)
+class Quantized:
+    """One population of neurons in integers.
+
+    Attributes:
+        source: the population in floats.
         bits: width of its weights, without sign.
-        weight: its integers in the shape of the float weights (the network's may have more taps,
-            which are zero).
+        kernels: all its weights.
+        shift, bias: int per channel, its constant synaptic input and the bias of its voltage; None:
+            it has none.
         grid: of the weights.
     """
 
-    source: FloatLayer
+    source: FloatPopulation
     bits: int
-    weight: np.ndarray
+    kernels: tuple[Kernel, ...]
     grid: WeightGrid
+    shift: np.ndarray | None = None
+    bias: np.ndarray | None = None
 
     @property
     def exact(self) -> bool:
@@ -44,12 +64,25 @@ class Quantized:
         They round their input to the integers' unit. So weights may differ as long as all of them
         together add up to less than half a unit: float noise, where a normalisation was folded in.
         """
-        synapses, scale = self.source.synapses, float(self.grid.scale)
-        difference = np.abs(synapses.used * scale - self.weight)
-        worst = difference.reshape(-1, difference.shape[-1]).sum(axis=0)
-        if synapses.shift is not None:
-            worst = worst + np.abs(synapses.shift) * scale
+        scale = float(self.grid.scale)
+        worst = np.zeros(self.source.shape[-1])
+        for kernel in self.kernels:
+            difference = np.abs(kernel.used * scale - kernel.weight)
+            sums = kernel.uses * difference.reshape(-1, difference.shape[-1]).sum(axis=0)
+            worst[kernel.first : kernel.first + len(sums)] += sums
+        for given, integers in ((self.source.shift, self.shift), (self.source.bias, self.bias)):
+            if given is not None:
+                worst += np.abs(given * scale - (0 if integers is None else integers))
         return bool(np.all(worst < 0.49))  # the rest is for float32 sums
+
+    @property
+    def weights(self) -> np.ndarray:
+        """All its integers."""
+        return np.concatenate([kernel.weight.ravel() for kernel in self.kernels])
+
+
+MAX_CONSTANT = 1024
+"""Largest constant synaptic input: 257 neurons of the chip that spike in every step."""
 
 
 def largest_synaptic_sum(weight: np.ndarray) -> int:
@@ -66,95 +99,91 @@ def largest_synaptic_sum(weight: np.ndarray) -> int:
 
 def quantize(
     network: FloatNetwork, target: Target, weight_bits: int
-) -> tuple[IntegerNetwork, list[Quantized], list[Problem]]:
-    """Float layers as the chip's integers.
+) -> tuple[list[Quantized], list[Problem]]:
+    """The populations of a float network in the chip's integers, and what keeps them from it.
 
-    A layer keeps the width it was trained with; one trained in float, or with more than
-    ``weight_bits``, is rounded to ``weight_bits``.
-
-    Returns:
-        The network, what was done to each layer with neurons, and every problem met on the way.
+    A population keeps the width that its weights were trained with; one trained in float, or with
+    more than ``weight_bits``, is rounded to ``weight_bits``.
     """
-    layers: list[IntegerLayer] = []
     done: list[Quantized] = []
     problems: list[Problem] = []
-    for layer in network.layers:
-        if isinstance(layer, Flatten):
-            layers.append(IntegerFlatten())
-            continue
-        bits = weight_bits if layer.weight_bits is None else min(weight_bits, layer.weight_bits)
-        weight, notes = _to_integers(layer, target.grid, bits)
+    for population in network.populations.values():
+        notes = Notes(population)
+        done.append(_rounded(population, target.grid, weight_bits, notes))
         problems += notes
-        done.append(Quantized(layer, bits, weight, target.grid))
-        layers.append(_integer_layer(layer, target, weight))
-    return IntegerNetwork(tuple(network.input_shape), tuple(layers)), done, problems
+    return done, problems
 
 
-def _to_integers(layer: FloatLayer, grid: WeightGrid, bits: int) -> tuple[np.ndarray, Notes]:
-    """The integers of the weights that the layer's forward pass used.
+def _rounded(
+    population: FloatPopulation,
+    grid: WeightGrid,
+    weight_bits: int,
+    notes: Notes,
+) -> Quantized:
+    trained = population.weight_bits
+    bits = weight_bits if trained is None else min(weight_bits, trained)
+    kernels = []
+    for part in population.parts:
+        gains = [term.gain for term in part.spikes.terms]
+        for gain in dict.fromkeys(gains):
+            weight = _to_integers(
+                part.synapses.used * gain, trained if gain == 1 else None, grid, bits, notes
+            )
+            kernels.append(Kernel(part.synapses, gain, weight, gains.count(gain), part.first))
+    if population.recurrent is not None:
+        weight = _to_integers(population.recurrent.used, trained, grid, bits, notes)
+        kernels.append(Kernel(population.recurrent, 1.0, weight))
+    shift = bias = None
+    if population.shift is not None:
+        shift = _constant(population.shift, grid.step(grid.bits), grid, notes)
+    if population.bias is not None:
+        bias = _constant(population.bias, 1, grid, notes)
+    return Quantized(population, bits, tuple(kernels), grid, shift, bias)
+
+
+def _to_integers(
+    used: np.ndarray, trained: int | None, grid: WeightGrid, bits: int, notes: Notes
+) -> np.ndarray:
+    """The integers of the weights that the forward pass used.
 
     A layer that was trained on the chip's weights must have those: a weight that is no multiple of
     the step, or lies out of range, is a problem, and is not rounded here.
     """
-    notes = Notes(layer)
-    used = layer.synapses.used
     wrong = ~np.isfinite(used)
     allowed = "finite numbers"
-    if layer.weight_bits is not None:
+    if trained is not None:
         # With NaN all comparisons are true, and it is wrong already.
-        trained = layer.weight_bits
         wrong |= grid.nearest(used, trained) != used * float(grid.scale)
         allowed = (
             f"multiples of {grid.step(trained)}/{grid.scale} from {grid.low}/{grid.scale} to "
             f"{grid.high(trained)}/{grid.scale}"
         )
     if not wrong.any():
-        return grid.nearest(used, bits).astype(np.int16), notes
+        return grid.nearest(used, bits).astype(np.int16)
     notes.add(
         f"{np.count_nonzero(wrong)} of {wrong.size} weights are not what the chip can hold "
         f"(the first: {used[wrong].flat[0]!r})",
         allowed,
         "look for non-finite weights, and train with the layer's own quantisation",
     )
-    return np.zeros(used.shape, np.int16), notes
+    return np.zeros(used.shape, np.int16)
 
 
-def _integer_layer(layer: FloatLayer, target: Target, weight: np.ndarray) -> IntegerLayer:
-    neuron, synapses = target.to_integers(layer.neuron), layer.synapses
-    if synapses.window is None:
-        delay = None
-        if synapses.delay is not None:
-            delay = np.repeat(synapses.delay.astype(np.uint8)[:, None], weight.shape[1], axis=1)
-        return IntegerDense(weight, neuron, delay=delay)
-    window = synapses.window
-    weight, window = symmetric(weight, window)
-    padding = tuple(before for before, _ in window.padding)
-    return IntegerConv(weight, neuron, window.strides, padding, window.dilation, window.groups)
-
-
-def symmetric(weight: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
-    """The same convolution with as many zeros before the image as after it: the chip has no other.
-
-    Where Keras pads one zero more after the image, the kernel gets a first tap of zeros.
-    """
-    padding, dilation = list(window.padding), list(window.dilation)
-    for axis, (before, after) in enumerate(window.padding):
-        if before == after:
-            continue
-        if dilation[axis] > 1:  # as a kernel without dilation, zeros between its taps
-            size = (weight.shape[axis] - 1) * dilation[axis] + 1
-            wide = np.zeros([*weight.shape[:axis], size, *weight.shape[axis + 1 :]], weight.dtype)
-            wide[(slice(None),) * axis + (slice(None, None, dilation[axis]),)] = weight
-            weight, dilation[axis] = wide, 1
-        more = [(0, 0)] * weight.ndim
-        more[axis] = (after - before, 0)
-        weight = np.pad(weight, more)
-        padding[axis] = (after, after)
-    return weight, Window(window.strides, tuple(padding), tuple(dilation), window.groups)
+def _constant(values: np.ndarray, step: int, grid: WeightGrid, notes: Notes) -> np.ndarray | None:
+    """Constant input in integers that are multiples of ``step``; None where all are zero."""
+    if not (np.isfinite(values) & (np.abs(values) <= MAX_CONSTANT)).all():
+        notes.add(
+            f"its constant input reaches {np.abs(values).max():g}",
+            f"numbers up to {MAX_CONSTANT}",
+            "look at the training",
+        )
+        return None
+    integers = (np.rint(values * grid.scale / step) * step).astype(np.int64)
+    return integers if integers.any() else None
 
 
 def compare(done: Sequence[Quantized]) -> list[WeightDamage]:
-    """For each width, the damage to the weights of the forward pass, over all layers."""
-    used = np.concatenate([layer.source.synapses.used.ravel() for layer in done])
+    """For each width, the damage to the weights of the forward pass, over all populations."""
+    used = np.concatenate([kernel.used.ravel() for layer in done for kernel in layer.kernels])
     grid = done[0].grid
     return [weight_damage(used, grid, bits) for bits in range(1, grid.bits + 1)]

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from keras_slayer.export.graph import IntegerGraph
 from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.network import IntegerNetwork, IntegerNeuron
 from keras_slayer.export.problems import Problem
@@ -22,7 +23,7 @@ class Format:
 
     Attributes:
         name: the suffix of its files, without the dot.
-        writer: a module with ``problems(network, names) -> list[Problem]``, what keeps a network
+        writer: a module with ``problems(network) -> list[Problem]``, what keeps a network
             from this format, and ``to_bytes(network) -> bytes``.
         reader: a module with ``read_network(path) -> IntegerNetwork``; None where a file does not
             hold the chip's integers.
@@ -32,13 +33,13 @@ class Format:
     writer: str
     reader: str | None = None
 
-    def problems(self, network: IntegerNetwork, names: tuple[str, ...]) -> list[Problem]:
-        return importlib.import_module(self.writer).problems(network, names)
+    def problems(self, network: IntegerGraph) -> list[Problem]:
+        return importlib.import_module(self.writer).problems(network)
 
-    def to_bytes(self, network: IntegerNetwork) -> bytes:
+    def to_bytes(self, network: IntegerGraph) -> bytes:
         return importlib.import_module(self.writer).to_bytes(network)
 
-    def read_back(self, network: IntegerNetwork, data: bytes) -> IntegerNetwork:
+    def read_back(self, network: IntegerGraph, data: bytes) -> IntegerNetwork | IntegerGraph:
         """What a file says: ``data`` where the format can be read, or else ``network``."""
         if self.reader is None:
             return network
@@ -74,7 +75,7 @@ class Target:
     max_delay: int
     synaptic_sum_limit: int
     chip: Chip
-    simulator: Callable[[IntegerNetwork], LoihiSimulator]
+    simulator: Callable[[IntegerNetwork | IntegerGraph], LoihiSimulator]
     formats: dict[str, Format]
 
     @property

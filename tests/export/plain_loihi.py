@@ -1,5 +1,9 @@
 """The chip's arithmetic once more, one Python integer at a time: an oracle without NumPy."""
 
+from collections import defaultdict
+
+from keras_slayer.export.graph import as_layer
+
 
 def rsz(x: int, bits: int) -> int:
     """Shift right toward zero."""
@@ -96,3 +100,63 @@ def run_sample(network, spikes):
         results.append((u, v, s, operations))
         spikes = [[s[o][t] for o in range(size)] for t in range(steps)]
     return results
+
+
+def run_graph(graph, spikes):
+    """Runs one sample of a graph step by step, all populations side by side.
+
+    spikes[name][t][i] are those of the inputs. Returns (u, v, spikes, operations) by the names of
+    the populations, where u, v, spikes are [neuron][step].
+    """
+    steps = len(next(iter(spikes.values())))
+    wires = defaultdict(list)  # (source, element) -> what its spikes meet
+    for target, population in graph.populations.items():
+        for connection in population.connections:
+            layer = as_layer(connection.synapses, None)
+            for i, o, weight, delay in synapses(layer, graph.shape(connection.source)):
+                wires[connection.source, i].append((target, o, weight, delay))
+    states = {name: [(0, 0)] * p.size for name, p in graph.populations.items()}
+    arriving = defaultdict(int)  # (population, neuron, step) -> sum of weights
+    operations = defaultdict(int)
+    history = {name: [] for name in graph.populations}  # [step][neuron] -> (u, v, spike)
+    for t in range(steps):
+        sent = {name: series[t] for name, series in spikes.items()}
+        for name, population in graph.populations.items():
+            neuron = population.neuron
+            row = []
+            for o, (u, v) in enumerate(states[name]):
+                bias = population.bias
+                b = 0 if bias is None else int(bias[o % population.shape[-1]])
+                z = arriving[name, o, t]
+                row.append(
+                    neuron_step(
+                        u,
+                        v,
+                        z,
+                        b,
+                        neuron.current_decay,
+                        neuron.voltage_decay,
+                        neuron.threshold_mantissa,
+                    )
+                )
+            history[name].append(row)
+            states[name] = [(u, v) for u, v, _ in row]
+            sent[name] = [s for _, _, s in row]
+        if t + 1 == steps:
+            break
+        for name, row in sent.items():
+            for i, s in enumerate(row):
+                if s:
+                    for target, o, weight, delay in wires[name, i]:
+                        arriving[target, o, t + 1 + delay] += weight
+                        operations[target] += weight != 0
+    return {
+        name: (
+            *(
+                [[row[o][k] for row in rows] for o in range(graph.populations[name].size)]
+                for k in range(3)
+            ),
+            operations[name],
+        )
+        for name, rows in history.items()
+    }

@@ -8,6 +8,7 @@ import pytest
 from simulator_cases import ALL, ENGINES, single
 
 from keras_slayer.export import LoihiSimulator
+from keras_slayer.export.graph import graph_of
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -55,7 +56,8 @@ def test_random_networks_are_lively(random_networks):
     for seed in range(100, 160):
         source = random_networks(seed)
         network = source.network()
-        runs = list(reference.simulate(network, source.spikes(network).astype(np.uint8)))
+        spikes = {"input": source.spikes(network).astype(np.uint8)}
+        runs = [run for _, run in reference.simulate(graph_of(network), spikes)]
         rates.append(runs[-1].spikes.mean())
     assert np.mean([0 < rate < 1 for rate in rates]) > 0.7
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import keras
 
 from keras_slayer import checks
 from keras_slayer.export.conversion.plan import plan_conversion
 from keras_slayer.export.conversion.thresholds import calibrate_thresholds, first_samples
-from keras_slayer.export.model.chain import read_chain
 from keras_slayer.export.model.graph import read_network
+from keras_slayer.export.model.read_program import read_program
+from keras_slayer.export.model.timing import schedule
 from keras_slayer.export.problems import refuse
 from keras_slayer.export.samples import Recordings
 from keras_slayer.export.targets.loihi1 import TARGET
@@ -47,8 +46,7 @@ def to_loihi(
     they were before, so that one learning rate suits most models: Adam at 2e-3, decaying to 0.
 
     Args:
-        model: built ``keras.Sequential``, or functional model whose layers form one chain; not
-            changed.
+        model: built ``keras.Sequential`` or functional model; not changed.
         calibration: spikes (samples, time, ...), a pair (spikes, labels) or a ``tf.data.Dataset``
             of batches of either; the first 128 samples are used, labels are not. None: thresholds
             are c theta / gain.
@@ -73,19 +71,21 @@ def to_loihi(
     checks.integer(weight_bits, "weight_bits", low=1, high=8)
     if not isinstance(model, keras.Model):
         raise ValueError(f"model must be a keras.Model. Received: {type(model).__name__}")
-    chain, problems = read_chain(model)
+    program, problems = read_program(model)
     refuse(problems, "converted to Loihi")
-    plan, problems = plan_conversion(chain, weight_bits)
+    plan, problems = plan_conversion(program, weight_bits)
     refuse(problems, "converted to Loihi")
     if calibration is None:
-        layers = [layer.converted() for layer in plan]
+        layers = {key: layer.converted() for key, layer in plan.items()}
     else:
-        samples = first_samples(calibration, chain.input_shape[2:])
-        layers = calibrate_thresholds(plan, samples)
+        shapes = {name: tuple(shape[2:]) for name, shape in program.inputs.items()}
+        layers = calibrate_thresholds(program, plan, first_samples(calibration, shapes))
     # What was small enough to be no problem may not be so after scaling.
-    _, problems = read_network(replace(chain, layers=tuple(layers)), TARGET)
-    refuse(problems, "converted to Loihi")
-    return _assemble(model, dict(zip(map(id, chain.given), layers, strict=True)))
+    network, problems = read_network(program.with_layers(layers), TARGET)
+    _, late = schedule(network, TARGET.max_delay)
+    refuse([*problems, *late], "converted to Loihi")
+    of = {id(step.given): id(step.operation) for step in program.chip_steps}  # settled ones
+    return _assemble(model, {key: layers[own] for key, own in of.items() if own in layers})
 
 
 def _assemble(model: keras.Model, converted: dict[int, keras.Layer]) -> keras.Model:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import keras
@@ -16,21 +15,22 @@ from keras_slayer.export.conversion.equivalent import (
     equivalent_neuron,
     threshold_mantissa,
 )
-from keras_slayer.export.model.chain import Chain
-from keras_slayer.export.model.handlers import HANDLERS
+from keras_slayer.export.model.float_network import FloatPopulation
+from keras_slayer.export.model.graph import HANDLERS
+from keras_slayer.export.model.program import INPUT, Program
 from keras_slayer.export.model.walk import Walk
-from keras_slayer.export.problems import Problem
+from keras_slayer.export.problems import Notes, Problem
 from keras_slayer.export.targets.loihi1 import TARGET
 from keras_slayer.initializers import FluctuationDriven
-from keras_slayer.layers import SpikingActivation, SpikingSumPooling2D
-from keras_slayer.layers.spiking_layer import SpikingLayer, WeightedSpikingLayer
+from keras_slayer.layers import SpikingActivation, SpikingRecurrentDense, SpikingSumPooling2D
+from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, Neuron
 from keras_slayer.quantization import WEIGHT_MIN, weight_max
 
 
 @dataclass(eq=False)
 class LayerPlan:
-    """One layer of the chain and how it is converted.
+    """One layer of the model and how it is converted.
 
     Attributes:
         given: the layer of the given model.
@@ -83,18 +83,31 @@ class LayerPlan:
         elif self.rounded_to is not None:
             kernel = np.asarray(layer.kernel) * self.scale
             layer.kernel.assign(TARGET.grid.nearest(kernel, self.rounded_to) / TARGET.grid.scale)
+            if layer.use_bias:
+                layer.bias.assign(layer.bias * self.scale)
         elif isinstance(layer, WeightedSpikingLayer) and self.neuron is not None:
             # Weights beyond the range would get no gradient, and stay there.
-            kernel, top = np.asarray(layer.kernel) * self.scale, weight_max(self.neuron.weight_bits)
-            layer.kernel.assign(np.clip(kernel, WEIGHT_MIN, top))
+            top = weight_max(self.neuron.weight_bits)
+            kernels = [layer.kernel]
+            if isinstance(layer, SpikingRecurrentDense):
+                kernels.append(layer.recurrent_kernel)
+            for kernel in kernels:
+                kernel.assign(np.clip(np.asarray(kernel) * self.scale, WEIGHT_MIN, top))
 
 
 class _AnyNeuron(Walk):
     """Finds what the chip cannot do except for neurons, which are converted."""
 
-    def fire(self, neuron: Neuron, weight_bits: int | None) -> None:
+    def fire(self, value, neuron: Neuron, weight_bits, bias=None, recurrent=None):
         if isinstance(neuron, SRM | CUBA):
             neuron = LoihiCUBA()
+            if bias is not None:
+                self.notes.add(
+                    "it has a bias, which its neurons integrate as they do their input",
+                    "a bias of Loihi's neurons, which acts on the voltage at once",
+                    "build it with use_bias=False, or as a PerStep Dense or Conv2D with a bias and "
+                    "a SpikingActivation",
+                )
         elif not isinstance(neuron, LoihiCUBA):
             self.notes.add(
                 f"its neuron is {type(neuron).__name__}",
@@ -102,63 +115,119 @@ class _AnyNeuron(Walk):
                 "build it with one of these",
             )
             neuron = LoihiCUBA()  # to see what else is wrong
-        super().fire(neuron, weight_bits)
+        return super().fire(value, neuron, weight_bits, bias, recurrent)
 
 
-def plan_conversion(chain: Chain, weight_bits: int) -> tuple[list[LayerPlan], list[Problem]]:
-    """How each layer of the chain is converted, and what keeps the chain from the chip."""
-    walk = _AnyNeuron(chain.input_shape, TARGET, HANDLERS)
-    plan: list[LayerPlan] = []
-    problems: list[Problem] = []
-    begin = 0  # after the last neurons
-    for given in chain.layers:
-        layer = LayerPlan(given, (None, chain.input_shape[1], *walk.shape))
-        plan.append(layer)
-        notes = walk.visit(given)
-        if isinstance(given, SpikingLayer):
-            if not notes and isinstance(given.neuron, SRM | CUBA):
-                try:
-                    _convert(plan[begin:], walk.layers[-1].synapses.kernel, weight_bits)
-                except NoEquivalentError as error:
-                    notes.add(*error.args)
-            begin = len(plan)
-        problems += notes
-    return plan, problems + walk.finish(chain.layers[-1])
+def plan_conversion(
+    program: Program, weight_bits: int
+) -> tuple[dict[int, LayerPlan], list[Problem]]:
+    """How each layer of the program is converted, and what keeps it from the chip.
 
-
-def _convert(layers: Sequence[LayerPlan], kernel: np.ndarray, weight_bits: int) -> None:
-    """Decides on neuron and scale.
-
-    Args:
-        layers: from after the last neurons to the next ones.
-        kernel: the weights with which spikes reach these.
-        weight_bits: of the chip's weights.
+    Returns:
+        The plans by the ``id`` of the layer, in the order of the first calls; and the problems.
     """
-    last = layers[-1]
-    neuron, gain = equivalent_neuron(last.given.neuron, weight_bits)
-    threshold = last.given.neuron.firing_threshold / gain
-    holder = _weight_holder(layers)
-    if isinstance(holder.given, SpikingSumPooling2D):
-        scale = choose_pool_scale(
-            kernel.flat[0], math.prod(kernel.shape[:2]), threshold, weight_bits
-        )
-    elif isinstance(holder.given, keras.layers.BatchNormalization) and not holder.given.scale:
+    walk = _AnyNeuron(program, TARGET, HANDLERS)
+    plan: dict[int, LayerPlan] = {}
+    problems: list[Problem] = []
+    for number in program.chip:
+        step = program.steps[number]
+        problems += walk.visit(number)
+        if isinstance(step.operation, keras.Layer):
+            shape = (None, walk.steps, *walk.shape)
+            plan.setdefault(id(step.operation), LayerPlan(step.operation, shape))
+    wrong = {problem.layer for problem in problems}  # nothing can be said of their scale
+    for number in program.spiking:
+        step = program.steps[number]
+        notes = Notes(step.operation)
+        population = walk.populations.get(step.name)
+        names = {part.synapses.name for part in population.parts} if population else set()
+        if isinstance(step.operation.neuron, SRM | CUBA) and not wrong & {step.name, *names}:
+            try:
+                _convert(plan, program, number, population, weight_bits)
+            except NoEquivalentError as error:
+                notes.add(*error.args)
+        problems += notes
+    order = {step.operation.name: i for i, step in enumerate(program.steps)}
+    return plan, sorted(problems, key=lambda problem: order[problem.layer])
+
+
+def _convert(
+    plan: dict[int, LayerPlan],
+    program: Program,
+    number: int,
+    population: FloatPopulation,
+    weight_bits: int,
+) -> None:
+    """Decides on the neuron of a spiking step, and on the scale of what reaches it."""
+    layer = program.steps[number].operation
+    neuron, gain = equivalent_neuron(layer.neuron, weight_bits)
+    threshold = layer.neuron.firing_threshold / gain
+    holders = _weight_holders(program, number)
+    kernel = _kernel(population)
+    if not holders:
+        scale = 1.0  # spikes, or spikes among what reaches it, whose weight is 1
+    elif isinstance(layer, SpikingSumPooling2D):
+        window = math.prod(kernel_size(population))
+        scale = choose_pool_scale(kernel.flat[0], window, threshold, weight_bits)
+    elif any(
+        isinstance(holder, keras.layers.BatchNormalization) and not holder.scale
+        for holder in holders
+    ):
         scale = 1.0  # it makes the scale what it is
     else:
         scale = choose_scale(kernel, threshold, weight_bits)
-    holder.scale = scale
-    if isinstance(holder.given, keras.layers.Dense | keras.layers.TimeDistributed):
-        holder.rounded_to = weight_bits
-    last.neuron = replace(neuron, threshold_mantissa=threshold_mantissa(scale * threshold))
+    for holder in holders:
+        own = plan[id(holder)]
+        if own.scale not in (1.0, scale):
+            raise NoEquivalentError(
+                f"the weights of {holder.name!r} also lead to neurons that need another scale",
+                "weights that lead to one layer of neurons",
+                "give each its own weights",
+            )
+        own.scale = scale
+        if isinstance(holder, keras.layers.Dense | keras.layers.TimeDistributed):
+            own.rounded_to = weight_bits
+    mantissa = threshold_mantissa(scale * threshold)
+    plan[id(layer)].neuron = replace(neuron, threshold_mantissa=mantissa)
 
 
-def _weight_holder(layers: Sequence[LayerPlan]) -> LayerPlan:
-    """The layer that scales what reaches the neurons of the last one."""
-    if not isinstance(layers[-1].given, SpikingActivation):
-        return layers[-1]
-    return next(layer for layer in reversed(layers) if _scales(layer.given))
+def _kernel(population: FloatPopulation) -> np.ndarray:
+    """All weights with which spikes reach the neurons, (inputs, channels)."""
+    rows = []
+    channels = population.shape[-1]
+    for part in population.parts:
+        own = part.synapses.kernel.reshape(-1, part.synapses.kernel.shape[-1])
+        placed = np.zeros((len(own), channels), own.dtype)
+        placed[:, part.channels] = own
+        gains = [term.gain for term in part.spikes.terms] or [1.0]  # none: after something wrong
+        rows += [placed * gain for gain in gains]
+    if population.recurrent is not None:
+        rows.append(population.recurrent.kernel)
+    return np.concatenate(rows)
 
 
-def _scales(layer: keras.Layer) -> bool:
+def kernel_size(population: FloatPopulation) -> tuple[int, int]:
+    return population.parts[0].synapses.kernel.shape[:2]
+
+
+def _weight_holders(program: Program, number: int) -> list[keras.Layer]:
+    """The layers that scale what reaches the neurons of a step; none where part has no scale."""
+    layer = program.steps[number].operation
+    if not isinstance(layer, SpikingActivation):
+        return [layer]
+    found, waiting = [], program.steps[number].reads
+    while waiting:
+        ref = waiting.pop()
+        step = None if ref.step == INPUT else program.steps[ref.step]
+        if step is None or step.spikes:
+            return []
+        if _scales(step.operation):
+            found.append(step.operation)
+        else:
+            waiting += step.reads
+    return found
+
+
+def _scales(layer: keras.Operation) -> bool:
     inner = getattr(layer, "layer", layer)  # of TimeDistributed
     return isinstance(inner, keras.layers.BatchNormalization) or hasattr(inner, "kernel")

@@ -1,5 +1,5 @@
 // Event-driven synapses of the simulator: each input spike adds integer weights to the sums of a
-// layer. Images are (height, width, channels), flattened in C order.
+// population. Images are (height, width, channels), flattened in C order.
 #ifndef KERAS_SLAYER_EXPORT_SYNAPSES_H_
 #define KERAS_SLAYER_EXPORT_SYNAPSES_H_
 

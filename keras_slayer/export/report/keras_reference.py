@@ -1,4 +1,4 @@
-"""What a network on the chip is compared with: Keras layers with its weights, and in float."""
+"""What a network on the chip is compared with: Keras' ops with its weights, and in float."""
 
 from __future__ import annotations
 
@@ -6,75 +6,97 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
-from keras_slayer import layers as spiking
-from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerNetwork
+from keras_slayer import ops
+from keras_slayer.export.graph import (
+    ConvSynapses,
+    DenseSynapses,
+    IntegerGraph,
+    Population,
+    Synapses,
+)
+from keras_slayer.export.simulation.reference import Neurons
 from keras_slayer.export.target import Target
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 
-def integer_reference(network: IntegerNetwork, target: Target) -> list[keras.Layer]:
-    """Keras layers that compute what ``network`` computes, spike for spike.
+def integer_reference(
+    network: IntegerGraph, target: Target, inputs: Sequence[np.ndarray]
+) -> dict[str, np.ndarray]:
+    """The spikes of all populations by name, computed by the ops that Keras' layers use.
 
-    Raises:
-        ValueError: biases, or delays that differ from output to output, which no layer has.
+    Args:
+        inputs: spikes (samples, time, ...) of each input of the network.
     """
-    result: list[keras.Layer] = []
-    for layer, shape in zip(network.layers, network.shapes(), strict=False):
-        if isinstance(layer, IntegerDense | IntegerConv) and layer.bias is not None:
-            raise ValueError("no Keras layer of the chip's neurons has a bias")
-        if isinstance(layer, IntegerDense):
-            result += _dense(layer, shape, target)
-        elif isinstance(layer, IntegerConv):
-            result += _conv(layer, shape, target)
-        else:
-            result.append(spiking.Flatten())
-    return result
+    known = {
+        name: tf.convert_to_tensor(x, tf.float32)
+        for name, x in zip(network.inputs, inputs, strict=True)
+    }
+    series = inputs[0].shape[:2]
+    for name, population in network.populations.items():
+        z = tf.zeros((*series, *population.shape))
+        own = None
+        for connection in population.connections:
+            if connection.source == name:
+                own = connection.synapses
+            else:
+                z += _synaptic_input(connection.synapses, known[connection.source], z.shape, target)
+        known[name] = _fire(population, z, own, target)
+    return {name: np.asarray(known[name]) for name in network.populations}
 
 
-def _dense(layer: IntegerDense, shape: tuple[int, ...], target: Target) -> list[keras.Layer]:
-    dense = spiking.SpikingDense(
-        layer.weight.shape[1], neuron=target.to_neuron(layer.neuron), kernel_initializer="zeros"
-    )
-    dense.build((None, None, *shape))
-    dense.kernel.assign(layer.weight / target.grid.scale)
-    if layer.delay is None:
-        return [dense]
-    if (layer.delay != layer.delay[:, :1]).any():
-        raise ValueError("no Keras layer has a delay of its own for every synapse")
-    delay = spiking.DelayLayer(per="neuron")
-    delay.build((None, None, *shape))
-    delay.delay.assign(layer.delay[:, 0])
-    return [delay, dense]
+def _synaptic_input(synapses: Synapses, spikes: tf.Tensor, shape, target: Target) -> tf.Tensor:
+    """What comes in, in units of the float weights; exact in float32."""
+    weight = tf.constant(synapses.weight / target.grid.scale, tf.float32)
+    if isinstance(synapses, ConvSynapses):
+        (vertical, horizontal), pairs = synapses.padding, (synapses.strides, synapses.dilation)
+        pad = [(0, 0), (0, 0), (vertical, vertical), (horizontal, horizontal), (0, 0)]
+        strides, dilations = (tuple(map(int, pair)) for pair in pairs)
+        return ops.spike_conv2d(
+            tf.pad(spikes, pad), weight, strides=strides, padding="valid", dilations=dilations
+        )
+    spikes = tf.reshape(spikes, (*spikes.shape[:2], -1))
+    steps = spikes.shape[1]
+    delays = [0] if synapses.delay is None else np.unique(synapses.delay).tolist()
+    z = tf.zeros((*spikes.shape[:2], weight.shape[1]))
+    for delay in delays:
+        of = 1.0 if synapses.delay is None else (synapses.delay == delay).astype(np.float32)
+        late = tf.pad(spikes[:, : max(steps - delay, 0)], [(0, 0), (min(delay, steps), 0), (0, 0)])
+        z += ops.spike_matmul(late, weight * of)
+    return tf.reshape(z, shape)
 
 
-def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[keras.Layer]:
-    height, width, channels = shape
-    padded = (height + 2 * layer.padding[0], width + 2 * layer.padding[1], channels)
-    conv = spiking.SpikingConv2D(
-        layer.weight.shape[3],
-        layer.weight.shape[:2],
-        strides=layer.strides,
-        dilation_rate=layer.dilation,
-        groups=layer.groups,
-        neuron=target.to_neuron(layer.neuron),
-        kernel_initializer="zeros",
-    )
-    conv.build((None, None, *padded))
-    conv.kernel.assign(layer.weight / target.grid.scale)
-    if not any(layer.padding):
-        return [conv]
-    return [keras.layers.TimeDistributed(keras.layers.ZeroPadding2D(layer.padding)), conv]
+def _fire(
+    population: Population, z: tf.Tensor, own: DenseSynapses | None, target: Target
+) -> tf.Tensor:
+    if population.bias is not None:  # in NumPy: no op of the package has it
+        sums = np.zeros(z.shape, np.int64)
+        sums[:, 1:] = np.rint(np.asarray(z)[:, :-1] * target.grid.scale)
+        neurons = Neurons(population.neuron, (len(sums), *population.shape), population.bias)
+        return tf.stack(
+            [tf.constant(neurons.step(sums[:, t])[0], tf.float32) for t in range(sums.shape[1])], 1
+        )
+    neuron = target.to_neuron(population.neuron)
+    if own is None:
+        return tf.cast(ops.fire(z, neuron)[0], tf.float32)
+    if own.delay is None or (own.delay != 1).any():
+        raise ValueError("a population that feeds itself does so a step later, in Keras")
+    weight = tf.constant(own.weight / target.grid.scale, tf.float32)
+    return tf.cast(ops.fire_recurrent(z, weight, neuron)[0], tf.float32)
 
 
-def float_reference(layers: Sequence[keras.Layer], target: Target) -> list[keras.Layer]:
-    """The same layers with neurons in floating point, and weights that are not rounded."""
-    return [_in_float(layer, target) for layer in layers]
+def float_reference(layers: Sequence[keras.Operation], target: Target) -> dict[int, keras.Layer]:
+    """By the ``id`` of a layer of the chip's neurons, the same with neurons in floating point and
+    weights that are not rounded."""
+    return {
+        id(layer): _in_float(layer, target)
+        for layer in layers
+        if isinstance(layer, SpikingLayer) and isinstance(layer.neuron, target.neuron)
+    }
 
 
-def _in_float(layer: keras.Layer, target: Target) -> keras.Layer:
-    if not (isinstance(layer, SpikingLayer) and isinstance(layer.neuron, target.neuron)):
-        return layer
+def _in_float(layer: SpikingLayer, target: Target) -> keras.Layer:
     neuron = target.to_float(layer.neuron)
     config = {**layer.get_config(), "neuron": keras.saving.serialize_keras_object(neuron)}
     result = type(layer).from_config(config)

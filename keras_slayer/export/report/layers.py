@@ -6,52 +6,43 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from keras_slayer.export.model.float_network import Flatten, FloatNetwork
-from keras_slayer.export.network import IntegerDense, IntegerNetwork
-from keras_slayer.export.quantize import Quantized, largest_synaptic_sum
+from keras_slayer.export.graph import IntegerGraph, Population, most_synaptic_input
+from keras_slayer.export.quantize import Quantized
 from keras_slayer.export.report.data import LayerReport
 from keras_slayer.export.weight_grid import weight_damage
 
 
-def layer_reports(
-    float_network: FloatNetwork, network: IntegerNetwork, done: Sequence[Quantized]
-) -> tuple[LayerReport, ...]:
-    """One report for each layer of the network.
+def layer_reports(network: IntegerGraph, done: Sequence[Quantized]) -> tuple[LayerReport, ...]:
+    """One report for each population that the model has.
 
     Args:
-        float_network: the layers as they were trained.
-        network: what became of them.
-        done: how, for each layer with neurons.
+        network: in integers.
+        done: how its populations were quantised.
     """
-    reports, rest = [], iter(done)
-    for source, layer in zip(float_network.layers, network.layers, strict=True):
-        if isinstance(source, Flatten):
-            reports.append(LayerReport(source.name, "Flatten"))
-        else:
-            delay = layer.delay if isinstance(layer, IntegerDense) else None
-            reports.append(_report(next(rest), 0 if delay is None else int(delay.max())))
-    return tuple(reports)
+    return tuple(_report(layer, network.populations[layer.source.name]) for layer in done)
 
 
-def _report(layer: Quantized, largest_delay: int) -> LayerReport:
-    synapses, neuron, weight = layer.source.synapses, layer.source.neuron, layer.weight
-    damage = weight_damage(synapses.kernel, layer.grid, layer.bits)
-    values, counts = np.unique(weight, return_counts=True)
+def _report(layer: Quantized, population: Population) -> LayerReport:
+    source, neuron, weights = layer.source, population.neuron, layer.weights
+    kernels = {id(synapses): synapses.kernel.ravel() for synapses in source.synapses}
+    damage = weight_damage(np.concatenate(list(kernels.values())), layer.grid, layer.bits)
+    values, counts = np.unique(weights, return_counts=True)
+    delays = [connection.synapses.longest_delay for connection in population.connections]
     return LayerReport(
-        name=synapses.name,
-        type=synapses.source,
-        neurons=int(np.prod(synapses.output_shape)),
+        name=source.name,
+        type=source.source,
+        neurons=population.size,
         weights=damage.total,
-        zero_weights=int(np.count_nonzero(weight == 0)),
+        zero_weights=int(np.count_nonzero(weights == 0)),
         changed_weights=damage.changed,
         out_of_range_weights=damage.out_of_range,
         weight_bits=int(layer.bits),
         exact=layer.exact,
-        threshold_mantissa=int(neuron.threshold_mantissa),
-        current_decay=int(neuron.current_decay),
-        voltage_decay=int(neuron.voltage_decay),
-        largest_delay=largest_delay,
-        largest_synaptic_sum=largest_synaptic_sum(weight),
+        threshold_mantissa=neuron.threshold_mantissa,
+        current_decay=neuron.current_decay,
+        voltage_decay=neuron.voltage_decay,
+        largest_delay=max(delays, default=0),
+        largest_synaptic_sum=most_synaptic_input(population),
         histogram=tuple(zip(values.tolist(), counts.tolist(), strict=True)),
     )
 

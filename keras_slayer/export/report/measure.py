@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.export.model.chain import Chain
+from keras_slayer.export.graph import IntegerGraph
+from keras_slayer.export.model.program import Program
+from keras_slayer.export.model.timing import Timing
 from keras_slayer.export.network import IntegerNetwork
 from keras_slayer.export.quantize import Quantized
 from keras_slayer.export.report.calibration import (
@@ -29,10 +30,12 @@ from keras_slayer.neurons import CUBA
 
 def calibrate(
     data: Recordings,
-    given: Chain,
-    exported: Chain,
-    network: IntegerNetwork,
+    given: Program,
+    exported: Program,
+    network: IntegerGraph,
+    written: IntegerGraph | IntegerNetwork,
     done: Sequence[Quantized],
+    timing: Timing,
     target: Target,
 ) -> Calibration:
     """Compares the given model, its float and quantised forms and its export on ``data``.
@@ -41,47 +44,61 @@ def calibrate(
         data: see ``samples.batches``.
         given: the model of the user.
         exported: the model that was exported, another one only after a conversion.
-        network: what was exported, as the file says it.
-        done: its layers with neurons.
-        target: the chip, whose simulator runs ``network``.
+        network: what was exported.
+        written: the same as the file says it.
+        done: its populations that the model has.
+        timing: which of these spike early on the chip.
+        target: the chip, whose simulator runs ``written``.
     """
     names = [layer.source.name for layer in done]
-    early = [layer.source.early for layer in done]
-    forms = {"as given": given.layers}
-    if exported is given:
-        forms["float"] = float_reference(given.layers, target)
+    populations = list(network.populations)
+    kept = [populations.index(name) for name in names]
+    read = [given.spiking.index(i) for i in given.read]  # of these, what the host reads
+    out = [populations.index(name) for name in network.outputs]
     exact = all(layer.exact for layer in done)
-    forms["quantised"] = exported.layers if exact else integer_reference(network, target)
-    simulator = target.simulator(network)
-    tallies = {name: _Tally() for name in (*forms, "chip")}
+    simulator = target.simulator(written)
+    forms: dict[str, Callable] = {"as given": lambda x: _spikes(given, x)}
+    if exported is given:
+        floats = float_reference(given.layers, target)
+        forms["float"] = lambda x: _spikes(given, x, floats)
+    if exact:
+        forms["quantised"] = lambda x: _spikes(exported, x)
+    tallies = {name: _Tally() for name in (*forms, *(() if exact else ("quantised",)), "chip")}
     activity = [_Activity() for _ in names]
     rasters: list[Raster] = []
     steps = samples = 0
-    for x, labels in batches(data, given.input_shape[2:]):
-        outputs = {name: _run(layers, x) for name, layers in forms.items()}
-        record = simulator.record(x, "spikes")
-        chip = [layer.spikes for layer in record.layers]
+    for inputs, labels in batches(data, network.inputs):
+        layers = {name: run(inputs) for name, run in forms.items()}
+        outputs = {name: [spikes[i] for i in read] for name, spikes in layers.items()}
+        record = simulator.record(inputs if len(inputs) > 1 else inputs[0], "spikes")
+        chip = [record.layers[i].spikes for i in kept]
+        outputs["chip"] = [record.layers[i].spikes for i in out]
         if exact:  # the model itself, where delays stand where the user put them
+            early = [timing.early.get(name) for name in names]
             chip = [_delayed(spikes, steps) for spikes, steps in zip(chip, early, strict=True)]
-        outputs["chip"] = chip
-        expected = outputs["as given"][-1]
-        decided = _decide(given.host, expected)
+        else:
+            known = integer_reference(network, target, inputs)
+            layers["quantised"] = [known[name] for name in names]
+            outputs["quantised"] = [known[name] for name in network.outputs]
+        decided = _decide(given, inputs, outputs["as given"])
         for name, tally in tallies.items():
-            spikes = outputs[name][-1]
-            decision = decided if name == "as given" else _decide(given.host, spikes)
-            tally.add(spikes, expected, decision, decided, labels)
-        for layer, ours, theirs, run in zip(
-            activity, outputs["quantised"], chip, record.layers, strict=True
+            decision = decided
+            if name != "as given":
+                decision = _decide(given, inputs, outputs[name])
+            tally.add(outputs[name], outputs["as given"], decision, decided, labels)
+        for layer, ours, theirs, number in zip(
+            activity, layers["quantised"], chip, kept, strict=True
         ):
-            layer.add(ours, theirs, run.synaptic_operations)
+            layer.add(ours, theirs, record.layers[number].synaptic_operations)
         if not samples:
-            rasters = [_raster("input", x[0], x[0])]
+            titles = ["input"] if len(inputs) == 1 else list(network.inputs)
+            rasters = [_raster(name, x[0], x[0]) for name, x in zip(titles, inputs, strict=True)]
             rasters += [
                 _raster(name, ours[0], theirs[0])
-                for name, ours, theirs in zip(names, outputs["quantised"], chip, strict=True)
+                for name, ours, theirs in zip(names, layers["quantised"], chip, strict=True)
             ]
-        samples += len(x)
-        steps += x.shape[0] * x.shape[1]
+        samples += len(inputs[0])
+        steps += inputs[0].shape[0] * inputs[0].shape[1]
     layers = tuple(
         layer.result(name, samples, steps) for name, layer in zip(names, activity, strict=True)
     )
@@ -95,17 +112,18 @@ def calibrate(
     )
 
 
-def _run(layers: Sequence[keras.Layer], x: np.ndarray) -> list[np.ndarray]:
-    """Spikes of each layer with neurons, as late as on the chip."""
-    result = []
-    value = tf.convert_to_tensor(x, tf.float32)
-    for layer in layers:
-        value = _call(layer, value)
-        if isinstance(layer, SpikingLayer):
-            if isinstance(layer.neuron, CUBA):  # without the step from layer to layer
-                value = tf.concat([tf.zeros_like(value[:, :1]), value[:, :-1]], axis=1)
-            result.append(np.asarray(value, np.float32))
-    return result
+def _spikes(
+    program: Program, inputs: list[np.ndarray], swap: dict | None = None
+) -> list[np.ndarray]:
+    """Spikes of each spiking step, as late as on the chip."""
+
+    def after(layer: SpikingLayer, spikes: tf.Tensor) -> tf.Tensor:
+        if not isinstance(layer.neuron, CUBA):
+            return spikes
+        # Without the step from layer to layer.
+        return tf.concat([tf.zeros_like(spikes[:, :1]), spikes[:, :-1]], axis=1)
+
+    return program.spikes(inputs, swap, after)
 
 
 def _delayed(spikes: np.ndarray, steps: np.ndarray | None) -> np.ndarray:
@@ -119,19 +137,15 @@ def _delayed(spikes: np.ndarray, steps: np.ndarray | None) -> np.ndarray:
     return result
 
 
-def _call(operation: keras.Operation, value: tf.Tensor) -> tf.Tensor:
-    # Operations of a functional model that are no layers do not know of training.
-    if isinstance(operation, keras.Layer):
-        return operation(value, training=False)
-    return operation(value)
-
-
-def _decide(host: Sequence[keras.Operation], spikes: np.ndarray) -> np.ndarray | None:
-    """The class of each sample: of the largest output, or of the most spikes."""
-    value = tf.convert_to_tensor(spikes)
-    for operation in host:
-        value = _call(operation, value)
-    value = np.asarray(value)
+def _decide(
+    program: Program, inputs: list[np.ndarray], read: list[np.ndarray]
+) -> np.ndarray | None:
+    """The class of each sample: of the largest output, or of the most spikes. None: several
+    outputs, or one that is no vector."""
+    answers = program.answer(inputs, read)
+    if len(answers) != 1:
+        return None
+    value = answers[0]
     if value.ndim == 3:
         value = value.sum(axis=1)
     return np.argmax(value, axis=-1) if value.ndim == 2 else None
@@ -148,9 +162,10 @@ class _Tally:
     decided: int = 0
 
     def add(self, spikes, expected, decision, expected_decision, labels) -> None:
-        self.spikes += int(spikes.sum())
-        self.differing += int(np.count_nonzero(spikes != expected))
-        self.of += spikes.size
+        for ours, theirs in zip(spikes, expected, strict=True):
+            self.spikes += int(ours.sum())
+            self.differing += int(np.count_nonzero(ours != theirs))
+            self.of += ours.size
         if decision is None:
             return
         self.decided += len(decision)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from keras_slayer.export.simulation.native import LiveNetwork
+from keras_slayer.export.simulation.signals import Spikes, single
+
 
 class SimulatorStream:
     """The network of a ``LoihiSimulator``, chunk by chunk: ``LoihiSimulator.stream`` makes it.
@@ -15,34 +18,36 @@ class SimulatorStream:
         steps: steps since the last reset of all samples.
     """
 
-    def __init__(self, simulator, native, batch: int) -> None:
+    def __init__(self, simulator, native: LiveNetwork, batch: int) -> None:
         self._simulator, self._native, self.batch_size = simulator, native, batch
         self.steps = 0
 
-    def __call__(self, spikes: np.ndarray) -> np.ndarray:
-        """The spikes of the last layer in the next steps.
+    def __call__(self, spikes: Spikes) -> np.ndarray | list[np.ndarray]:
+        """The spikes of the output in the next steps.
 
         Args:
-            spikes: 0 or 1, (batch, steps, *input_shape), any dtype, any number of steps.
+            spikes: 0 or 1, (batch, steps, *input_shape), any dtype, any number of steps. For
+                several inputs a list of these, or a dict by name, as for ``LoihiSimulator.run``.
 
         Returns:
-            float32 (batch, steps, *output_shape).
+            float32 (batch, steps, *output_shape); a list of these for several outputs.
         """
         simulator = self._simulator
-        spikes = simulator.checked(spikes)
-        batch, steps = spikes.shape[:2]
+        given = simulator.checked(spikes)
+        batch, steps = next(iter(given.values())).shape[:2]
         if batch != self.batch_size:
             raise ValueError(
                 f"The stream has {self.batch_size} samples: give as many, or make another with "
                 f"stream(batch={batch}). Received: a chunk of {batch}"
             )
-        flat = spikes.reshape(batch, steps, int(np.prod(simulator.input_shape)))
-        found = self._native.run(flat, simulator.threads)
+        found = self._native.run(given, simulator.threads)
         self.steps += steps
-        return found.astype(np.float32).reshape(batch, steps, *simulator.output_shape)
+        return single(simulator._shaped([each.astype(np.float32) for each in found]))
 
     def step(self, index) -> np.ndarray:
         """One step of one sample: from the places of input spikes to those of output spikes.
+
+        For networks of one input and one output.
 
         Args:
             index: places in the flattened input, integers in any order; one that is there twice
@@ -52,8 +57,16 @@ class SimulatorStream:
             int32, ascending: places in the flattened output.
 
         Raises:
-            ValueError: a place that does not exist, or a stream of more samples.
+            ValueError: a place that does not exist, a stream of more samples, or a network of
+                several inputs or outputs.
         """
+        network = self._simulator.network
+        ends = [len(getattr(network, name, "1")) for name in ("inputs", "outputs")]
+        if ends != [1, 1]:
+            raise ValueError(
+                "step() takes a network of one input and one output: give chunks of one step. "
+                f"Received: a network of {ends[0]} inputs and {ends[1]} outputs"
+            )
         index = np.asarray(index)
         if index.ndim != 1 or not (index.dtype.kind in "iu" or index.size == 0):
             raise ValueError(

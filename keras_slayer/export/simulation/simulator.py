@@ -1,78 +1,40 @@
-"""Runs a ``.net`` file with the chip's integer arithmetic, spike for spike."""
+"""Runs an exported network with the chip's integer arithmetic, spike for spike."""
 
-import importlib
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from keras_slayer.export.formats.netx_reader import read_network
-from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerFlatten, IntegerNetwork
+from keras_slayer.export.graph import DenseSynapses, IntegerGraph, Population, graph_of
+from keras_slayer.export.network import IntegerFlatten, IntegerNetwork
 from keras_slayer.export.simulation import reference
-from keras_slayer.export.simulation.energy import Energy, estimate
 from keras_slayer.export.simulation.live import SimulatorStream
+from keras_slayer.export.simulation.native import PROBES, NativeNetwork, import_extension
+from keras_slayer.export.simulation.records import LayerRecord, SimulationRecord
+from keras_slayer.export.simulation.signals import Spikes, checked, single
 
-PROBES = ("spikes", "current", "voltage")
-
-
-@dataclass(frozen=True, eq=False)
-class LayerRecord:
-    """What one layer with neurons did during a run.
-
-    Attributes:
-        index: position in ``simulator.network.layers``.
-        type: "dense" or "conv".
-        neurons, steps: how many, and for how long.
-        spike_counts: int64 (batch,), spikes of the layer.
-        synaptic_operations: int64 (batch,), synapses with a weight other than zero that input
-            spikes met, within the run (spikes of the last step would arrive after it).
-        spikes: float32 (batch, time, *shape) if probed.
-        current, voltage: int64, same shape, if probed: the chip's u and v at the end of each step
-            (v after its reset).
-    """
-
-    index: int
-    type: str
-    neurons: int
-    steps: int
-    spike_counts: np.ndarray
-    synaptic_operations: np.ndarray
-    spikes: np.ndarray | None = None
-    current: np.ndarray | None = None
-    voltage: np.ndarray | None = None
-
-    @property
-    def energy(self) -> Energy:
-        """Estimated joules, arrays (batch,); equation and source in ``simulation.energy``."""
-        return estimate(self.neurons, self.steps, self.spike_counts, self.synaptic_operations)
-
-
-@dataclass(frozen=True, eq=False)
-class SimulationRecord:
-    """Output spikes, float32 (batch, time, *output_shape), and a record for each layer."""
-
-    spikes: np.ndarray
-    layers: tuple[LayerRecord, ...]
-
-    @property
-    def energy(self) -> np.ndarray:
-        """Estimated joules of all layers, (batch,)."""
-        return np.sum([layer.energy.total for layer in self.layers], axis=0)
+READERS = {".net": read_network}
+"""What a file's suffix says about its format."""
 
 
 class LoihiSimulator:
-    """Bit-exact simulator of the network in a ``.net`` file.
+    """Bit-exact simulator of an exported network.
 
     Spikes come and go as the Keras model takes and gives them: (batch, time, features) or (batch,
-    time, height, width, channels), and step t of the output is step t of the model's output.
+    time, height, width, channels), and step t of the output is step t of the model's output. A
+    network of several inputs takes a list of arrays or a dict by name, one of several outputs gives
+    a list.
 
     Args:
-        path: the file, from ``model.export_loihi(path)`` or from lava-dl.
+        path: a ``.net`` file, from ``model.export_loihi(path)`` or from lava-dl.
         engine: "native" (C++, event-driven, threads) or "numpy" (slow, needs no compiler). The same
             spikes from both.
         threads: threads of the native engine; default: the CPUs this process may use.
+
+    Attributes:
+        network: what the file says: an ``IntegerNetwork`` of a ``.net`` file.
 
     Raises:
         FileNotFoundError, ValueError: no such file, or not a network the chip runs as written.
@@ -90,11 +52,15 @@ class LoihiSimulator:
     ):
         self._choose(engine, threads)
         self.path = Path(path)
-        self._load(read_network(self.path), f"{self.path}: ")
+        self._load(_read(self.path), f"{self.path}: ")
 
     @classmethod
     def from_network(
-        cls, network: IntegerNetwork, *, engine: str = "native", threads: int | None = None
+        cls,
+        network: IntegerNetwork | IntegerGraph,
+        *,
+        engine: str = "native",
+        threads: int | None = None,
     ) -> "LoihiSimulator":
         """Simulator of a network that is in no file; its ``path`` is None."""
         simulator = cls.__new__(cls)
@@ -108,54 +74,87 @@ class LoihiSimulator:
             raise ValueError(f"engine must be 'native' or 'numpy'. Received: engine={engine!r}")
         if threads is not None and (not isinstance(threads, int) or threads < 1):
             raise ValueError(f"threads must be a positive integer. Received: threads={threads!r}")
-        self._extension = _import_extension() if engine == "native" else None
+        self._extension = import_extension() if engine == "native" else None
         self.engine = engine
         self.threads = threads or len(os.sched_getaffinity(0))
 
-    def _load(self, network: IntegerNetwork, where: str) -> None:
+    def _load(self, network: IntegerNetwork | IntegerGraph, where: str) -> None:
         self.network = network
+        self._graph = graph = network if isinstance(network, IntegerGraph) else graph_of(network)
+        if not graph.inputs:
+            raise ValueError(f"{where}the network has no input, which gives the number of steps")
+        if isinstance(network, IntegerNetwork):
+            layers = enumerate(network.layers)
+            self._indices = [i for i, layer in layers if not isinstance(layer, IntegerFlatten)]
+            self._output_shapes = [network.output_shape]  # also after a flatten at the end
+        else:
+            self._indices = list(range(len(graph.populations)))
+            self._output_shapes = [graph.shape(name) for name in graph.outputs]
         self._native = None
         if self._extension is not None:
             try:
-                self._native = _native_network(self._extension, network)
+                self._native = NativeNetwork(self._extension, graph)
             except ValueError as error:  # limits of the engine itself
                 raise ValueError(f"{where}{error}") from error
 
     @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Shape of the input without batch and time."""
-        return self.network.input_shape
+    def input_shape(self) -> tuple[int, ...] | list[tuple[int, ...]]:
+        """Shape of the input without batch and time; a list for several inputs."""
+        return single(map(tuple, self._graph.inputs.values()))
 
     @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Shape of the output without batch and time."""
-        return self.network.output_shape
+    def output_shape(self) -> tuple[int, ...] | list[tuple[int, ...]]:
+        """Shape of the output without batch and time; a list for several outputs."""
+        return single(self._output_shapes)
 
-    def run(self, spikes: np.ndarray) -> np.ndarray:
-        """Spikes of the last layer.
+    def run(self, spikes: Spikes) -> np.ndarray | list[np.ndarray]:
+        """Spikes of the output.
 
         Args:
-            spikes: 0 or 1, (batch, time, *input_shape), any dtype.
+            spikes: 0 or 1, (batch, time, *input_shape), any dtype. For several inputs a list of
+                these in the order of ``network.inputs``, or a dict by name.
 
         Returns:
-            float32 (batch, time, *output_shape).
+            float32 (batch, time, *output_shape); a list of these for several outputs.
         """
         return self.record(spikes).spikes
 
-    def record(self, spikes: np.ndarray, probe: str | Iterable[str] = ()) -> SimulationRecord:
+    def record(self, spikes: Spikes, probe: str | Iterable[str] = ()) -> SimulationRecord:
         """Runs the network and records what each layer did.
 
         Args:
-            spikes: 0 or 1, (batch, time, *input_shape), any dtype.
+            spikes: as for ``run``.
             probe: what to record of every neuron and step: any of "spikes", "current", "voltage".
                 Spike and synaptic-operation counts are always there.
         """
         probe = {probe} if isinstance(probe, str) else set(probe)
         if not probe <= set(PROBES):
             raise ValueError(f"probe must be of {PROBES}. Received: probe={sorted(probe)}")
-        spikes = self.checked(spikes)
-        records = self._record_native if self._native else self._record_numpy
-        return records(spikes, probe)
+        given = self.checked(spikes)
+        steps = next(iter(given.values())).shape[1]
+        runs = self._native.run(given, self.threads, probe) if self._native else self._numpy(given)
+        records, outputs = [], {}
+        populations = self._graph.populations.items()
+        for (name, population), index, run in zip(populations, self._indices, runs, strict=True):
+            if name in self._graph.outputs or "spikes" in probe:
+                run["spikes"] = run["spikes"].astype(np.float32)
+            if name in self._graph.outputs:
+                outputs[name] = run["spikes"]
+            kept = {what: value for what, value in run.items() if what in probe - set(COUNTS)}
+            records.append(
+                LayerRecord(
+                    name,
+                    index,
+                    _type(population),
+                    population.size,
+                    steps,
+                    *(run[count] for count in COUNTS),
+                    **kept,
+                )
+            )
+        return SimulationRecord(
+            single(self._shaped([outputs[name] for name in self._graph.outputs])), tuple(records)
+        )
 
     def stream(self, batch: int = 1) -> SimulatorStream:
         """The network from rest, to be run on chunks of time; it keeps its state between them.
@@ -170,111 +169,47 @@ class LoihiSimulator:
             raise ValueError("stream() needs engine='native'. Received: engine='numpy'")
         if not isinstance(batch, int) or batch < 1:
             raise ValueError(f"batch must be a positive integer. Received: batch={batch!r}")
-        return SimulatorStream(self, self._extension.Live(self._native, batch), batch)
+        return SimulatorStream(self, self._native.live(batch), batch)
 
-    def checked(self, spikes: np.ndarray) -> np.ndarray:
-        """``spikes`` as uint8; ValueError if they do not fit the network."""
-        spikes = np.asarray(spikes)
-        if spikes.ndim < 3 or spikes.shape[2:] != self.input_shape:
-            raise ValueError(
-                f"spikes must be (batch, time, {', '.join(map(str, self.input_shape))}). "
-                f"Received: spikes of shape {spikes.shape}"
-            )
-        on = spikes == 1
-        if not np.array_equal(on, spikes.astype(bool)):
-            raise ValueError("spikes must be 0 or 1. Received: spikes with other values")
-        return on.view(np.uint8)
+    def checked(self, spikes: Spikes) -> dict[str, np.ndarray]:
+        """``spikes`` as uint8 by the names of the inputs; ValueError if they do not fit."""
+        return checked(spikes, self._graph.inputs)
 
-    def _neuron_layers(self) -> list[tuple[int, IntegerDense | IntegerConv, tuple[int, ...]]]:
-        """(index, layer, output shape) of each layer with neurons."""
-        layers = self.network.layers
-        rows = zip(range(len(layers)), layers, list(self.network.shapes())[1:], strict=True)
-        return [row for row in rows if not isinstance(row[1], IntegerFlatten)]
+    def _shaped(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """``outputs`` (batch, time, ...) in the shapes of the network."""
+        return [
+            spikes.reshape(*spikes.shape[:2], *shape)
+            for spikes, shape in zip(outputs, self._output_shapes, strict=True)
+        ]
 
-    def _record_native(self, spikes: np.ndarray, probe: set[str]) -> SimulationRecord:
-        batch_time = spikes.shape[:2]
-        counts, operations, *probed = self._native.run(
-            spikes.reshape(*batch_time, int(np.prod(self.input_shape))),
-            self.threads,
-            *(name in probe for name in PROBES),
-        )
-        records = []
-        for i, (index, layer, shape) in enumerate(self._neuron_layers()):
-            kept = {
-                name: arrays[i].reshape(*batch_time, *shape)
-                for name, arrays in zip(PROBES, probed, strict=True)
-                if name in probe
+    def _numpy(self, spikes: dict[str, np.ndarray]) -> Iterator[dict[str, np.ndarray]]:
+        for _, run in reference.simulate(self._graph, spikes):
+            yield {
+                "spike_counts": run.spikes.sum(
+                    axis=tuple(range(1, run.spikes.ndim)), dtype=np.int64
+                ),
+                "synaptic_operations": run.synaptic_operations,
+                "spikes": run.spikes,
+                "current": run.current,
+                "voltage": run.voltage,
             }
-            if "spikes" in kept:
-                kept["spikes"] = kept["spikes"].astype(np.float32)
-            size = int(np.prod(shape)), batch_time[1]
-            records.append(
-                LayerRecord(index, layer.type, *size, counts[:, i], operations[:, i], **kept)
-            )
-        output = probed[0][-1].astype(np.float32).reshape(*batch_time, *self.output_shape)
-        return SimulationRecord(output, tuple(records))
 
-    def _record_numpy(self, spikes: np.ndarray, probe: set[str]) -> SimulationRecord:
-        runs = reference.simulate(self.network, spikes)
-        records = []
-        for (index, layer, shape), run in zip(self._neuron_layers(), runs, strict=True):
-            output = run.spikes.astype(np.float32)
-            counts = run.spikes.sum(axis=tuple(range(1, run.spikes.ndim)), dtype=np.int64)
-            kept = {"spikes": output, "current": run.current, "voltage": run.voltage}
-            records.append(
-                LayerRecord(
-                    index,
-                    layer.type,
-                    int(np.prod(shape)),
-                    spikes.shape[1],
-                    counts,
-                    run.synaptic_operations,
-                    **{name: kept[name] for name in probe},
-                )
-            )
-        return SimulationRecord(
-            output.reshape(*spikes.shape[:2], *self.output_shape), tuple(records)
+
+COUNTS = ("spike_counts", "synaptic_operations")
+
+
+def _read(path: Path) -> IntegerNetwork | IntegerGraph:
+    if path.suffix not in READERS:
+        raise ValueError(
+            f"LoihiSimulator takes {' and '.join(READERS)} files, as model.export_loihi writes "
+            f"them. Received: path={str(path)!r}"
         )
+    return READERS[path.suffix](path)
 
 
-def _import_extension():
-    try:
-        return importlib.import_module("keras_slayer.export._simulator")
-    except ImportError as error:
-        raise ImportError(
-            "The compiled Loihi simulator (keras_slayer.export._simulator) cannot be loaded: "
-            f"{error}. Install the package with a C++ compiler at hand (`pip install .`, or "
-            "`pip install -e .` in a checkout), or ask for the slow one: "
-            'LoihiSimulator(path, engine="numpy").'
-        ) from error
-
-
-def _native_network(extension, network: IntegerNetwork):
-    native = extension.Network(int(np.prod(network.input_shape)))
-    shape = network.input_shape
-    for layer in network.layers:
-        before, shape = shape, layer.output_shape(shape)
-        if isinstance(layer, IntegerFlatten):
-            continue  # same order: channels last
-        bias = np.zeros(shape, np.int32)
-        if layer.bias is not None:
-            bias += layer.bias  # one per neuron of a dense layer, per channel of a convolution
-        neuron = extension.Neuron(
-            layer.neuron.current_decay,
-            layer.neuron.voltage_decay,
-            layer.neuron.threshold_mantissa,
-        )
-        if isinstance(layer, IntegerDense):
-            native.add_dense(layer.weight, layer.delay, bias, neuron)
-        else:
-            native.add_conv(
-                layer.weight,
-                before,
-                layer.groups,
-                layer.strides,
-                layer.padding,
-                layer.dilation,
-                bias,
-                neuron,
-            )
-    return native
+def _type(population: Population) -> str:
+    """What kind of synapses leads to a population."""
+    kinds = {isinstance(c.synapses, DenseSynapses) for c in population.connections}
+    if not kinds:
+        return "source"
+    return "mixed" if len(kinds) == 2 else ("dense" if kinds == {True} else "conv")

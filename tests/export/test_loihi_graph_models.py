@@ -1,0 +1,34 @@
+"""Models with branches, shortcuts, loops, constants and relays: every spike is the model's."""
+
+import keras
+import numpy as np
+import pytest
+from graph_cases import CASES, model_of, spikes_for
+
+from keras_slayer.export import LoihiSimulator, export_loihi
+
+RELAYS = {"late_images": 2, "late_output": 2, "late_with_constants": 2}
+CONSTANTS = ("constant_currents", "late_with_constants")
+
+
+def as_list(value):
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_spike_is_the_models(name, tmp_path):
+    model = model_of(name)
+    spikes = spikes_for(model)
+    expected = [keras.ops.convert_to_numpy(out) for out in as_list(model(spikes))]
+    for out in expected:
+        assert 0.02 < out.mean() < 0.9
+    report = export_loihi(model, tmp_path / "a.nir")
+    assert report.exact
+    for engine in ("native", "numpy"):
+        simulator = LoihiSimulator(tmp_path / "a.nir", engine=engine)
+        found = as_list(simulator.run(spikes if len(spikes) > 1 else spikes[0]))
+        for ours, theirs in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    populations = simulator.network.populations
+    assert sum(name.endswith("/relay") for name in populations) == RELAYS.get(name, 0)
+    assert ("constant" in populations) == (name in CONSTANTS)
