@@ -7,32 +7,37 @@ import math
 import numpy as np
 import pytest
 from mapping_cases import TINY, mlp, neuron_layers
+from mapping_graph_cases import RandomGraphs
 
-from keras_slayer.export.mapping.conv_tiling import ConvTiling
+from keras_slayer.export.graph import ConvSynapses, DenseSynapses, graph_of
 from keras_slayer.export.mapping.mapping import map_network
-from keras_slayer.export.mapping.placement import Cuts
-from keras_slayer.export.mapping.tiling import cores, peak_output_axons
-from keras_slayer.export.network import (
-    IntegerNetwork,
-)
+from keras_slayer.export.network import IntegerNetwork
 from keras_slayer.export.targets.loihi1 import CHIP as LOIHI1
 from keras_slayer.export.targets.loihi2 import CHIP as LOIHI2
+
+ROOMY = dataclasses.replace(
+    TINY, input_axons=1000, output_axons=1000, synapse_words=4000, delay_slots=24 << 6
+)
+"""Where few neurons fit on a core, and that alone makes networks large."""
 
 # Counted again
 
 
-def synapses_of(layer, before, after):
-    """(input neuron, output neuron, tap) of every synapse, as index tuples."""
-    if layer.type == "dense":
-        for i, o in np.ndindex(layer.weight.shape):
-            yield (i,), (o,), ()
+def synapses_of(synapses, before, after):
+    """(source neuron, target neuron, tap) of every synapse, as index tuples."""
+    if isinstance(synapses, DenseSynapses):
+        sources, targets = list(np.ndindex(before)), list(np.ndindex(after))
+        for i, o in np.ndindex(synapses.weight.shape):
+            yield sources[i], targets[o], ()
         return
-    rows, columns, per_group, filters = layer.weight.shape
+    rows, columns, per_group, filters = synapses.weight.shape
     for r, c, f in np.ndindex(*after):
-        group = f // (filters // layer.groups)
+        group = f // (filters // synapses.groups)
         for tap in np.ndindex(rows, columns):
             i, j = (
-                (r, c)[n] * layer.strides[n] - layer.padding[n] + tap[n] * layer.dilation[n]
+                (r, c)[n] * synapses.strides[n]
+                - synapses.padding[n]
+                + tap[n] * synapses.dilation[n]
                 for n in range(2)
             )
             if 0 <= i < before[0] and 0 <= j < before[1]:
@@ -46,65 +51,87 @@ def list_bits(synapses, bits):
 
 
 class Recount:
-    """Axons and memory of every core from a list of all synapses."""
+    """Axons and memory of every core from a list of all synapses of a graph.
 
-    def __init__(self, network, mapping, chip):
-        self.chip = chip
-        self.layers = neuron_layers(network)
-        self.mapping = mapping
-        self.cores = [[c for c in mapping.cores if c.layer == i] for i in range(len(self.layers))]
-        self.home = [  # neuron -> its core
-            {
-                neuron: core.index
-                for core in cores
-                for neuron in itertools.product(*(range(*r) for r in core.ranges))
-            }
-            for cores in self.cores
-        ]
-        self.by_core = [{core.index: [] for core in cores} for cores in self.cores]
-        for number, (layer, before, after) in enumerate(self.layers):
-            for synapse in synapses_of(layer, before, after):
-                self.by_core[number][self.home[number][synapse[1]]].append(synapse)
+    Args:
+        bits: of the weights, for each connection of each population.
+    """
+
+    def __init__(self, graph, mapping, chip, bits):
+        self.chip, self.mapping, self.bits = chip, mapping, bits
+        self.home = {  # (population, neuron) -> its core
+            (mapping.layers[core.layer].name, neuron): core.index
+            for core in mapping.cores
+            for neuron in itertools.product(*(range(*r) for r in core.ranges))
+        }
+        # For each core a list of synapses for each connection that ends in it.
+        self.into = [{} for _ in mapping.cores]
+        self.reached = [set() for _ in mapping.cores]
+        for number, (name, population) in enumerate(graph.populations.items()):
+            for c, connection in enumerate(population.connections):
+                self.add(graph, name, population, (number, c), connection)
+
+    def add(self, graph, name, population, key, connection):
+        source, synapses = connection.source, connection.synapses
+        is_conv = isinstance(synapses, ConvSynapses)
+        for before, after, tap in synapses_of(synapses, graph.shape(source), population.shape):
+            core = self.home[name, after]
+            found = self.into[core].setdefault(key, (synapses, []))
+            found[1].append((before, after, tap))
+            if source in graph.populations:
+                axon = before[:2] if is_conv else before
+                self.reached[self.home[source, before]].add((key, axon, core, 1 + is_conv))
 
     def input_axons(self, core):
-        """Inputs of a dense layer, pixels before a convolution."""
-        return len({source[:2] for source, _, _ in self.by_core[core.layer][core.index]})
+        """Inputs of dense synapses, pixels before a convolution."""
+        return sum(len(self.axons(*row)) for row in self.into[core.index].values())
+
+    @staticmethod
+    def axons(synapses, found):
+        """The synapses by what has an axon."""
+        axons = {}
+        for before, after, tap in found:
+            axon = before[:2] if isinstance(synapses, ConvSynapses) else before
+            axons.setdefault(axon, []).append((before, after, tap))
+        return axons
 
     def output_axons(self, core):
-        following = core.layer + 1
-        if following == len(self.layers):
-            return 0
-        is_conv = self.layers[following][0].type == "conv"
-        shape = self.layers[core.layer][2]
-        reached = set()
-        for target, synapses in self.by_core[following].items():
-            for source, _, _ in synapses:
-                if len(source) < len(shape):  # flattened
-                    source = tuple(int(n) for n in np.unravel_index(source[0], shape))
-                if self.home[core.layer][source] == core.index:
-                    reached.add((source[:2] if is_conv else source, target))
-        return len(reached) * (2 if is_conv else 1)
+        return sum(slots for _, _, _, slots in self.reached[core.index])
 
     def memory_bits(self, core):
-        summary = self.mapping.layers[core.layer]
-        bits = summary.weight_bits + summary.delay_bits
-        sources = {}
-        for source, neuron, tap in self.by_core[core.layer][core.index]:
-            sources.setdefault(source[:2], []).append((source, neuron, tap))
-        if self.layers[core.layer][0].type == "dense":
-            return sum(list_bits(len(synapses), bits) for synapses in sources.values())
+        return sum(
+            self.memory_of(core, self.bits[key[0]][key[1]], *row)
+            for key, row in self.into[core.index].items()
+        )
+
+    def memory_of(self, core, weight_bits, synapses, found):
+        bits = min(b for b in self.chip.weight_bits if b >= weight_bits)
+        axons = self.axons(synapses, found).values()
+        if isinstance(synapses, DenseSynapses):
+            if synapses.delay is not None:
+                bits += math.ceil(math.log2(int(synapses.delay.max()) + 1))
+            return sum(list_bits(len(axon), bits) for axon in axons)
         places = itertools.product(*(range(*r) for r in core.ranges))
         number = {neuron: n for n, neuron in enumerate(places)}
         distinct, largest = {}, 0
-        for synapses in sources.values():
-            lowest = min(number[neuron] for _, neuron, _ in synapses)
+        for axon in axons:
+            lowest = min(number[neuron] for _, neuron, _ in axon)
             base = lowest % self.chip.base_range
-            content = {(source[2], number[neuron] - base, tap) for source, neuron, tap in synapses}
+            content = {(source[2], number[neuron] - base, tap) for source, neuron, tap in axon}
             largest = max(largest, *(index for _, index, _ in content))
-            distinct[frozenset(content)] = len(synapses)
+            distinct[frozenset(content)] = len(axon)
         needed = math.ceil(math.log2(largest + 1))
         bits += min(b for b in self.chip.index_bits if b >= needed)
         return sum(list_bits(n, bits) for n in distinct.values())
+
+
+def check_counts(graph, mapping, chip, bits):
+    recount = Recount(graph, mapping, chip, bits)
+    for core in mapping.cores:
+        assert core.input_axons == recount.input_axons(core)
+        assert core.output_axons == recount.output_axons(core)
+        assert core.synaptic_memory_bits == recount.memory_bits(core)
+        assert core.compartments == math.prod(b - a for a, b in core.ranges)
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -115,12 +142,33 @@ def test_recount_of_every_core(random_networks, seed):
     for chip in (TINY, LOIHI1):
         mapping, problems = map_network(network, chip, weight_bits=bits)
         assert bool(problems) != bool(mapping.cores)
-        recount = Recount(network, mapping, chip) if mapping.cores else None
-        for core in mapping.cores:
-            assert core.input_axons == recount.input_axons(core)
-            assert core.output_axons == recount.output_axons(core)
-            assert core.synaptic_memory_bits == recount.memory_bits(core)
-            assert core.compartments == math.prod(b - a for a, b in core.ranges)
+        if mapping.cores:
+            names = iter(layer.name for layer in mapping.layers)
+            names = [None if n.type == "flatten" else next(names) for n in network.layers]
+            check_counts(graph_of(network, names), mapping, chip, [[n] for n in bits])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_recount_of_every_core_of_a_graph(random_networks, seed):
+    source = random_networks(seed)
+    graph = RandomGraphs(source).graph()
+    bits = [
+        [source.choice(1, 3, 6, 7, 8) for _ in population.connections]
+        for population in graph.populations.values()
+    ]
+    for chip in (TINY, ROOMY):
+        mapping, problems = map_network(graph, chip, weight_bits=bits)
+        assert bool(problems) != bool(mapping.cores)
+        if mapping.cores:
+            check_counts(graph, mapping, chip, bits)
+            for layer, population, row in zip(
+                mapping.layers, graph.populations.values(), bits, strict=True
+            ):
+                assert layer.neurons == population.size
+                assert layer.weight_bits == max(map(chip.stored_weight_bits, row), default=0)
+                longest = [c.synapses.longest_delay for c in population.connections]
+                assert 2**layer.delay_bits > max(longest, default=0)
+                assert layer.delay_bits == 0 or 2 ** (layer.delay_bits - 1) <= max(longest)
 
 
 # What must always hold
@@ -203,39 +251,3 @@ def test_a_tighter_chip_never_needs_fewer_cores(random_networks, seed):
         if problems:
             problems = map_network(network, chip)[1]
             assert problems
-
-
-def fitting(tiling, chip):
-    """Every cut of a layer that fits, if the next layer is left aside."""
-    ranks = map(Cuts(tiling, chip).get, itertools.count())
-    return [grid for _, grid in itertools.takewhile(bool, ranks)]
-
-
-@pytest.mark.parametrize("seed", [23, 43, 49, 60, 66, 69, 72, 75, 83, 103, 117, 133])
-def test_the_search_finds_the_fewest_cores_there_are(random_networks, seed):
-    """Against all combinations of cuts of three convolutions.
-
-    The seeds are such that the best cuts of each layer do not go together.
-    """
-    source = random_networks(seed)
-    shape = (7, 6, 2)
-    layers = []
-    for _ in range(3):
-        layers.append(source.conv(shape))
-        shape = layers[-1].output_shape(shape)
-    network = IntegerNetwork((7, 6, 2), tuple(layers))
-    chip = dataclasses.replace(TINY, output_axons=int(source.rng.integers(4, 40)))
-    tilings = [ConvTiling(layer, before, chip, 8) for layer, before, _ in neuron_layers(network)]
-    fewest = {grid: cores(grid) for grid in fitting(tilings[-1], chip)}
-    for tiling, target in zip(tilings[1::-1], tilings[:0:-1], strict=True):
-        chains = [
-            (grid, cores(grid) + after)
-            for grid in fitting(tiling, chip)
-            for target_grid, after in fewest.items()
-            if peak_output_axons(target, target_grid, grid) <= chip.output_axons
-        ]
-        # The last of equal keys stays: the smallest.
-        fewest = dict(sorted(chains, key=lambda chain: -chain[1]))
-    mapping, problems = map_network(network, chip)
-    assert len(mapping.cores) == min(fewest.values(), default=0)
-    assert bool(problems) == (not fewest)

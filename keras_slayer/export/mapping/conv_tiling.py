@@ -17,7 +17,15 @@ import numpy as np
 
 from keras_slayer.export.graph import ConvSynapses, Shape
 from keras_slayer.export.mapping.chip import Chip
-from keras_slayer.export.mapping.tiling import Grid, Range, Tile, even_cuts, list_bits
+from keras_slayer.export.mapping.tiling import (
+    Factors,
+    Grid,
+    Parts,
+    Range,
+    Tile,
+    even_cuts,
+    list_bits,
+)
 
 POPULATION_SLOTS = 2
 """Slots of an outgoing population axon (nengo-loihi's default, "pop32")."""
@@ -36,24 +44,18 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Reach:
-    """The inputs that reach a range of outputs of an ``Axis``.
+class Meetings:
+    """What the inputs that reach a range of outputs meet there; equal for ranges that look alike.
 
     Attributes:
-        inputs: their positions.
-        first: for each, the first output it reaches, counted from the start of the range.
+        first: for each input, the first output it reaches, counted from the start of the range.
         patterns: for each, the (output - first output, tap) that it meets.
     """
 
-    inputs: tuple[int, ...]
     first: tuple[int, ...]
     patterns: tuple[tuple[tuple[int, int], ...], ...]
 
     @cached_property
-    def shape(self) -> tuple:
-        """Equal for ranges that differ only by a shift."""
-        return self.first, self.patterns
-
     def kinds(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The distinct patterns: which one each input has; synapses and last output of each."""
         numbers = {pattern: n for n, pattern in enumerate(dict.fromkeys(self.patterns))}
@@ -62,6 +64,14 @@ class Reach:
             np.array([len(pattern) for pattern in numbers]),
             np.array([pattern[-1][0] for pattern in numbers]),
         )
+
+
+@dataclass(frozen=True)
+class Reach:
+    """The inputs that reach a range of outputs of an ``Axis``: their positions, what they meet."""
+
+    inputs: tuple[int, ...]
+    meetings: Meetings
 
 
 @lru_cache(maxsize=1 << 14)
@@ -76,14 +86,74 @@ def reach(axis: Axis, start: int, stop: int) -> Reach:
     inputs = tuple(sorted(met))
     first = tuple(met[i][0][0] - start for i in inputs)
     patterns = tuple(tuple((o - met[i][0][0], tap) for o, tap in met[i]) for i in inputs)
-    return Reach(inputs, first, patterns)
+    return Reach(inputs, Meetings(first, patterns))
 
 
 @lru_cache(maxsize=1 << 14)
-def _arrivals(axis: Axis, source: Range, targets: tuple[Range, ...]) -> int:
-    """Pairs of an input in ``source`` and a range of ``targets`` that it reaches."""
-    inputs = (i for start, stop in targets for i in reach(axis, start, stop).inputs)
-    return sum(source[0] <= i < source[1] for i in inputs)
+def _arriving(axis: Axis, cuts: Parts) -> Factors:
+    """How many inputs reach each of ``cuts``."""
+    return tuple(len(reach(axis, *cut).inputs) for cut in cuts)
+
+
+@lru_cache(maxsize=1 << 14)
+def _leaving(axis: Axis, targets: Parts, cuts: Parts) -> Factors:
+    """For each of ``cuts``, the pairs of an input in it and a range of ``targets`` it reaches."""
+    reached = np.zeros(axis.inputs + 1, np.int64)  # how many ranges the inputs before it reach
+    for target in targets:
+        reached[[i + 1 for i in reach(axis, *target).inputs]] += 1
+    before = reached.cumsum().tolist()
+    return tuple(before[stop] - before[start] for start, stop in cuts)
+
+
+@lru_cache(maxsize=1 << 14)
+def _leaving_channels(inputs: int, filters: int, targets: Parts, cuts: Parts) -> Factors:
+    """For each of ``cuts`` of the source's channels, the ranges of ``targets`` that see any of it.
+
+    Groups have ``inputs`` channels of the source and ``filters`` of the target.
+    """
+    # Both are in order: count the ranges that see channels before it, and those only behind it.
+    first = [start // filters * inputs for start, _ in targets]
+    last = [-(-stop // filters) * inputs for _, stop in targets]
+    return tuple(
+        bisect.bisect_left(first, stop) - bisect.bisect(last, start) for start, stop in cuts
+    )
+
+
+@dataclass(frozen=True)
+class Lists:
+    """How the lists of synapses of a convolution are stored on a chip.
+
+    Attributes:
+        inputs, filters: channels of one group, before and after.
+        synapse_bits: bits of a synapse without its index.
+        chip: sets the formats of the index.
+    """
+
+    inputs: int
+    filters: int
+    synapse_bits: int
+    chip: Chip
+
+
+@lru_cache(maxsize=1 << 16)
+def _memory_bits(lists: Lists, rows: Meetings, columns: Meetings, width: int, filters: int) -> int:
+    """Memory of the distinct lists of a tile: neurons in the order row, column, filter."""
+    if not (rows.first and columns.first):
+        return 0
+    row_kind, row_synapses, row_span = rows.kinds
+    column_kind, column_synapses, column_span = columns.kinds
+    first = np.add.outer(np.array(rows.first) * width, columns.first) * filters
+    span = np.add.outer(row_span[row_kind] * width, column_span[column_kind]) * filters
+    copy = first // lists.chip.base_range
+    largest = (copy * lists.chip.base_range + span).max() + filters - 1
+    bits = lists.synapse_bits + lists.chip.stored_index_bits(largest)
+
+    kinds = len(row_synapses) * len(column_synapses)
+    kind = np.add.outer(row_kind * len(column_synapses), column_kind)
+    stored = np.unique(copy * kinds + kind) % kinds
+    pixels = np.outer(row_synapses, column_synapses).ravel()[stored]
+    groups = max(filters // lists.filters, 1)
+    return int(list_bits(groups * lists.inputs * pixels * (filters // groups), bits).sum())
 
 
 class ConvTiling:
@@ -105,22 +175,19 @@ class ConvTiling:
     def __init__(
         self, synapses: ConvSynapses, source: Shape, target: Shape, chip: Chip, weight_bits: int
     ):
-        self.chip = chip
-        self.synapse_bits = chip.stored_weight_bits(weight_bits)
-        self.group_inputs = synapses.weight.shape[2]
-        self.group_filters = target[2] // synapses.groups
         self.groups = synapses.groups
+        inputs, filters = synapses.weight.shape[2], target[2] // synapses.groups
+        self.lists = Lists(inputs, filters, chip.stored_weight_bits(weight_bits), chip)
         geometry = (synapses.strides, synapses.padding, synapses.dilation)
         self.axes = tuple(
             Axis(source[i], target[i], synapses.weight.shape[i], *(g[i] for g in geometry))
             for i in range(2)
         )
-        self._memory: dict[tuple, int] = {}
 
-    def cuts(self, axis: int, length: int) -> list[tuple[Range, ...]]:
+    def cuts(self, axis: int, length: int) -> list[Parts]:
         if axis < 2:
             return even_cuts(length)
-        filters = self.group_filters
+        filters = self.lists.filters
         whole_groups = [
             tuple((start * filters, stop * filters) for start, stop in cut)
             for cut in even_cuts(self.groups)
@@ -135,59 +202,27 @@ class ConvTiling:
         if axis < 2:
             return True
         start, stop = cut
-        is_within = start // self.group_filters == (stop - 1) // self.group_filters
-        return is_within or start % self.group_filters == stop % self.group_filters == 0
+        is_within = start // self.lists.filters == (stop - 1) // self.lists.filters
+        return is_within or start % self.lists.filters == stop % self.lists.filters == 0
 
-    def arriving(self, axis: int, cut: Range) -> int:
-        return 1 if axis == 2 else len(reach(self.axes[axis], *cut).inputs)
+    def arriving(self, axis: int, cuts: Parts) -> Factors:
+        return (1,) * len(cuts) if axis == 2 else _arriving(self.axes[axis], cuts)
 
     def memory_kind(self, axis: int, cut: Range) -> Hashable:
         # Ranges of pixels that look alike need the same memory.
-        return cut[1] - cut[0], None if axis == 2 else reach(self.axes[axis], *cut).shape
+        return cut[1] - cut[0], None if axis == 2 else reach(self.axes[axis], *cut).meetings
 
     def memory_bits(self, tile: Tile) -> int:
-        rows, columns = (reach(axis, *cut) for axis, cut in zip(self.axes, tile[:2], strict=True))
+        rows, columns = (
+            reach(axis, *cut).meetings for axis, cut in zip(self.axes, tile[:2], strict=True)
+        )
         width, filters = (stop - start for start, stop in tile[1:])
-        key = (rows.shape, columns.shape, width, filters)
-        if key not in self._memory:
-            self._memory[key] = self._list_bits(rows, columns, width, filters)
-        return self._memory[key]
-
-    def _list_bits(self, rows: Reach, columns: Reach, width: int, filters: int) -> int:
-        """Memory of the distinct lists of a tile: neurons in the order row, column, filter."""
-        if not (rows.inputs and columns.inputs):
-            return 0
-        row_kind, row_synapses, row_span = rows.kinds()
-        column_kind, column_synapses, column_span = columns.kinds()
-        first = np.add.outer(np.array(rows.first) * width, columns.first) * filters
-        span = np.add.outer(row_span[row_kind] * width, column_span[column_kind]) * filters
-        copy = first // self.chip.base_range
-        largest = (copy * self.chip.base_range + span).max() + filters - 1
-        bits = self.synapse_bits + self.chip.stored_index_bits(largest)
-
-        kinds = len(row_synapses) * len(column_synapses)
-        kind = np.add.outer(row_kind * len(column_synapses), column_kind)
-        stored = np.unique(copy * kinds + kind) % kinds
-        pixels = np.outer(row_synapses, column_synapses).ravel()[stored]
-        groups = max(filters // self.group_filters, 1)
-        channels = groups * self.group_inputs
-        return int(list_bits(channels * pixels * (filters // groups), bits).sum())
+        return _memory_bits(self.lists, rows, columns, width, filters)
 
     def slots(self, grid: Grid) -> int:
         return POPULATION_SLOTS
 
-    def leaving(self, grid: Grid, axis: int, source: Range) -> int:
+    def leaving(self, grid: Grid, axis: int, cuts: Parts) -> Factors:
         if axis < 2:
-            return _arrivals(self.axes[axis], source, grid[axis])
-        cuts = grid[2]
-        if self.groups == 1:
-            return len(cuts)
-        # Tiles in order see input channels in order: count those that see any of ``source``.
-        begin = bisect.bisect(cuts, source[0], key=lambda cut: self._input_channels(cut)[1])
-        end = bisect.bisect_left(cuts, source[1], key=lambda cut: self._input_channels(cut)[0])
-        return end - begin
-
-    def _input_channels(self, cut: Range) -> Range:
-        """Channels of the input that the channels of a tile see."""
-        start, stop = cut[0] // self.group_filters, -(-cut[1] // self.group_filters)
-        return start * self.group_inputs, stop * self.group_inputs
+            return _leaving(self.axes[axis], grid[axis], cuts)
+        return _leaving_channels(self.lists.inputs, self.lists.filters, grid[2], cuts)

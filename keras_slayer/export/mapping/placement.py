@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from keras_slayer.export.mapping.chip import Chip
 from keras_slayer.export.mapping.population_tiling import PopulationTiling
-from keras_slayer.export.mapping.tiling import Grid, Products, Range, Tiling, cores, size
+from keras_slayer.export.mapping.tiling import Factors, Grid, Parts, Products, Tiling, cores, size
 
 Cost = tuple[int, int]
 """Cores, and input axons summed over cores: how many deliveries a spike of every source makes."""
@@ -35,8 +35,9 @@ def output_axons(targets: Sequence[tuple[Tiling, Grid]]) -> Products:
     def factor(tiling: Tiling, grid: Grid):
         slots = tiling.slots(grid)
 
-        def leaving(axis: int, source: Range) -> int:
-            return tiling.leaving(grid, axis, source) * (1 if axis else slots)
+        def leaving(axis: int, cuts: Parts) -> Factors:
+            factors = tiling.leaving(grid, axis, cuts)
+            return factors if axis else tuple(slots * factor for factor in factors)
 
         return leaving
 
@@ -67,7 +68,7 @@ class Cuts:
             cost, grid = next(self._waiting, (None, None))
             if grid is None:
                 return None
-            if self._load(grid) <= 1 and self.memory(grid) <= 1:
+            if self._load(grid) <= 1 and self._memory(grid, 1) <= 1:
                 self._fitting.append((cost, grid))
         return self._fitting[rank]
 
@@ -83,8 +84,10 @@ class Cuts:
     def input_axons(self, grid: Grid) -> float:
         return self.tiling.input_axons.peak(grid) / self.chip.input_axons
 
-    def memory(self, grid: Grid) -> float:
-        return self.tiling.peak_memory_bits(grid) / self.chip.synaptic_memory_bits
+    def _memory(self, grid: Grid, enough: float) -> float:
+        """Where it exceeds ``enough``, any number that does."""
+        there = self.chip.synaptic_memory_bits
+        return self.tiling.peak_memory_bits(grid, enough * there) / there
 
     def output_axons(self, grid: Grid, leaving: Products) -> float:
         return leaving.peak(grid) / self.chip.output_axons
@@ -119,7 +122,7 @@ class Cuts:
         for load, other, loads in sorted(fewer, key=lambda row: row[:2]):
             if load >= best[1]:
                 break
-            memory = self.memory(other)
+            memory = self._memory(other, best[1])
             tightest = max(loads.tightest, ("synaptic memory", memory), key=lambda row: row[1])
             best = min(best, tightest, key=lambda row: row[1])
         return best[0]

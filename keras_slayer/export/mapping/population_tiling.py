@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from keras_slayer.export.graph import Shape
 from keras_slayer.export.mapping.tiling import (
     Grid,
+    Parts,
     Products,
     Range,
     Tile,
@@ -43,7 +44,7 @@ class PopulationTiling:
         """All grids worth trying. They do not depend on the chip."""
         return itertools.product(*(self._cuts(axis) for axis in range(len(self.shape))))
 
-    def _cuts(self, axis: int) -> list[tuple[Range, ...]]:
+    def _cuts(self, axis: int) -> list[Parts]:
         length = self.shape[axis]
         ways = [tiling.cuts(axis, length) for tiling in self.tilings] or [even_cuts(length)]
         return [
@@ -56,24 +57,32 @@ class PopulationTiling:
         """Synaptic memory of a core with ``tile``."""
         return sum(tiling.memory_bits(tile) for tiling in self.tilings)
 
-    def peak_memory_bits(self, grid: Grid) -> int:
+    def peak_memory_bits(self, grid: Grid, enough: float = math.inf) -> int:
         """Of the fullest core; for a vector no less than what the whole one needs, shared out
         evenly.
 
         The second is nengo-loihi's rule (``split_block``), and with it the counts agree. Short
         lists pack a little better than long ones: without it 2312 -> 512 would fit on 10 cores,
         not 11.
+
+        Args:
+            enough: the first core that exceeds it is taken for the fullest.
         """
-        axes = [self._unlike(axis, cuts) for axis, cuts in enumerate(grid)]
-        fullest = max(map(self.memory_bits, itertools.product(*axes)))
-        most = size(tuple(cuts[0] for cuts in grid))
+        fullest = 0
+        for tile in itertools.product(
+            *(self._unlike(axis, parts) for axis, parts in enumerate(grid))
+        ):
+            fullest = max(fullest, self.memory_bits(tile))
+            if fullest > enough:
+                return fullest
+        most = size(tuple(parts[0] for parts in grid))
         if len(grid) > 1 or most == 1:
             return fullest
         # The most parts of a vector that still come out with this many neurons each.
         parts = (self.neurons - 1) // (most - 1)
         return max(fullest, -(-self.memory_bits(((0, self.neurons),)) // parts))
 
-    def _unlike(self, axis: int, cuts: Iterable[Range]) -> Iterable[Range]:
+    def _unlike(self, axis: int, cuts: Parts) -> Iterable[Range]:
         """One range of each kind that differs in memory."""
         kinds = {
             tuple(tiling.memory_kind(axis, cut) for tiling in self.tilings): cut for cut in cuts

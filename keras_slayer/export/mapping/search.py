@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from keras_slayer.export.mapping.placement import Cost, Cuts
 from keras_slayer.export.mapping.tiling import Grid, Products, Tiling
 
-MOST_STATES = 20_000
+MOST_STATES = 10_000
 """Partial choices that the exact search looks at before it gives up."""
 BEAM = 32
 """Partial choices that the beam search keeps."""

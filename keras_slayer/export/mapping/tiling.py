@@ -12,9 +12,12 @@ Synapses are stored in lists of 64 bit words:
 which is the format that nengo-loihi 1.1.0 writes.
 """
 
+from __future__ import annotations
+
 import itertools
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from functools import lru_cache
 from typing import Protocol
 
 import numpy as np
@@ -23,8 +26,12 @@ from keras_slayer.export.graph import DenseSynapses
 from keras_slayer.export.mapping.chip import Chip
 
 Range = tuple[int, int]
+Parts = tuple[Range, ...]
+"""Ranges that an axis is cut into."""
 Tile = tuple[Range, ...]
-Grid = tuple[tuple[Range, ...], ...]
+Grid = tuple[Parts, ...]
+Factors = tuple[int, ...]
+"""A number for each of several ranges."""
 
 WORD = 64
 """Bits of a word of synaptic memory; also the most synapses under one header."""
@@ -47,7 +54,7 @@ def cores(grid: Grid) -> int:
     return math.prod(map(len, grid))
 
 
-def even_cuts(length: int) -> list[tuple[Range, ...]]:
+def even_cuts(length: int) -> list[Parts]:
     """All ways to cut ``length`` into equal ranges (the last may be shorter), coarsest first."""
     steps = sorted({-(-length // parts) for parts in range(1, length + 1)}, reverse=True)
     return [
@@ -78,14 +85,14 @@ class Tiling(Protocol):
 
     delay_bits: int
 
-    def cuts(self, axis: int, length: int) -> list[tuple[Range, ...]]:
+    def cuts(self, axis: int, length: int) -> list[Parts]:
         """The ways to cut an axis of the target that suit these synapses."""
 
     def suits(self, axis: int, cut: Range) -> bool:
         """Whether a range of an axis suits them."""
 
-    def arriving(self, axis: int, cut: Range) -> int:
-        """Axons that come into a core with the range ``cut``: the factor of ``axis``."""
+    def arriving(self, axis: int, cuts: Parts) -> Factors:
+        """Axons that come into cores with the ranges ``cuts``: the factors of ``axis``."""
 
     def memory_kind(self, axis: int, cut: Range) -> Hashable:
         """Equal for ranges that need the same memory."""
@@ -96,59 +103,58 @@ class Tiling(Protocol):
     def slots(self, grid: Grid) -> int:
         """Output axon slots for each axon that leaves the source, the target cut into ``grid``."""
 
-    def leaving(self, grid: Grid, axis: int, source: Range) -> int:
-        """Axons that leave the range ``source`` of an axis of the source, the target cut into
-        ``grid``: the factor of ``axis``."""
-
-
-Factor = Callable[[int, Range], int]
-"""(axis, range) -> a number."""
+    def leaving(self, grid: Grid, axis: int, cuts: Parts) -> Factors:
+        """Axons that leave the ranges ``cuts`` of an axis of the source, the target cut into
+        ``grid``: the factors of ``axis``."""
 
 
 class Products:
-    """Counts of tiles: sums over connections of products of one factor for each axis."""
+    """Counts of tiles: sums over connections of products of one factor for each axis.
 
-    def __init__(self, factors: Sequence[Factor]):
+    Args:
+        factors: for each connection ``(axis, cuts) -> Factors``.
+    """
+
+    def __init__(self, factors: Sequence[Callable[[int, Parts], Factors]]):
         self._factors = tuple(factors)
-        self._largest: dict[tuple[int, tuple[Range, ...]], tuple[tuple[int, ...], ...]] = {}
+        self._sums = lru_cache(maxsize=None)(self._sums_of)
+        self._candidates = lru_cache(maxsize=None)(self._candidates_of)
 
     def of(self, tile: Tile) -> int:
-        return sum(
-            math.prod(factor(axis, cut) for axis, cut in enumerate(tile))
-            for factor in self._factors
-        )
+        return self.peak(tuple((cut,) for cut in tile))
 
     def total(self, grid: Grid) -> int:
         """Summed over the tiles of ``grid``."""
-        return sum(
-            math.prod(sum(factor(axis, cut) for cut in cuts) for axis, cuts in enumerate(grid))
-            for factor in self._factors
-        )
+        sums = (self._sums(axis, cuts) for axis, cuts in enumerate(grid))
+        return sum(map(math.prod, zip(*sums, strict=True)))
 
     def peak(self, grid: Grid) -> int:
         """The most of any tile of ``grid``."""
-        axes = [self._candidates(axis, cuts) for axis, cuts in enumerate(grid)]
+        axes = (self._candidates(axis, cuts) for axis, cuts in enumerate(grid))
         return max(
             sum(map(math.prod, zip(*choice, strict=True))) for choice in itertools.product(*axes)
         )
 
-    def _candidates(self, axis: int, cuts: tuple[Range, ...]) -> tuple[tuple[int, ...], ...]:
+    def _sums_of(self, axis: int, cuts: Parts) -> Factors:
+        """The factors of each connection, added up over ``cuts``."""
+        return tuple(sum(factors(axis, cuts)) for factors in self._factors)
+
+    def _candidates_of(self, axis: int, cuts: Parts) -> tuple[Factors, ...]:
         """The factors of the ranges that can be part of the fullest tile.
 
         A range whose factors are all no larger than another's cannot.
         """
-        key = (axis, cuts)
-        if key not in self._largest:
-            rows = {tuple(factor(axis, cut) for factor in self._factors) for cut in cuts}
-            self._largest[key] = tuple(
-                row
-                for row in rows
-                if not any(
-                    row != other and all(a <= b for a, b in zip(row, other, strict=True))
-                    for other in rows
-                )
+        if len(self._factors) == 1:
+            return ((max(self._factors[0](axis, cuts)),),)
+        rows = set(zip(*(factors(axis, cuts) for factors in self._factors), strict=True)) or {()}
+        return tuple(
+            row
+            for row in rows
+            if not any(
+                row != other and all(a <= b for a, b in zip(row, other, strict=True))
+                for other in rows
             )
-        return self._largest[key]
+        )
 
 
 class DenseTiling:
@@ -165,14 +171,14 @@ class DenseTiling:
         self.delay_bits = synapses.longest_delay.bit_length()
         self.synapse_bits = chip.stored_weight_bits(weight_bits) + self.delay_bits
 
-    def cuts(self, axis: int, length: int) -> list[tuple[Range, ...]]:
+    def cuts(self, axis: int, length: int) -> list[Parts]:
         return even_cuts(length)
 
     def suits(self, axis: int, cut: Range) -> bool:
         return True
 
-    def arriving(self, axis: int, cut: Range) -> int:
-        return 1 if axis else self.inputs
+    def arriving(self, axis: int, cuts: Parts) -> Factors:
+        return (1 if axis else self.inputs,) * len(cuts)
 
     def memory_kind(self, axis: int, cut: Range) -> Hashable:
         return cut[1] - cut[0]
@@ -184,5 +190,5 @@ class DenseTiling:
     def slots(self, grid: Grid) -> int:
         return cores(grid)
 
-    def leaving(self, grid: Grid, axis: int, source: Range) -> int:
-        return source[1] - source[0]
+    def leaving(self, grid: Grid, axis: int, cuts: Parts) -> Factors:
+        return tuple(stop - start for start, stop in cuts)
