@@ -132,7 +132,7 @@ def plan_conversion(
     for number in program.chip:
         step = program.steps[number]
         problems += walk.visit(number)
-        if isinstance(step.operation, keras.Layer):
+        if isinstance(step.operation, keras.Layer) and len(step.reads) == 1:
             shape = (None, walk.steps, *walk.shape)
             plan.setdefault(id(step.operation), LayerPlan(step.operation, shape))
     wrong = {problem.layer for problem in problems}  # nothing can be said of their scale
