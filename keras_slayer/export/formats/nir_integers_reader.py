@@ -104,7 +104,9 @@ class _Reader:
             populations[name] = _population(fields, node, tuple(connections.pop(name, ())))
         if connections:
             raise graph.fail(f"connections lead to {sorted(connections)}, which are not there")
-        outputs = [fields.text("population") for fields, _ in _in_order(found["Output"])]
+        # nir adds outputs, without metadata, for what leads nowhere.
+        outputs = _in_order([row for row in found["Output"] if row[0].fields])
+        outputs = [fields.text("population") for fields, _ in outputs]
         try:
             return IntegerGraph(inputs, populations, tuple(outputs))
         except ValueError as error:

@@ -6,7 +6,8 @@ ahead of the chip's,
     r(input) = 0
     r(p) = min over the connections of p of r(source) + 1 + smallest delay
 
-(connections of p to itself aside), so that a connection brings its spikes late by
+(connections of p to itself and those of zeros aside), so that a connection brings its spikes late
+by
 
     1 + delay - (r(p) - r(source)) steps,
 
@@ -21,7 +22,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from keras_slayer.export.graph import Connection, DenseSynapses, IntegerGraph, Synapses
+from keras_slayer.export.graph import (
+    Connection,
+    ConvSynapses,
+    DenseSynapses,
+    IntegerGraph,
+    Synapses,
+)
 
 
 def ahead(graph: IntegerGraph) -> dict[str, int]:
@@ -29,26 +36,25 @@ def ahead(graph: IntegerGraph) -> dict[str, int]:
     steps = dict.fromkeys(graph.inputs, 0)
     for name, population in graph.populations.items():
         has_bias = population.bias is not None and population.bias.any()
-        arrivals = [
-            steps[connection.source] + 1 + _smallest_delay(connection.synapses)
-            for connection in population.connections
-            if connection.source != name and connection.synapses.weight.any()
-        ]
+        others = [c for c in population.connections if c.source != name]
+        others = [c for c in others if c.synapses.weight.any()] or others
+        arrivals = (steps[c.source] + 1 + _smallest_delay(c.synapses) for c in others)
         steps[name] = 0 if has_bias else min(arrivals, default=0)
     return steps
 
 
 def steps_late(name: str, connection: Connection, steps: dict[str, int]) -> int:
     """How late a connection to ``name`` brings its spikes in the file, its delays aside."""
-    if connection.source == name:
+    if connection.source == name or not connection.synapses.weight.any():
         return 0
     return 1 - (steps[name] - steps[connection.source])
 
 
 def _smallest_delay(synapses: Synapses) -> int:
-    if isinstance(synapses, DenseSynapses) and synapses.delay is not None:
-        return int(synapses.delay[synapses.weight != 0].min(initial=255))
-    return 0
+    """Of the synapses whose weight is not zero."""
+    if isinstance(synapses, ConvSynapses) or synapses.delay is None or not synapses.weight.any():
+        return 0
+    return int(synapses.delay[synapses.weight != 0].min())
 
 
 def branches(synapses: DenseSynapses, late: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
