@@ -41,12 +41,12 @@ def export_loihi(
 ) -> LoihiReport:
     """Writes ``model`` as a network for Loihi that spikes exactly as the model does.
 
-    Exported are ``keras.Sequential`` models and functional ones whose layers form a chain, of
-    SpikingDense, SpikingConv2D, SpikingSumPooling2D, Flatten (or a Reshape or ``TimeDistributed``
-    Flatten that does the same), DelayLayer before a dense layer, Dense and Conv2D followed by
-    SpikingActivation, and BatchNormalization between these two where it shifts nothing. Their
-    neurons are ``LoihiCUBA``. Dropout and noise are dropped. What comes after the last spiking
-    layer stays on the host, and the report names it.
+    Exported are ``keras.Sequential`` and functional models, with branches, shared layers, several
+    inputs and outputs, of SpikingDense, SpikingConv2D, SpikingRecurrentDense, SpikingSumPooling2D,
+    DelayLayer, Flatten (or a Reshape or ``PerStep`` Flatten that does the same), Add, Average and
+    Concatenate, and of Dense and Conv2D, with or without BatchNormalization, followed by
+    SpikingActivation. Their neurons are ``LoihiCUBA``. Dropout and noise are dropped. What comes
+    after the last spiking layer stays on the host, and the report names it.
 
     Layers of ``LoihiCUBA`` neurons train on the chip's integers, and these are exported as they
     are. Weights trained in floating point, or with more than ``weight_bits``, are rounded here;
@@ -56,12 +56,14 @@ def export_loihi(
         model: a built model, compiled or not, fresh or from ``keras.saving.load_model``.
         path: file to write, replaced if it exists; it appears whole or not at all. A link is
             followed. May be None in a dry run.
-        format: "net", the HDF5 description that lava-dl's netx loads, or "nir", the Neuromorphic
-            Intermediate Representation. Default: from the suffix of ``path``.
+        format: "net", the HDF5 description of chains that lava-dl's netx loads, or "nir", the
+            Neuromorphic Intermediate Representation, which holds any network. Default: from the
+            suffix of ``path``.
         chip: "loihi2" or "loihi1", on whose cores the report places the layers.
         weight_bits: 1 to 8, without sign: the most that a weight may have.
         calibration: spikes (samples, time, ...), a pair (spikes, labels), or a ``tf.data.Dataset``
-            of batches of either. Model and exported network run on it and are compared.
+            of batches of either. Model and exported network run on it and are compared. Spikes for
+            several inputs are a list in their order, or a dict by their names.
         convert: first give layers with other neurons LoihiCUBA ones
             (``keras_slayer.export.to_loihi``, thresholds set on ``calibration``). The network then
             is another one: fine-tune it instead where you can.
