@@ -1,4 +1,4 @@
-"""Layers of LoihiCUBA neurons with a bias: the chip's network, its training, and all that runs it."""
+"""Layers of LoihiCUBA neurons with a bias: the chip's network, training, all that runs it."""
 
 import keras
 import numpy as np
@@ -18,9 +18,12 @@ from keras_slayer.ops import library
 
 STEPS = 12
 NEURON = ks.LoihiCUBA(160, 1000, 400)
-LIVELY = ks.FluctuationDriven(NEURON, xi=1.2, mean=0.1)
 SPREAD = keras.initializers.RandomUniform(-0.6, 0.9, seed=3)
 LEARN = ("threshold_mantissa", "voltage_decay")
+
+
+def lively():
+    return ks.FluctuationDriven(NEURON, xi=1.2, mean=0.1)
 
 
 def network(gradient="slayer", learn=None, dtype=None):
@@ -30,7 +33,7 @@ def network(gradient="slayer", learn=None, dtype=None):
         "neuron": neuron,
         "use_bias": True,
         "bias_initializer": SPREAD,
-        "kernel_initializer": LIVELY,
+        "kernel_initializer": lively(),
         "learn": learn,
         "dtype": dtype,
     }
@@ -41,7 +44,7 @@ def network(gradient="slayer", learn=None, dtype=None):
             ks.SpikingSumPooling2D(2, neuron=neuron, dtype=dtype),
             ks.Flatten(),
             ks.SpikingDense(64, name="dense", **options),
-            ks.SpikingRecurrentDense(20, name="own", recurrent_initializer=LIVELY, **options),
+            ks.SpikingRecurrentDense(20, name="own", recurrent_initializer=lively(), **options),
         ]
     )
 
@@ -58,7 +61,7 @@ def test_it_is_the_network_of_the_chip():
     """Convolution and dense layers against plain loops over integers, at every depth."""
     keras.utils.set_random_seed(1)
     options = {"neuron": NEURON, "use_bias": True, "bias_initializer": SPREAD}
-    options["kernel_initializer"] = LIVELY
+    options["kernel_initializer"] = lively()
     model = keras.Sequential(
         [
             keras.Input((STEPS, 8, 8, 2)),
@@ -83,7 +86,7 @@ def test_it_is_the_network_of_the_chip():
     assert all(fired[0, :5].any() for fired in expected)
     for depth, fired in zip((1, 3, 4), expected, strict=True):
         part = keras.Sequential(model.layers[:depth])
-        np.testing.assert_array_equal(part.predict(x, verbose=0), fired)
+        np.testing.assert_array_equal(part(x), fired)
 
 
 def gradients(model, x):
@@ -170,23 +173,24 @@ def test_mixed_precision_computes_the_same_integers(dtype):
 
 def test_training_and_saving(tmp_path):
     model, x = network(learn=LEARN), spikes(6)
-    out = ks.SpikingDense(2, NEURON, use_bias=True)
-    model = keras.Sequential([keras.Input(x.shape[1:]), *model.layers[:4], out])
-    model.compile("adam", ks.SpikeMaxLoss())
+    firing = {"bias_initializer": keras.initializers.Constant(0.5), "use_bias": True}
+    out = ks.SpikingDense(2, NEURON, kernel_initializer=lively(), **firing)
+    model = keras.Sequential([keras.Input(x.shape[1:]), *model.layers[:3], out])
+    model.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss())
     labels = np.arange(6) % 2
     before = [np.asarray(w) for w in model.trainable_variables]
-    losses = model.fit(x, labels, epochs=8, batch_size=6, verbose=0).history["loss"]
-    assert losses[-1] < 0.9 * losses[0]
+    losses = model.fit(x, labels, epochs=15, batch_size=6, verbose=0).history["loss"]
+    assert losses[-1] < 0.7 * losses[0]
     for weight, value in zip(model.trainable_variables, before, strict=True):
         assert np.any(np.asarray(weight) != value), weight.path
-    expected = model.predict(x, verbose=0)
+    expected = model(x)
     model.save(tmp_path / "a.keras")
     loaded = keras.saving.load_model(tmp_path / "a.keras")
-    np.testing.assert_array_equal(loaded.predict(x, verbose=0), expected)
+    np.testing.assert_array_equal(loaded(x), expected)
     settled = keras.Sequential([x.settled() if hasattr(x, "settled") else x for x in loaded.layers])
     assert settled.layers[0].bias is not loaded.layers[0].bias
     assert not settled.layers[0].learned_parameters()
-    np.testing.assert_array_equal(settled.predict(x, verbose=0), expected)
+    np.testing.assert_array_equal(settled(x), expected)
 
 
 def test_silent_input_is_learned_by_the_bias_alone():

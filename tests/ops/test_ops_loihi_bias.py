@@ -184,7 +184,7 @@ def test_the_gradient_is_the_numerical_one_of_smooth_spikes(gradient):
         one = np.eye(3)[channel]
         expected = numerical(lambda by, one=one: run(bias + by * one)[0])
         np.testing.assert_allclose(got["bias"][channel], expected, rtol=1e-6)
-    # The current is the voltage without the bias. EXODUS takes r for the voltage after a hard reset.
+    # The current is the voltage without the bias. For EXODUS these have the hard reset, not r.
     for name in ("current_decay", "voltage_decay") if gradient == "slayer" else ():
         expected = numerical(lambda by, name=name: run(**{**values, name: values[name] + by})[0])
         np.testing.assert_allclose(got[name].sum(), expected, rtol=1e-6)
