@@ -107,6 +107,7 @@ def gradients(model, x):
 )
 def test_the_backends_are_equal(gradient, learn, dtype, density, monkeypatch):
     model, x = network(gradient, learn, dtype), tf.constant(spikes(density=density))
+    model = keras.Sequential(model.layers[:4])  # tests/ops has neurons that feed each other
     got, native = tf.function(gradients)(model, x)
     monkeypatch.setattr(library, "native", lambda: None)
     expected, reference = tf.function(gradients)(model, x)
