@@ -206,6 +206,17 @@ def residual():
     return [x], dense(6)(ks.Flatten()(y))
 
 
+def biased():
+    """Biases of the chip's neurons, of layers of all kinds; one of them takes a late branch."""
+    (x,) = image()
+    one = keras.initializers.Constant(1.0)
+    a = conv(3, use_bias=True)(x)
+    b = conv(3, neuron=SLOW, use_bias=True)(ks.DelayLayer(delay_initializer=one)(a))
+    flat = ks.Flatten()(L.Add()([a, b]))
+    c = ks.SpikingRecurrentDense(8, neuron=NEURON, use_bias=True)(flat)
+    return [x], dense(5, use_bias=True)(L.Concatenate()([c, delay(5, per="neuron")(flat)]))
+
+
 CASES = {
     case.__name__: case
     for case in (
@@ -231,6 +242,7 @@ CASES = {
         nested,
         plus,
         residual,
+        biased,
     )
 }
 

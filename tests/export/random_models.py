@@ -36,7 +36,7 @@ class RandomModels:
         units, neuron = int(self.rng.integers(3, 8)), self.neuron()
         kind = self.rng.integers(7)
         if kind == 0:
-            return dense(units, neuron)(x)
+            return dense(units, neuron, use_bias=bool(self.rng.integers(2)))(x)
         if kind == 1:
             return dense(x.shape[-1], neuron)(L.Add()([x, self.like(x, known)]))
         if kind == 2:
@@ -55,7 +55,8 @@ class RandomModels:
         filters, neuron = int(self.rng.integers(2, 4)), self.neuron()
         kind = self.rng.integers(6)
         if kind == 0:
-            return conv(filters, self.choice([1, 2, 3]), neuron)(x)
+            bias = bool(self.rng.integers(2))
+            return conv(filters, self.choice([1, 2, 3]), neuron, use_bias=bias)(x)
         if kind == 1:
             return L.Add()([x, self.like(x, known)])
         if kind == 2:

@@ -10,7 +10,7 @@ from random_models import RandomModels
 
 from keras_slayer.export import LoihiSimulator, export_loihi
 
-RELAYS = {"late_images": 2, "late_output": 2, "late_with_constants": 2}
+RELAYS = {"late_images": 2, "late_output": 2, "late_with_constants": 2, "biased": 1}
 CONSTANTS = ("constant_currents", "late_with_constants")
 
 

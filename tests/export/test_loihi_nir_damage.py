@@ -1,4 +1,4 @@
-"""LoihiSimulator of .nir files that are damaged, hostile, changed, or hold no integers of a chip."""
+"""LoihiSimulator of .nir files that are damaged, hostile, changed, or without integers."""
 
 import re
 

@@ -199,7 +199,7 @@ def _fire(
     bits = getattr(layer.neuron, "weight_bits", None)
     bias = None
     if getattr(layer, "use_bias", False):
-        bias = np.asarray(layer.bias, np.float64)
+        bias = np.asarray(layer.quantized_bias(), np.float64)
     return walk.fire(current, layer.neuron, bits, bias, recurrent)
 
 

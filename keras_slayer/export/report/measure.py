@@ -58,7 +58,8 @@ def calibrate(
     exact = all(layer.exact for layer in done)
     simulator = target.simulator(written)
     forms: dict[str, Callable] = {"as given": lambda x: _spikes(given, x)}
-    if exported is given:
+    biased = any(layer.source.bias is not None for layer in done)
+    if exported is given and not biased:  # in float, no neuron has a bias of the voltage
         floats = float_reference(given.layers, target)
         forms["float"] = lambda x: _spikes(given, x, floats)
     if exact:
