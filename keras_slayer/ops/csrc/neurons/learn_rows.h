@@ -30,7 +30,7 @@ class LearnRowsOf final : public LearnRows<T> {
  public:
   using A = ArithmeticOf<T>;
   LearnRowsOf(const NeuronParams& p, const Rho& rho, int64_t block)
-      : parameters_(p, block), rho_(rho), states_(kStates, block), sums_(kFields, block) {}
+      : parameters_(p, block), rho_(rho), states_(kStates, block), sums_(kSums, block) {}
   void start(int64_t first, int64_t count) override {
     parameters_.set_range(first, count);
     states_.clear(count);
@@ -47,9 +47,9 @@ class LearnRowsOf final : public LearnRows<T> {
       All s = {};
 #pragma GCC unroll 16
       for (int i = kFirst; i < kStates; ++i) field<A>(s, i) = states[i * stride + j];
-      Parameters sum;
+      Parameters sum = {};
 #pragma GCC unroll 8
-      for (int i = 0; i < kFields; ++i) field<A>(sum, i) = sums[i * stride + j];
+      for (int i = 0; i < kSums; ++i) field<A>(sum, i) = sums[i * stride + j];
       const A u = load(membrane[j]), grad = load(grad_spikes[j]);
       const A rho = parameters.rho(shared, j)(u);
       const auto drive = s.drive;
@@ -64,15 +64,15 @@ class LearnRowsOf final : public LearnRows<T> {
 #pragma GCC unroll 16
       for (int i = kFirst; i < kStates; ++i) states[i * stride + j] = field<A>(s, i);
 #pragma GCC unroll 8
-      for (int i = 0; i < kFields; ++i) sums[i * stride + j] = field<A>(sum, i);
+      for (int i = 0; i < kSums; ++i) sums[i * stride + j] = field<A>(sum, i);
     }
   }
   void finish(const NeuronParamsGradArgs& args, int64_t sample, int64_t first,
               int64_t count) override {
     const auto parameters = parameters_.from(0);
     for (int64_t j = 0; j < count; ++j) {
-      Parameters sum;
-      for (int i = 0; i < kFields; ++i) field<A>(sum, i) = sums_.row(i)[j];
+      Parameters sum = {};
+      for (int i = 0; i < kSums; ++i) field<A>(sum, i) = sums_.row(i)[j];
       All s;
       for (int i = 0; i < kStates; ++i) field<A>(s, i) = states_.row(i)[j];
       finish_params_grad<Neuron, A>(args, sample, first + j, parameters(int(j)), s.learn,
@@ -90,7 +90,10 @@ class LearnRowsOf final : public LearnRows<T> {
   // Without EXODUS the drive has no state.
   static constexpr int kFirst =
       is_exodus ? 0 : fields_of<typename Neuron::template DriveState<A>, A>();
-  static constexpr int kStates = fields_of<All, A>(), kFields = fields_of<Parameters, A>();
+  static constexpr int kStates = fields_of<All, A>();
+  // The fields that are learned are the first.
+  static constexpr int kSums = Neuron::kLearned;
+  static_assert(kSums <= fields_of<Parameters, A>());
 
   ParameterRows<Neuron, A, true> parameters_;
   Rho rho_;

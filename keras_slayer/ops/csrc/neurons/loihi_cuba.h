@@ -40,6 +40,8 @@ struct LoihiCuba {
   // And for states up to this one.
   static constexpr double kExactState = 0x1p23;
 
+  static constexpr bool kHasBias = true;
+
   // On the scale of the float weights, except for the bias, in units of the voltage, and for the
   // limits of the voltage, highest and lowest. These are parameters because compilers turn two
   // comparisons with constants into branches.
@@ -120,8 +122,8 @@ struct LoihiCuba {
                           Parameters<A>& sums) {
     if constexpr (is_exodus) dspike = dspike - u * (p.keep_voltage * drive.voltage);
     sums.threshold = sums.threshold - rho * dspike;
-    const A keep_voltage = is_exodus ? A(0) : p.keep_voltage;  // as `filter` has it
-    sums.bias = sums.bias + (lambda + keep_voltage * filter.voltage);
+    if constexpr (!is_exodus) lambda = lambda + p.keep_voltage * filter.voltage;  // V[t]
+    sums.bias = sums.bias + lambda;
     // The current is what is left of the voltage without the bias.
     Cuba::learn_leaks(p, s, filter, u - p.bias * A(0x1p-12), fires(p, u) ? A(0) : u, sums);
   }

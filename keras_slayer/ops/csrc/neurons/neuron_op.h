@@ -167,17 +167,21 @@ inline absl::Status read_neuron(NeuronKind kind, const std::vector<std::string>&
       const Parameters parameters = Neuron::read(given);
       out->set<Neuron>(parameters);
       out->surrogate = read_surrogate(given, parameters.threshold, triangle);
+      return parameters;
     };
-    if (channels == 1) return read();
+    const Parameters first = read();
+    if (channels == 1 && !Bias<Neuron>::given(first)) return;
     rows->host.resize(size_t((kFields + 3) * channels));
     for (int64_t c = 0; c < channels && given.ok(); ++c) {
-      read();
+      if (c > 0) {
+        given.next_channel();
+        read();
+      }
       double* to = rows->host.data() + c;
       for (int i = 0; i < kFields; ++i) to[i * channels] = out->values[i];
       to[kFields * channels] = out->surrogate.threshold;
       to[(kFields + 1) * channels] = out->surrogate.rate;
       to[(kFields + 2) * channels] = out->surrogate.height;
-      given.next_channel();
     }
     out->rows = rows->host.data();
   });

@@ -61,7 +61,7 @@ class ParameterRows {
     int64_t stride;
     KS_HD Parameters operator()(int j) const {
       if constexpr (!by_channel) {
-        return all;
+        return Bias<Neuron>::left_out(all);
       } else {
         Parameters own;
 #pragma GCC unroll 8

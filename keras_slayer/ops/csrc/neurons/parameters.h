@@ -67,6 +67,32 @@ struct NeuronParams {
   KS_HD double row(int i, int64_t j) const { return rows[i * channels + j % channels]; }
 };
 
+// A neuron with a bias has parameters per channel. Kernels for the same parameters everywhere know
+// that there is none, and do not add it.
+template <class Neuron, class = void>
+struct Bias {
+  template <class P>
+  static bool given(const P&) {
+    return false;
+  }
+  template <class P>
+  KS_HD static const P& left_out(const P& p) {
+    return p;
+  }
+};
+template <class Neuron>
+struct Bias<Neuron, decltype(void(Neuron::kHasBias))> {
+  template <class P>
+  static bool given(const P& p) {
+    return p.bias != 0;
+  }
+  template <class P>
+  KS_HD static P left_out(P p) {
+    p.bias = -0.0f;
+    return p;
+  }
+};
+
 inline int64_t states_of(NeuronKind kind) {
   return with_neuron(kind, [](auto neuron) -> int64_t {
     using State = typename decltype(neuron)::template State<float>;

@@ -73,26 +73,33 @@ struct Srm {
   // Gradients of the parameters, from the membrane potential alone. Let q be a step back in time.
   // The derivative of an alpha filter y by its decay d is (1 + d q) / (d (1 - d q)) y. So with
   // psp[t] and own[t] the two parts of u[t], h = (1 + d q*) / (1 - d q*) lambda backwards in time,
-  // and k likewise with the decay e of the refractory response, own = gain * unit:
+  // and k likewise with the decay e of the refractory response:
   //
   //   d response_gain    = sum lambda[t] psp[t] / gain,  d response_decay   = sum h[t] psp[t] / d
-  //   d refractory_gain  = sum lambda[t] unit[t],        d refractory_decay = sum k[t] own[t] / e
+  //   d refractory_gain  = sum lambda[t] own[t] / gain,  d refractory_decay = sum k[t] own[t] / e
   //
   // where psp = u - own, and a sum over own is one over spikes: sum x[t] own[t] is
-  // sum s[t] X[t] with the refractory response X of x, backwards in time. Divisions are left to the
-  // end.
+  // e gain sum s[t] X[t], with X the sum of the two states of an alpha filter of x, backwards in
+  // time. Filters commute, so that X of h is L + 2 M with L that of lambda and M[t] = sum_j d^j
+  // L[t+j], j > 0; and that of k is L + 2 N with e in place of d.
+  //
+  // The sums: response_gain: of lambda u.  response_decay: of (h - lambda) u / 2 - e gain s M.
+  //           refractory_gain: of s L.     refractory_decay: of s N.
   static constexpr int kLearned = 5;
   template <class A>
   KS_HD static void gradients(const Parameters<A>& p, const Parameters<A>& sums, A* out) {
+    const A own = p.refractory_decay * sums.refractory_gain;  // over the gain
+    const A psp = sums.response_gain - p.refractory_gain * own;
     out[0] = sums.threshold;
-    out[1] = sums.response_decay / p.response_decay;
-    out[2] = sums.response_gain / p.response_gain;
-    out[3] = sums.refractory_decay;
-    out[4] = sums.refractory_gain;
+    out[1] = (psp + A(2) * sums.response_decay) / p.response_decay;
+    out[2] = psp / p.response_gain;
+    out[3] = p.refractory_gain * (sums.refractory_gain + A(2) * sums.refractory_decay);
+    out[4] = own;
   }
   template <class A>
   struct LearnState {
-    typename AlphaFilter<A>::State lambda, h, k;  // through the refractory response
+    typename AlphaFilter<A>::State lambda;  // through the refractory response
+    A m, n;                                 // M, N
   };
   template <bool is_exodus, class A>
   KS_HD static void learn(const Parameters<A>& p, LearnState<A>& s, const DriveState<A>& drive,
@@ -103,51 +110,39 @@ struct Srm {
       auto own = drive.own;
       dspike = dspike + p.refractory().read(own);
     }
-    const A h = lambda + A(2) * (p.response_decay * filter.synapse.rise);
     sums.threshold = sums.threshold - rho * dspike;
     sums.response_gain = sums.response_gain + u * lambda;
-    sums.response_decay = sums.response_decay + u * h;
+    sums.response_decay = sums.response_decay + u * (p.response_decay * filter.synapse.rise);
     of_spike(p, s, spike, sums);
-    const A k = lambda + A(2) * (p.refractory_decay * s.lambda.rise);
-    advance(p, s.lambda, lambda);
-    advance(p, s.h, h);
-    advance(p, s.k, k);
-  }
-  template <class A, class Filtered>
-  KS_HD static void advance(const Parameters<A>& p, Filtered& s, A x) {
-    s.response = p.refractory_decay * (s.response + s.rise);
-    s.rise = p.refractory_decay * s.rise + x;
+    const A l = s.lambda.response + s.lambda.rise;
+    s.lambda.response = p.refractory_decay * l;
+    s.lambda.rise = p.refractory_decay * s.lambda.rise + lambda;
+    s.m = p.response_decay * (s.m + l);
+    s.n = p.refractory_decay * (s.n + l);
   }
   template <class A>
   KS_HD static void of_spike(const Parameters<A>& p, const LearnState<A>& s, A spike,
                              Parameters<A>& sums) {
-    // The next steps of the three responses, without gain and last decay.
-    const A lambda = s.lambda.response + s.lambda.rise, h = s.h.response + s.h.rise;
-    const A k = s.k.response + s.k.rise, felt = spike * p.refractory_gain;
-    subtract_own(felt * p.refractory_decay, lambda, h, sums);
-    sums.refractory_gain = sums.refractory_gain + spike * (p.refractory_decay * lambda);
-    sums.refractory_decay = sums.refractory_decay + felt * k;
+    const A own = p.refractory_gain * p.refractory_decay;
+    sums.response_decay = sums.response_decay - own * (spike * s.m);
+    sums.refractory_gain = sums.refractory_gain + spike * (s.lambda.response + s.lambda.rise);
+    sums.refractory_decay = sums.refractory_decay + spike * s.n;
   }
-  template <class A>
-  KS_HD static void subtract_own(A own, A lambda, A h, Parameters<A>& sums) {
-    sums.response_gain = sums.response_gain - own * lambda;
-    sums.response_decay = sums.response_decay - own * h;
-  }
-  // A rise of the refractory response acts like so many spikes one step before the first.
+  // A rise of the refractory response acts like so many spikes one step before the first. Its
+  // response decays as one exponential, through which lambda is `rise`, and h is
+  // rise + 2 (response + (1 - e / d) M).
   template <class A>
   KS_HD static void learn_start(const Parameters<A>& p, const LearnState<A>& s,
                                 const FilterState<A>& filter, const State<A>& start,
                                 Parameters<A>& sums) {
     of_spike(p, s, start.own.rise, sums);
-    const A own = p.refractory_decay * start.own.response;
-    subtract_own(own * p.refractory_gain, s.lambda.rise, s.h.rise, sums);
-    sums.refractory_gain = sums.refractory_gain + own * s.lambda.rise;
-    const A lambda = s.lambda.response + s.lambda.rise;
-    sums.refractory_decay =
-        sums.refractory_decay + p.refractory_gain * (start.own.response * lambda);
-    const A fraction = p.response_decay * start.synapse.response;
-    sums.response_decay =
-        sums.response_decay - fraction * (p.response_gain * filter.synapse.response);
+    const A own = p.refractory_gain * p.refractory_decay, response = start.own.response;
+    const A more = s.lambda.response + (A(1) - p.refractory_decay / p.response_decay) * s.m;
+    const A psp = p.response_decay * start.synapse.response;
+    sums.response_decay = sums.response_decay - own * (response * more) -
+                          psp * (p.response_gain * filter.synapse.response) / A(2);
+    sums.refractory_gain = sums.refractory_gain + response * s.lambda.rise;
+    sums.refractory_decay = sums.refractory_decay + response * s.lambda.response / A(2);
   }
 };
 
