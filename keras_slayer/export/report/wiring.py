@@ -163,7 +163,8 @@ def _source(link: Link, several: bool, name: str | None = None) -> str:
         facts.append(steps(link.earliest, link.latest))
     if link.longest_delay:
         facts.append(delay(link))
-    return f"{name or link.source}{f' ({", ".join(facts)})' if facts else ''}"
+    name = name or link.source
+    return f"{name} ({', '.join(facts)})" if facts else name
 
 
 def delay(link: Link) -> str:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from html import escape
 
+from keras_slayer.export.report.page_tables import LAYER_COLOURS
 from keras_slayer.export.report.wiring import Link, Node, Wiring, delay, steps, when
 from keras_slayer.export.report.wiring_layout import Item, Layout, layout
 
@@ -22,7 +23,6 @@ SIDEWAYS_GAP = 72.0
 MARGIN = 44.0
 LETTERS = 21
 """Of a name, in a node."""
-LAYER_COLOURS = 8
 
 
 def draw(wiring: Wiring, cores: Mapping[str, int]) -> str:
