@@ -5,7 +5,7 @@ from __future__ import annotations
 from keras_slayer.export.report.data import ReportData
 from keras_slayer.export.report.page_tables import Layer, table
 from keras_slayer.export.report.wiring import Wiring, reads, steps
-from keras_slayer.export.report.wiring_svg import draw
+from keras_slayer.export.report.wiring_svg import draw, fits_in_a_row
 
 NOTE = (
     "Steps are counted from an input spike to where it arrives, on the shortest and on the longest "
@@ -20,16 +20,16 @@ MARKS = {
 
 
 def section(report: ReportData) -> str:
-    """HTML; nothing without a wiring."""
+    """HTML; nothing without a wiring, nor for chains so long that a table shows them better."""
     wiring = report.wiring
-    if wiring is None:
+    if wiring is None or (wiring.is_chain and not fits_in_a_row(wiring)):
         return ""
     cores = {layer.name: layer.cores for layer in report.mapping.layers}
     roles = {node.role for node in wiring.nodes}
     marks = "".join(text for role, text in MARKS.items() if role in roles)
     return (
         '<section aria-labelledby="network">\n<h2 id="network">Network</h2>\n'
-        f'<div class="scroll" tabindex="0" role="region" aria-label="The network drawn">\n'
+        '<div class="scroll" tabindex="0" role="region" aria-label="The network drawn">\n'
         f"{draw(wiring, cores)}</div>\n"
         f'<p class="note">{NOTE}{marks}</p>\n'
         f"{'' if wiring.is_chain else _table(wiring, cores)}</section>"

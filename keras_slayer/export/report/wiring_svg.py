@@ -21,8 +21,17 @@ LEVELS_IN_A_ROW = 5
 SIDEWAYS_GAP = 72.0
 """Between levels that lie beside each other: what is written there needs more room."""
 MARGIN = 44.0
-LETTERS = 21
+LETTERS = 19
 """Of a name, in a node."""
+
+
+Point = tuple[float, float]
+"""Along the levels, and across them."""
+
+
+def fits_in_a_row(wiring: Wiring) -> bool:
+    """Whether the levels of the drawing lie beside each other."""
+    return _Drawing(wiring, {}).is_sideways
 
 
 def draw(wiring: Wiring, cores: Mapping[str, int]) -> str:
@@ -120,23 +129,29 @@ class _Drawing:
             self._point(tip, side),
             self._point(tip - 7, side + 4),
         ]
-        text = self._text_beside(link, points[-2])
+        text = self._text_beside(link, *points[-2:])
         return (
             f'<g class="link"><title>{escape(describe(link))}</title><path d="{path}"/>'
             f'<path class="head" d="M{"L".join(head)}z"/>{text}</g>'
         )
 
-    def _text_beside(self, link: Link, point: tuple[float, float]) -> str:
-        """What is written where the last stretch of a link begins."""
+    def _text_beside(self, link: Link, start: Point, end: Point) -> str:
+        """What is written where the last stretch of a link begins: at the side it turns from."""
         lines = []
         if len(self.wiring.into(link.target)) > 1 and link.earliest is not None:
             lines.append(steps(link.earliest, link.latest))
         if link.longest_delay:
             lines.append(delay(link))
-        x, y = self._turn(point[0] + 6, point[1])
-        x, y = (x + 2, y - 5) if self.is_sideways else (x + 6, y + 9)
+        turns = end[1] > start[1]  # to the right, or down where levels lie beside each other
+        x, y = self._turn(*start)
+        anchor = "end" if turns and not self.is_sideways else "start"
+        if self.is_sideways:
+            x, y = x + 6, y - 5 - 12 * (len(lines) - 1) if turns else y + 14
+        else:
+            x, y = x - 7 if turns else x + 7, y + 13
         return "".join(
-            f'<text class="label" x="{x:.1f}" y="{y + 12 * i:.1f}">{line}</text>'
+            f'<text class="label" x="{x:.1f}" y="{y + 12 * i:.1f}" text-anchor="{anchor}">'
+            f"{line}</text>"
             for i, line in enumerate(lines)
         )
 
@@ -161,10 +176,9 @@ class _Drawing:
         if number is not None:
             parts.append(f'<rect class="stripe" width="4" height="{HEIGHT:.0f}" rx="2"/>')
         name = shorten(node.name) if number is None else f"{number + 1} {shorten(node.name)}"
-        size = f"{node.neurons:,} {'inputs' if node.role == 'input' else 'neurons'}"
+        size = _count(node.neurons, "input" if node.role == "input" else "neuron")
         if number is not None:
-            cores = self.cores[node.name]
-            size += f", {cores:,} core{'s' * (cores != 1)}"
+            size += f", {_count(self.cores[node.name], 'core')}"
         for i, (kind, line) in enumerate((("name", name), ("", size), ("", when(node)))):
             text = f'x="12" y="{18 + 17 * i}"'
             parts.append(f'<text class="{kind or "fact"}" {text}>{escape(line)}</text>')
@@ -194,6 +208,10 @@ def describe(link: Link) -> str:
         f"{link.source} to {link.target}: {link.type}, {link.weights:,} weights{late}"
         f"{arrival if link.earliest is not None else ''}"
     )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 def shorten(name: str, longest: int = LETTERS) -> str:
