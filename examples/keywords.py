@@ -120,6 +120,10 @@ NETWORKS = {
     "recurrent": recurrent,
     "learned": learned,
 }
+FACTORS = {  # what learns faster than weights do
+    "delays": {"delay": 200 * DT},
+    "learned": {"current_decay": 30.0, "voltage_decay": 30.0},
+}
 QUICK = ["feed_forward", "delays"]
 
 
@@ -189,7 +193,7 @@ def train(name, task, arguments, seed, test, few):
     options = {"batch_size": arguments.batch_size, "shuffle": True, "seed": seed}
     batches = spike_pipeline(task.train, **options, **task.frame)
     schedule = keras.optimizers.schedules.CosineDecay(2e-3, len(batches) * arguments.epochs)
-    factors = {"delay": 200 * DT} if name == "delays" else None
+    factors = FACTORS.get(name)
     model.compile(
         ks.ScaledAdam(schedule, factors=factors, global_clipnorm=1.0),
         loss=ks.SpikeMaxLoss(),

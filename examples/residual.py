@@ -3,15 +3,15 @@
     python examples/residual.py                      # simulated events: no download
     python examples/residual.py --data-dir FOLDER    # N-MNIST: Train.zip and Test.zip
     python examples/residual.py --seeds 1 2 3
-    python examples/residual.py --networks residual --neuron loihi   # trains, and runs it on the chip
+    python examples/residual.py --networks residual --neuron loihi  # and exports it
 
 Standard layers of Keras between neurons: a convolution of each step (`PerStep`), batch
 normalisation, then the neurons (`SpikingActivation`). Two of these make a block, and its input is
 added to its spikes (Fang et al., "Deep residual learning in spiking neural networks", NeurIPS
-2021). Half way the image is halved; there a pool of the shortcut is concatenated instead, which doubles
-the channels. Shortcuts carry spikes past neurons that do not fire, and gradients past surrogates that
-are flat. Each block begins nearly silent, so that the network begins as one of few layers.
-`SetFiringRates` sets the rates of the two layers without normalisation.
+2021). Half way the image is halved; there a pool of the shortcut is concatenated instead, which
+doubles the channels. Shortcuts carry spikes past neurons that do not fire, and gradients past
+surrogates that are flat. Each block begins nearly silent, so that the network begins as one of few
+layers. `SetFiringRates` sets the rates of the two layers without normalisation.
 """
 
 import argparse

@@ -14,6 +14,11 @@ def _functional() -> type[keras.Model]:
     return type(keras.Model(tensor, tensor))
 
 
+def is_functional(operation: keras.Operation) -> bool:
+    """Whether it is a functional model."""
+    return isinstance(operation, _functional())
+
+
 def is_by_layers(model: keras.Model) -> bool:
     """Whether a model is Sequential or functional, and computes what its layers say. (A subclass
     may train in its own way.)"""

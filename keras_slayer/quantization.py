@@ -1,7 +1,8 @@
 """Rounding of weights to Loihi's integers, with straight-through gradients.
 
 A float weight is the chip's integer over 64. With a sign the integers are even,
--256 .. 254 at 8 bits; each bit less doubles the step: 2^(9 - bits).
+-256 .. 254 at 8 bits; each bit less doubles the step: 2^(9 - bits). A float bias is an integer
+-4096 .. 4095 over 64.
 """
 
 from __future__ import annotations
@@ -38,3 +39,18 @@ def quantize_weights(weights, bits: int = 8):
         Tensor like ``weights``, each element an integer / 64.
     """
     return quantize(weights, weight_step(bits), WEIGHT_MIN, weight_max(bits))
+
+
+def quantize_bias(bias):
+    """Biases as the chip holds them: rounded to integers / 64, clipped to the range.
+
+    q = clip(round(64 bias), -4096, 4095) / 64, with the gradient of ``quantize_weights``.
+
+    Args:
+        bias: float tensor.
+
+    Returns:
+        Tensor like ``bias``, each element an integer / 64.
+    """
+    low, high = loihi.MIN_BIAS / loihi.WEIGHT_SCALE, loihi.MAX_BIAS / loihi.WEIGHT_SCALE
+    return quantize(bias, 1 / loihi.WEIGHT_SCALE, low, high)

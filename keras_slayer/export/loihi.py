@@ -11,7 +11,7 @@ import keras
 from keras_slayer import checks
 from keras_slayer.export.assembly import assemble
 from keras_slayer.export.conversion.convert import to_loihi
-from keras_slayer.export.graph import shortest_path
+from keras_slayer.export.graph import IntegerGraph, shortest_path
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.model.graph import read_network
 from keras_slayer.export.model.read_program import read_program
@@ -41,12 +41,12 @@ def export_loihi(
 ) -> LoihiReport:
     """Writes ``model`` as a network for Loihi that spikes exactly as the model does.
 
-    Exported are ``keras.Sequential`` models and functional ones whose layers form a chain, of
-    SpikingDense, SpikingConv2D, SpikingSumPooling2D, Flatten (or a Reshape or ``TimeDistributed``
-    Flatten that does the same), DelayLayer before a dense layer, Dense and Conv2D followed by
-    SpikingActivation, and BatchNormalization between these two where it shifts nothing. Their
-    neurons are ``LoihiCUBA``. Dropout and noise are dropped. What comes after the last spiking
-    layer stays on the host, and the report names it.
+    Exported are ``keras.Sequential`` and functional models, with branches, shared layers, several
+    inputs and outputs, of SpikingDense, SpikingConv2D, SpikingRecurrentDense, SpikingSumPooling2D,
+    DelayLayer, Flatten (or a Reshape or ``PerStep`` Flatten that does the same), Add, Average and
+    Concatenate, and of Dense and Conv2D, with or without BatchNormalization, followed by
+    SpikingActivation. Their neurons are ``LoihiCUBA``. Dropout and noise are dropped. What comes
+    after the last spiking layer stays on the host, and the report names it.
 
     Layers of ``LoihiCUBA`` neurons train on the chip's integers, and these are exported as they
     are. Weights trained in floating point, or with more than ``weight_bits``, are rounded here;
@@ -56,12 +56,14 @@ def export_loihi(
         model: a built model, compiled or not, fresh or from ``keras.saving.load_model``.
         path: file to write, replaced if it exists; it appears whole or not at all. A link is
             followed. May be None in a dry run.
-        format: "net", the HDF5 description that lava-dl's netx loads, or "nir", the Neuromorphic
-            Intermediate Representation. Default: from the suffix of ``path``.
+        format: "net", the HDF5 description of chains that lava-dl's netx loads, or "nir", the
+            Neuromorphic Intermediate Representation, which holds any network. Default: from the
+            suffix of ``path``.
         chip: "loihi2" or "loihi1", on whose cores the report places the layers.
         weight_bits: 1 to 8, without sign: the most that a weight may have.
         calibration: spikes (samples, time, ...), a pair (spikes, labels), or a ``tf.data.Dataset``
-            of batches of either. Model and exported network run on it and are compared.
+            of batches of either. Model and exported network run on it and are compared. Spikes for
+            several inputs are a list in their order, or a dict by their names.
         convert: first give layers with other neurons LoihiCUBA ones
             (``keras_slayer.export.to_loihi``, thresholds set on ``calibration``). The network then
             is another one: fine-tune it instead where you can.
@@ -81,7 +83,7 @@ def export_loihi(
     >>> print(report)
     """
     target = get_target(chip)
-    path, format = _where(path, format, dry_run, target)
+    path, format = _where(path, format, dry_run, target.formats)
     weight_bits = checks.integer(weight_bits, "weight_bits", low=1, high=target.grid.bits)
     given, problems = read_program(model)
     refuse(problems)
@@ -96,7 +98,7 @@ def export_loihi(
     timing, late = schedule(float_network, target.max_delay)
     refuse([*problems, *more, *late])
     network = assemble(float_network, done, timing, target)
-    refuse(format.problems(network))
+    format = _format_of(network, format, target)
     bits = {layer.source.name: layer.bits for layer in done}
     bits = {layer.source.name: layer.bits for layer in done}
     widths = [bits.get(name, target.grid.bits) for name in network.populations]
@@ -131,6 +133,16 @@ def export_loihi(
     )
 
 
+def _format_of(network: IntegerGraph, wanted: Format | None, target: Target) -> Format:
+    """The format to write; where none is asked for, the first that holds the network."""
+    formats = [wanted] if wanted else list(target.formats.values())
+    found = [format.problems(network) for format in formats]
+    for format, problems in zip(formats, found, strict=True):
+        if not problems:
+            return format
+    refuse(found[0])
+
+
 def _one_or_all(shapes: Iterable[tuple[int, ...]]) -> tuple:
     """The only shape, or all where there are several."""
     shapes = tuple(shapes)
@@ -138,16 +150,16 @@ def _one_or_all(shapes: Iterable[tuple[int, ...]]) -> tuple:
 
 
 def _where(
-    path: str | os.PathLike | None, format: str | None, dry_run: bool, target: Target
-) -> tuple[Path | None, Format]:
-    """The file to write, and its format."""
-    known = tuple(target.formats)
+    path: str | os.PathLike | None, format: str | None, dry_run: bool, formats: dict[str, Format]
+) -> tuple[Path | None, Format | None]:
+    """The file to write, and its format; None where neither is given."""
+    known = tuple(formats)
     if format is not None and format not in known:
         raise ValueError(f"format must be one of {known}. Received: format={format!r}")
     if path is None:
         if not dry_run:
             raise ValueError("path must be given unless dry_run=True. Received: path=None")
-        return None, target.formats[format or known[0]]
+        return None, None if format is None else formats[format]
     path = Path(path)
     if not dry_run:
         target_of(path)  # refuses now what could not be written at the end
@@ -157,4 +169,4 @@ def _where(
             f"path must end in {' or '.join('.' + name for name in known)} unless format is "
             f"given. Received: path={str(path)!r}"
         )
-    return path, target.formats[format or suffix]
+    return path, formats[format or suffix]

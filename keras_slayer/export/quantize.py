@@ -76,6 +76,16 @@ class Quantized:
         return bool(np.all(worst < 0.49))  # the rest is for float32 sums
 
     @property
+    def constant_error(self) -> float:
+        """The most by which constant input or bias differs from the trained, on their scale."""
+        errors = [
+            np.abs(given - (0 if integers is None else integers / self.grid.scale)).max()
+            for given, integers in ((self.source.shift, self.shift), (self.source.bias, self.bias))
+            if given is not None
+        ]
+        return float(max(errors, default=0.0))
+
+    @property
     def weights(self) -> np.ndarray:
         """All its integers."""
         return np.concatenate([kernel.weight.ravel() for kernel in self.kernels])
@@ -108,9 +118,7 @@ def quantize(
     done: list[Quantized] = []
     problems: list[Problem] = []
     for population in network.populations.values():
-        notes = Notes(population)
-        done.append(_rounded(population, target.grid, weight_bits, notes))
-        problems += notes
+        done.append(_rounded(population, target.grid, weight_bits, problems))
     return done, problems
 
 
@@ -118,7 +126,7 @@ def _rounded(
     population: FloatPopulation,
     grid: WeightGrid,
     weight_bits: int,
-    notes: Notes,
+    problems: list[Problem],
 ) -> Quantized:
     trained = population.weight_bits
     bits = weight_bits if trained is None else min(weight_bits, trained)
@@ -126,29 +134,36 @@ def _rounded(
     for part in population.parts:
         gains = [term.gain for term in part.spikes.terms]
         for gain in dict.fromkeys(gains):
-            weight = _to_integers(
-                part.synapses.used * gain, trained if gain == 1 else None, grid, bits, notes
-            )
+            on_grid = trained if gain == 1 else None
+            weight = _to_integers(part.synapses, gain, on_grid, grid, bits, problems)
             kernels.append(Kernel(part.synapses, gain, weight, gains.count(gain), part.first))
     if population.recurrent is not None:
-        weight = _to_integers(population.recurrent.used, trained, grid, bits, notes)
+        weight = _to_integers(population.recurrent, 1.0, trained, grid, bits, problems)
         kernels.append(Kernel(population.recurrent, 1.0, weight))
     shift = bias = None
+    notes = Notes(population)
     if population.shift is not None:
         shift = _constant(population.shift, grid.step(grid.bits), grid, notes)
     if population.bias is not None:
         bias = _constant(population.bias, 1, grid, notes)
+    problems += notes
     return Quantized(population, bits, tuple(kernels), grid, shift, bias)
 
 
 def _to_integers(
-    used: np.ndarray, trained: int | None, grid: WeightGrid, bits: int, notes: Notes
+    synapses: Synapses,
+    gain: float,
+    trained: int | None,
+    grid: WeightGrid,
+    bits: int,
+    problems: list[Problem],
 ) -> np.ndarray:
     """The integers of the weights that the forward pass used.
 
     A layer that was trained on the chip's weights must have those: a weight that is no multiple of
     the step, or lies out of range, is a problem, and is not rounded here.
     """
+    used = synapses.used * gain
     wrong = ~np.isfinite(used)
     allowed = "finite numbers"
     if trained is not None:
@@ -160,12 +175,14 @@ def _to_integers(
         )
     if not wrong.any():
         return grid.nearest(used, bits).astype(np.int16)
+    notes = Notes(synapses)
     notes.add(
         f"{np.count_nonzero(wrong)} of {wrong.size} weights are not what the chip can hold "
         f"(the first: {used[wrong].flat[0]!r})",
         allowed,
         "look for non-finite weights, and train with the layer's own quantisation",
     )
+    problems += notes
     return np.zeros(used.shape, np.int16)
 
 

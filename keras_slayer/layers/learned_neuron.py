@@ -48,12 +48,10 @@ class LearnedNeuron:
                 name=name, shape=shape, autocast=False, **how.weight_options()
             )
 
-    def now(self) -> neurons.Neuron:
-        """The neuron with tensors in place of the parameters that are learned."""
-        if not self.learn:
-            return self.given
-        values = {name: self.given.changed(name, w) for name, w in self.weights.items()}
-        return self.given.with_tensors(values)
+    def now(self, **more) -> neurons.Neuron:
+        """The neuron with tensors in place of the parameters that are learned, and ``more``."""
+        values = {name: self.given.changed(name, w) for name, w in self.weights.items()} | more
+        return self.given.with_tensors(values) if values else self.given
 
     def values(self) -> dict[str, np.ndarray]:
         """The learned parameters as they are, () or (channels,)."""

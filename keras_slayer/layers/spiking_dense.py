@@ -21,7 +21,8 @@ class SpikingDense(WeightedSpikingLayer):
         units: number of neurons.
         neuron: a name (``"srm"``, ``"cuba"``, ``"loihi"``, ...) or an instance of one of the
             neurons (``keras_slayer.neurons``).
-        use_bias: adds a constant input per neuron; not with ``LoihiCUBA``.
+        use_bias: adds a constant input per neuron; with ``LoihiCUBA`` the chip's bias, an integer
+            / 64 that moves the voltage in every step from the first on.
         kernel_initializer: default ``FluctuationDriven(neuron)``: the membrane
             fluctuates below the threshold. ``SetFiringRates`` sets the
             rate at which each layer fires on your data.

@@ -12,9 +12,11 @@ from keras_slayer.layers import probes
 from keras_slayer.layers.dtypes import as_spikes
 from keras_slayer.layers.learned_neuron import LearnedNeuron
 from keras_slayer.layers.temporal_layer import TemporalLayer
+from keras_slayer.loihi import WEIGHT_SCALE
+from keras_slayer.neurons import reference
 from keras_slayer.ops import explanation
 from keras_slayer.ops.synapses.synaptic_input import fire_from, state_at_rest
-from keras_slayer.quantization import quantize_weights
+from keras_slayer.quantization import quantize_bias, quantize_weights
 
 
 class SpikingLayer(TemporalLayer):
@@ -90,6 +92,10 @@ class SpikingLayer(TemporalLayer):
         with explanation.layer(self.name):
             return super().__call__(*args, **kwargs)
 
+    def synaptic_bias(self):
+        """What is added to the synaptic input of each step, per unit or filter; None: nothing."""
+        return None
+
     def synaptic_input(self, inputs):
         """The input of the neurons: a tensor, or what a synapse returns."""
         raise NotImplementedError(f"{type(self).__name__} defines no synaptic_input(inputs)")
@@ -112,7 +118,13 @@ class SpikingLayer(TemporalLayer):
 
 
 class WeightedSpikingLayer(SpikingLayer):
-    """A spiking layer with a trainable kernel (and bias). Base class, not for use as such."""
+    """A spiking layer with a trainable kernel (and bias). Base class, not for use as such.
+
+    The bias is a constant input, added to the synaptic input of each step. With ``LoihiCUBA`` it is
+    that of the chip: an integer / 64, within -64 .. 4095 / 64, added to the voltage of each step
+    from the first on, whatever the depth of the layer. Rounding is straight-through, and a bias out
+    of range has no gradient, as for weights.
+    """
 
     def __init__(
         self,
@@ -128,12 +140,8 @@ class WeightedSpikingLayer(SpikingLayer):
         **kwargs,
     ) -> None:
         super().__init__(neuron=neuron, **kwargs)
-        if use_bias and self.on_chip:
-            raise ValueError(
-                "use_bias=True is not supported with a LoihiCUBA neuron: on the chip a bias acts "
-                "from step 1 on in every layer, whatever its depth. Received: use_bias=True"
-            )
         self.use_bias = use_bias
+        self.bias = None
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
         self.bias_initializer = keras.initializers.get(bias_initializer)
         self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
@@ -153,7 +161,6 @@ class WeightedSpikingLayer(SpikingLayer):
             constraint=self.kernel_constraint,
             autocast=not self.on_chip,
         )
-        self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
                 name="bias",
@@ -161,6 +168,7 @@ class WeightedSpikingLayer(SpikingLayer):
                 initializer=self.bias_initializer,
                 regularizer=self.bias_regularizer,
                 constraint=self.bias_constraint,
+                autocast=not self.on_chip,
             )
         self._add_learned(outputs)
 
@@ -171,10 +179,31 @@ class WeightedSpikingLayer(SpikingLayer):
             return kernel
         return quantize_weights(kernel, self.neuron.weight_bits)
 
+    def quantized_bias(self):
+        """The bias as the forward pass uses it: for LoihiCUBA integers / 64, else as it is.
+
+        None without a bias.
+        """
+        if self.bias is None:
+            return None
+        bias = tf.convert_to_tensor(self.bias)
+        # Not all of the chip's integers are numbers of the 16-bit types.
+        return quantize_bias(reference.widen(bias)) if self.on_chip else bias
+
+    def synaptic_bias(self):
+        # That of LoihiCUBA is a parameter of the neurons.
+        return None if self.on_chip else self.quantized_bias()
+
+    def neuron_now(self):
+        if self.bias is None or not self.on_chip:
+            return super().neuron_now()
+        units = WEIGHT_SCALE * tf.cast(self.quantized_bias(), tf.float64)
+        return self._learned.now(bias=units)
+
     def _operands(self, inputs):
-        """Spikes, kernel and bias (or None) in the dtype of the synapse."""
-        dtype = self._synapse_dtype()
-        bias = None if self.bias is None else tf.cast(self.bias, dtype)
+        """Spikes, kernel and bias of the synaptic input (or None) in the dtype of the synapse."""
+        dtype, bias = self._synapse_dtype(), self.synaptic_bias()
+        bias = None if bias is None else tf.cast(bias, dtype)
         return as_spikes(inputs, dtype), tf.cast(self.quantized_kernel(), dtype), bias
 
     def get_config(self) -> dict:

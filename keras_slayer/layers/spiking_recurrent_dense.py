@@ -39,7 +39,7 @@ class SpikingRecurrentDense(WeightedSpikingLayer):
         units: number of neurons.
         neuron: a name (``"alif"``, ``"srm"``, ``"cuba"``, ``"loihi"``, ``"rf"``) or an instance of
             one of the neurons (``keras_slayer.neurons``). ``LoihiCUBA`` quantises both kernels.
-        use_bias: adds a constant input per neuron; not with ``LoihiCUBA``.
+        use_bias: as for ``SpikingDense``.
         kernel_initializer: default ``FluctuationDriven(neuron)``, as for ``SpikingDense``.
         recurrent_initializer: default ``FluctuationDriven(neuron, xi=7.5)``: at a rate of 0.05 per
             step, the layer's own spikes inhibit on average, by a quarter of the threshold, and make

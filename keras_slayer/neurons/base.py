@@ -208,6 +208,11 @@ class Neuron(abc.ABC):
         object.__setattr__(bound, "native_params", params)
         return bound
 
+    def without_bias(self) -> Neuron:
+        """The same neuron without a constant input, which does not change how the gradient of its
+        spikes goes to its input."""
+        return self
+
     def native_parameters(self) -> dict:
         """The parameters of neuron and surrogate by the names that the native ops read."""
         surrogate = self.surrogate_gradient.parameters(self.firing_threshold)

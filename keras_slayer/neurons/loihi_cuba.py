@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from typing import ClassVar
 
@@ -20,6 +21,7 @@ from keras_slayer.loihi import (
 )
 from keras_slayer.neurons import learned, reference
 from keras_slayer.neurons.base import Neuron
+from keras_slayer.neurons.loihi_gradient import straight_through
 from keras_slayer.neurons.time_constants import (
     DEFAULT_DT,
     DEFAULT_TAU,
@@ -43,7 +45,7 @@ class LoihiCUBA(Neuron):
 
         u[t] = rsz(u[t-1] (4096 - current_decay), 12) + (z[t-1] << 6)
                wrapped once to 24 bits
-        v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t]
+        v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t] + (bias << 6)
                clipped to +-(2^23 - 1)
         s[t] = 1 and v[t] = 0 afterwards, where v[t] > threshold_mantissa << 6
 
@@ -51,6 +53,10 @@ class LoihiCUBA(Neuron):
     here is step t of the chip. The membrane potential is v on the scale of the float
     weights, integer / 4096. Gradients are those of ``CUBA`` with decays / 4096;
     rounding is ignored (straight-through).
+
+    The bias is that of a layer with ``use_bias=True``, an integer for each unit or filter; other
+    neurons have none. It moves the voltage itself, from the first step on, whereas an input moves
+    the current a step later.
 
     Layers with this neuron round their weights to those of the chip (straight-through
     in training), so that the network trains with the weights that the chip will use.
@@ -89,6 +95,8 @@ class LoihiCUBA(Neuron):
         "current_decay": learned.TIME_CONSTANT,
         "voltage_decay": learned.TIME_CONSTANT,
     }
+    # A float64 tensor (channels,) of the chip's integers, where a layer has one (`with_tensors`).
+    bias: ClassVar[tf.Tensor | None] = None
 
     @classmethod
     def from_tau(
@@ -150,11 +158,22 @@ class LoihiCUBA(Neuron):
 
     @property
     def parameters(self) -> dict[str, float]:
+        bias = {} if self.bias is None else {"bias": self.bias}
         return {
             "threshold_mantissa": self.threshold_mantissa,
             "current_decay": self.current_decay,
             "voltage_decay": self.voltage_decay,
+            **bias,
         }
+
+    def without_bias(self) -> LoihiCUBA:
+        if self.bias is None:
+            return self
+        other = copy.copy(self)
+        for name in ("bias", "native_params"):
+            object.__setattr__(other, name, None)  # the class is frozen
+        tensors = {name: x for name, x in other.parameters.items() if tf.is_tensor(x)}
+        return other.with_tensors(tensors) if tensors else other
 
     @property
     def filters(self):
@@ -168,10 +187,12 @@ class LoihiCUBA(Neuron):
         """One step in int64: z in units of 1 / 64, current and voltage as on the chip."""
         u, v, arriving = state
         limit, span = STATE_RANGE - 1, 2 * STATE_RANGE
-        threshold, lost_u, lost_v = (_integer(value) for value in self.parameters.values())
+        threshold, lost_u, lost_v, *bias = (_integer(value) for value in self.parameters.values())
         u = _decayed(u, DECAY_UNIT - lost_u) + arriving * (1 << STATE_SHIFT)
         u = tf.where(u > STATE_RANGE, u - span, tf.where(u <= -STATE_RANGE, u + span, u))
         v = _decayed(v, DECAY_UNIT - lost_v) + u
+        if bias:
+            v = v + bias[0] * (1 << STATE_SHIFT)
         v = tf.clip_by_value(v, -limit, limit)
         spikes = tf.cast(v > threshold * (1 << STATE_SHIFT), tf.int64)
         return (u, v * (1 - spikes), z), spikes, v
@@ -198,61 +219,13 @@ class LoihiCUBA(Neuron):
 
             def grad(grad_spikes, *_):
                 wide = reference.widen(v)
-                dz, more = self._backward(reference.widen(grad_spikes), wide, state)
+                dz, more = straight_through(self, reference.widen(grad_spikes), wide, state)
                 return tf.cast(dz, z.dtype), *(more[name] for name in named)
 
             return (tf.cast(spikes, z.dtype), v, *kept), grad
 
         spikes, v, *after = fire(z, *(getattr(self, name) for name in named))
         return spikes, v, after[0] if after else None
-
-    def _backward(self, grad, v, start):
-        """dz from the gradient of the spikes, with the decays as fractions; and the gradients of
-        the parameters by their names."""
-        p = {name: reference.number(value, v) for name, value in self.parameters.items()}
-        keep_i, keep_v = (1 - p[f"{name}_decay"] / DECAY_UNIT for name in ("current", "voltage"))
-        threshold = p["threshold_mantissa"] / WEIGHT_SCALE
-        rho = self.surrogate_gradient.density(v, threshold)
-        spikes = tf.cast(v > threshold, v.dtype)
-        exodus = self.surrogate_gradient.exodus
-        passed = (1 - spikes) - v * rho if exodus else tf.ones_like(v)
-
-        def step(state, now):
-            current, voltage = state
-            grad_rho, through = now[..., 0], now[..., 1]
-            later = keep_v * voltage[..., 0]
-            voltage = grad_rho + through * later
-            after = keep_i * current[..., 0] + voltage
-            # An input acts one step after it arrives, so its gradient is `current` before
-            # the update.
-            pack = lambda y: tf.stack([y, tf.zeros_like(y)], axis=-1)  # noqa: E731
-            return (pack(after), pack(voltage)), (current, pack(after), pack(voltage), pack(later))
-
-        both = tf.stack([rho * grad, passed], axis=-1)
-        series = [
-            tf.reverse(y, [1])[..., 0]
-            for y in reference.through_time(step, tf.reverse(both, [1]), 2)[0]
-        ]
-        dz, grad_i, grad_v, later = series
-        # The voltage after the reset and the current, one step before each.
-        reset = v * (1 - spikes)
-        voltage = tf.concat([self._before(start, 1, v), reset[:, :-1]], axis=1)
-        current = tf.concat([self._before(start, 0, v), (v - keep_v * voltage)[:, :-1]], axis=1)
-        spike = grad - v * later if exodus else grad
-        gradients = {
-            "threshold_mantissa": -rho * spike / WEIGHT_SCALE,
-            "current_decay": -grad_i * current / DECAY_UNIT,
-            "voltage_decay": -grad_v * voltage / DECAY_UNIT,
-        }
-        total = {name: tf.cast(tf.reduce_sum(y), tf.float64) for name, y in gradients.items()}
-        return dz, total
-
-    @staticmethod
-    def _before(start, place: int, v):
-        """A number of the state before the first step, on the scale of the float weights."""
-        if start is None:
-            return tf.zeros_like(v[:, :1])
-        return tf.cast(start[:, place : place + 1], v.dtype) / (WEIGHT_SCALE << STATE_SHIFT)
 
 
 def _integer(parameter):

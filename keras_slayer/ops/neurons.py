@@ -187,8 +187,9 @@ def fire_bytes(z, neuron: Neuron, start=None):
 
 def native_grad(grad_spikes, membrane, neuron: Neuron):
     """Gradient of the synaptic input."""
+    options = native_gradient_options(neuron.without_bias())
     return library.native().keras_slayer_neuron_grad(
-        grad_spikes=grad_spikes, membrane=membrane, **native_gradient_options(neuron)
+        grad_spikes=grad_spikes, membrane=membrane, **options
     )
 
 

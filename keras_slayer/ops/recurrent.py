@@ -132,7 +132,7 @@ def _fire_bytes(z, weights, neuron: Neuron, start):
                 grad_spikes=grad_fired,
                 membrane=membrane,
                 weights=weights,
-                **neurons.native_gradient_options(neuron),
+                **neurons.native_gradient_options(neuron.without_bias()),
             )
             grads = dz, _weights_grad(_one_step_later(fired, start), weights, dz)
             if neuron.native_params is None:

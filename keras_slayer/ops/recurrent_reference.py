@@ -148,13 +148,14 @@ class _Chip(_Stepper):
                     "threshold_mantissa": -rho * d_spike / WEIGHT_SCALE,
                     "current_decay": -d_current * current / scale,
                     "voltage_decay": -d_voltage * voltage / scale,
+                    "bias": d_voltage / WEIGHT_SCALE,
                 }
                 return (
                     keep_current * d_current,
                     keep_voltage * d_voltage,
                     d_current,
                     tf.cast(d_arriving, z.dtype),
-                    *(tf.reduce_sum(more[name]) for name in learned),
+                    *(reference.sum_to_channels(more[name], given[name]) for name in learned),
                 )
 
             after = [tf.cast(x, tf.float64) for x in (u, v, units * (1 << STATE_SHIFT))]

@@ -179,7 +179,7 @@ class StepNetwork:
         names = (ctypes.c_char_p * len(names))(*names)
         params = self._keep(options["params"], np.float64)
         channels = params.shape[1] if params.ndim == 2 else 1
-        bias = getattr(layer, "bias", None)
+        bias = layer.synaptic_bias()
         bias = self._keep([] if bias is None else bias, np.float32)
         self._states[name] = self._keep(state, np.float64)
         self._kept.append(names)

@@ -253,8 +253,13 @@ def enliven(model, seed=0, mean=0.03):
 
 
 def model_of(name, seed=0):
-    inputs, outputs = CASES[name]()
-    return enliven(keras.Model(inputs, outputs), seed)
+    return enliven(functional(CASES[name]), seed)
+
+
+def functional(case):
+    """A model of one input or of several."""
+    inputs, outputs = case()
+    return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs)
 
 
 def spikes_for(model, density=0.15, batch=3, seed=5):

@@ -110,7 +110,7 @@ def test_fewer_bits_are_compared_with_the_model_as_given():
     x, y = data()
     report = export_loihi(build(), None, dry_run=True, calibration=(x, y), weight_bits=3)
     assert not report.exact
-    assert [layer.weight_bits for layer in report.layers] == [3, None, 3]
+    assert [layer.weight_bits for layer in report.layers] == [3, 3]
     given, _, quantised, chip = report.calibration.variants
     assert (given.differing, report.calibration.differing) == (0, 0)
     assert quantised.differing == chip.differing > 0
@@ -188,12 +188,12 @@ def test_data_in_every_form_is_the_same():
         tf.data.Dataset.from_tensor_slices((x, one_hot, y)).batch(BATCH),
     ]
     for form in forms:
-        found = list(batches(form, (6, 5, 2)))
+        found = list(batches(form, {"input": (6, 5, 2)}))
         assert [len(labels) for _, labels in found] == [16, 5]
-        np.testing.assert_array_equal(np.concatenate([spikes for spikes, _ in found]), x)
+        np.testing.assert_array_equal(np.concatenate([spikes for (spikes,), _ in found]), x)
         np.testing.assert_array_equal(np.concatenate([labels for _, labels in found]), y)
     for form in (x, pairs.map(lambda spikes, _: spikes).batch(7)):
-        assert all(labels is None for _, labels in batches(form, (6, 5, 2)))
+        assert all(labels is None for _, labels in batches(form, {"input": (6, 5, 2)}))
 
 
 @pytest.mark.parametrize(

@@ -94,11 +94,10 @@ def test_report_by_hand(tmp_path):
     model.layers[-1].kernel.assign([[0.5, 0.51, 0.01, 3.99, 3.98, -4.02]])
     report = export_loihi(model, str(tmp_path / "a.net"))
     assert isinstance(report, LoihiReport)
-    pool, flat, out = report.layers
+    pool, out = report.layers
     assert (pool.name, pool.type) == ("pool", "SpikingSumPooling2D")
     assert (pool.neurons, pool.weights) == (1, 4)
     assert pool.largest_synaptic_sum == 4 * 110  # 1.1 times its threshold
-    assert (flat.name, flat.type, flat.neurons) == ("flat", "Flatten", 0)
     assert (out.neurons, out.weights, out.zero_weights) == (6, 6, 1)
     assert (out.changed_weights, out.out_of_range_weights) == (5, 2)
     assert (out.weight_bits, out.threshold_mantissa) == (8, 500)
@@ -114,19 +113,19 @@ def test_report_by_hand(tmp_path):
     assert report.widths[-1].changed == 0  # of the weights that training used
     lines = [" ".join(line.split()) for line in str(report).splitlines()]
     assert lines[0].startswith("layer type neurons weights zero changed out of range bits")
-    assert lines[4] == "out SpikingDense 6 6 1 5 2 8 500 300 10 0 256"
-    assert lines[6] == "total 7 10 1 5 2"
-    assert lines[8].startswith("layer cores neurons/core axons in axons out synapses KiB")
-    assert lines[10].startswith("pool 1 1 ")
-    assert lines[12:14] == [lines[9], "total 2"]
-    assert lines[15] == "weights in zero changed out of range"
-    assert lines[24] == "8 bits 1 0 0"
-    assert lines[26] == "(2, 2, 1) -> (6,), latency 2 steps (one per layer)"
-    assert lines[27].startswith("Loihi 2: 2 cores on 1 chip")
-    assert "spikes exactly as the model does" in lines[28]
-    assert lines[29] == f"wrote {tmp_path / 'a.net'} (.net, {report.file_bytes:,} bytes)"
+    assert lines[3] == "out SpikingDense 6 6 1 5 2 8 500 300 10 0 256"
+    assert lines[5] == "total 7 10 1 5 2"
+    assert lines[7].startswith("layer cores neurons/core axons in axons out synapses KiB")
+    assert lines[9].startswith("pool 1 1 ")
+    assert lines[11:13] == [lines[8], "total 2"]
+    assert lines[14] == "weights in zero changed out of range"
+    assert lines[23] == "8 bits 1 0 0"
+    assert lines[25] == "(2, 2, 1) -> (6,), latency 2 steps (one per layer)"
+    assert lines[26].startswith("Loihi 2: 2 cores on 1 chip")
+    assert "spikes exactly as the model does" in lines[27]
+    assert lines[28] == f"wrote {tmp_path / 'a.net'} (.net, {report.file_bytes:,} bytes)"
     data = json.loads(report.to_json())
-    assert data["layers"][2]["changed_weights"] == 5
+    assert data["layers"][1]["changed_weights"] == 5
     assert data["path"] == str(tmp_path / "a.net")
     assert data["output_shape"] == [6]
 

@@ -4,6 +4,9 @@ import keras
 import numpy as np
 import pytest
 from graph_cases import CASES, model_of, spikes_for
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from random_models import RandomModels
 
 from keras_slayer.export import LoihiSimulator, export_loihi
 
@@ -19,16 +22,29 @@ def as_list(value):
 def test_every_spike_is_the_models(name, tmp_path):
     model = model_of(name)
     spikes = spikes_for(model)
-    expected = [keras.ops.convert_to_numpy(out) for out in as_list(model(spikes))]
+    given = spikes if len(spikes) > 1 else spikes[0]
+    expected = [keras.ops.convert_to_numpy(out) for out in as_list(model(given))]
     for out in expected:
         assert 0.02 < out.mean() < 0.9
     report = export_loihi(model, tmp_path / "a.nir")
     assert report.exact
     for engine in ("native", "numpy"):
         simulator = LoihiSimulator(tmp_path / "a.nir", engine=engine)
-        found = as_list(simulator.run(spikes if len(spikes) > 1 else spikes[0]))
+        found = as_list(simulator.run(given))
         for ours, theirs in zip(found, expected, strict=True):
             np.testing.assert_array_equal(ours, theirs)
     populations = simulator.network.populations
     assert sum(name.endswith("/relay") for name in populations) == RELAYS.get(name, 0)
     assert ("constant" in populations) == (name in CONSTANTS)
+
+
+@settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 10_000))
+def test_every_spike_of_random_models(seed, tmp_path_factory):
+    model = RandomModels(seed).model()
+    path = tmp_path_factory.mktemp("random") / "a.nir"
+    (spikes,) = spikes_for(model)
+    expected = [keras.ops.convert_to_numpy(out) for out in as_list(model(spikes))]
+    assert export_loihi(model, path).exact
+    for ours, theirs in zip(as_list(LoihiSimulator(path).run(spikes)), expected, strict=True):
+        np.testing.assert_array_equal(ours, theirs)

@@ -1,5 +1,7 @@
 """Layers of Keras among spiking ones: weights that are rounded, normalisations that are folded."""
 
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -41,7 +43,6 @@ def test_layers_of_keras_on_the_grid_are_exact(build, tmp_path):
     assert [layer.type for layer in report.layers] == [
         "Conv2D",
         "DepthwiseConv2D",
-        "Flatten",
         "Dense",
         "Dense",
     ]
@@ -113,9 +114,22 @@ def test_a_shift_below_half_a_unit_changes_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["mean", "beta"])
-def test_normalisation_that_shifts_is_refused(what, tmp_path):
+def test_normalisation_that_shifts_needs_a_constant_source(what, tmp_path):
     model = normalised(center=True)
+    kernel = np.rint(np.asarray(model.layers[0].layer.kernel) * 16) / 16
+    model.layers[0].layer.kernel.assign(kernel)
     norm = model.get_layer("norm")
-    (norm.moving_mean if what == "mean" else norm.beta).assign([0, 0, 0, 0, 0.01, 0])
-    with pytest.raises(ValueError, match=r"norm: it shifts synaptic currents by up to .*/64"):
+    (norm.moving_mean if what == "mean" else norm.beta).assign([0, 0, 0, 0, 0.5, 0])
+    with pytest.raises(ValueError, match=r"constant: .*only chains fit a \.net file"):
         export_loihi(model, tmp_path / "a.net")
+    spikes = spikes_for(model)
+    report = export_loihi(model, tmp_path / "a.nir", calibration=spikes)
+    assert report.exact
+    assert report.calibration.differing == 0
+    np.testing.assert_array_equal(
+        LoihiSimulator(tmp_path / "a.nir").run(spikes), keras.ops.convert_to_numpy(model(spikes))
+    )
+    norm.beta.assign([0, 0, 0, 0, 0.51, 0])  # the chip's weights are in steps of 2 / 64
+    report = export_loihi(model, tmp_path / "a.nir")
+    assert not report.exact
+    assert re.match(r"constant inputs .* of 1 layers differ .* up to 0\.0", report.warnings[0])

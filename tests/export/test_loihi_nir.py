@@ -46,7 +46,9 @@ def test_file_contents_by_hand():
         ),
     )
     graph = read(network)
-    assert graph.metadata == {"dt": DT}
+    digest = graph.metadata.pop("digest")
+    assert graph.metadata == {"dt": DT, "integers": 1, "arithmetic": "loihi_cuba"}
+    assert len(digest) == 64
     nodes = in_order(graph)
     assert [type(node).__name__ for node in nodes] == [
         *("Input", "Conv2d", "Conv2d", "CubaLIF", "Conv2d", "CubaLIF"),
@@ -74,7 +76,7 @@ def test_neuron_parameters(decay, dt):
     graph = writer.to_nir(network, dt)
     neuron = graph.nodes["cubalif"]
     tau = 4096 / decay if decay else 2**30
-    assert graph.metadata == {"dt": dt}
+    assert graph.metadata["dt"] == dt
     assert neuron.tau_syn[0] == pytest.approx(dt * tau, rel=1e-15)
     assert neuron.tau_mem[0] == pytest.approx(dt * 32, rel=1e-15)
     assert tau * (1 - 1e-6) < neuron.w_in[0] <= tau
@@ -220,27 +222,18 @@ def test_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert nir.read(path).output_type["output"].tolist() == [10]
 
 
-def test_problems_are_named():
+def test_delays_and_biases_of_zero_leave_no_trace():
     weight = np.array([[2, 4]], np.int16)
-    late = IntegerDense(weight, NEURON, delay=np.array([[0, 7]], np.uint8))
-    biased = IntegerDense(weight.T, NEURON, bias=np.array([3], np.int32))
-    fine = IntegerDense(
-        weight, NEURON, bias=np.zeros(2, np.int32), delay=np.zeros((1, 2), np.uint8)
-    )
-    network = IntegerNetwork((1,), (late, biased, fine))
-    found = writer.problems(network, ("late", "biased", "fine"))
-    assert [(p.layer, p.what) for p in found] == [
-        ("late", "its inputs are late by up to 7 steps"),
-        ("biased", "it has a bias"),
-    ]
-    assert all("export to .net" in p.remedy for p in found)
-    with pytest.raises(ValueError, match=r"2 problems.*\n.*layer 0: .*late.*\n.*layer 1: .*bias"):
-        writer.to_nir(network)
-    assert kinds(IntegerNetwork((1,), (fine,))) == ["Linear", "CubaLIF"]
+    layer = IntegerDense(weight, NEURON, np.zeros(2, np.int32), np.zeros((1, 2), np.uint8))
+    network = IntegerNetwork((1,), (layer,))
+    assert writer.problems(network) == []
+    assert kinds(network) == ["Linear", "CubaLIF"]
+    assert not writer.to_nir(network).nodes["cubalif"].v_leak.any()
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "nir", None)
-    monkeypatch.delitem(sys.modules, "keras_slayer.export.formats.nir")
+    for module in ("nir", "nir_package"):
+        monkeypatch.delitem(sys.modules, f"keras_slayer.export.formats.{module}")
     with pytest.raises(ImportError, match="pip install nir"):
         importlib.import_module("keras_slayer.export.formats.nir")

@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from keras_slayer.export.model.float_network import FloatLayer, FloatNetwork, Synapses, Window
+from keras_slayer.export.assembly import symmetric
+from keras_slayer.export.model.float_network import (
+    FloatNetwork,
+    FloatPopulation,
+    Part,
+    Synapses,
+    Window,
+)
+from keras_slayer.export.model.values import source_of
 from keras_slayer.export.network import IntegerConv, IntegerNeuron
-from keras_slayer.export.quantize import compare, largest_synaptic_sum, quantize, symmetric
+from keras_slayer.export.quantize import compare, largest_synaptic_sum, quantize
 from keras_slayer.export.targets.loihi2 import TARGET
 from keras_slayer.export.weight_grid import weight_damage
 from keras_slayer.neurons import LoihiCUBA
@@ -14,8 +22,15 @@ from keras_slayer.neurons import LoihiCUBA
 def network(used, trained_bits):
     used = np.array(used, np.float32)
     synapses = Synapses("dense", "SpikingDense", used, used, (used.shape[1],))
-    layer = FloatLayer(synapses, LoihiCUBA(100, 1, 2), trained_bits)
-    return FloatNetwork((used.shape[0],), (layer,))
+    part = Part(synapses, source_of("input", used.shape[:1]))
+    shape, neuron = (used.shape[1],), LoihiCUBA(100, 1, 2)
+    layer = FloatPopulation("dense", shape, neuron, trained_bits, (part,))
+    return FloatNetwork({"input": used.shape[:1]}, {"dense": layer}, ("dense",))
+
+
+def integers_of(done):
+    (kernel,) = done.kernels
+    return kernel.weight
 
 
 @pytest.mark.parametrize(
@@ -23,11 +38,11 @@ def network(used, trained_bits):
     [(8, [-256, -2, 0, 2, 254]), (4, [-256, -32, 0, 32, 224]), (1, [-256, 0])],
 )
 def test_weights_on_the_grid_are_exact(trained_bits, integers):
-    found, (done,), problems = quantize(network([np.array(integers) / 64], trained_bits), TARGET, 8)
+    (done,), problems = quantize(network([np.array(integers) / 64], trained_bits), TARGET, 8)
     assert problems == []
-    assert found.layers[0].weight.dtype == np.int16
-    assert found.layers[0].weight.tolist() == [integers]
-    assert found.layers[0].neuron == IntegerNeuron(1, 2, 100)
+    assert integers_of(done).dtype == np.int16
+    assert integers_of(done).tolist() == [integers]
+    assert TARGET.to_integers(done.source.neuron) == IntegerNeuron(1, 2, 100)
     assert (done.exact, done.bits) == (True, trained_bits)
 
 
@@ -36,26 +51,26 @@ def test_weights_on_the_grid_are_exact(trained_bits, integers):
     [(8, 1 / 64), (8, 4.0), (8, -258 / 64), (4, 16 / 64), (4, 4.0), (8, np.nan), (8, np.inf)],
 )
 def test_trained_weights_off_the_grid_are_a_problem(trained_bits, value):
-    _, _, (problem,) = quantize(network([[0.0, value, value]], trained_bits), TARGET, 8)
+    _, (problem,) = quantize(network([[0.0, value, value]], trained_bits), TARGET, 8)
     assert problem.layer == "dense"
     assert problem.what.startswith("2 of 3 weights are not what the chip can hold")
 
 
 def test_float_weights_are_rounded_and_only_bad_numbers_are_a_problem():
-    found, (done,), problems = quantize(network([[1 / 64, 3.1 / 64, 9.0, -9.0]], None), TARGET, 8)
+    (done,), problems = quantize(network([[1 / 64, 3.1 / 64, 9.0, -9.0]], None), TARGET, 8)
     assert problems == []
-    assert found.layers[0].weight.tolist() == [[0, 4, 254, -256]]
+    assert integers_of(done).tolist() == [[0, 4, 254, -256]]
     assert not done.exact
-    _, _, (problem,) = quantize(network([[np.nan, 1.0]], None), TARGET, 8)
+    _, (problem,) = quantize(network([[np.nan, 1.0]], None), TARGET, 8)
     assert problem.what.startswith("1 of 2 weights are not what the chip can hold")
 
 
 def test_fewer_bits_than_trained_round_and_more_do_nothing():
     weights = [[-256 / 64, 34 / 64, 14 / 64, 250 / 64]]
-    found, (done,), _ = quantize(network(weights, 8), TARGET, 4)
-    assert found.layers[0].weight.tolist() == [[-256, 32, 0, 224]]
+    (done,), _ = quantize(network(weights, 8), TARGET, 4)
+    assert integers_of(done).tolist() == [[-256, 32, 0, 224]]
     assert (done.exact, done.bits) == (False, 4)
-    _, (done,), _ = quantize(network([[32 / 64]], 4), TARGET, 8)
+    (done,), _ = quantize(network([[32 / 64]], 4), TARGET, 8)
     assert (done.exact, done.bits) == (True, 4)
 
 
@@ -76,7 +91,7 @@ def test_weight_damage_by_hand():
 
 
 def test_damage_for_every_width():
-    _, done, _ = quantize(network([[0.25, 0.5, -4.0, 3.96875]], 8), TARGET, 8)
+    done, _ = quantize(network([[0.25, 0.5, -4.0, 3.96875]], 8), TARGET, 8)
     widths = compare(done)
     assert [width.bits for width in widths] == list(range(1, 9))
     # In integers 16, 32, -256, 254. Half a step rounds to even.

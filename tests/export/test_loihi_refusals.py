@@ -8,13 +8,11 @@ import keras_slayer as ks
 from keras_slayer.export import export_loihi
 
 REFUSED = {
-    "branch": "goes to",
-    "shared": "is used more than once",
+    "branch": "only chains fit",
     "noisy": "is called with training=True",
     "unbuilt": "the model is not built",
     "silent": "the model has no spiking layer",
     "rank": r"the input has shape \(None, 40, 4, 4\)",
-    "bare": "there are no synapses before its neurons",
     "doubled": "it follows first with no neurons between",
     "late conv": "a delay comes before it that differs from input to input",
     "late end": "a delay comes before it, and no dense layer follows",
@@ -39,13 +37,11 @@ def refused(name):
     first = TimeDistributed(keras.layers.Dense(4, use_bias=False), name="first")
     fire = ks.SpikingActivation(NEURON)
     late = keras.initializers.Constant(40.0)
-    if name in ("branch", "shared", "noisy"):
+    if name in ("branch", "noisy"):
         inputs = keras.Input((STEPS, 4))
         hidden = dense(inputs)
         if name == "branch":
             return keras.Model(inputs, keras.layers.Add()([hidden, fire(hidden)]))
-        if name == "shared":
-            return keras.Model(inputs, dense(hidden))
         return keras.Model(inputs, keras.layers.Dropout(0.5)(hidden, training=True))
     if name == "state":
         inputs = keras.Input((STEPS, 4))
@@ -59,7 +55,6 @@ def refused(name):
         ),
         "silent": lambda: chain(vector, first),
         "rank": lambda: chain((4, 4), dense),
-        "bare": lambda: chain(vector, fire),
         "doubled": lambda: chain(vector, first, keras.layers.Dense(3, use_bias=False), fire),
         "late conv": lambda: chain(image, delay(9, per="neuron"), conv),
         "late end": lambda: chain(image, ks.DelayLayer(delay_initializer=late), conv),

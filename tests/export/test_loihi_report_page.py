@@ -334,6 +334,6 @@ def test_real_report(tmp_path):
     report.to_html(tmp_path / "a.html")
     page = Page((tmp_path / "a.html").read_text("utf-8"))
     assert json.loads(page.raw["application/json"]) == json.loads(report.to_json())
-    assert {"1 conv", "flat", "2 <b>", "total"} <= {row[0] for row in page.rows}
+    assert {"1 conv", "2 <b>", "total"} <= {row[0] for row in page.rows}
     assert str(tmp_path / "a.net") in page.text
     assert "rasters" in page.ids

@@ -9,8 +9,6 @@ from layer_cases import spikes
 
 import keras_slayer as ks
 
-LOIHI = ks.LoihiCUBA()
-
 
 def name_of(value):
     """A test's name must not hold an address."""
@@ -51,8 +49,6 @@ ARGUMENTS = [
     (dense(neuron=None), "an instance of SRM, CUBA", "neuron=None"),
     (dense(neuron=ks.SRM), "neuron must be one of", "neuron=<class"),
     (dense(neuron={"class_name": "Dense"}), "neuron must be one of", "neuron={'class_name'"),
-    (dense(neuron="loihi", use_bias=True), "use_bias=True is not supported", "use_bias=True"),
-    (conv(neuron=LOIHI, use_bias=True), "use_bias=True is not supported", "use_bias=True"),
     (conv(filters=-1), "filters must be an integer in [1,", "filters=-1"),
     (
         conv(kernel_size=0),

@@ -22,10 +22,13 @@ def built(units=6, inputs=5, **options):
 @pytest.mark.parametrize("neuron", NEURONS)
 def test_it_is_the_equation(neuron):
     """Product, bias, and the loop of ``ops.fire_recurrent``."""
-    bias = {} if neuron == "loihi" else {"use_bias": True, "bias_initializer": "random_normal"}
     wide = keras.initializers.RandomNormal(0.2, 0.6, seed=1)
     layer = built(
-        neuron=NEURONS[neuron], kernel_initializer=wide, recurrent_initializer=wide, **bias
+        neuron=NEURONS[neuron],
+        kernel_initializer=wide,
+        recurrent_initializer=wide,
+        use_bias=neuron != "loihi",  # whose bias is none of the input
+        bias_initializer="random_normal",
     )
     x = tf.constant(spikes((3, 20, 5), 0.3))
     kernel, recurrent, offset = layer.kernel, layer.recurrent_kernel, layer.bias
@@ -109,11 +112,6 @@ def test_input_of_other_axes(shape):
     with pytest.raises(ValueError, match=r"axes \(batch, time, inputs\), with a known") as caught:
         ks.SpikingRecurrentDense(3).build(shape)
     assert str(caught.value).endswith(f"Received: input_shape={shape}")
-
-
-def test_no_bias_on_the_chip():
-    with pytest.raises(ValueError, match="use_bias=True is not supported with a LoihiCUBA"):
-        ks.SpikingRecurrentDense(3, "loihi", use_bias=True)
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16", "float64"])

@@ -56,11 +56,8 @@ def assert_close(got, want, dtype: str):
 
 
 @pytest.mark.parametrize("gradient", ("slayer", "exodus"))
-@pytest.mark.parametrize(
-    ("name", "per"),
-    # The chip has one set of parameters for all neurons of a layer.
-    [(name, per) for name in MAKE for per in PER if (name, per) != ("loihi", "channel")],
-)
+@pytest.mark.parametrize("name", MAKE)
+@pytest.mark.parametrize("per", PER)
 def test_the_op_and_its_reference_are_equal(name, per, gradient):
     surrogate = "triangle" if per == "channel" else "exponential"
     neuron = MAKE[name](gradient=gradient, surrogate=surrogate)

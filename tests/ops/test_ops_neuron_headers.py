@@ -77,6 +77,8 @@ def test_the_header_of_loihi_has_the_numbers_of_python():
     assert f'"threshold_mantissa", {loihi.MAX_THRESHOLD}) / {loihi.WEIGHT_SCALE}.0' in header
     for name in ("current_decay", "voltage_decay"):
         assert f'"{name}", {loihi.DECAY_UNIT}) / {loihi.DECAY_UNIT}.0' in header
+    assert f'"bias", {loihi.MIN_BIAS}, {loihi.MAX_BIAS})' in header
+    assert f"? -0.0 : bias * {1 << loihi.STATE_SHIFT}" in header
     wraps = {float.fromhex(text) for text in re.findall(r"N\((0x1p2\d)\)", header)}
     assert wraps == {loihi.STATE_RANGE, 2 * loihi.STATE_RANGE}
 

@@ -47,7 +47,7 @@ def image_network(neuron="srm", **options):
 
 def chain(neuron="srm", shape=(9, 8, 2)):
     keras.utils.set_random_seed(1)
-    bias = {"use_bias": neuron != "loihi", "bias_initializer": keras.initializers.Constant(0.1)}
+    bias = {"use_bias": True, "bias_initializer": keras.initializers.Constant(0.1)}
     return excitable(
         keras.Sequential(
             [

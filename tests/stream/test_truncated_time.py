@@ -21,7 +21,7 @@ def network(neuron, *more):
     keras.utils.set_random_seed(1)
     return excitable(
         sequential(
-            ks.SpikingDense(40, neuron, kernel_regularizer="l2", use_bias=neuron != "loihi"),
+            ks.SpikingDense(40, neuron, kernel_regularizer="l2", use_bias=True),
             ks.DelayLayer(4.0, delay_initializer=keras.initializers.RandomUniform(0, 4)),
             *(layer() for layer in more),
             ks.SpikingActivation(neuron, activity_regularizer=keras.regularizers.L2(1e-3)),

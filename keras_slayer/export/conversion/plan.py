@@ -132,14 +132,14 @@ def plan_conversion(
     for number in program.chip:
         step = program.steps[number]
         problems += walk.visit(number)
-        if isinstance(step.operation, keras.Layer):
+        if isinstance(step.operation, keras.Layer) and len(step.reads) == 1:
             shape = (None, walk.steps, *walk.shape)
             plan.setdefault(id(step.operation), LayerPlan(step.operation, shape))
     wrong = {problem.layer for problem in problems}  # nothing can be said of their scale
     for number in program.spiking:
         step = program.steps[number]
         notes = Notes(step.operation)
-        population = walk.populations.get(step.name)
+        population = walk.populations.get(walk.neurons.get(number))
         names = {part.synapses.name for part in population.parts} if population else set()
         if isinstance(step.operation.neuron, SRM | CUBA) and not wrong & {step.name, *names}:
             try:

@@ -13,6 +13,13 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from keras_slayer.export.graph import (
+    DenseSynapses,
+    IntegerGraph,
+    Synapses,
+    chain_of,
+    graph_of,
+)
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -20,56 +27,82 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.problems import Problem
+from keras_slayer.export.problems import Problem, refuse
 from keras_slayer.files import write_whole
 
 MAX_SMALL = 127
 """The loader keeps kernel sides, strides, padding, dilation and groups in int8."""
 
 
-def problems(network: IntegerNetwork, names: tuple[str, ...]) -> list[Problem]:
-    """What lava-dl's loader would misread or refuse in this network, by layer name."""
+def problems(
+    network: IntegerGraph | IntegerNetwork, names: tuple[str, ...] | None = None
+) -> list[Problem]:
+    """What keeps a network from being a chain, and what lava-dl's loader would misread or refuse.
+
+    Args:
+        names: of the layers of a chain, see ``graph_of``.
+
+    Returns:
+        Problems by the names of the populations.
+    """
+    graph = network if isinstance(network, IntegerGraph) else graph_of(network, names)
     found = []
-    for name, layer in zip(names, network.layers, strict=True):
-        if isinstance(layer, IntegerFlatten):
-            continue
-        if isinstance(layer, IntegerDense) and not (layer.weight > 0).any():
-            found.append(
-                Problem(
-                    name,
-                    "no weight is positive",
-                    "at least one positive weight: without, the layer never spikes and lava's "
-                    "loader misreads or rejects its weights",
-                    "train it, with a larger initialisation or a lower threshold",
-                )
-            )
-        if isinstance(layer, IntegerConv):
-            sides = {
-                "kernel_size": layer.weight.shape[:2],
-                "strides": layer.strides,
-                "padding": layer.padding,
-                "dilation_rate": layer.dilation,
-            }
-            found += [
-                Problem(
-                    name,
-                    f"{what} is {tuple(value)}",
-                    f"at most {MAX_SMALL}: lava's loader keeps it in 8 bits",
-                    "use smaller windows, or several layers",
-                )
-                for what, value in sides.items()
-                if max(value) > MAX_SMALL
-            ]
+    for name, reason in chain_of(graph)[1].items() if network is graph else ():
+        limit = "only chains fit a .net file"
+        found.append(Problem(name, reason, limit, "export to .nir"))
+    for name, population in graph.populations.items():
+        for connection in population.connections:
+            found += _synapse_problems(name, connection.synapses)
     return found
 
 
-def write(network: IntegerNetwork, path: Path) -> None:
+def _synapse_problems(name: str, synapses: Synapses) -> list[Problem]:
+    if isinstance(synapses, DenseSynapses):
+        if (synapses.weight > 0).any():
+            return []
+        return [
+            Problem(
+                name,
+                "no weight is positive",
+                "at least one positive weight: without, the layer never spikes and lava's "
+                "loader misreads or rejects its weights",
+                "train it, with a larger initialisation or a lower threshold",
+            )
+        ]
+    sides = {
+        "kernel_size": synapses.weight.shape[:2],
+        "strides": synapses.strides,
+        "padding": synapses.padding,
+        "dilation_rate": synapses.dilation,
+    }
+    return [
+        Problem(
+            name,
+            f"{what} is {tuple(value)}",
+            f"at most {MAX_SMALL}: lava's loader keeps it in 8 bits",
+            "use smaller windows, or several layers",
+        )
+        for what, value in sides.items()
+        if max(value) > MAX_SMALL
+    ]
+
+
+def write(network: IntegerGraph | IntegerNetwork, path: Path) -> None:
     """Writes ``network`` to ``path``; the file appears whole or not at all."""
     write_whole(path, to_bytes(network))
 
 
-def to_bytes(network: IntegerNetwork) -> bytes:
-    """The ``.net`` file; the same network always gives the same bytes."""
+def to_bytes(network: IntegerGraph | IntegerNetwork) -> bytes:
+    """The ``.net`` file; the same network always gives the same bytes.
+
+    Raises:
+        ValueError: a graph that is no chain.
+    """
+    if isinstance(network, IntegerGraph):
+        chain, _ = chain_of(network)
+        if chain is None:
+            refuse(problems(network))
+        network = chain
     # In memory, without timestamps: no half-written file, nothing that changes from run to run.
     with h5py.File("network.net", "w", driver="core", backing_store=False) as file:
         layers = file.create_group("layer")

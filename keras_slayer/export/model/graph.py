@@ -21,5 +21,5 @@ def read_network(program: Program, target: Target) -> tuple[FloatNetwork, list[P
     walk = Walk(program, target, HANDLERS)
     problems = [problem for number in program.chip for problem in walk.visit(number)]
     inputs = {name: tuple(shape[2:]) for name, shape in program.inputs.items()}
-    outputs = tuple(program.steps[number].name for number in program.read)
+    outputs = tuple(walk.neurons.get(number, "") for number in program.read)
     return FloatNetwork(inputs, walk.populations, outputs), problems

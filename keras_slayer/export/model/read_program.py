@@ -12,7 +12,7 @@ from keras_slayer.encoders import (
 )
 from keras_slayer.export.model.program import INPUT, Program, Ref, Step, split
 from keras_slayer.export.problems import Notes
-from keras_slayer.keras_models import is_by_layers
+from keras_slayer.keras_models import is_by_layers, is_functional
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.layers.temporal_layer import TemporalLayer
 
@@ -180,7 +180,11 @@ class _Reader:
             if len(waiting) == len(calls):  # a layer without a call: no model that Keras makes
                 raise ValueError(f"The config of {model.name!r} is not one of a functional model")
             calls = waiting
-        return [known[key] for key in _keys(config["output_layers"])]
+        return [
+            # Keras counts the calls of a functional model from 1 here, and from 0 elsewhere.
+            known[name, number - is_functional(operations[name]), index]
+            for name, number, index in _keys(config["output_layers"])
+        ]
 
 
 def _keys(value) -> list[tuple]:

@@ -38,6 +38,7 @@ class Walk:
         keeps_time: whether it leaves the time axis as it is.
         notes: what is wrong with it.
         populations: the neurons met so far, by name.
+        neurons: the name of a population by the number of the step whose neurons it is.
         target: the chip.
 
     Args:
@@ -47,6 +48,7 @@ class Walk:
     def __init__(self, program: Program, target: Target, handlers: Mapping[type, Handler]):
         self.target = target
         self.populations: dict[str, FloatPopulation] = {}
+        self.neurons: dict[int, str] = {}
         self.name: str
         self.values: list[Value]
         self.output_shape: Shape
@@ -71,6 +73,7 @@ class Walk:
     def visit(self, number: int) -> Notes:
         step = self._program.steps[number]
         layer = step.operation
+        self._number = number
         self.name, self.notes = step.name, Notes(layer)
         self.values = [self._of(ref) for ref in step.reads]
         spec = self._spec(step)
@@ -133,6 +136,7 @@ class Walk:
         """The spikes of neurons that take ``value``."""
         if isinstance(value, Spikes):
             value = identity(value, self.name, "SpikingActivation")
+        name = self.neurons[self._number] = self._name(value)
         if not isinstance(neuron, self.target.neuron):
             self.notes.add(
                 f"its neuron is {type(neuron).__name__}",
@@ -144,8 +148,8 @@ class Walk:
                 + ", ".join(kind.__name__ for kind in CONVERTED),
             )
         else:
-            self.populations[self.name] = FloatPopulation(
-                self.name,
+            self.populations[name] = FloatPopulation(
+                name,
                 value.shape,
                 neuron,
                 weight_bits,
@@ -154,7 +158,14 @@ class Walk:
                 bias,
                 recurrent,
             )
-        return source_of(self.name, value.shape)
+        return source_of(name, value.shape)
+
+    def _name(self, current: Current) -> str:
+        """That of the layer whose synapses lead to the neurons, if there is one for them alone."""
+        names = {part.synapses.name for part in current.parts}
+        if len(names) == 1 and not names & self.populations.keys():
+            return names.pop()
+        return self.name
 
 
 def _unknown(layer: keras.Operation, walk: Walk) -> None:

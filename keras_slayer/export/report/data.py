@@ -25,6 +25,8 @@ class LayerReport:
         exact: whether the chip's weights are those of the model's forward pass.
         threshold_mantissa, current_decay, voltage_decay: parameters of the neurons.
         largest_delay: steps beyond the one that every layer takes.
+        constant_error: the most by which the constant input that a bias or a normalisation gives
+            differs on the chip from the trained one.
         largest_synaptic_sum: weights of one neuron added up, worst case, if all inputs of one sign
             spike in one step.
         histogram: (integer weight, how many), ascending.
@@ -43,6 +45,7 @@ class LayerReport:
     current_decay: int | None = None
     voltage_decay: int | None = None
     largest_delay: int = 0
+    constant_error: float = 0.0
     largest_synaptic_sum: int = 0
     histogram: tuple[tuple[int, int], ...] = ()
 
@@ -54,9 +57,11 @@ class ReportData:
     Attributes:
         path, format, file_bytes: the file; None, the format and 0 after a dry run.
         chip: "Loihi 2" or "Loihi 1".
-        input_shape, output_shape: of the network on the chip, without batch and time.
+        input_shape, output_shape: of the network on the chip, without batch and time; of several
+            inputs or outputs all shapes.
         synaptic_sum_limit: largest sum of weights that a neuron of the chip takes in one step.
-        latency_steps: steps from an input spike to the first output spike it can cause.
+        latency_steps: steps from an input spike to the first output spike it can cause, delays
+            aside.
         exact: whether every weight is the very one of the model's forward pass, so that the
             network spikes exactly as the model does.
         converted: whether the neurons were another kind and had to be converted.
@@ -73,8 +78,8 @@ class ReportData:
     format: str
     file_bytes: int
     chip: str
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
+    input_shape: tuple
+    output_shape: tuple
     synaptic_sum_limit: int
     latency_steps: int
     exact: bool

@@ -11,6 +11,9 @@ from keras_slayer.export.quantize import Quantized
 from keras_slayer.export.report.data import LayerReport
 from keras_slayer.export.weight_grid import weight_damage
 
+MOST_NAMED = 5
+"""Layers that are named one by one in the warnings."""
+
 
 def layer_reports(network: IntegerGraph, done: Sequence[Quantized]) -> tuple[LayerReport, ...]:
     """One report for each population that the model has.
@@ -41,6 +44,7 @@ def _report(layer: Quantized, population: Population) -> LayerReport:
         threshold_mantissa=neuron.threshold_mantissa,
         current_decay=neuron.current_decay,
         voltage_decay=neuron.voltage_decay,
+        constant_error=layer.constant_error,
         largest_delay=max(delays, default=0),
         largest_synaptic_sum=most_synaptic_input(population),
         histogram=tuple(zip(values.tolist(), counts.tolist(), strict=True)),
@@ -63,13 +67,28 @@ def warnings_of(
             "the neurons were converted: this network does not spike as the model does. Fine-tune "
             "keras_slayer.export.to_loihi(model) and export that"
         )
+    rounded = [layer for layer in layers if layer.changed_weights and not layer.exact]
+    if len(rounded) > MOST_NAMED:
+        warnings.append(
+            f"the weights of {len(rounded)} layers were rounded, "
+            f"{sum(layer.out_of_range_weights for layer in rounded):,} of "
+            f"{sum(layer.weights for layer in rounded):,} clipped; the model was not trained with "
+            "these"
+        )
+    else:
+        warnings += [
+            f"{layer.name}: {layer.changed_weights:,} of {layer.weights:,} weights were "
+            f"rounded to {layer.weight_bits} bits, {layer.out_of_range_weights:,} of them "
+            "clipped; the model was not trained with these"
+            for layer in rounded
+        ]
+    constant = [layer for layer in layers if layer.constant_error > 0]
+    if constant:
+        warnings.append(
+            f"constant inputs (biases and normalisations) of {len(constant)} layers differ from "
+            f"the trained by up to {max(layer.constant_error for layer in constant):.2g}"
+        )
     for layer in layers:
-        if not layer.exact:
-            warnings.append(
-                f"{layer.name}: {layer.changed_weights:,} of {layer.weights:,} weights were "
-                f"rounded to {layer.weight_bits} bits, {layer.out_of_range_weights:,} of them "
-                "clipped; the model was not trained with these"
-            )
         if layer.largest_synaptic_sum > synaptic_sum_limit:
             warnings.append(
                 f"{layer.name}: if all inputs of one sign spike in one step, the synaptic sum of "

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.export.formats.netx_reader import read_network
+from keras_slayer.export.formats import netx_reader, nir_integers_reader
 from keras_slayer.export.graph import DenseSynapses, IntegerGraph, Population, graph_of
 from keras_slayer.export.network import IntegerFlatten, IntegerNetwork
 from keras_slayer.export.simulation import reference
@@ -15,7 +15,7 @@ from keras_slayer.export.simulation.native import PROBES, NativeNetwork, import_
 from keras_slayer.export.simulation.records import LayerRecord, SimulationRecord
 from keras_slayer.export.simulation.signals import Spikes, checked, single
 
-READERS = {".net": read_network}
+READERS = {".net": netx_reader.read_network, ".nir": nir_integers_reader.read_network}
 """What a file's suffix says about its format."""
 
 

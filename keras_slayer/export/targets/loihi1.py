@@ -74,6 +74,10 @@ TARGET = Target(
             writer="keras_slayer.export.formats.netx",
             reader="keras_slayer.export.formats.netx_reader",
         ),
-        "nir": Format(name="nir", writer="keras_slayer.export.formats.nir"),
+        "nir": Format(
+            name="nir",
+            writer="keras_slayer.export.formats.nir",
+            reader="keras_slayer.export.formats.nir_integers_reader",
+        ),
     },
 )

@@ -229,7 +229,7 @@ class _Conv2D(SynapticInput):
                 membrane=membrane,
                 weights=weights,
                 **geometry.native_options,
-                **neurons.native_gradient_options(neuron),
+                **neurons.native_gradient_options(neuron.without_bias()),
             )
 
         def both():

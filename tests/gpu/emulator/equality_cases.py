@@ -40,6 +40,8 @@ def _learned(name: str, per_channel: bool) -> cases.Case:
         neuron = make(gradient="exodus", **options)
         weight = weight if per_channel else weight[0]
         values = {key: neuron.changed(key, weight) for key in neuron.learnable}
+        if name == "loihi" and per_channel:
+            values["bias"] = tf.round(tf.cast(100 * weight, tf.float64))
         return neurons.fire_tensor(z, neuron.with_tensors(values))[:2]
 
     def inputs(rng, shape):
@@ -69,7 +71,7 @@ def _not_finite(case: cases.Case) -> cases.Case:
 CASES = [
     *cases.SERIES_CASES,
     *TRIANGLES,
-    *(_learned(name, True) for name in ("srm", "cuba", "alif", "rf")),
+    *(_learned(name, True) for name in LEARNED),
     *(_learned(name, False) for name in ("srm", "loihi")),
     # The chip's neuron refuses them.
     *(_not_finite(case) for case in cases.SERIES_CASES if not case.name.startswith("loihi")),

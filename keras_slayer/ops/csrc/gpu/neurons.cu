@@ -31,8 +31,8 @@ class Forward {
 template <class Neuron, class A>
 class Forward<Neuron, A, decltype(void(Neuron::kExactInput))> {
  public:
-  __device__ Forward(const NeuronParams& p, int64_t)
-      : floats_(p.get<Neuron, float>()), doubles_(p.get<Neuron, double>()) {}
+  __device__ Forward(const NeuronParams& p, int64_t j)
+      : floats_(p.get<Neuron, float>(j)), doubles_(p.get<Neuron, double>(j)) {}
   __device__ A step(A z, A* spike) {
     if (!large_ && !(std::fabs(z) < A(Neuron::kExactInput))) widen();
     if (!large_) return Neuron::step(floats_, state_, z, spike);

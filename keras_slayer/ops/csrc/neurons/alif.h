@@ -77,7 +77,7 @@ struct Alif {
   //
   //   d beta            = -sum_t lambda[t] a[t]       = -sum_t s[t] B[t+1]
   //   d keep_adaptation = -beta sum_t B[t] a[t-1]     = -beta sum_t s[t] C[t+2]
-  //   d keep            = sum_t V[t] v[t-1],  v = u + beta a,  sum_t V[t] a[t-1] = sum_t s[t] D[t+2]
+  //   d keep            = sum_t V[t] v[t-1],  v = u + beta a, sum_t V[t] a[t-1] = sum_t s[t] D[t+2]
   static constexpr int kLearned = 4;
   template <class A>
   KS_HD static void gradients(const Parameters<A>&, const Parameters<A>& sums, A* out) {

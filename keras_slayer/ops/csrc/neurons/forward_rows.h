@@ -116,15 +116,18 @@ class ForwardRowsOf final : public ForwardRows<T, S> {
 
 // A neuron that computes with integers, such as Loihi's. It uses floats until an input is too
 // large for floats to be exact, and doubles from that step on.
-template <class T, class S, class Neuron>
+template <class T, class S, class Neuron, bool by_channel>
 class IntegerForwardRows final : public ForwardRows<T, S> {
  public:
   using A = ArithmeticOf<T>;
   IntegerForwardRows(const NeuronParams& p, int64_t block)
       : params_(p), block_(block), floats_(p, block) {}
   ~IntegerForwardRows() override { delete doubles_; }
-  // The chip has one set of parameters for all neurons of a layer.
-  void set_range(int64_t, int64_t) override {}
+  void set_range(int64_t first, int64_t count) override {
+    first_ = first;
+    count_ = count;
+    floats_.set_range(first, count);
+  }
   void reset(int64_t count) override {
     delete doubles_;
     doubles_ = nullptr;
@@ -141,6 +144,7 @@ class IntegerForwardRows final : public ForwardRows<T, S> {
     }
     if (large == 0) return floats_.load(states, stride, count);
     doubles_ = new Doubles(params_, block_);
+    doubles_->set_range(first_, count_);
     doubles_->load(states, stride, count);
   }
   void save(double* states, int64_t stride, int64_t count) const override {
@@ -150,7 +154,10 @@ class IntegerForwardRows final : public ForwardRows<T, S> {
   void step(const A* z, int64_t first, int64_t count, S* spikes, T* membrane) override {
     int64_t large = 0;  // or not a number
     KS_VECTOR_LOOP(j, count) large |= std::fabs(z[j]) < A(Neuron::kExactInput) ? 0 : 1;
-    if (large != 0 && doubles_ == nullptr) doubles_ = new Doubles(params_, block_, floats_.states());
+    if (large != 0 && doubles_ == nullptr) {
+      doubles_ = new Doubles(params_, block_, floats_.states());
+      doubles_->set_range(first_, count_);
+    }
     if (large != 0) check(z, count);
     if (doubles_ != nullptr) {
       doubles_->step(z, first, count, spikes, membrane);
@@ -161,15 +168,15 @@ class IntegerForwardRows final : public ForwardRows<T, S> {
   bool finite() const override { return finite_; }
 
  private:
-  using Floats = ForwardRowsOf<T, S, Neuron, float>;
-  using Doubles = ForwardRowsOf<T, S, Neuron, double>;
+  using Floats = ForwardRowsOf<T, S, Neuron, float, by_channel>;
+  using Doubles = ForwardRowsOf<T, S, Neuron, double, by_channel>;
 
   void check(const A* z, int64_t count) {
     for (int64_t j = 0; j < count; ++j) finite_ = finite_ && z[j] - z[j] == A(0);
   }
 
   NeuronParams params_;
-  int64_t block_;
+  int64_t block_, first_ = 0, count_ = 0;
   Floats floats_;
   Doubles* doubles_ = nullptr;
   bool finite_ = true;
@@ -187,7 +194,8 @@ struct ForwardRowsFor {
 template <class T, class S, class Neuron>
 struct ForwardRowsFor<T, S, Neuron, decltype(void(Neuron::kExactInput))> {
   static ForwardRows<T, S>* make(const NeuronParams& p, int64_t block) {
-    return new IntegerForwardRows<T, S, Neuron>(p, block);
+    if (p.rows != nullptr) return new IntegerForwardRows<T, S, Neuron, true>(p, block);
+    return new IntegerForwardRows<T, S, Neuron, false>(p, block);
   }
 };
 

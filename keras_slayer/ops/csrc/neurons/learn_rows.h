@@ -44,9 +44,9 @@ class LearnRowsOf final : public LearnRows<T> {
     const int64_t stride = states_.stride();
     KS_VECTOR_LOOP(j, count) {
       const Parameters p = parameters(j);
-      All s;
+      All s = {};
 #pragma GCC unroll 16
-      for (int i = 0; i < kStates; ++i) field<A>(s, i) = states[i * stride + j];
+      for (int i = kFirst; i < kStates; ++i) field<A>(s, i) = states[i * stride + j];
       Parameters sum;
 #pragma GCC unroll 8
       for (int i = 0; i < kFields; ++i) field<A>(sum, i) = sums[i * stride + j];
@@ -62,7 +62,7 @@ class LearnRowsOf final : public LearnRows<T> {
       Neuron::template learn<is_exodus>(p, s.learn, drive, s.filter, grad, u, rho, lambda, sum);
       dz[j] = Neuron::template filter<is_exodus>(p, s.filter, lambda);
 #pragma GCC unroll 16
-      for (int i = 0; i < kStates; ++i) states[i * stride + j] = field<A>(s, i);
+      for (int i = kFirst; i < kStates; ++i) states[i * stride + j] = field<A>(s, i);
 #pragma GCC unroll 8
       for (int i = 0; i < kFields; ++i) sums[i * stride + j] = field<A>(sum, i);
     }
@@ -87,6 +87,9 @@ class LearnRowsOf final : public LearnRows<T> {
     typename Neuron::template FilterState<A> filter;
     typename Neuron::template LearnState<A> learn;
   };
+  // Without EXODUS the drive has no state.
+  static constexpr int kFirst =
+      is_exodus ? 0 : fields_of<typename Neuron::template DriveState<A>, A>();
   static constexpr int kStates = fields_of<All, A>(), kFields = fields_of<Parameters, A>();
 
   ParameterRows<Neuron, A, true> parameters_;

@@ -3,13 +3,13 @@
 // With rsz(x, b) = sign(x) (|x| >> b), current and voltage of 24 bits, and decays in 1 / 4096:
 //
 //   u[t] = rsz(u[t-1] (4096 - current_decay), 12) + (z[t-1] << 6), wrapped once
-//   v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t], clipped
+//   v[t] = rsz(v[t-1] (4096 - voltage_decay), 12) + u[t] + (bias << 6), clipped
 //   s[t] = 1 and v[t] = 0 afterwards, where v[t] > threshold_mantissa << 6
 //
 // The integers are stored in floats or doubles (type N), because integer products do not
 // vectorise everywhere. No sum or product is rounded. z and the membrane potential are on the
 // scale of the float weights: a weight is its integer / 64, the threshold is its mantissa / 64, a
-// voltage is its integer / 4096.
+// voltage is its integer / 4096. Params need not have a bias.
 #ifndef KERAS_SLAYER_NEURONS_LOIHI_CUBA_H_
 #define KERAS_SLAYER_NEURONS_LOIHI_CUBA_H_
 
@@ -40,18 +40,22 @@ struct LoihiCuba {
   // And for states up to this one.
   static constexpr double kExactState = 0x1p23;
 
-  // On the scale of the float weights, except for the limits of the voltage, highest and lowest.
-  // These are parameters because compilers turn two comparisons with constants into branches.
+  // On the scale of the float weights, except for the bias, in units of the voltage, and for the
+  // limits of the voltage, highest and lowest. These are parameters because compilers turn two
+  // comparisons with constants into branches.
   template <class A>
   struct Parameters {
-    A threshold, keep_current, keep_voltage, highest, lowest;
+    A threshold, keep_current, keep_voltage, bias, highest, lowest;
   };
   template <class Given>
   static Parameters<double> read(Given& given) {
     return {given.integer("threshold_mantissa", 131071) / 64.0,
             1 - given.integer("current_decay", 4096) / 4096.0,
-            1 - given.integer("voltage_decay", 4096) / 4096.0, 0x1p23 - 1, -(0x1p23 - 1)};
+            1 - given.integer("voltage_decay", 4096) / 4096.0,
+            in_voltage(given.integer_if_given("bias", -4096, 4095)), 0x1p23 - 1, -(0x1p23 - 1)};
   }
+  // Added to a zero of either sign, -0 leaves its sign.
+  static double in_voltage(double bias) { return bias == 0 ? -0.0 : bias * 64; }
 
   template <class N>
   struct State {
@@ -69,7 +73,8 @@ struct LoihiCuba {
     N u = decay(s.current, p.keep_current) + s.arriving;
     u = u > N(0x1p23) ? u - wrap : u;
     u = u <= N(-0x1p23) ? u + wrap : u;
-    N v = decay(s.voltage, p.keep_voltage) + u;
+    // Floats may round this sum, but only one that is clipped.
+    N v = decay(s.voltage, p.keep_voltage) + (u + p.bias);
     v = v < p.highest ? v : p.highest;
     v = v > p.lowest ? v : p.lowest;
     const N scaled = v * N(0x1p-12);
@@ -98,23 +103,27 @@ struct LoihiCuba {
     return acts_later;
   }
 
-  // Those of Cuba, with the decays as fractions.
-  static constexpr int kLearned = 3;
+  // Those of Cuba, with the decays as fractions; and d bias = sum V[t].
+  static constexpr int kLearned = 4;
   template <class A>
   KS_HD static void gradients(const Parameters<A>&, const Parameters<A>& sums, A* out) {
     out[0] = sums.threshold / 64;
     out[1] = sums.keep_current / -4096;
     out[2] = sums.keep_voltage / -4096;
+    out[3] = sums.bias / 64;
   }
   template <class A>
   using LearnState = Cuba::LearnState<A>;
   template <bool is_exodus, class A>
   KS_HD static void learn(const Parameters<A>& p, LearnState<A>& s, const DriveState<A>& drive,
-                          const FilterState<A>& filter, A dspike, A u, A rho, A,
+                          const FilterState<A>& filter, A dspike, A u, A rho, A lambda,
                           Parameters<A>& sums) {
     if constexpr (is_exodus) dspike = dspike - u * (p.keep_voltage * drive.voltage);
     sums.threshold = sums.threshold - rho * dspike;
-    Cuba::learn_leaks(p, s, filter, u, fires(p, u) ? A(0) : u, sums);
+    const A keep_voltage = is_exodus ? A(0) : p.keep_voltage;  // as `filter` has it
+    sums.bias = sums.bias + (lambda + keep_voltage * filter.voltage);
+    // The current is what is left of the voltage without the bias.
+    Cuba::learn_leaks(p, s, filter, u - p.bias * A(0x1p-12), fires(p, u) ? A(0) : u, sums);
   }
   template <class A>
   KS_HD static void learn_start(const Parameters<A>& p, const LearnState<A>& s,

@@ -42,10 +42,20 @@ class Given {
     ++values_;
     next_ = 0;
   }
-  // Places in `names` of the parameters, in the order in which they were read.
+  // Places in `names` of the parameters, in the order in which they were read; -1 for one that is
+  // not given.
   const std::vector<int64_t>& order() const { return order_; }
 
   double number(const char* name) {
+    const size_t read = order_.size();
+    const double value = number_if_given(name);
+    if (order_.size() > read && order_.back() < 0) {
+      fail(InvalidArgument("params must have ", name, ". Received: ", received()));
+    }
+    return value;
+  }
+  // 0 if it is not.
+  double number_if_given(const char* name) {
     if (next_ == order_.size()) order_.push_back(place_of(name));
     const int64_t i = order_[next_++];
     return i < 0 ? 0 : values_[i * channels_];
@@ -66,13 +76,10 @@ class Given {
     return value;
   }
   // An integer in [0, high].
-  double integer(const char* name, double high) {
-    const double value = number(name);
-    if (!(value >= 0 && value <= high) || value != std::floor(value)) {
-      fail(InvalidArgument(name, " must be an integer in [0, ", high, "]. Received: ", name, "=",
-                           value));
-    }
-    return value;
+  double integer(const char* name, double high) { return integer(name, number(name), 0, high); }
+  // An integer in [low, high]; 0 if it is not given.
+  double integer_if_given(const char* name, double low, double high) {
+    return integer(name, number_if_given(name), low, high);
   }
 
   bool ok() const { return status_.ok(); }
@@ -87,12 +94,18 @@ class Given {
   }
 
  private:
-  int64_t place_of(const char* name) {
+  int64_t place_of(const char* name) const {
     for (size_t i = 0; i < names_.size(); ++i) {
       if (names_[i] == name) return int64_t(i);
     }
-    fail(InvalidArgument("params must have ", name, ". Received: ", received()));
     return -1;
+  }
+  double integer(const char* name, double value, double low, double high) {
+    if (!(value >= low && value <= high) || value != std::floor(value)) {
+      fail(InvalidArgument(name, " must be an integer in [", low, ", ", high, "]. Received: ",
+                           name, "=", value));
+    }
+    return value;
   }
   void fail(const absl::Status& status) {
     if (status_.ok()) status_ = status;
@@ -169,12 +182,7 @@ inline absl::Status read_neuron(NeuronKind kind, const std::vector<std::string>&
     out->rows = rows->host.data();
   });
   if (order != nullptr) *order = given.order();
-  TF_RETURN_IF_ERROR(given.status());
-  if (channels > 1 && computes_integers(kind)) {
-    return InvalidArgument("the chip has one set of parameters for all neurons of a layer. "
-                           "Received: params of ", channels, " channels");
-  }
-  return absl::OkStatus();
+  return given.status();
 }
 
 // Reads the attributes of a neuron; with `gradient`, also those of its gradient. A prefix tells

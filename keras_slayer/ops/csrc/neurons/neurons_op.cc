@@ -154,7 +154,7 @@ class NeuronParamsGradOp : public OpKernel {
     args.states = states_of(args.neuron.kind);
     OP_REQUIRES_OK(context, read_state(context, args.states, grad.shape(), &args.start));
     TensorShape shape = grad.shape();
-    args.params = int64_t(order.size());
+    args.params = context->input(2).dim_size(0);
     shape.set_dim(1, args.params);
     OP_REQUIRES_OK(context, context->allocate_output(1, shape, &sums));
     if (context->output_required(0)) {
@@ -163,7 +163,9 @@ class NeuronParamsGradOp : public OpKernel {
       args.grad_in = data_of(grad_in);
       args.stream = is_large(*grad_in);
     }
-    for (int64_t i = 0; i < args.params; ++i) args.place[order[size_t(i)]] = int(i);
+    for (size_t i = 0; i < order.size(); ++i) {
+      if (order[i] >= 0) args.place[order[i]] = int(i);
+    }
     args.grad_spikes = data_of(grad);
     args.membrane = data_of(membrane);
     args.sums = sums->flat<double>().data();

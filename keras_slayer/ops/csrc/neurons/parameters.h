@@ -67,17 +67,6 @@ struct NeuronParams {
   KS_HD double row(int i, int64_t j) const { return rows[i * channels + j % channels]; }
 };
 
-template <class Neuron, class = void>
-struct ComputesIntegers {
-  static constexpr bool value = false;
-};
-template <class Neuron>
-struct ComputesIntegers<Neuron, decltype(void(Neuron::kExactInput))> {
-  static constexpr bool value = true;
-};
-inline bool computes_integers(NeuronKind kind) {
-  return with_neuron(kind, [](auto neuron) { return ComputesIntegers<decltype(neuron)>::value; });
-}
 inline int64_t states_of(NeuronKind kind) {
   return with_neuron(kind, [](auto neuron) -> int64_t {
     using State = typename decltype(neuron)::template State<float>;

@@ -79,13 +79,14 @@ struct Srm {
   //   d refractory_gain  = sum lambda[t] unit[t],        d refractory_decay = sum k[t] own[t] / e
   //
   // where psp = u - own, and a sum over own is one over spikes: sum x[t] own[t] is
-  // sum s[t] X[t] with the refractory response X of x, backwards in time.
+  // sum s[t] X[t] with the refractory response X of x, backwards in time. Divisions are left to the
+  // end.
   static constexpr int kLearned = 5;
   template <class A>
-  KS_HD static void gradients(const Parameters<A>&, const Parameters<A>& sums, A* out) {
+  KS_HD static void gradients(const Parameters<A>& p, const Parameters<A>& sums, A* out) {
     out[0] = sums.threshold;
-    out[1] = sums.response_decay;
-    out[2] = sums.response_gain;
+    out[1] = sums.response_decay / p.response_decay;
+    out[2] = sums.response_gain / p.response_gain;
     out[3] = sums.refractory_decay;
     out[4] = sums.refractory_gain;
   }
@@ -104,8 +105,8 @@ struct Srm {
     }
     const A h = lambda + A(2) * (p.response_decay * filter.synapse.rise);
     sums.threshold = sums.threshold - rho * dspike;
-    sums.response_gain = sums.response_gain + u * lambda / p.response_gain;
-    sums.response_decay = sums.response_decay + u * h / p.response_decay;
+    sums.response_gain = sums.response_gain + u * lambda;
+    sums.response_decay = sums.response_decay + u * h;
     of_spike(p, s, spike, sums);
     const A k = lambda + A(2) * (p.refractory_decay * s.lambda.rise);
     advance(p, s.lambda, lambda);
@@ -123,15 +124,14 @@ struct Srm {
     // The next steps of the three responses, without gain and last decay.
     const A lambda = s.lambda.response + s.lambda.rise, h = s.h.response + s.h.rise;
     const A k = s.k.response + s.k.rise, felt = spike * p.refractory_gain;
-    subtract_own(p, felt * p.refractory_decay, lambda, h, sums);
+    subtract_own(felt * p.refractory_decay, lambda, h, sums);
     sums.refractory_gain = sums.refractory_gain + spike * (p.refractory_decay * lambda);
     sums.refractory_decay = sums.refractory_decay + felt * k;
   }
   template <class A>
-  KS_HD static void subtract_own(const Parameters<A>& p, A own, A lambda, A h,
-                                 Parameters<A>& sums) {
-    sums.response_gain = sums.response_gain - own * lambda / p.response_gain;
-    sums.response_decay = sums.response_decay - own * h / p.response_decay;
+  KS_HD static void subtract_own(A own, A lambda, A h, Parameters<A>& sums) {
+    sums.response_gain = sums.response_gain - own * lambda;
+    sums.response_decay = sums.response_decay - own * h;
   }
   // A rise of the refractory response acts like so many spikes one step before the first.
   template <class A>
@@ -140,13 +140,14 @@ struct Srm {
                                 Parameters<A>& sums) {
     of_spike(p, s, start.own.rise, sums);
     const A own = p.refractory_decay * start.own.response;
-    subtract_own(p, own * p.refractory_gain, s.lambda.rise, s.h.rise, sums);
+    subtract_own(own * p.refractory_gain, s.lambda.rise, s.h.rise, sums);
     sums.refractory_gain = sums.refractory_gain + own * s.lambda.rise;
     const A lambda = s.lambda.response + s.lambda.rise;
     sums.refractory_decay =
         sums.refractory_decay + p.refractory_gain * (start.own.response * lambda);
-    sums.response_decay = sums.response_decay -
-                          start.synapse.response * (p.response_gain * filter.synapse.response);
+    const A fraction = p.response_decay * start.synapse.response;
+    sums.response_decay =
+        sums.response_decay - fraction * (p.response_gain * filter.synapse.response);
   }
 };
 
