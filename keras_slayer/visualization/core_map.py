@@ -41,6 +41,8 @@ def plot_core_map(
 ) -> FigureBase:
     """The cores of each chip, in the colour of their layer, the fuller the darker.
 
+    Layers are the populations of a graph, relays and constant sources among them.
+
     "Full" is by the tightest resource of a core: compartments, input axons, output axons or
     synaptic memory. The order of the cores is the mapping's; where a chip has them in silicon is
     not shown.
@@ -169,7 +171,12 @@ def _draw_table(ax, mapping: Mapping, lines: float):
 
 
 def _shorten(name: str, longest: int = 17) -> str:
-    return name if len(name) <= longest else f"{name[: longest - 1]}…"
+    """Names that are too long lose their end, but for a last part, such as "/relay"."""
+    if len(name) <= longest:
+        return name
+    _, slash, last = name.rpartition("/")
+    end = f"/{last}" if slash and len(last) < longest // 2 else ""
+    return f"{name[: longest - 1 - len(end)]}…{end}"
 
 
 def _limit(layer: LayerMapping) -> str:

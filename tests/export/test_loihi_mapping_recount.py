@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from mapping_cases import TINY, mlp, neuron_layers
-from mapping_graph_cases import RandomGraphs
+from random_graphs import RandomGraphs
 
 from keras_slayer.export.graph import ConvSynapses, DenseSynapses, graph_of
 from keras_slayer.export.mapping.mapping import map_network
@@ -149,9 +149,9 @@ def test_recount_of_every_core(random_networks, seed):
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_recount_of_every_core_of_a_graph(random_networks, seed):
-    source = random_networks(seed)
-    graph = RandomGraphs(source).graph()
+def test_recount_of_every_core_of_a_graph(seed):
+    source = RandomGraphs(seed)
+    graph = source.graph()
     bits = [
         [source.choice(1, 3, 6, 7, 8) for _ in population.connections]
         for population in graph.populations.values()

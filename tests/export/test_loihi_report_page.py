@@ -13,13 +13,17 @@ from html.parser import HTMLParser
 import keras
 import numpy as np
 import pytest
+from mapping_cases import mlp, place
 from report_cases import HOSTILE, NAMES, by_hand, calibration
+from wiring_cases import mixed
 
 import keras_slayer as ks
 from keras_slayer.export import export_loihi
+from keras_slayer.export.graph import graph_of
 from keras_slayer.export.report.calibration import Raster
 from keras_slayer.export.report.page import SCRIPTS, render, render_cell
 from keras_slayer.export.report.page_tables import LAYER_COLOURS, energy
+from keras_slayer.export.report.wiring import wiring_of
 
 VOID = {"meta", "link", "input", "br"}
 
@@ -218,12 +222,12 @@ def test_rasters_say_what_they_leave_out_and_have_neuron_0_on_top():
     helpers = [
         line
         for line in folder.joinpath("dom.js").read_text().splitlines()
-        if line.startswith(("const count", "const plural"))
+        if line.startswith(("const count", "const plural", "const layerNumbers"))
     ]
     program = BROWSER + "\n".join(helpers) + folder.joinpath("rasters.js").read_text()
     spikes = ((0, 3, 3), (0, 2, 4))
     rasters = [Raster("input", 5, 6, spikes, spikes, 3, 3)]
-    rasters += [Raster("out", 5, 6, spikes, ((0,), (0,)), 4567, 1)]
+    rasters += [Raster("output", 5, 6, spikes, ((0,), (0,)), 4567, 1)]
     shown = by_hand(calibration=replace(calibration(), rasters=tuple(rasters)))
     program += "\nconsole.log(JSON.stringify(seen));"
     done = subprocess.run(
@@ -249,6 +253,58 @@ def test_colours_agree():
 )
 def test_energy_in_a_unit_that_suits_it(joules, text):
     assert energy(joules) == text
+
+
+def graph_report(graph):
+    """A report of an exported graph, but for its weights, which are those of report_cases."""
+    layers = [replace(by_hand().layers[0], name=name) for name in ("fusion", "speed")]
+    activity = [
+        replace(row, name=layer.name)
+        for row, layer in zip(calibration().layers, layers, strict=False)
+    ]
+    measured = replace(calibration(), layers=tuple(activity))
+    return by_hand(
+        mapping=place(graph), wiring=wiring_of(graph), layers=tuple(layers), calibration=measured
+    )
+
+
+def test_a_graph_is_drawn_and_listed():
+    report = graph_report(mixed())
+    page = Page(render(report))
+    assert json.loads(page.raw["application/json"]) == json.loads(report.to_json())
+    assert "network" in page.ids
+    (svg,) = (a for tag, a in page.tags if tag == "svg")
+    assert svg["class"] == "wiring" and "11 inputs and populations" in svg["aria-label"]
+    head = ["population", "role", "neurons", "cores", "reads", "reached in", ""]
+    start = page.rows.index(head) + 1
+    rows = {row[0]: row[1:] for row in page.rows[start : start + 11]}
+    assert rows["camera"] == ["input", "288", "", "", "step 0", ""]
+    assert rows["1 constant"] == ["constant", "1", "1", "", "", ""]
+    assert rows["5 encoder/relay"] == ["relay", "20", "1", "encoder", "steps 4-11", ""]
+    fusion = "conv (step 2), memory (steps 5-12), encoder/relay/relay (steps 6-13)"
+    assert rows["7 fusion"] == ["neurons", "40", "1", fusion, "steps 2-13", ""]
+    assert rows["9 speed"][-1] == "output"
+    assert "relay: repeats its source a step later" in page.text
+    assert "constant: neurons that spike whatever the input" in page.text
+
+
+def test_layers_of_a_graph_have_the_numbers_of_their_cores():
+    page = Page(render(graph_report(mixed())))
+    assert [row[0] for row in page.rows if row[1] == "SpikingConv2D"] == ["7 fusion", "9 speed"]
+    assert [row[0] for row in page.rows if row[-1].endswith(" of 4,000")] == ["7 fusion"]
+    assert [row[0] for row in page.rows if row[-1].endswith(" of 4,001")] == ["9 speed"]
+
+
+def test_short_chains_are_drawn_and_long_ones_are_not():
+    """Without a table: that of the layers says the same."""
+    short, long = (graph_report(graph_of(mlp(*[3] * n))) for n in (4, 8))
+    for report in (short, long):
+        names = ("layer 0", "layer 1")
+        layers = tuple(replace(by_hand().layers[0], name=name) for name in names)
+        page = Page(render(replace(report, layers=layers, calibration=None)))
+        assert ("network" in page.ids) == (report is short)
+        assert not any(row[0] == "population" for row in page.rows)
+    assert "network" not in Page(render(by_hand())).ids
 
 
 def test_cell_for_notebooks():

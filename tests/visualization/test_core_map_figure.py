@@ -7,6 +7,7 @@ import xml.etree.ElementTree
 import numpy as np
 import pytest
 
+from keras_slayer.export.graph import Connection, DenseSynapses, IntegerGraph, Population
 from keras_slayer.export.mapping.mapping import map_network
 from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeuron
 from keras_slayer.export.targets.loihi1 import CHIP as LOIHI1
@@ -110,6 +111,35 @@ def test_more_layers_than_colours():
     drawn = squares(plot_core_map(mapping).axes[0])
     colours = [drawn[(x, 0)] for x in range(8)]
     assert all(a != b for a, b in itertools.pairwise(colours))
+
+
+def test_the_populations_of_a_graph():
+    neuron = IntegerNeuron(1024, 128, 80)
+
+    def population(size, *sources):
+        connections = (
+            Connection(name, DenseSynapses(np.ones((inputs, size), np.int16)))
+            for name, inputs in sources
+        )
+        return Population((size,), neuron, tuple(connections))
+
+    populations = {
+        "constant": population(1),
+        "a_layer_of_the_model": population(600, ("x", 200)),
+        "a_layer_of_the_model/relay": population(200, ("x", 200)),
+        "sum": population(
+            90, ("a_layer_of_the_model", 600), ("a_layer_of_the_model/relay", 200), ("sum", 90)
+        ),
+    }
+    graph = IntegerGraph({"x": (200,)}, populations, ("sum",))
+    mapping, problems = map_network(graph, LOIHI1)
+    assert not problems
+    chip, table = plot_core_map(mapping).axes
+    used = {core.core_on_chip: str(core.layer + 1) for core in mapping.cores}
+    assert texts(chip) == [used[i] for i in sorted(used)]
+    shown = texts(table)
+    for name in ("constant", "a_layer_of_the_m…", "a_layer_of…/relay", "sum"):
+        assert name in shown
 
 
 def test_files(tmp_path):

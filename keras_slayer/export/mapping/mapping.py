@@ -136,7 +136,7 @@ def map_network(
     if graph is None:
         return nothing, []
     bits = _bits_of_connections(graph, weight_bits)
-    sites = _sites(graph, chip, bits)
+    sites = sites_of(graph, chip, bits)
     problems = [
         too_large(name, site.cuts)
         for name, site in zip(names, sites, strict=True)
@@ -210,7 +210,7 @@ def _bits_of_connections(
     return rows
 
 
-def _sites(graph: IntegerGraph, chip: Chip, bits: Sequence[Sequence[int]]) -> list[Site]:
+def sites_of(graph: IntegerGraph, chip: Chip, bits: Sequence[Sequence[int]]) -> list[Site]:
     """The populations, to be placed, with where their connections lead."""
     number = {name: i for i, name in enumerate(graph.populations)}
     targets: dict[str, list] = {name: [] for name in number}

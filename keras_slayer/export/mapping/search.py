@@ -6,9 +6,9 @@ shortest-path search (A*) whose cost is (cores, input axons summed over cores): 
 among those the fewest deliveries of a spike. Its bound, the best cuts of the populations before
 taken alone, is almost always reached, and then the search tries one cut per population.
 
-Where the best cuts do not go together, partial choices count as one if they agree in the grids that
-populations still to come lead to: in a chain that is the last one chosen. Should there be too many
-all the same, a beam search, which keeps the best few choices only, takes over.
+Where the best cuts do not go together, partial choices count as one if populations still to come
+cannot tell them apart: those of a chain if the last grid is the same. Should there be too many all
+the same, a beam search, which keeps the best few choices only, takes over.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ Chosen = dict[int, Grid]
 class _Search:
     def __init__(self, sites: Sequence[Site]):
         self.sites = sites
-        self.order, self.open = _order([[number for number, _ in s.targets] for s in sites])
+        self.order, self.waiting = _order([[number for number, _ in s.targets] for s in sites])
         self.bound: list[Cost] = [(0, 0)]  # cost of those still to come, each taken alone
         for i in reversed(self.order):
             self.bound.insert(0, _add(self.bound[0], sites[i].cuts.get(0)[0]))
@@ -132,7 +132,15 @@ class _Search:
         return self._placement(best[0][1], is_optimal=False)
 
     def _state(self, depth: int, chosen: Chosen) -> tuple:
-        return depth, *(chosen[i] for i in self.open[depth])
+        """All that populations still to come need to know of the grids that are chosen."""
+        rows = []
+        for i in self.waiting[depth]:
+            targets = [
+                (t, chosen[number]) for number, t in self.sites[i].targets if number in chosen
+            ]
+            numbers, rests = zip(*(tiling.need(grid) for tiling, grid in targets), strict=True)
+            rows.append((sum(numbers), *(rest for rest in rests if rest is not None)))
+        return depth, *rows
 
     def _fitting(self, i: int, later: Chosen):
         choices = iter(map(self.sites[i].cuts.get, itertools.count()))
@@ -158,30 +166,25 @@ class _Search:
         return Placement((), is_optimal, self.order[depth])
 
 
-def _order(targets: Sequence[Sequence[int]]) -> tuple[list[int], list[tuple[int, ...]]]:
-    """In which order to choose, and which populations are open after each choice.
+def _order(targets: Sequence[Sequence[int]]) -> tuple[list[int], list[list[int]]]:
+    """In which order to choose, and after each choice who waits for it and others.
 
-    Each comes after all that it leads to. Open are those that one still to come leads to: of
-    several the one is taken that leaves fewest of them.
+    Each population comes after all that it leads to. It waits from the first of these on. Of
+    several the one comes next after which the fewest wait.
     """
     order: list[int] = []
-    opened: list[tuple[int, ...]] = []
-    waiting = list(reversed(range(len(targets))))
-
-    def still_open(left: Sequence[int], placed: Sequence[int]) -> tuple[int, ...]:
-        return tuple(sorted({t for i in left for t in targets[i]} & set(placed)))
-
-    while waiting:
-        candidates = []
-        for place, i in enumerate(waiting):
-            if not set(targets[i]) - set(order):
-                left = still_open([n for n in waiting if n != i], [*order, i])
-                candidates.append((len(left), place, i, left))
-        _, _, i, left = min(candidates)
-        order.append(i)
-        opened.append(left)
-        waiting.remove(i)
-    return order, opened
+    waiting: list[list[int]] = []
+    left = list(reversed(range(len(targets))))
+    while left:
+        ready = [i for i in left if not set(targets[i]) & set(left)]
+        after = {
+            i: [other for other in left if other != i and {*order, i} & set(targets[other])]
+            for i in ready
+        }
+        order.append(min(ready, key=lambda i: len(after[i])))
+        waiting.append(after[order[-1]])
+        left.remove(order[-1])
+    return order, waiting
 
 
 def _add(a: Cost, b: Cost) -> Cost:

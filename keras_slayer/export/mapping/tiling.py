@@ -107,6 +107,12 @@ class Tiling(Protocol):
         """Axons that leave the ranges ``cuts`` of an axis of the source, the target cut into
         ``grid``: the factors of ``axis``."""
 
+    def need(self, grid: Grid) -> tuple[int, Grid | None]:
+        """What ``grid`` is to the source: grids with equal needs take the same output axons.
+
+        A number that adds up over connections, and what else counts.
+        """
+
 
 class Products:
     """Counts of tiles: sums over connections of products of one factor for each axis.
@@ -192,3 +198,6 @@ class DenseTiling:
 
     def leaving(self, grid: Grid, axis: int, cuts: Parts) -> Factors:
         return tuple(stop - start for start, stop in cuts)
+
+    def need(self, grid: Grid) -> tuple[int, Grid | None]:
+        return cores(grid), None

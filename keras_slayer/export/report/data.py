@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from keras_slayer.export.mapping.mapping import Mapping
 from keras_slayer.export.report.calibration import Calibration
+from keras_slayer.export.report.wiring import Wiring
 from keras_slayer.export.weight_grid import WeightDamage
 
 
@@ -70,6 +71,7 @@ class ReportData:
         mapping: where the layers lie on the chip (:class:`Mapping`).
         calibration: what was measured on calibration data (:class:`Calibration`).
         warnings: what may differ on a chip.
+        wiring: what leads where, and the steps that it takes (:class:`Wiring`).
     """
 
     path: str | None
@@ -88,3 +90,4 @@ class ReportData:
     mapping: Mapping
     calibration: Calibration | None = None
     warnings: tuple[str, ...] = ()
+    wiring: Wiring | None = None

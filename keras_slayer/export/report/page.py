@@ -15,6 +15,7 @@ from pathlib import Path
 from string import Template
 
 from keras_slayer.export.report import page_tables as tables
+from keras_slayer.export.report import page_wiring
 from keras_slayer.export.report.calibration import RASTER_SPIKES
 from keras_slayer.export.report.data import ReportData
 
@@ -37,6 +38,7 @@ def render(report: ReportData) -> str:
         status=escape(_status(report)),
         facts=_facts(report),
         warnings=_warnings(report),
+        network=page_wiring.section(report),
         layers=tables.layers(report),
         synaptic_sum_limit=f"{report.synaptic_sum_limit:,}",
         host=_host(report),

@@ -108,14 +108,20 @@ def _cell(value: object) -> str:
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
 
 
+def numbers(report: ReportData) -> dict[str, int]:
+    """Of all that has neurons, by name, as the core map numbers them, too."""
+    return {layer.name: i for i, layer in enumerate(report.mapping.layers)}
+
+
 def layers(report: ReportData) -> str:
     """Weights and neurons of each layer."""
     fields = [field for _, field, _ in WEIGHT_COLUMNS]
-    rows, index = [], 0
+    number = numbers(report)
+    rows = []
     for layer in report.layers:
         first: object = layer.name
         if layer.neurons:
-            first, index = Layer(index, layer.name), index + 1
+            first = Layer(number[layer.name], layer.name)
         rows.append([first, *(getattr(layer, field) for field in fields[1:])])
     total = [
         sum(getattr(layer, field) for layer in report.layers) if adds else None
@@ -216,10 +222,10 @@ def variants(report: ReportData) -> str:
 
 def activity(report: ReportData) -> str:
     """What each layer does on the chip, and costs."""
-    calibration = report.calibration
+    calibration, number = report.calibration, numbers(report)
     rows = [
         [
-            Layer(i, layer.name),
+            Layer(number[layer.name], layer.name),
             f"{layer.spikes:,.1f}",
             f"{layer.rate:.4f}",
             f"{layer.silent:.0%}",
@@ -227,7 +233,7 @@ def activity(report: ReportData) -> str:
             Bar(energy(layer.energy), _ratio(layer.energy, calibration.energy)),
             Differing(layer.differing, layer.of),
         ]
-        for i, layer in enumerate(calibration.layers)
+        for layer in calibration.layers
     ]
     headings = ("layer", "spikes", "spikes per neuron and step", "silent neurons")
     headings += ("synaptic operations", "energy", "differing spikes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from keras_slayer.export.report.data import ReportData
 from keras_slayer.export.report.tables import table
+from keras_slayer.export.report.wiring import Wiring, reads, when
 
 # Column heading, field of LayerReport, whether the last row adds it up.
 WEIGHT_COLUMNS = (
@@ -25,6 +26,8 @@ WEIGHT_COLUMNS = (
 
 def render(report: ReportData) -> str:
     parts = [_weights(report), _cores(report), _widths(report)]
+    if report.wiring is not None and not report.wiring.is_chain:
+        parts.insert(0, _wiring(report.wiring))
     if report.calibration is not None:
         parts += [_variants(report), _activity(report)]
     parts.append("\n".join(_facts(report)))
@@ -40,6 +43,14 @@ def _weights(report: ReportData) -> str:
     ]
     rows.append(["total", *totals[1:]])
     return table(rows, left=2, total=True)
+
+
+def _wiring(wiring: Wiring) -> str:
+    rows = [("population", "reads", "reached in")]
+    for node in wiring.nodes:
+        if node.role != "input":
+            rows.append((node.name, reads(wiring, node.name) or "(bias)", when(node)))
+    return table(rows, left=3)
 
 
 def _cores(report: ReportData) -> str:
@@ -131,8 +142,8 @@ def _percent(value: float | None) -> str | None:
 def _facts(report: ReportData) -> list[str]:
     mapping = report.mapping
     lines = [
-        f"{report.input_shape} -> {report.output_shape}, latency {report.latency_steps} steps "
-        "(one per layer)",
+        f"{report.input_shape} -> {report.output_shape}, latency {report.latency_steps} steps"
+        f"{' (one per layer)' if report.wiring is None or report.wiring.is_chain else ''}",
         f"{report.chip}: {_count(len(mapping.cores), 'core')} on {_count(mapping.chips, 'chip')} "
         "(assumptions: .mapping.assumptions)",
         "the weights are those of the model's forward pass: it spikes exactly as the model does"

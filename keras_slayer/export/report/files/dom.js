@@ -2,6 +2,8 @@
 
 const report = JSON.parse(document.getElementById("report").textContent);
 const LAYER_COLOURS = 8;
+// By name: relays and constant sources have a number, but are no layers of the model.
+const layerNumbers = new Map(report.mapping.layers.map((layer, index) => [layer.name, index]));
 // Layers that only change the shape have no neurons, hence no cores.
 const firing = report.layers.filter((layer) => layer.neurons > 0);
 const count = (number) => number.toLocaleString("en");

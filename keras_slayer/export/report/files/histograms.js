@@ -8,7 +8,7 @@ function drawHistograms(logarithmic) {
   target.replaceChildren();
   const largest = Math.max(0, ...firing.flatMap((layer) => layer.histogram.map(([w]) => Math.abs(w))));
   const range = Math.min(256, Math.max(32, 32 * Math.ceil(largest / 32)));
-  firing.forEach((layer, index) => drawHistogram(target, layer, index, range, logarithmic));
+  for (const layer of firing) drawHistogram(target, layer, layerNumbers.get(layer.name), range, logarithmic);
   showSelection();
 }
 

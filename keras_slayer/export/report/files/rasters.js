@@ -2,14 +2,15 @@
 
 function drawRasters(rasters) {
   const target = document.getElementById("rasters");
-  rasters.forEach((raster, i) => {
-    const isInput = i === 0; // the same for both: drawn once
+  for (const raster of rasters) {
+    const number = layerNumbers.get(raster.name);
+    const isInput = number === undefined; // the same for both: drawn once
     const figure = add(target, "figure", { class: "raster" });
     const caption = add(figure, "figcaption");
     if (isInput) add(caption, "b", {}, raster.name);
     else {
-      figure.dataset.layer = i - 1;
-      addLayerName(caption, i - 1, raster.name);
+      figure.dataset.layer = number;
+      addLayerName(caption, number, raster.name);
     }
     add(caption, "span", { class: "quiet" }, ` ${plural(raster.neurons, "neuron")}`);
     const panels = add(figure, "div", { class: "panels" });
@@ -21,7 +22,7 @@ function drawRasters(rasters) {
       drawPanel(panels, raster, "Keras", keys[0], keys[1], totals[0]);
       drawPanel(panels, raster, "chip", keys[1], keys[0], totals[1]);
     }
-  });
+  }
 }
 
 /** How many spikes are drawn, and of how many where some are left out. */

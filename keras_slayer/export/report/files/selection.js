@@ -77,6 +77,11 @@ for (const row of document.querySelectorAll("tr[data-layer]")) {
   row.addEventListener("click", () => select(Number(row.dataset.layer)));
 }
 
+for (const node of document.querySelectorAll(".node[data-layer]")) {
+  node.style.cursor = "pointer";
+  node.addEventListener("click", () => select(Number(node.dataset.layer)));
+}
+
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Escape") return;
   hideTooltip();
