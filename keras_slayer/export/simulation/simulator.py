@@ -2,7 +2,7 @@
 
 import importlib
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +70,8 @@ class LoihiSimulator:
 
     Args:
         path: the file, from ``model.export_loihi(path)`` or from lava-dl.
+        input_shape: (inputs,) or (height, width, channels), where the file does not say it: lava-dl
+            writes such files if the network has no input block.
         engine: "native" (C++, event-driven, threads) or "numpy" (slow, needs no compiler). The same
             spikes from both.
         threads: threads of the native engine; default: the CPUs this process may use.
@@ -86,11 +88,16 @@ class LoihiSimulator:
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, engine: str = "native", threads: int | None = None
+        self,
+        path: str | os.PathLike,
+        input_shape: Sequence[int] | None = None,
+        *,
+        engine: str = "native",
+        threads: int | None = None,
     ):
         self._choose(engine, threads)
         self.path = Path(path)
-        self._load(read_network(self.path), f"{self.path}: ")
+        self._load(read_network(self.path, input_shape), f"{self.path}: ")
 
     @classmethod
     def from_network(
