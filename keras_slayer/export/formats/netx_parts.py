@@ -1,7 +1,7 @@
-"""The parts of a layer in a ``.net`` file: weights, delays, biases, neurons, as the chip has them.
+"""The parts of a layer in a ``.net`` file, as the chip has them: weights, delays, biases, neurons.
 
-Source: what lava-dl 0.6.0 writes (``export_hdf5`` of the blocks in ``lava.lib.dl.slayer``), and what
-its loader (``lava.lib.dl.netx``) makes of it.
+Source: what lava-dl 0.6.0 writes (``export_hdf5`` of the blocks in ``lava.lib.dl.slayer``), and
+what its loader (``lava.lib.dl.netx``) makes of it.
 """
 
 import numpy as np
@@ -119,8 +119,8 @@ def neuron(group: CheckedGroup) -> IntegerNeuron:
 def input_layer(group: CheckedGroup, shape: tuple[int, ...]) -> IntegerDense | IntegerConv:
     """The neurons of an input layer: each gets one input, times ``weight``, plus ``bias``.
 
-    That is what lava-dl trains. Its loader leaves weight and bias out, and expects that the user
-    sets the neurons' biases in every step.
+    That is what lava-dl trains. Its loader leaves weight and bias out, and connects the neurons to
+    nothing: the user sets their biases in every step.
     """
     cells = neuron(group.group("neuron"))
     if never_spikes(cells):

@@ -26,6 +26,8 @@ MAX_LAYERS = 1000
 MAX_NEURONS = 1 << 24
 """Largest input, and most neurons in all layers together (a Loihi 2 chip has a million)."""
 
+TYPES = ("input", "dense", "conv", "pool", "flatten")
+
 REFUSED = {
     "average": "averages spikes, which the chip does not. Leave the layer out of the file, and "
     "average on the host",
@@ -103,7 +105,7 @@ class _Reader:
             }.get(kind)
             if read is None:
                 why = REFUSED.get(kind, "is not known, and lava-dl's loader skips such layers")
-                raise group.fail(f"type {kind!r} is not one of input, dense, conv, flatten: it {why}")
+                raise group.fail(f"type {kind!r} is not one of {', '.join(TYPES)}: it {why}")
             if self.silent is not None and kind != "flatten":
                 raise self.silent.fail(
                     "its neurons never spike (there are none, or vThMant is above their range): "
@@ -168,10 +170,10 @@ class _Reader:
                 f"dense on an image {channels_first(self.shape)} needs a flatten before"
             )
         neuron = parts.neuron(group.group("neuron")) if "neuron" in group else parts.INTEGRATOR
-        shape = group.integers("shape", 1, MAX_NEURONS, ndims=[1])
-        outputs = prod(map(int, shape)) if shape.size in (1, 3) else 0
-        if not 1 <= outputs <= MAX_NEURONS:
-            raise group.fail(f"shape {tuple(shape)}: expected (outputs,) or (outputs, 1, 1)")
+        shape = tuple(map(int, group.integers("shape", 1, MAX_NEURONS, ndims=[1])))
+        outputs = prod(shape)
+        if len(shape) not in (1, 3) or outputs > MAX_NEURONS:
+            raise group.fail(f"shape {shape}: expected (outputs,) or (outputs, 1, 1)")
         weight = parts.weights(group, (outputs, self.shape[0] if self.shape else None))
         if not weight.shape[1]:
             raise group.fail("'weight' has no inputs")

@@ -4,9 +4,9 @@
 
 For each FOLDER/NAME.net there is a FOLDER/NAME.npz with ``spikes`` (batch, time, ...) and
 ``expected`` (batch, time, ...), as the Keras model takes and gives them; for a last layer of dense
-neurons there may be ``voltage`` (batch, neurons), theirs at the end. Prints one JSON object: by NAME
-the spikes of each sample that differ from the expected ones, or the error. A network is
-built once and set back to its first state between samples; with --fresh it is built for each.
+neurons there may be ``voltage`` (batch, neurons), theirs at the end. Prints one JSON object: by
+NAME the spikes of each sample that differ from the expected ones, or the error. A network is built
+once and set back to its first state between samples; with --fresh it is built for each.
 
 Runs in an environment of its own (requirements-peers.txt, requirements-lava.txt), which has none of
 TensorFlow, Keras or keras_slayer.

@@ -60,7 +60,11 @@ def networks():
         "square_delays": ([dense(8, 8, delay=True), dense(8, 8, delay=True)], (8,)),
         "last_delays": ([dense(12, 10), dense(10, 6, delay=True)], (12,)),
         "biases": (
-            [source(), dense(30, 20, mean_norm(LIVELY)), dense(20, 10, mean_norm(LIVELY), weight_scale=3)],
+            [
+                source(),
+                dense(30, 20, mean_norm(LIVELY)),
+                dense(20, 10, mean_norm(LIVELY), weight_scale=3),
+            ],
             (30,),
         ),
         # (n, 1, 1) throughout, as networks have it that go through images.
@@ -86,7 +90,10 @@ def networks():
             [source(), conv(2, 5, 3, mean_norm(LIVELY)), cuba.Flatten(), dense(5 * 4 * 5, 7)],
             (2, 6, 7),
         ),
-        "five_axes": ([source(), conv(2, 4, (2, 3)), cuba.Flatten(), dense(4 * 5 * 5, 7)], (2, 6, 7)),
+        "five_axes": (
+            [source(), conv(2, 4, (2, 3)), cuba.Flatten(), dense(4 * 5 * 5, 7)],
+            (2, 6, 7),
+        ),
         "variable_strings": ([source(), dense(12, 9)], (12,)),
         "delays_of_inputs": ([source(), dense(12, 9, delay=True), dense(9, 5)], (12,)),
         "one_delay": ([source(), dense(12, 9, delay=True), dense(9, 5)], (12,)),
@@ -139,7 +146,7 @@ def change(name, layers):
     if name == "five_axes":
         replaced(layers["1"], "weight", layers["1/weight"][()][..., None])
     elif name == "variable_strings":
-        for i, layer in layers.items():
+        for layer in layers.values():
             replaced(layer, "type", layer["type"][0].decode())
             if "neuron" in layer:
                 replaced(layer, "neuron/type", np.array([layer["neuron/type"][()]], object))
@@ -161,9 +168,8 @@ def write(folder, name, blocks, shape):
     for block in blocks:
         value = block.eval()(value)
     if isinstance(value, torch.Tensor):  # not the pairs of complex neurons
-        np.savez(
-            folder / f"{name}.npz", spikes=to_keras(spikes).astype(np.uint8), trained=to_keras(value)
-        )
+        arrays = {"spikes": to_keras(spikes).astype(np.uint8), "trained": to_keras(value)}
+        np.savez(folder / f"{name}.npz", **arrays)
     with h5py.File(folder / f"{name}.net", "w") as file:
         for i, block in enumerate(blocks):
             block.export_hdf5(file.create_group(f"layer/{i}"))
