@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from keras_slayer.export import LoihiSimulator
+import keras_slayer as ks
+from keras_slayer.export import LoihiSimulator, from_net
 from keras_slayer.export.formats import netx
 
 SPIKING = (
@@ -46,6 +47,14 @@ REFUSED = {
 }
 
 
+BIASED = ("biases", "image_biases", "input_bias")
+"""No Keras layer of the chip's neurons has a bias."""
+
+
+PADDED = ("uneven_pool",)
+"""A ZeroPadding2D is in the model, which the exporter does not take."""
+
+
 @pytest.fixture(scope="module")
 def written(run_peer, tmp_path_factory):
     """(folder, {name: (shape of the input, whether the file says it)}) of what lava-dl wrote."""
@@ -53,10 +62,15 @@ def written(run_peer, tmp_path_factory):
     return folder, run_peer("lava", "write_lava.py", folder)
 
 
-def simulator(written, name):
+def file_of(written, name):
+    """Path, and the shape of the input where the file does not say it."""
     folder, shapes = written
     shape, says = shapes[name]
-    return LoihiSimulator(folder / f"{name}.net", None if says else shape)
+    return folder / f"{name}.net", None if says else shape
+
+
+def simulator(written, name):
+    return LoihiSimulator(*file_of(written, name))
 
 
 @pytest.fixture(scope="module")
@@ -101,6 +115,30 @@ def test_spikes_are_those_of_training(name, written):
     """Of lava-dl's blocks in evaluation mode, in floating point."""
     data = np.load(written[0] / f"{name}.npz")
     np.testing.assert_array_equal(simulator(written, name).run(data["spikes"]), data["trained"])
+
+
+@pytest.mark.parametrize("name", [n for n in SPIKING + REWRITTEN if n not in BIASED])
+def test_keras_models_compute_the_same_and_are_exported(name, written, tmp_path):
+    spikes = np.load(written[0] / f"{name}.npz")["spikes"]
+    expected = simulator(written, name).run(spikes)
+    model = from_net(*file_of(written, name))
+    np.testing.assert_array_equal(model.predict(spikes, verbose=0), expected)
+    if name in PADDED:
+        assert any(isinstance(layer, ks.PerStep) for layer in model.layers)
+        return
+    report = model.export_loihi(tmp_path / "again.net")
+    assert report.exact
+    found = LoihiSimulator(tmp_path / "again.net").run(spikes)
+    if report.host_layers:  # delays after the last layer
+        found = np.asarray(model.layers[-1](found))
+    np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("name", BIASED + SILENT)
+def test_what_no_layer_computes_is_named(name, written):
+    what = "its neurons have biases" if name in BIASED else "its neurons never spike"
+    with pytest.raises(ValueError, match=what):
+        from_net(*file_of(written, name))
 
 
 @pytest.mark.parametrize("name", REFUSED)
