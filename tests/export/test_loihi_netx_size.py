@@ -107,6 +107,13 @@ def a_pool_of_many_channels(file):
     cells(file, 1)
 
 
+def a_long_shape(file):
+    """Sixteen million numbers, of which an error should not print all."""
+    shape = {"data": np.ones(1 << 24, np.int8), "chunks": (1 << 20,), "compression": "gzip"}
+    file["layer/0/type"] = "input"
+    file.create_dataset("layer/0/shape", **shape)
+
+
 def many_input_neurons(file):
     """A weight for each pair of a million inputs and their neurons."""
     file["layer/0/type"], file["layer/0/shape"] = "input", [1 << 20]
@@ -134,6 +141,7 @@ HOSTILE = {
     packed_twice: r"layer 0: 'weight' is packed with \['deflate', 'deflate'\]",
     scale_offset: "layer 0: 'weight' is packed with .*scaleoffset.* h5repack -f NONE",
     a_pool_of_many_channels: f"layer 1: a kernel for each of 262144 channels: {TOO_MUCH}",
+    a_long_shape: r"layer 0: shape \(1, 1, 1, 1\): expected \(inputs,\) or",
     many_input_neurons: f"layer 0: a weight for each pair of 1048576 inputs .*: {TOO_MUCH}",
     large_images: "layer 2: more than 16777216 neurons up to here",
 }

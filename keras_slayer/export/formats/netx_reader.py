@@ -129,12 +129,7 @@ class _Reader:
             self.silent = group
 
     def _input(self, group: CheckedGroup, next_kind: list[str]) -> None:
-        shape = tuple(map(int, group.integers("shape", 1, MAX_NEURONS, ndims=[1])))
-        if len(shape) not in (1, 3) or prod(shape) > MAX_NEURONS:
-            raise group.fail(
-                f"shape {shape}: expected (inputs,) or (channels, height, width), "
-                f"at most {MAX_NEURONS} in all"
-            )
+        shape = self._sizes(group, "(inputs,) or (channels, height, width)")
         if shape[1:] == (1, 1) and next_kind not in (["conv"], ["pool"]):
             shape = shape[:1]  # lava-dl writes vectors so that went through images
         shape = shape if len(shape) == 1 else (*shape[1:], shape[0])
@@ -170,10 +165,7 @@ class _Reader:
                 f"dense on an image {channels_first(self.shape)} needs a flatten before"
             )
         neuron = parts.neuron(group.group("neuron")) if "neuron" in group else parts.INTEGRATOR
-        shape = tuple(map(int, group.integers("shape", 1, MAX_NEURONS, ndims=[1])))
-        outputs = prod(shape)
-        if len(shape) not in (1, 3) or outputs > MAX_NEURONS:
-            raise group.fail(f"shape {shape}: expected (outputs,) or (outputs, 1, 1)")
+        outputs = prod(self._sizes(group, "(outputs,) or (outputs, 1, 1)"))
         weight = parts.weights(group, (outputs, self.shape[0] if self.shape else None))
         if not weight.shape[1]:
             raise group.fail("'weight' has no inputs")
@@ -226,10 +218,18 @@ class _Reader:
             raise group.fail("'delay' of a pool layer is of its outputs, and not read")
         self._add_image(group, parts.pool(group, image), self._output_shape(group))
 
+    def _sizes(self, group: CheckedGroup, expected: str) -> tuple[int, ...]:
+        """One number or three, the data set "shape"."""
+        sizes = group.integers("shape", 1, MAX_NEURONS, ndims=[1])
+        shape = tuple(map(int, sizes[:4]))  # it may be long
+        if len(shape) not in (1, 3) or prod(shape) > MAX_NEURONS:
+            raise group.fail(f"shape {shape}: expected {expected}, at most {MAX_NEURONS} in all")
+        return shape
+
     def _output_shape(self, group: CheckedGroup) -> tuple[int, ...]:
-        shape = tuple(map(int, group.integers("shape", 1, MAX_NEURONS, shape=(3,))))
-        if prod(shape) > MAX_NEURONS:
-            raise group.fail(f"shape {shape}: more than {MAX_NEURONS} neurons")
+        shape = self._sizes(group, "(channels, height, width)")
+        if len(shape) != 3:
+            raise group.fail(f"shape {shape}: expected (channels, height, width)")
         return shape
 
     def _add_image(self, group: CheckedGroup, layer: IntegerConv, shape: tuple[int, ...]) -> None:
