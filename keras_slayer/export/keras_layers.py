@@ -77,15 +77,7 @@ def _problems(layer: IntegerDense | IntegerConv, name: str, target: Target) -> l
                 "raise it in the file",
             )
         )
-    if layer.bias is not None and layer.bias.any():
-        found.append(
-            Problem(
-                name,
-                "its neurons have biases",
-                "none: layers of LoihiCUBA neurons have no bias yet",
-                "run the file in LoihiSimulator, or train the network without biases",
-            )
-        )
+    found += _bias_problems(layer, name)
     grid = target.grid
     step, high = grid.step(grid.bits), grid.high(grid.bits)
     wrong = (layer.weight % step != 0) | (layer.weight > high)
@@ -111,6 +103,19 @@ def _problems(layer: IntegerDense | IntegerConv, name: str, target: Target) -> l
                 )
             )
     return found
+
+
+def _bias_problems(layer: IntegerDense | IntegerConv, name: str) -> list[Problem]:
+    if layer.bias is None or not layer.bias.any():
+        return []
+    return [
+        Problem(
+            name,
+            "its neurons have biases",
+            "none: layers of LoihiCUBA neurons have no bias yet",
+            "run the file in LoihiSimulator, or train the network without biases",
+        )
+    ]
 
 
 def _delays(layer: IntegerDense) -> tuple[np.ndarray, np.ndarray]:

@@ -178,4 +178,5 @@ def pool(group: CheckedGroup, image: tuple[int, ...]) -> IntegerConv:
         padding=(below, padding[1] + right),
         dilation=dilation,
         groups=channels,
+        bias=bias(group, channels),
     )

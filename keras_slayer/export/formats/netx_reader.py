@@ -112,7 +112,7 @@ class _Reader:
                     "only the last layer may be so"
                 )
             read(group)
-        if not any(not isinstance(layer, IntegerFlatten) for layer in self.layers):
+        if all(isinstance(layer, IntegerFlatten) for layer in self.layers):
             raise groups[-1].fail("the network has no layer with neurons")
         return IntegerNetwork(self.input_shape, tuple(self.layers))
 
