@@ -7,7 +7,13 @@ from netx_cases import NEURON, even
 
 from keras_slayer.export import LoihiSimulator, read_net
 from keras_slayer.export.formats import netx
-from keras_slayer.export.network import IntegerConv, IntegerDense, IntegerFlatten, IntegerNetwork
+from keras_slayer.export.network import (
+    IntegerConv,
+    IntegerDense,
+    IntegerFlatten,
+    IntegerNetwork,
+    IntegerNeuron,
+)
 
 
 @pytest.fixture
@@ -133,6 +139,8 @@ def test_a_last_layer_without_spikes_adds_up_its_input(threshold, write_layers):
     weight = even(np.random.default_rng(0), 3, 4)
     path = write_layers(dense(weight, **({} if threshold is None else cells(0, 4096, threshold))))
     spikes = image(np.random.default_rng(1), 4)
+    (layer,) = read_net(path).layers
+    assert layer.neuron == IntegerNeuron(0, 4096, 131072)
     record = LoihiSimulator(path).record(spikes, "voltage")
     assert record.spikes.sum() == 0
     sums = np.cumsum(spikes @ weight.T.astype(np.int64), axis=1) << 6
@@ -203,7 +211,7 @@ def test_pooling(size, kernel, padding, strides, write_layers):
         {"stride": [1, 2]},
         {"padding": [1, 0]},
         {"dilation": [2, 1]},
-        {"weight": np.full((1, 1, 5, 2), 40)},  # 6 rows, and one of zeros
+        {"weight": np.full((1, 1, 5, 2), 40), "stride": [5, 2]},  # 6 rows, and one of zeros
     ],
 )
 def test_pooling_that_mixes_channels_is_refused(change, write_layers):
@@ -219,7 +227,10 @@ def test_what_is_read_can_be_written_for_lava(write_layers, tmp_path):
     pool = {"type": "pool", "shape": (3, 3, 4), "weight": np.full((1, 1, 2, 2), 40)}
     window = {"stride": [2, 2], "padding": [0, 0], "dilation": [1, 1]}
     path = write_layers({"type": "input", "shape": (3, 5, 7), **cells()}, pool | window | cells())
+    with h5py.File(path, "a") as file:
+        file["layer/1/bias"] = [1, -2, 3]
     network = read_net(path)
+    assert network.layers[1].bias.tolist() == [1, -2, 3]
     netx.write(network, tmp_path / "again.net")
     assert_same_layers(read_net(tmp_path / "again.net"), network)
     with h5py.File(tmp_path / "again.net") as file:

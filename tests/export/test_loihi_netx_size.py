@@ -39,9 +39,9 @@ def deflated():
 
 
 def compressed_zeros(file):
-    """Sixteen layers of 16 million zeros that are a byte in a thousand in the file."""
+    """Six layers of 16 million zeros that are a byte in a thousand in the file."""
     side = 1 << 12
-    for i in range(16):
+    for i in range(6):
         data = np.zeros((side, side), np.int8)
         data[0, 0] = 2
         dense(file, i, side, data=data, compression="gzip", chunks=(side // 4, side))
