@@ -15,7 +15,9 @@ _HOME = {
     "SimulationRecord": "simulation.simulator",
     "Mapping": "mapping.mapping",
     "export_loihi": "loihi",
+    "from_net": "net_files",
     "from_nir": "formats.nir_reader",
+    "read_net": "net_files",
     "to_loihi": "conversion.convert",
     "to_nir": "formats.nir_writer",
 }

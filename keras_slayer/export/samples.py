@@ -26,7 +26,7 @@ def batches(
         shapes: of the model's inputs by name, without batch and time.
 
     Raises:
-        ValueError: none of these, or no samples.
+        ValueError: none of these, no samples, or values that are no finite numbers.
     """
     empty = True
     for x, y in _raw(data, list(shapes)):
@@ -38,6 +38,7 @@ def batches(
                     f"calibration must hold spikes of shape (samples, time, "
                     f"{', '.join(map(str, shape))}){of}. Received: spikes of shape {part.shape}"
                 )
+            _check_finite(part, "spikes")
             if part.shape[:2] != inputs[0].shape[:2]:
                 raise ValueError(
                     "calibration must hold as many samples and steps for each input. Received: "
@@ -46,6 +47,7 @@ def batches(
         size = len(inputs[0])
         if y is not None:
             y = np.asarray(y)
+            _check_finite(y, "labels")
             y = np.argmax(y, axis=-1) if y.ndim == 2 and y.shape[1] > 1 else y.reshape(len(y), -1)
             if y.size != size:
                 raise ValueError(
@@ -58,6 +60,22 @@ def batches(
             yield inputs, y
     if empty:
         raise ValueError("calibration must hold at least one sample. Received: none")
+
+
+def _check_finite(values: np.ndarray, what: str) -> None:
+    try:
+        wrong = ~np.isfinite(values)
+    except TypeError as error:  # text, objects
+        raise ValueError(
+            f"calibration must hold {what} that are numbers. Received: {what} of type "
+            f"{values.dtype}"
+        ) from error
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"calibration must hold finite {what}. Received: {np.count_nonzero(wrong)} of "
+            f"{wrong.size} {what} of a batch that are not, the first {values[first]} at {first}"
+        )
 
 
 def _raw(data: Recordings, names: list[str]) -> Iterator[tuple]:

@@ -42,16 +42,35 @@ def test_links_are_followed(suffix, report, tmp_path):
     assert sorted(tmp_path.iterdir()) == [link, target]
 
 
+def link_to_a_device(path):
+    path.symlink_to("/dev/null")
+
+
+def link_to_a_folder(path):
+    path.symlink_to("/")
+
+
+TARGETS = {
+    link_to_a_device: "it links to a device",
+    os.mkfifo: "it is a named pipe",
+    os.mkdir: "it is a folder",
+    link_to_a_folder: "it links to a folder",
+}
+
+
 @pytest.mark.parametrize("suffix", WRITERS)
-@pytest.mark.parametrize("problem", ["it links to a device", "it is a named pipe"])
-def test_devices_and_pipes_are_refused(problem, suffix, report, tmp_path):
+@pytest.mark.parametrize("make", TARGETS)
+def test_what_is_no_file_is_refused(make, suffix, report, tmp_path):
     path = tmp_path / f"a.{suffix}"
-    if problem.endswith("device"):
-        path.symlink_to("/dev/null")
-    else:
-        os.mkfifo(path)
+    make(path)
     before = path.lstat()
-    with pytest.raises(ValueError, match=f"path must be a regular file.*{problem}"):
+    with pytest.raises(ValueError, match=f"path must be a regular file.*{TARGETS[make]}"):
         WRITERS[suffix](path, report)
     assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("format", ["net", "nir"])
+def test_devices_are_refused_by_their_own_names(format):
+    with pytest.raises(ValueError, match=r"path='/dev/null': it is a device"):
+        export_loihi(model(), "/dev/null", format=format)

@@ -50,6 +50,19 @@ def with_value(name, value):
     return edit
 
 
+def input_neurons(weight=64, bias=0, **changes):
+    """An input layer with neurons that forget, or as ``changes`` say."""
+
+    def edit(file):
+        layer = file["layer/0"]
+        layer["weight"], layer["bias"] = weight, bias
+        layer["neuron/type"] = "CUBA"
+        for name, value in ({"iDecay": 4096, "vDecay": 4096, "vThMant": 80} | changes).items():
+            layer[f"neuron/{name}"] = value
+
+    return edit
+
+
 L1, L4 = "layer/1", "layer/4"
 
 
@@ -61,7 +74,7 @@ CASES = [
     (remove("layer/2"), "layer: '4' is missing|layer: '2' is missing"),
     (remove(f"{L1}/type"), "layer 1: 'type' is missing"),
     (remove(f"{L1}/weight"), "layer 1: 'weight' is missing"),
-    (remove(f"{L4}/neuron"), "layer 4: 'neuron' is missing"),
+    (remove(f"{L1}/neuron"), "layer 1: 'neuron' is missing"),
     (remove(f"{L4}/neuron/vThMant"), "layer 4/neuron: 'vThMant' is missing"),
     (remove(f"{L1}/stride"), "layer 1: 'stride' is missing"),
     (remove("layer/0/shape"), "layer 0: 'shape' is missing"),
@@ -69,8 +82,11 @@ CASES = [
     (replace(f"{L1}/type", data=1), "'type' must be one short string, not int64"),
     (replace(f"{L1}/type", data=["a", "b"]), r"'type' must be one short string, not .* \(2,\)"),
     (replace(f"{L1}/type", data="x" * 65), "'type' must be one short string"),
-    (replace(f"{L4}/neuron/type", data="SDNN"), "'SDNN': only CUBA neurons"),
-    (replace(f"{L1}/type", data=np.array([b"pool"])), "type 'pool' is not one of input, dense"),
+    (replace(f"{L4}/neuron/type", data="SDNN"), r"'SDNN' \(sigma-delta neurons\): only CUBA"),
+    (replace(f"{L1}/type", data=np.array([b"concat"])), "type 'concat' is not one of .* it joins"),
+    (replace(f"{L4}/type", data=np.array([b"average"])), "type 'average' .* it averages spikes"),
+    (replace(f"{L4}/type", data=np.array([b"dense_rec"])), "type 'dense_rec' .* it is recurrent"),
+    (replace(f"{L4}/type", data=np.array([b"dance"])), "type 'dance' .* loader skips such layers"),
     (replace(f"{L1}/type", data=np.array([b"input"])), "layer 1: an input layer must be layer 0"),
     (replace("layer/3/type", data=np.array([b"dense"])), "layer 3: dense on an image"),
     (replace("layer/0/shape", data=[1 << 20, 1 << 20, 2]), "layer 0: .*at most 16777216 in all"),
@@ -106,13 +122,27 @@ CASES = [
     (replace(f"{L1}/groups", data=128), "'groups' must hold integers from 1 to 127, found 128"),
     (replace(f"{L1}/groups", data=4), "groups 4 must divide 2 and 6 channels"),
     (replace(f"{L1}/groups", data=[1, 1]), "'groups' must be one number"),
-    (replace(f"{L4}/neuron/type", data=np.array([b"SDNN"])), "'SDNN': only CUBA neurons"),
+    (
+        replace(f"{L4}/neuron/type", data=np.array([b"SDNN"])),
+        r"'SDNN' \(sigma-delta neurons\): only CUBA",
+    ),
     (replace(f"{L4}/neuron/iDecay", data=4097), "'iDecay' must hold .* 0 to 4096, found 4097"),
     (replace(f"{L4}/neuron/vDecay", data=-1), "'vDecay' must hold .* 0 to 4096, found -1"),
-    (replace(f"{L4}/neuron/vThMant", data=131072), "0 to 131071, found 131072"),
+    (replace(f"{L1}/neuron/vThMant", data=131072), "layer 1: its neurons never spike .* only the"),
+    (replace(f"{L4}/neuron/vThMant", data=262144), "0 to 262143, found 262144"),
+    (replace(f"{L4}/neuron/type", data="RF_PHASE"), r"'RF_PHASE' \(resonate-and-fire neurons\)"),
+    (replace(f"{L4}/neuron/messageBits", data=8), "'messageBits' says that spikes are graded"),
+    (
+        replace(f"{L4}/neuron/weight_exp", data=[-2.0]),
+        "'weight_exp' scales the weights in training",
+    ),
     (replace(f"{L4}/neuron/refDelay", data=2), "'refDelay' must hold integers from 1 to 1"),
     (replace(f"{L4}/neuron/gradedSpike", data=True), "'gradedSpike' must be false"),
-    (replace("layer/0/neuron/type", data=np.array([b"CUBA"])), "input layer with neurons"),
+    (replace(f"{L4}/shape", data=[5, 2, 1]), r"'weight' has shape \(5, 48\), expected \(10, 48\)"),
+    (replace(f"{L4}/shape", data=[5, 1]), r"shape \(5, 1\): expected \(outputs,\) or"),
+    (input_neurons(bias=3, iDecay=4095), "'bias' 3 of the input neurons is a current in training"),
+    (input_neurons(bias=9, vThMant=8), "'bias' 9 of the input neurons"),
+    (input_neurons(vThMant=200_000), "neurons of an input layer never spike"),
     (link(f"{L4}/weight", h5py.ExternalLink("other.net", "/x")), "'weight' is a link to elsewhere"),
     (link(L4, h5py.SoftLink("/layer/1")), "'4' is a link to elsewhere"),
 ]

@@ -2,8 +2,14 @@
 
 A file of a few bytes can declare a data set of terabytes, point to another file or hold the wrong
 kind of data. Whatever is wrong becomes a ValueError that names the place.
+
+The memory that reading takes is bounded by the file: at most ``FREE_BYTES`` and ``BYTES_PER_BYTE``
+for each byte that the file has. So much may compressed data sets, chunks that are not there, and
+data sets under two names add up to.
 """
 
+import math
+import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,9 +20,18 @@ import numpy as np
 MAX_ELEMENTS = 1 << 27
 """Most numbers read from one file (a Loihi 2 chip holds 120 million synapses)."""
 
+FREE_BYTES = 1 << 25
+BYTES_PER_BYTE = 16
 
 MAX_TEXT = 64
 """Longest string that is read, in bytes."""
+
+ELEMENTS_AT_ONCE = 1 << 20
+"""Numbers of a data set without chunks that are checked and converted at a time."""
+
+FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
+"""Those that are read, in this order: it is the one in which h5py applies them. What the others
+hold can be any number of times larger than what they store."""
 
 
 @contextmanager
@@ -26,18 +41,33 @@ def open_checked(path: Path) -> Iterator["CheckedGroup"]:
         raise FileNotFoundError(f"{path}: no such file")
     try:
         with h5py.File(path, "r") as file:
-            yield CheckedGroup(file, str(path))
-    except (OSError, RuntimeError, KeyError, TypeError) as error:  # what h5py raises on damage
+            yield CheckedGroup(file, str(path), Budget(path.stat().st_size))
+    except (OSError, RuntimeError, KeyError, TypeError, zlib.error) as error:  # on damage
         raise ValueError(f"{path}: not HDF5, or damaged: {error}") from error
+
+
+class Budget:
+    """What may still be taken from a file of ``file_bytes``; shared by all that read it."""
+
+    def __init__(self, file_bytes: int):
+        self.file_bytes = file_bytes
+        self.elements = MAX_ELEMENTS
+        self.bytes = FREE_BYTES + BYTES_PER_BYTE * file_bytes
+
+    def take(self, elements: int, element_bytes: int) -> bool:
+        """False if that is too much."""
+        self.elements -= elements
+        self.bytes -= elements * element_bytes
+        return self.elements >= 0 and self.bytes >= 0
 
 
 class CheckedGroup:
     """A group whose members are read by name, with their expected shape, type and range."""
 
-    def __init__(self, group: h5py.Group, where: str, budget: list[int] | None = None):
+    def __init__(self, group: h5py.Group, where: str, budget: Budget):
         self._group = group
         self.where = where
-        self._budget = [MAX_ELEMENTS] if budget is None else budget  # shared by the whole file
+        self._budget = budget
 
     def fail(self, message: str) -> ValueError:
         return ValueError(f"{self.where}: {message}")
@@ -92,7 +122,7 @@ class CheckedGroup:
             ndims: the ranks that are right.
 
         Returns:
-            int64 array.
+            array of the smallest integers that hold ``low`` and ``high``.
         """
         data = self._dataset(name)
         found = tuple(data.shape)
@@ -106,6 +136,14 @@ class CheckedGroup:
         elif data.ndim not in tuple(ndims):
             raise self.fail(f"{name!r} has shape {found}, expected rank {list(ndims)}")
         return self._values(name, data, low, high)
+
+    def take(self, elements: int, element_bytes: int, what: str) -> None:
+        """Counts what is made of the file's numbers against what the file may take up."""
+        if not self._budget.take(elements, element_bytes):
+            raise self.fail(
+                f"{what}: more than {MAX_ELEMENTS} numbers in all, or more than {FREE_BYTES} bytes "
+                f"and {BYTES_PER_BYTE} for each of the {self._budget.file_bytes} bytes of the file"
+            )
 
     def _member(self, name: str) -> h5py.Group | h5py.Dataset:
         link = self._group.get(name, getlink=True)
@@ -121,23 +159,58 @@ class CheckedGroup:
             raise self.fail(f"{name!r} must be a data set")
         if data.shape is None or data.is_virtual or data.external:
             raise self.fail(f"{name!r} holds no data of its own")
+        # A chunk is read whole, and may be larger than the data set.
+        elements = max(math.prod(data.shape), math.prod(data.chunks or ()))
+        self.take(elements, max(data.dtype.itemsize, 2), f"{name!r} has shape {tuple(data.shape)}")
+        if data.size and data.id.get_storage_size() == 0:
+            raise self.fail(f"{name!r} declares shape {tuple(data.shape)} but holds no data")
+        self._check_filters(name, data)
         return data
+
+    def _check_filters(self, name: str, data: h5py.Dataset) -> None:
+        """Refuses filters, and compressed chunks, that could give more than they declare."""
+        creation = data.id.get_create_plist()
+        found = [creation.get_filter(i) for i in range(creation.get_nfilters())]
+        codes = [each[0] for each in found]
+        if codes != [code for code in FILTERS if code in codes]:
+            names = [each[3].decode("ascii", "replace") or each[0] for each in found]
+            raise self.fail(
+                f"{name!r} is packed with {names}: read are shuffle, deflate (gzip) and "
+                "fletcher32, in this order. Repack the file without filters: h5repack -f NONE"
+            )
+        if h5py.h5z.FILTER_DEFLATE not in codes:
+            return
+        declared = math.prod(data.chunks) * data.dtype.itemsize
+        chunks = []
+        data.id.chunk_iter(chunks.append)
+        for chunk in chunks:
+            # HDF5 makes room for what the chunk says, and for all that comes out of it.
+            if chunk.byte_offset + chunk.size > self._budget.file_bytes:
+                raise self.fail(f"{name!r} has a chunk that reaches beyond the end of the file")
+            mask, packed = data.id.read_direct_chunk(chunk.chunk_offset)
+            if mask or len(zlib.decompressobj().decompress(packed, declared + 1)) > declared:
+                raise self.fail(f"{name!r} has a chunk that holds more than it declares")
 
     def _values(self, name: str, data: h5py.Dataset, low: int, high: int) -> np.ndarray:
         if data.dtype.kind not in "iufb" or data.dtype.itemsize > 8:
             raise self.fail(f"{name!r} must hold numbers, not {data.dtype}")
-        if data.size > self._budget[0]:
-            raise self.fail(
-                f"{name!r} has shape {tuple(data.shape)}: more than {MAX_ELEMENTS} numbers in all"
-            )
-        if data.size and data.id.get_storage_size() == 0:
-            raise self.fail(f"{name!r} declares shape {tuple(data.shape)} but holds no data")
-        self._budget[0] -= data.size
-        values = data[()]
+        dtype = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
+        if data.chunks or data.size <= ELEMENTS_AT_ONCE:  # a part would take all chunks it touches
+            return self._converted(name, data[()], low, high, dtype)
+        values = np.empty(data.shape, dtype)
+        rows = max(ELEMENTS_AT_ONCE * data.shape[0] // data.size, 1)
+        for start in range(0, data.shape[0], rows):
+            part = slice(start, start + rows)
+            values[part] = self._converted(name, data[part], low, high, dtype)
+        return values
+
+    def _converted(self, name: str, values, low: int, high: int, dtype: np.dtype) -> np.ndarray:
+        if values.dtype.kind == "f":
+            values = np.asarray(values, np.float64)  # 16 bits hold neither limit
         wrong = ~((values >= low) & (values <= high))  # so that NaN is wrong
         if values.dtype.kind == "f":
             wrong |= values != np.trunc(values)
         if np.any(wrong):
             first = np.ravel(np.asarray(values)[wrong])[0]
             raise self.fail(f"{name!r} must hold integers from {low} to {high}, found {first}")
-        return np.asarray(values).astype(np.int64)
+        return np.asarray(values).astype(dtype)

@@ -1,42 +1,50 @@
 """Reads a ``.net`` file into integers in Keras' order, trusting nothing in it.
 
 Accepted is what lava-dl's loader reads exactly: input, dense, conv and flatten layers with CUBA
-neurons. What the loader would skip, clip or misread is an error here.
+neurons; and of what the loader refuses or leaves out, what lava-dl's training defines: pooling, and
+input layers with neurons. What the loader would skip, clip or misread is an error here.
 """
 
+from collections.abc import Sequence
+from math import prod
 from pathlib import Path
 
 import numpy as np
 
+from keras_slayer.export.formats import netx_parts as parts
 from keras_slayer.export.formats.hdf5 import CheckedGroup, open_checked
-from keras_slayer.export.formats.netx import MAX_SMALL, channels_first, flatten_order
+from keras_slayer.export.formats.netx import MAX_SMALL, channels_first
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
     IntegerFlatten,
     IntegerLayer,
     IntegerNetwork,
-    IntegerNeuron,
-)
-from keras_slayer.loihi import (
-    DECAY_UNIT,
-    MAX_BIAS,
-    MAX_DELAY,
-    MAX_THRESHOLD,
-    MIN_BIAS,
-    MIN_WEIGHT,
 )
 
 MAX_LAYERS = 1000
 MAX_NEURONS = 1 << 24
-"""Largest layer or input that is read (a Loihi 2 chip has a million neurons)."""
+"""Largest input, and most neurons in all layers together (a Loihi 2 chip has a million)."""
 
-MAX_WEIGHT = 255
-"""Largest weight of a layer without negative weights: its sign bit is free."""
+TYPES = ("input", "dense", "conv", "pool", "flatten")
+
+REFUSED = {
+    "average": "averages spikes, which the chip does not. Leave the layer out of the file, and "
+    "average on the host",
+    "concat": "joins layers, which lava-dl's loader does not read",
+    "convT": "is a transposed convolution, which lava-dl's loader does not read",
+    "dense_comp": "has complex weights, which CUBA neurons do not take",
+    "dense_rec": "is recurrent: read are layers that feed forward",
+    "unpool": "spreads pixels, which lava-dl's loader does not read",
+}
+"""Layers that lava-dl writes, and why they are not read."""
 
 
-def read_network(path: str | Path) -> IntegerNetwork:
+def read_network(path: str | Path, input_shape: Sequence[int] | None = None) -> IntegerNetwork:
     """The network in a ``.net`` file.
+
+    Args:
+        input_shape: (inputs,) or (height, width, channels), where the file does not say it.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -44,173 +52,188 @@ def read_network(path: str | Path) -> IntegerNetwork:
             names file, layer, data set, what was found and what is right.
     """
     with open_checked(Path(path)) as root:
+        if "layer" not in root and "node" in root:
+            raise root.fail(
+                "this is a NIR graph without the chip's integers: read it with "
+                "keras_slayer.export.from_nir, and export the model that it returns"
+            )
         layers = root.group("layer")
         count = len(layers)
         if not 1 <= count <= MAX_LAYERS:
             raise layers.fail(f"{count} layers, expected 1 to {MAX_LAYERS}")
-        return _Reader().network([layers.group(str(i), f"{path}: layer {i}") for i in range(count)])
+        groups = [layers.group(str(i), f"{path}: layer {i}") for i in range(count)]
+        return _Reader(_checked_shape(input_shape)).network(groups)
+
+
+def _checked_shape(shape: Sequence[int] | None) -> tuple[int, ...] | None:
+    if shape is None:
+        return None
+    sizes = tuple(shape) if isinstance(shape, Sequence) and not isinstance(shape, str) else ()
+    whole = all(isinstance(n, int | np.integer) and n > 0 for n in sizes)
+    if len(sizes) not in (1, 3) or not whole or prod(sizes) > MAX_NEURONS:
+        raise ValueError(
+            "input_shape must be (inputs,) or (height, width, channels), without batch and time, "
+            f"at most {MAX_NEURONS} in all. Received: input_shape={shape!r}"
+        )
+    return tuple(map(int, sizes))
 
 
 class _Reader:
     """Walks the layers with the shape, in Keras' order, that goes into the next one."""
 
-    def __init__(self):
-        self.shape: tuple[int, ...] | None = None
+    def __init__(self, input_shape: tuple[int, ...] | None):
+        self.given = input_shape
+        self.input_shape = self.shape = input_shape
         self.image: tuple[int, ...] | None = None  # the image that a flatten hides
+        self.layers: list[IntegerLayer] = []
+        self.neurons = 0
+        self.silent: CheckedGroup | None = None  # a layer whose neurons never spike
 
     def network(self, groups: list[CheckedGroup]) -> IntegerNetwork:
-        input_shape = None
-        result: list[IntegerLayer] = []
-        for i, group in enumerate(groups):
-            kind = group.text("type")
+        kinds = [group.text("type") for group in groups]
+        for i, (kind, group) in enumerate(zip(kinds, groups, strict=True)):
             if kind == "input":
                 if i:
                     raise group.fail("an input layer must be layer 0")
-                input_shape = self.shape = self._input(group)
+                self._input(group, kinds[1:2])
                 continue
-            read = {"dense": self._dense, "conv": self._conv, "flatten": self._flatten}.get(kind)
+            read = {
+                "dense": self._dense,
+                "conv": self._conv,
+                "pool": self._pool,
+                "flatten": self._flatten,
+            }.get(kind)
             if read is None:
-                raise group.fail(f"type {kind!r} is not one of input, dense, conv, flatten")
-            layer = read(group)
-            # A dense layer tells its input's size itself.
-            input_shape = input_shape or self.shape or (layer.weight.shape[0],)
-            result.append(layer)
-            self.shape = layer.output_shape(self.shape or input_shape)
-            self.image = self.image if kind == "flatten" else None
-        if all(isinstance(layer, IntegerFlatten) for layer in result):
+                why = REFUSED.get(kind, "is not known, and lava-dl's loader skips such layers")
+                raise group.fail(f"type {kind!r} is not one of {', '.join(TYPES)}: it {why}")
+            if self.silent is not None and kind != "flatten":
+                raise self.silent.fail(
+                    "its neurons never spike (there are none, or vThMant is above their range): "
+                    "only the last layer may be so"
+                )
+            read(group)
+        if all(isinstance(layer, IntegerFlatten) for layer in self.layers):
             raise groups[-1].fail("the network has no layer with neurons")
-        return IntegerNetwork(input_shape, tuple(result))
+        return IntegerNetwork(self.input_shape, tuple(self.layers))
 
-    def _input(self, group: CheckedGroup) -> tuple[int, ...]:
+    def _add(self, group: CheckedGroup, layer: IntegerLayer) -> None:
+        self.layers.append(layer)
+        self.shape = layer.output_shape(self.shape)
+        if isinstance(layer, IntegerFlatten):
+            return
+        self.image = None
+        self.neurons += prod(self.shape)
+        if self.neurons > MAX_NEURONS:
+            raise group.fail(f"more than {MAX_NEURONS} neurons up to here")
+        if parts.never_spikes(layer.neuron):
+            self.silent = group
+
+    def _input(self, group: CheckedGroup, next_kind: list[str]) -> None:
+        shape = self._sizes(group, "(inputs,) or (channels, height, width)")
+        if shape[1:] == (1, 1) and next_kind not in (["conv"], ["pool"]):
+            shape = shape[:1]  # lava-dl writes vectors so that went through images
+        shape = shape if len(shape) == 1 else (*shape[1:], shape[0])
+        if self.given not in (None, shape):
+            raise group.fail(f"the input has shape {shape}. Received: input_shape={self.given}")
+        self.input_shape = self.shape = shape
         if "neuron" in group:
-            raise group.fail("an input layer with neurons is not supported")
-        shape = tuple(map(int, group.integers("shape", 1, MAX_NEURONS, ndims=[1])))
-        if len(shape) not in (1, 3) or _size(shape) > MAX_NEURONS:
-            raise group.fail(
-                f"shape {shape}: expected (inputs,) or (channels, height, width), "
-                f"at most {MAX_NEURONS} in all"
-            )
-        return shape if len(shape) == 1 else (*shape[1:], shape[0])
+            self._add(group, parts.input_layer(group, shape))
 
-    def _flatten(self, group: CheckedGroup) -> IntegerFlatten:
+    def _image(self, group: CheckedGroup, kind: str) -> tuple[int, ...]:
         if self.shape is None:
-            raise group.fail("flatten needs a layer before it that gives a shape")
-        if len(self.shape) == 3:
-            self.image = self.shape
-        elif self.image is None:  # a second flatten does no harm
-            raise group.fail(f"flatten of a vector {self.shape}: lava-dl's loader fails on it")
-        return IntegerFlatten()
+            raise group.fail(
+                f"{kind} is the first layer, and the file does not say the size of its input. Give "
+                "input_shape=(height, width, channels)"
+            )
+        if len(self.shape) != 3:
+            raise group.fail(f"{kind} needs an image, and gets {self.shape}")
+        return self.shape
 
-    def _dense(self, group: CheckedGroup) -> IntegerDense:
+    def _flatten(self, group: CheckedGroup) -> None:
+        if self.shape is not None and len(self.shape) == 1:
+            if self.layers and self.image is None:
+                raise group.fail(f"flatten of a vector {self.shape}: lava-dl's loader fails on it")
+            if not self.layers:
+                return  # of an input that is a vector: does no harm
+        else:
+            self.image = self._image(group, "flatten")
+        self._add(group, IntegerFlatten())
+
+    def _dense(self, group: CheckedGroup) -> None:
         if self.shape is not None and len(self.shape) != 1:
             raise group.fail(
                 f"dense on an image {channels_first(self.shape)} needs a flatten before"
             )
-        inputs = self.shape[0] if self.shape else None
-        (outputs,) = map(int, group.integers("shape", 1, MAX_NEURONS, shape=(1,)))
-        weight = _weights(group, (outputs, inputs))
+        neuron = parts.neuron(group.group("neuron")) if "neuron" in group else parts.INTEGRATOR
+        outputs = prod(self._sizes(group, "(outputs,) or (outputs, 1, 1)"))
+        weight = parts.weights(group, (outputs, self.shape[0] if self.shape else None))
         if not weight.shape[1]:
             raise group.fail("'weight' has no inputs")
         if np.any(weight < 0) and not np.any(weight > 0):
             raise group.fail("'weight' has no positive value: lava-dl's loader would change it")
-        delay = _delay(group, weight.shape)
-        weight = weight.T
-        if self.image:
-            back = np.argsort(flatten_order(self.image))
-            weight, delay = weight[back], None if delay is None else delay[back]
-        return IntegerDense(
-            np.ascontiguousarray(weight),
-            _neuron(group.group("neuron")),
-            _bias(group, outputs),
-            None if delay is None else np.ascontiguousarray(delay),
+        if self.shape is None:  # a dense layer tells its input's size itself
+            self.input_shape = self.shape = weight.shape[1:]
+        delay = parts.delays(group, weight.shape)
+        layer = IntegerDense(
+            self._inputs_first(weight),
+            neuron,
+            parts.bias(group, outputs),
+            None if delay is None else self._inputs_first(delay),
         )
+        self._add(group, layer)
 
-    def _conv(self, group: CheckedGroup) -> IntegerConv:
-        if self.shape is None or len(self.shape) != 3:
-            raise group.fail("conv needs an input of shape (channels, height, width)")
+    def _inputs_first(self, values: np.ndarray) -> np.ndarray:
+        """(inputs, outputs) of the file's (outputs, inputs), flattened images in Keras' order."""
+        outputs = values.shape[0]
+        if self.image:
+            height, width, channels = self.image
+            values = values.reshape(outputs, channels, height, width).transpose(2, 3, 1, 0)
+        else:
+            values = values.T
+        return np.ascontiguousarray(values).reshape(-1, outputs)
+
+    def _conv(self, group: CheckedGroup) -> None:
+        *_, channels = self._image(group, "conv")
         if "delay" in group:
             raise group.fail("'delay' of a conv layer is ignored by lava-dl's loader")
-        channels = self.shape[2]
-        shape = tuple(map(int, group.integers("shape", 1, MAX_NEURONS, shape=(3,))))
+        shape = self._output_shape(group)
         groups = group.integer("groups", 1, MAX_SMALL)
         if channels % groups or shape[0] % groups:
             raise group.fail(f"groups {groups} must divide {channels} and {shape[0]} channels")
-        if _size(shape) > MAX_NEURONS:
-            raise group.fail(f"shape {shape}: more than {MAX_NEURONS} neurons")
-        weight = _weights(group, (shape[0], channels // groups, None, None))
-        if not 1 <= min(weight.shape[2:]) <= max(weight.shape[2:]) <= MAX_SMALL:
-            raise group.fail(f"kernel {weight.shape[2:]}: sides must be 1 to {MAX_SMALL}")
+        weight = parts.kernel(group, (shape[0], channels // groups))
         layer = IntegerConv(
             np.ascontiguousarray(weight.transpose(2, 3, 1, 0)),
-            _neuron(group.group("neuron")),
-            strides=_pair(group, "stride", 1),
-            padding=_pair(group, "padding", 0),
-            dilation=_pair(group, "dilation", 1),
+            parts.neuron(group.group("neuron")),
+            strides=parts.pair(group, "stride", 1),
+            padding=parts.pair(group, "padding", 0),
+            dilation=parts.pair(group, "dilation", 1),
             groups=groups,
-            bias=_bias(group, shape[0]),
+            bias=parts.bias(group, shape[0]),
         )
+        self._add_image(group, layer, shape)
+
+    def _pool(self, group: CheckedGroup) -> None:
+        image = self._image(group, "pool")
+        if "delay" in group:
+            raise group.fail("'delay' of a pool layer is of its outputs, and not read")
+        self._add_image(group, parts.pool(group, image), self._output_shape(group))
+
+    def _sizes(self, group: CheckedGroup, expected: str) -> tuple[int, ...]:
+        """One number or three, the data set "shape"."""
+        sizes = group.integers("shape", 1, MAX_NEURONS, ndims=[1])
+        shape = tuple(map(int, sizes[:4]))  # it may be long
+        if len(shape) not in (1, 3) or prod(shape) > MAX_NEURONS:
+            raise group.fail(f"shape {shape}: expected {expected}, at most {MAX_NEURONS} in all")
+        return shape
+
+    def _output_shape(self, group: CheckedGroup) -> tuple[int, ...]:
+        shape = self._sizes(group, "(channels, height, width)")
+        if len(shape) != 3:
+            raise group.fail(f"shape {shape}: expected (channels, height, width)")
+        return shape
+
+    def _add_image(self, group: CheckedGroup, layer: IntegerConv, shape: tuple[int, ...]) -> None:
         computed = channels_first(layer.output_shape(self.shape))
         if computed != shape:
             raise group.fail(f"'shape' is {shape}, but the convolution gives {computed}")
-        return layer
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for n in shape:
-        size *= n
-    return size
-
-
-def _weights(group: CheckedGroup, shape: tuple[int | None, ...]) -> np.ndarray:
-    weight = group.integers("weight", MIN_WEIGHT, MAX_WEIGHT, shape=shape)
-    low, high = weight.min(initial=0), weight.max(initial=0)
-    # A synapse has eight bits and, where signs are mixed, one of them is the sign.
-    if low < 0 < high and (low < -128 or high > 127) and np.any(weight % 2):
-        raise group.fail(f"'weight' of both signs from {low} to {high} must be even")
-    return weight.astype(np.int16)
-
-
-def _delay(group: CheckedGroup, shape: tuple[int, ...]) -> np.ndarray | None:
-    """(inputs, outputs), of the (outputs, inputs) that a file may also give in short."""
-    if "delay" not in group:
-        return None
-    outputs, inputs = shape
-    delay = group.integers("delay", 0, MAX_DELAY, ndims=[0, 1, 2])
-    # In the order in which lava-dl's loader tries them.
-    if delay.shape == (outputs,):
-        delay = delay[:, None]
-    elif delay.shape not in ((), (inputs,), shape):
-        raise group.fail(
-            f"'delay' has shape {delay.shape}, expected {shape}, one for each of the {outputs} "
-            f"outputs or {inputs} inputs, or one for all"
-        )
-    return np.broadcast_to(delay, shape).T.astype(np.uint8)
-
-
-def _bias(group: CheckedGroup, outputs: int) -> np.ndarray | None:
-    if "bias" not in group:
-        return None
-    return group.integers("bias", MIN_BIAS, MAX_BIAS, shape=(outputs,)).astype(np.int32)
-
-
-def _pair(group: CheckedGroup, name: str, low: int) -> tuple[int, int]:
-    values = group.integers(name, low, MAX_SMALL, ndims=[0, 1]).ravel()
-    if values.size not in (1, 2):
-        raise group.fail(f"{name!r} must be one number or two (vertical, horizontal)")
-    return int(values[0]), int(values[-1])
-
-
-def _neuron(group: CheckedGroup) -> IntegerNeuron:
-    kind = group.text("type")
-    if kind not in ("CUBA", "LOIHI"):
-        raise group.fail(f"type {kind!r}: only CUBA neurons are supported")
-    if "refDelay" in group:
-        group.integer("refDelay", 1, 1)
-    if "gradedSpike" in group and group.flag("gradedSpike"):
-        raise group.fail("'gradedSpike' must be false: spikes are 0 or 1")
-    return IntegerNeuron(
-        group.integer("iDecay", 0, DECAY_UNIT),
-        group.integer("vDecay", 0, DECAY_UNIT),
-        group.integer("vThMant", 0, MAX_THRESHOLD),
-    )
+        self._add(group, layer)

@@ -1,7 +1,7 @@
 """Runs an exported network with the chip's integer arithmetic, spike for spike."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,10 @@ class LoihiSimulator:
     a list.
 
     Args:
-        path: a ``.net`` file, from ``model.export_loihi(path)`` or from lava-dl.
+        path: a ``.net`` file, from ``model.export_loihi(path)`` or from lava-dl, or a ``.nir`` file
+            from ``model.export_loihi(path)``.
+        input_shape: (inputs,) or (height, width, channels), where a ``.net`` file does not say it:
+            lava-dl writes such files if the network has no input block.
         engine: "native" (C++, event-driven, threads) or "numpy" (slow, needs no compiler). The same
             spikes from both.
         threads: threads of the native engine; default: the CPUs this process may use.
@@ -48,11 +51,16 @@ class LoihiSimulator:
     """
 
     def __init__(
-        self, path: str | os.PathLike, *, engine: str = "native", threads: int | None = None
+        self,
+        path: str | os.PathLike,
+        input_shape: Sequence[int] | None = None,
+        *,
+        engine: str = "native",
+        threads: int | None = None,
     ):
         self._choose(engine, threads)
         self.path = Path(path)
-        self._load(_read(self.path), f"{self.path}: ")
+        self._load(_read(self.path, input_shape), f"{self.path}: ")
 
     @classmethod
     def from_network(
@@ -198,11 +206,18 @@ class LoihiSimulator:
 COUNTS = ("spike_counts", "synaptic_operations")
 
 
-def _read(path: Path) -> IntegerNetwork | IntegerGraph:
+def _read(path: Path, input_shape: Sequence[int] | None) -> IntegerNetwork | IntegerGraph:
     if path.suffix not in READERS:
         raise ValueError(
             f"LoihiSimulator takes {' and '.join(READERS)} files, as model.export_loihi writes "
             f"them. Received: path={str(path)!r}"
+        )
+    if path.suffix == ".net":
+        return netx_reader.read_network(path, input_shape)
+    if input_shape is not None:
+        raise ValueError(
+            f"input_shape is for .net files: a {path.suffix} file says it. Received: "
+            f"input_shape={input_shape!r}"
         )
     return READERS[path.suffix](path)
 

@@ -3,9 +3,10 @@
     python run_lava.py FOLDER [--fresh]
 
 For each FOLDER/NAME.net there is a FOLDER/NAME.npz with ``spikes`` (batch, time, ...) and
-``expected`` (batch, time, ...), as the Keras model takes and gives them. Prints one JSON object:
-by NAME the spikes of each sample that differ from the expected ones, or the error. A network is
-built once and set back to its first state between samples; with --fresh it is built for each.
+``expected`` (batch, time, ...), as the Keras model takes and gives them; for a last layer of dense
+neurons there may be ``voltage`` (batch, neurons), theirs at the end. Prints one JSON object: by
+NAME the spikes of each sample that differ from the expected ones, or the error. A network is built
+once and set back to its first state between samples; with --fresh it is built for each.
 
 Runs in an environment of its own (requirements-peers.txt, requirements-lava.txt), which has none of
 TensorFlow, Keras or keras_slayer.
@@ -46,6 +47,7 @@ class Runner:
     """A network that is compiled once and runs one sample after the other.
 
     Attributes:
+        voltage: of the last layer at the end of the last run.
         seconds_to_start: reading the file, compiling, starting the processes.
         seconds: of each run so far.
     """
@@ -53,7 +55,11 @@ class Runner:
     def __init__(self, path, samples):
         start = time.perf_counter()
         self.steps = samples.shape[1]
-        self.network = hdf5.Network(net_config=str(path))
+        shape = samples.shape[2:]
+        self.network = hdf5.Network(
+            net_config=str(path),  # the shape is taken where the file has no input layer
+            input_shape=(shape[1], shape[0], shape[2]) if len(shape) == 3 else shape,
+        )
         data = [to_lava(sample, self.network.inp.shape) for sample in samples]
         self.source = Source(data=np.concatenate(data, axis=-1).astype(np.int32))
         self.sink = Sink(shape=self.network.out.shape, buffer=self.steps)
@@ -70,6 +76,7 @@ class Runner:
         start = time.perf_counter()
         self.network.run(condition=RunSteps(num_steps=self.steps))
         self.seconds.append(time.perf_counter() - start)
+        self.voltage = self.network.layers[-1].neuron.v.get()
         return from_lava(self.sink.data.get())
 
     def _reset(self):
@@ -85,17 +92,19 @@ class Runner:
 
 
 def outputs(path, samples, fresh):
-    """(batch, time, ...) of all samples, and the seconds that each start and run took."""
-    results, seconds = [], {"start": [], "runs": []}
+    """(batch, time, ...) of all samples, the last voltages, the seconds of each start and run."""
+    results, voltages, seconds = [], [], {"start": [], "runs": []}
     for batch in samples[:, None] if fresh else [samples]:
         runner = Runner(path, batch)
         try:
-            results += [runner.run() for _ in batch]
+            for _ in batch:
+                results.append(runner.run())
+                voltages.append(runner.voltage)
         finally:
             runner.stop()
         seconds["start"].append(runner.seconds_to_start)
         seconds["runs"] += runner.seconds
-    return np.stack(results), seconds
+    return np.stack(results), np.stack(voltages), seconds
 
 
 def compare(path, fresh):
@@ -103,7 +112,7 @@ def compare(path, fresh):
     print(path, file=sys.stderr)  # says which network it was if lava hangs
     data = np.load(path.with_suffix(".npz"))
     try:
-        found, seconds = outputs(path, data["spikes"], fresh)
+        found, voltages, seconds = outputs(path, data["spikes"], fresh)
     except Exception as error:  # lava's own: of any class
         return {"error": f"{type(error).__name__}: {error}"}
     expected = data["expected"]
@@ -118,6 +127,7 @@ def compare(path, fresh):
         "first": np.argwhere(wrong)[:1].tolist(),
         "spikes": int(found.sum()),
         "of": found.size,
+        "voltages_differ": int((voltages != data["voltage"]).sum()) if "voltage" in data else None,
         "seconds": seconds,
     }
 

@@ -1,0 +1,224 @@
+"""A network in the chip's integers as Keras layers that compute the same, spike for spike."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import keras
+import numpy as np
+
+from keras_slayer import layers as spiking
+from keras_slayer.export.network import (
+    IntegerConv,
+    IntegerDense,
+    IntegerFlatten,
+    IntegerNetwork,
+)
+from keras_slayer.export.problems import Problem
+from keras_slayer.export.target import Target
+from keras_slayer.loihi import MAX_THRESHOLD
+
+Pair = tuple[int, int]
+
+
+def keras_layers(
+    network: IntegerNetwork, target: Target
+) -> tuple[list[keras.Layer], list[Problem]]:
+    """Built layers, and everything about ``network`` that no layer computes.
+
+    A delay of a synapse that is the sum of one of its input and one of its output becomes a
+    DelayLayer before the synapses and one after the neurons: these start at rest and do not change
+    with time, so that what comes in later goes out later. Two DelayLayers in a row are one.
+    """
+    result: list[keras.Layer] = []
+    problems: list[Problem] = []
+    late = None  # steps by which the neurons of the last layer are
+    for i, (layer, shape) in enumerate(zip(network.layers, network.shapes(), strict=False)):
+        if isinstance(layer, IntegerFlatten):
+            result.append(spiking.Flatten())
+            continue
+        notes = _problems(layer, f"layer {i + 1} ({layer.type}), counted from the input", target)
+        problems += notes
+        if notes:
+            late = None
+            continue
+        if isinstance(layer, IntegerConv):
+            result += _conv(layer, shape, target)
+            continue
+        of_inputs, of_outputs = _delays(layer)
+        if late is not None:
+            of_inputs = of_inputs + late
+        result += _delay_layer(of_inputs, target)
+        result.append(_dense(layer, shape, target))
+        late = of_outputs if of_outputs.any() else None
+    if late is not None:
+        result += _delay_layer(late, target)
+    return result, problems
+
+
+def _problems(layer: IntegerDense | IntegerConv, name: str, target: Target) -> list[Problem]:
+    found = []
+    threshold = layer.neuron.threshold_mantissa
+    if threshold > MAX_THRESHOLD:
+        found.append(
+            Problem(
+                name,
+                "its neurons never spike: they add up currents, and are read for their voltage",
+                "layers that spike",
+                "leave the layer out of the file, and put a Dense behind the model in its place",
+            )
+        )
+    elif threshold < 1:
+        found.append(
+            Problem(
+                name,
+                f"its threshold mantissa is {threshold}",
+                f"1 to {MAX_THRESHOLD}",
+                "raise it in the file",
+            )
+        )
+    found += _bias_problems(layer, name)
+    grid = target.grid
+    step, high = grid.step(grid.bits), grid.high(grid.bits)
+    wrong = (layer.weight % step != 0) | (layer.weight > high)
+    if wrong.any():
+        found.append(
+            Problem(
+                name,
+                f"{np.count_nonzero(wrong)} of {wrong.size} weights are not on the grid that "
+                f"layers train on (the first: {layer.weight[wrong][0]})",
+                f"multiples of {step} from {grid.low} to {high}",
+                "run the file in LoihiSimulator, or round its weights",
+            )
+        )
+    if isinstance(layer, IntegerDense) and layer.delay is not None:
+        of_inputs, of_outputs = _delays(layer)
+        if (layer.delay != of_inputs[:, None] + of_outputs).any():
+            found.append(
+                Problem(
+                    name,
+                    "its delays differ from synapse to synapse",
+                    "delays that are the sum of one of the input and one of the output",
+                    "run the file in LoihiSimulator, or train with delays per neuron",
+                )
+            )
+    return found
+
+
+def _bias_problems(layer: IntegerDense | IntegerConv, name: str) -> list[Problem]:
+    if layer.bias is None or not layer.bias.any():
+        return []
+    return [
+        Problem(
+            name,
+            "its neurons have biases",
+            "none: layers of LoihiCUBA neurons have no bias yet",
+            "run the file in LoihiSimulator, or train the network without biases",
+        )
+    ]
+
+
+def _delays(layer: IntegerDense) -> tuple[np.ndarray, np.ndarray]:
+    """Steps of each input and of each output, the latter as small as can be."""
+    inputs, outputs = layer.weight.shape
+    if layer.delay is None:
+        return np.zeros(inputs, np.int64), np.zeros(outputs, np.int64)
+    delay = layer.delay.astype(np.int64)
+    of_inputs = delay.min(axis=1)
+    return of_inputs, delay[0] - of_inputs[0]
+
+
+def _delay_layer(steps: np.ndarray, target: Target) -> list[keras.Layer]:
+    if not steps.any():
+        return []
+    longest = max(int(steps.max()), target.max_delay)
+    delay = spiking.DelayLayer(float(longest), delay_initializer="zeros")
+    delay.build((None, None, *steps.shape))
+    delay.delay.assign(steps)
+    return [delay]
+
+
+def _dense(layer: IntegerDense, shape: tuple[int, ...], target: Target) -> keras.Layer:
+    dense = spiking.SpikingDense(
+        layer.weight.shape[1], neuron=target.to_neuron(layer.neuron), kernel_initializer="zeros"
+    )
+    return _with_weights(dense, shape, layer.weight, target)
+
+
+def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[keras.Layer]:
+    """The convolution, where need be after a layer of zeros around the image."""
+    weight, dilation, strides = layer.weight, layer.dilation, layer.strides
+    if max(strides) > 1 and max(dilation) > 1:  # SpikingConv2D has one of them
+        weight, dilation = _undilated(weight, dilation), (1, 1)
+    before: list[keras.Layer] = []
+    padding, taps = _padding(weight.shape[:2], layer, shape, dilation)
+    if padding is None:
+        padding, taps = "valid", ((0, 0), (0, 0))
+        before = [spiking.PerStep(keras.layers.ZeroPadding2D(layer.padding))]
+        rows, columns = (n + 2 * p for n, p in zip(shape, layer.padding, strict=False))
+        shape = (rows, columns, shape[2])
+    weight = np.pad(weight, (*taps, (0, 0), (0, 0)))
+    conv = spiking.SpikingConv2D(
+        weight.shape[3],
+        weight.shape[:2],
+        strides=strides,
+        padding=padding,
+        dilation_rate=dilation,
+        groups=layer.groups,
+        neuron=target.to_neuron(layer.neuron),
+        kernel_initializer="zeros",
+    )
+    return [*before, _with_weights(conv, shape, weight, target)]
+
+
+def _with_weights(
+    layer: keras.Layer, shape: tuple[int, ...], weight: np.ndarray, target: Target
+) -> keras.Layer:
+    layer.build((None, None, *shape))
+    layer.kernel.assign(weight / target.grid.scale)
+    return layer
+
+
+def _undilated(weight: np.ndarray, dilation: Pair) -> np.ndarray:
+    """The kernel with zeros between its taps."""
+    sides = [(k - 1) * d + 1 for k, d in zip(weight.shape, dilation, strict=False)]
+    wide = np.zeros((*sides, *weight.shape[2:]), weight.dtype)
+    wide[:: dilation[0], :: dilation[1]] = weight
+    return wide
+
+
+def _padding(
+    kernel: Pair, layer: IntegerConv, image: tuple[int, ...], dilation: Pair
+) -> tuple[str | None, tuple[Pair, Pair] | None]:
+    """The name of the padding, and the taps of zeros before and after the kernel on both axes.
+
+    (None, None) if no padding of Keras sees the same windows.
+    """
+    if not any(layer.padding):
+        return "valid", ((0, 0), (0, 0))
+    output = layer.output_shape(image)
+    taps = [
+        _same(*axis)
+        for axis in zip(
+            image[:2], output[:2], kernel, layer.strides, layer.padding, dilation, strict=True
+        )
+    ]
+    return (None, None) if None in taps else ("same", tuple(taps))
+
+
+def _same(
+    size: int, output: int, kernel: int, stride: int, padding: int, dilation: int
+) -> Pair | None:
+    """Taps of zeros before and after with which "same" starts the kernel ``padding`` early.
+
+    "same" adds what the windows of all strides need, half of it before the image. Each tap of
+    zeros widens the windows; those before the kernel also put it later.
+    """
+    if output != -(-size // stride):
+        return None
+    for before, after in sorted(product(range(kernel + 2), repeat=2), key=sum):
+        reach = (kernel + before + after - 1) * dilation + 1
+        needed = max((output - 1) * stride + reach - size, 0)
+        if needed // 2 == padding + before * dilation:
+            return before, after
+    return None
