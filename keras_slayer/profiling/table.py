@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+from rich import box
 from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +14,8 @@ from keras_slayer.profiling.figures import LayerProfile, Profile
 
 WIDTH = 1000
 """Of a string, in characters: tables take what they need of it."""
+RULES = box.Box("    \n    \n -- \n    \n    \n -- \n    \n    \n", ascii=True)
+"""Rules below the heading and above the total, and no other lines."""
 
 
 def render(profile: Profile) -> str:
@@ -24,12 +27,10 @@ def render(profile: Profile) -> str:
 
 def renderable(profile: Profile) -> Group:
     """The table and the lines below it, for rich."""
-    table = Table(box=None, pad_edge=False, show_footer=True, padding=(0, 2, 0, 0))
-    for i, (heading, text) in enumerate(COLUMNS):
-        left = i < 2
-        footer = Text(text(profile.total))
-        justify = "left" if left else "right"
-        table.add_column(heading, footer=footer, justify=justify, no_wrap=True)
+    table = Table(box=RULES, show_edge=False, pad_edge=False, show_footer=True)
+    for heading, text in COLUMNS:
+        justify = "left" if heading in ("layer", "type") else "right"
+        table.add_column(heading, Text(text(profile.total)), justify=justify, no_wrap=True)
     for layer in profile:
         table.add_row(*(Text(text(layer)) for _, text in COLUMNS))
     return Group(table, *(Text(line) for line in _facts(profile)))
