@@ -10,9 +10,9 @@ import tensorflow as tf
 
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.layers.temporal_layer import TemporalLayer
+from keras_slayer.profiling import standard
 from keras_slayer.profiling.figures import LayerProfile
-from keras_slayer.profiling.kinds import Call, has_activations, has_neurons, rule_of
-from keras_slayer.profiling.standard import NotCountedError
+from keras_slayer.profiling.kinds import Call, has_activations, has_neurons, has_synapses, rule_of
 from keras_slayer.profiling.synapses import SynapseCounts
 from keras_slayer.profiling.walk import Part, parts_of
 from keras_slayer.watching import wrapped
@@ -149,14 +149,15 @@ class Use:
             self.neurons = math.prod(outputs.shape[2:])
         rule = rule_of(core)
         if rule is None:
-            if self.part.holds and not self.part.own_variables:
+            holds_all = self.part.holds and not self.part.own_variables
+            if holds_all and not isinstance(core, standard.ATTENTION):
                 self.note = ONLY_ITS_LAYERS
             else:
                 self.why_not = UNKNOWN
             return
         try:
             found = rule(Call(core, inputs, outputs, options))
-        except NotCountedError as reason:
+        except standard.NotCountedError as reason:
             self.why_not = str(reason)
             return
         for synapses in found:
@@ -185,7 +186,8 @@ class Use:
                 "outputs": self.outputs / samples,
                 "nonzero_outputs": self.nonzero_outputs / samples,
             }
-        if not self.why_not:
+        counted = not self.why_not or not has_synapses(core)
+        if counted:
             counts = self.synapses.values()
             effective = {
                 binary: sum(c.effective for c in counts if c.binary is binary) / samples
@@ -204,7 +206,7 @@ class Use:
             parameters=sum(math.prod(v.shape) for v in variables),
             footprint=footprint(variables),
             active=has_activations(core) and bool(self.outputs),
-            counted=not self.why_not,
+            counted=counted,
             note=self.why_not or self.note,
             **figures,
         )

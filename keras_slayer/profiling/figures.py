@@ -21,7 +21,7 @@ class LayerProfile:
         name: of the layer; the second use of ``dense`` is ``dense:1``.
         type: class of the layer; ``PerStep(Conv2D)`` for one within a wrapper.
         parameters: numbers in its variables, trained or not.
-        footprint: bytes of these. Constants and states are not in it.
+        footprint: bytes of these, as Keras holds them. Constants and states are not in it.
         weights: those of its parameters that inputs are multiplied by.
         zero_weights: those of them that are zero, in the forward pass: of ``LoihiCUBA`` layers as
             the chip rounds them.
@@ -123,8 +123,8 @@ class Profile:
         """Names of layers whose synaptic operations are not known: totals are without them."""
         return tuple(layer.name for layer in self.layers if not layer.counted)
 
-    def energy(self, *, mac: float = energy.MAC, ac: float = energy.AC) -> float:
-        """Joules per sample that the synaptic operations would take.
+    def energy(self, *, mac: float = energy.MAC, ac: float = energy.AC) -> float | None:
+        """Joules per sample that the synaptic operations would take; None if none are counted.
 
             E = mac * total.macs + ac * total.acs
 

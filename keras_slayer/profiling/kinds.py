@@ -137,6 +137,11 @@ def rule_of(layer: keras.layers.Layer) -> Rule | None:
     return None
 
 
+def has_synapses(layer: keras.layers.Layer) -> bool:
+    """Whether there may be something to count: a kind without weights need not be watched."""
+    return rule_of(layer) is not _none
+
+
 def has_neurons(layer: keras.layers.Layer) -> bool:
     """Whether each output is that of a neuron, whose state changes at every step."""
     return isinstance(layer, SpikingLayer) or (

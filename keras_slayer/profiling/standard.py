@@ -39,6 +39,8 @@ WITHOUT = (
 )
 """Layers without weights that their inputs are summed with. What normalisations and pools compute
 is no synaptic operation."""
+ATTENTION = _named("GroupQueryAttention", "MultiHeadAttention")
+"""Layers that hold others, and multiply the outputs of these with each other."""
 
 
 def _after_batch(call) -> tuple[int, ...]:

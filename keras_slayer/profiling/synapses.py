@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 FanOut = Callable[[np.ndarray, tuple[int, ...]], np.ndarray]
-"""From weights of 0 and 1, and the shape of the places: the weights of 1 that an input meets."""
+"""From which weights there are (booleans), and the shape of the places: how many an input meets."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -67,8 +67,8 @@ class SynapseCounts:
             self.weights, self.zero_weights = kernel.size, int(np.count_nonzero(kernel == 0))
         shape = tuple(int(inputs.shape[axis]) for axis in synapses.places)
         if shape not in self._fan_outs:
-            fan_out = synapses.fan_out((kernel != 0).astype("int64"), shape)
-            every = synapses.fan_out(np.ones(kernel.shape, "int64"), shape)
+            fan_out = synapses.fan_out(kernel != 0, shape)
+            every = synapses.fan_out(np.ones(kernel.shape, bool), shape)
             self._fan_outs[shape] = fan_out, int(every.sum())
         fan_out, per_call = self._fan_outs[shape]
         others = [axis for axis in range(inputs.shape.rank) if axis not in synapses.places]
@@ -91,7 +91,7 @@ def is_binary(x: tf.Tensor) -> bool:
 
 def of_matrix(kernel: np.ndarray, _places) -> np.ndarray:
     """Fan-out of a kernel (inputs, ...)."""
-    return kernel.reshape(len(kernel), -1).sum(axis=1)
+    return np.count_nonzero(kernel.reshape(len(kernel), -1), axis=1)
 
 
 def of_taps(kernel: np.ndarray, places: tuple[int, ...]) -> np.ndarray:
@@ -109,7 +109,7 @@ def of_linear(apply: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> FanOut:
         inputs = tf.zeros((1, *places), "float64")
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            total = tf.reduce_sum(apply(inputs, tf.constant(kernel, "float64")))
+            total = tf.reduce_sum(apply(inputs, tf.cast(kernel, "float64")))
         gradient = tape.gradient(total, inputs)
         return np.rint(gradient.numpy()[0]).astype("int64")
 

@@ -1,6 +1,5 @@
 """What a profile says, and the data that it takes."""
 
-import gc
 import json
 import weakref
 
@@ -167,7 +166,6 @@ def test_nothing_of_a_batch_is_kept():
 
     class Remembering(keras.layers.Layer):
         def call(self, x):
-            gc.collect()
             kept.append(sum(ref() is not None for ref in alive))
             alive.append(weakref.ref(x))
             return x + 0.0
@@ -177,5 +175,5 @@ def test_nothing_of_a_batch_is_kept():
     )
     kept.clear()
     alive.clear()
-    ks.profile(model, np.ones((5, STEPS, 3), "float32"), batch_size=1)
-    assert kept == [0] * 5 and len(alive) == 5
+    ks.profile(model, np.ones((3, STEPS, 3), "float32"), batch_size=1)
+    assert kept == [0] * 3 and len(alive) == 3

@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "layers"))
 from layer_cases import spikes
 from network_cases import NETWORKS, each
 
-KINDS = ("cnn-loihi", "around-dense", "around-conv", "around-recurrent", "functional", "nested",
+KINDS = ("cnn-loihi", "around-dense", "around-conv", "functional", "nested",
          "subclassed")  # fmt: skip
 SUMS = ("dense", "macs", "acs", "neuron_updates", "spikes", "neurons")
 
@@ -188,6 +188,19 @@ def test_operations_of_functional_models():
     (name,) = found.not_counted
     assert [layer.name for layer in found] == ["dense", name]
     assert found[name].type == "Matmul" and found[name].outputs == 64
+
+
+def test_attention_is_not_counted_but_for_its_projections():
+    inputs = keras.Input((8, 6))
+    attention = keras.layers.MultiHeadAttention(2, 3, name="attention")
+    model = keras.Model(inputs, attention(inputs, inputs))
+    found = ks.profile(model, spikes((4, 8, 6), 0.5))
+    assert found.not_counted == ("attention",)
+    # Without weights, they have nothing to count, even where Keras computes them otherwise.
+    assert {"softmax", "dropout"} <= {layer.name.split("_")[0] for layer in found}
+    # Query, key and value, from 6 to 2 x 3 each, and back.
+    assert found.total.dense == 4 * 36 * 8 and found["query"].acs > 0
+    assert found.total.parameters == model.count_params() == 4 * (36 + 6)
 
 
 class Compiled(keras.Model):
