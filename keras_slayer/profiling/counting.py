@@ -13,7 +13,7 @@ from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.profiling import standard
 from keras_slayer.profiling.figures import LayerProfile
 from keras_slayer.profiling.kinds import Call, has_activations, has_neurons, has_synapses, rule_of
-from keras_slayer.profiling.synapses import SynapseCounts
+from keras_slayer.profiling.synapses import SynapseCounts, count_nonzero
 from keras_slayer.profiling.walk import Part, parts_of
 from keras_slayer.watching import wrapped
 
@@ -143,7 +143,7 @@ class Use:
             self.why_not = ""
         for tensor in tensors:
             self.outputs += int(tf.size(tensor))
-            self.nonzero_outputs += int(tf.math.count_nonzero(tensor, dtype=tf.int64))
+            self.nonzero_outputs += count_nonzero(tensor)
         core = self.part.core
         if has_neurons(core):
             self.neurons = math.prod(outputs.shape[2:])

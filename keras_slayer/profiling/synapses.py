@@ -74,9 +74,16 @@ class SynapseCounts:
         others = [axis for axis in range(inputs.shape.rank) if axis not in synapses.places]
         calls = math.prod(int(inputs.shape[axis]) for axis in others)
         self.dense += per_call * (calls if synapses.calls is None else synapses.calls)
-        nonzero = tf.math.count_nonzero(inputs, axis=others, dtype=tf.int64).numpy()
-        self.effective += int((nonzero * fan_out).sum())
+        nonzero = tf.math.count_nonzero(inputs, axis=others, dtype=tf.int32).numpy()
+        self.effective += int((nonzero.astype("int64") * fan_out).sum())
         self.binary = self.binary and is_binary(inputs)
+
+
+def count_nonzero(x: tf.Tensor) -> int:
+    """Elements of ``x`` that are not zero."""
+    # int64 for all of them would take twice the memory of floats.
+    rows = tf.reshape(x, (x.shape[0] if x.shape.rank else 1, -1))
+    return int(tf.math.count_nonzero(rows, axis=0, dtype=tf.int32).numpy().sum(dtype="int64"))
 
 
 def is_binary(x: tf.Tensor) -> bool:

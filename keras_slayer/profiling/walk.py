@@ -21,8 +21,8 @@ WITHOUT_SYNAPSES = frozenset(
     ]
 )
 # fmt: on
-"""Operations of functional models (``x + y``, ``keras.ops.mean``) that are no products of sums.
-Others are listed as not counted."""
+"""Operations of functional models (``x + y``, ``keras.ops.mean``) that multiply no matrices. Others
+are listed as not counted."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

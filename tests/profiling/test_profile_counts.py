@@ -208,7 +208,7 @@ def test_layers_applied_to_every_step(wrapper):
 def test_products_of_numbers_are_macs():
     """And all of a layer's operations are, however its input is split into batches."""
     x = spikes((BATCH, *VECTOR), 0.4)
-    x[-1, 2, 1] = 2.0
+    x[0, 2, 1] = 2.0  # not in the last batch
     found, _, _ = profiled(layers.Dense(3), VECTOR, x)
     kernel = np.random.default_rng(0).random((5, 3)) < 0.7  # as with_zeros draws them
     assert as_found(found) == expected(connections.matrix(kernel), steps_as_calls(x))

@@ -169,6 +169,7 @@ def test_models_within_wrappers():
         model = keras.Sequential([keras.Input(x.shape[1:]), wrapper(inner)])
         found = ks.profile(model, x, batch_size=3)
         figures = [(la.dense, la.macs, la.acs, la.outputs, la.nonzero_outputs) for la in found]
+        assert [la.name for la in found if la.type != "Flatten"] == ["conv", "dense"]
         assert found["conv"].dense == 8 * 4 * 3 * 3 * 8 and found["conv"].acs > 0
         assert found["dense"].macs > 0 and found["dense"].active
         assert expected in (None, figures)
