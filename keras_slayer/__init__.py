@@ -55,6 +55,7 @@ from keras_slayer.metrics import (
 )
 from keras_slayer.neurons import ALIF, CUBA, SRM, Learned, LoihiCUBA, ResonateAndFire
 from keras_slayer.optimizers import ScaledAdam
+from keras_slayer.profiling import LayerProfile, Profile, profile
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 from keras_slayer.recorded import record
 from keras_slayer.stream import Stream, TruncatedTime
@@ -74,11 +75,13 @@ __all__ = [
     "Flatten",
     "FluctuationDriven",
     "LatencyEncoder",
+    "LayerProfile",
     "Learned",
     "LoihiCUBA",
     "OwnChannel",
     "PerStep",
     "PopulationEncoder",
+    "Profile",
     "RateEncoder",
     "RateInitializer",
     "ResonateAndFire",
@@ -104,6 +107,7 @@ __all__ = [
     "accuracy_over_time",
     "firing_rates",
     "match_spikes",
+    "profile",
     "record",
     "set_firing_rates",
 ]

@@ -86,6 +86,8 @@ def test_public_names():
 NOT_IN_MODELS = {
     "FiringRateMonitor",
     "FiringRateWarning",
+    "LayerProfile",
+    "Profile",
     "RateInitializer",
     "SetFiringRates",
     "SpikeMatches",
@@ -94,6 +96,7 @@ NOT_IN_MODELS = {
     "accuracy_over_time",
     "firing_rates",
     "match_spikes",
+    "profile",
     "record",
     "set_firing_rates",
 }
