@@ -1,0 +1,143 @@
+"""The chip's network in its integers, step by step, in NumPy."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_slayer.export.xylo.chip import (
+    HIDDEN_SPIKES,
+    INPUT_SPIKES,
+    OUTPUT_SPIKES,
+    STATE_MAX,
+    STATE_MIN,
+)
+from keras_slayer.export.xylo.network import XyloNetwork
+
+
+@dataclass(frozen=True, eq=False)
+class XyloRecord:
+    """Spike counts, currents and membranes (after spikes) of each step, (batch, time, neurons)."""
+
+    spikes: np.ndarray
+    current: np.ndarray
+    membrane: np.ndarray
+    hidden_spikes: np.ndarray
+    hidden_current: np.ndarray
+    hidden_membrane: np.ndarray
+
+
+class XyloSimulator:
+    """Runs a file of ``export_xylo`` as the chip does, bit for bit.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ValueError: another file, or numbers that the chip cannot hold.
+
+    Example:
+
+    >>> spikes = keras_slayer.export.XyloSimulator("network.npz").run(x)
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.network = XyloNetwork.load(path)
+
+    @classmethod
+    def from_network(cls, network: XyloNetwork) -> XyloSimulator:
+        simulator = cls.__new__(cls)
+        simulator.network = network
+        return simulator
+
+    def run(self, spikes: np.ndarray) -> np.ndarray:
+        """Spikes of the output neurons, from rest.
+
+        Args:
+            spikes: how many each input gives in each step, 0 to 15, (batch, time, ...), any dtype.
+
+        Returns:
+            0 or 1, float32 (batch, time, outputs). The answer to an input of step t begins as many
+            steps later as there are hidden layers.
+        """
+        return self.record(spikes).spikes.astype(np.float32)
+
+    def record(self, spikes: np.ndarray) -> XyloRecord:
+        """The same, with the integers of all neurons."""
+        x, net = self._checked(spikes), self.network
+        batch, steps, _ = x.shape
+        inputs, loops, readout = (
+            weights.astype(np.int64)
+            for weights in (net.weights_in, net.weights_rec, net.weights_out)
+        )
+        hidden = _Neurons((batch, steps), net.dash_syn, net.dash_mem, net.threshold, HIDDEN_SPIKES)
+        output = _Neurons(
+            (batch, steps), net.dash_syn_out, net.dash_mem_out, net.threshold_out, OUTPUT_SPIKES
+        )
+        fired = np.zeros((batch, loops.shape[0]), np.int64)
+        for t in range(steps):
+            hidden.receive(x[:, t], inputs)
+            hidden.receive(fired, loops)
+            output.receive(fired, readout)
+            fired = hidden.step(t)
+            output.step(t)
+        return XyloRecord(*output.recorded, *hidden.recorded)
+
+    def _checked(self, spikes: np.ndarray) -> np.ndarray:
+        x = np.asarray(spikes)
+        inputs = self.network.weights_in.shape[0]
+        if x.ndim < 3 or np.prod(x.shape[2:]) != inputs:
+            raise ValueError(
+                f"spikes must have the shape (batch, time, {inputs}), or that of the model's "
+                f"input. Received: spikes of shape {x.shape}"
+            )
+        if not ((x >= 0) & (x <= INPUT_SPIKES) & (x == np.floor(x))).all():
+            raise ValueError(
+                f"spikes must be integers from 0 to {INPUT_SPIKES}, the most that an input of the "
+                f"chip gives in a step. Received: values from {x.min()} to {x.max()}"
+            )
+        return x.reshape(*x.shape[:2], inputs).astype(np.int64)
+
+
+class _Neurons:
+    """Hidden or output neurons: their state, and what they did."""
+
+    def __init__(self, shape: tuple[int, int], dash_syn, dash_mem, threshold, most: int):
+        self.dash_syn, self.dash_mem = dash_syn.astype(np.int64), dash_mem.astype(np.int64)
+        self.threshold, self.most = threshold.astype(np.int64), most
+        self.current = np.zeros((shape[0], len(threshold)), np.int64)
+        self.membrane = np.zeros_like(self.current)
+        self.recorded = tuple(np.zeros((*shape, len(threshold)), np.int64) for _ in range(3))
+
+    def receive(self, spikes: np.ndarray, weights: np.ndarray) -> None:
+        """Adds ``spikes`` (batch, senders) times ``weights`` (senders, first of the neurons)."""
+        current = self.current[:, : weights.shape[1]]
+        up, down = spikes @ np.maximum(weights, 0), spikes @ np.minimum(weights, 0)
+        if (current + up).max(initial=0) <= STATE_MAX and (current + down).min(
+            initial=0
+        ) >= STATE_MIN:
+            current += up + down
+            return
+        for sender in np.flatnonzero(spikes.any(axis=0)):  # sums saturate one by one
+            current[:] = _held(current + spikes[:, sender, None] * weights[sender])
+
+    def step(self, t: int) -> np.ndarray:
+        """The spikes of step ``t``."""
+        self.current = _decayed(self.current, self.dash_syn)
+        v = _held(_decayed(self.membrane, self.dash_mem) + self.current)
+        spikes = np.clip(v // self.threshold, 0, self.most)
+        self.membrane = v - spikes * self.threshold
+        for series, now in zip(self.recorded, (spikes, self.current, self.membrane), strict=True):
+            series[:, t] = now
+        return spikes
+
+
+def _held(x: np.ndarray) -> np.ndarray:
+    return np.clip(x, STATE_MIN, STATE_MAX)
+
+
+def _decayed(x: np.ndarray, dash: np.ndarray) -> np.ndarray:
+    lost = x >> dash  # rounded down, so that negative numbers always lose something
+    return x - np.where(x > 0, np.maximum(lost, 1), lost)
