@@ -2,14 +2,14 @@
 
 The neuron, in integers, with the current i, the membrane v and their bit shifts (dash)::
 
-    decay(x, dash) = x - max(x >> dash, 1)   where x > 0
-                     x - (x >> dash)         elsewhere, rounded down
-    i = decay(i + weights of this step's spikes, dash_syn)
-    v = decay(v, dash_mem) + i
+    lost(x, dash) = max(x >> dash, 1)   where x > 0
+                    x >> dash           elsewhere, rounded down
+    i = i + weights of this step's spikes,   i = i - lost(i, dash_syn)
+    v = v + (i - lost(v, dash_mem))
     n = min(v // threshold, 31) spikes where v >= threshold (output neurons: 1), v = v - n threshold
 
-i and v saturate at 16 bits; i after each input, in the order of the inputs. Spikes that come from
-neurons, rather than from outside, arrive one step later.
+i, v and what is added to v saturate at 16 bits; i after each input, in the order of the inputs.
+Spikes that come from neurons, rather than from outside, arrive one step later.
 
 Sources: "Overview of the Xylo family" (rockpool.ai/devices/xylo-overview.html) for the network and
 its limits; for the rounding, what xylosim 0.1.3, SynSense's simulator, gives out.

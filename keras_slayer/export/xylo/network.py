@@ -98,7 +98,7 @@ class XyloNetwork:
         """
         names = [field.name for field in dataclasses.fields(cls)]
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in names}
         except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
             raise ValueError(

@@ -32,17 +32,17 @@ from keras_slayer.neurons.time_constants import (
 class XyloLIF(Neuron):
     """The neuron of SynSense Xylo, equal to the chip to the bit.
 
-    With z in units of 1 / 64 (rounded), and decay(x, dash) = x - (x >> dash), by at least 1 where
-    x > 0::
+    With z in units of 1 / 64 (rounded), and lost(x, dash) = x >> dash, at least 1 where x > 0::
 
-        i[t] = decay(i[t-1] + z[t], dash_syn)
-        v[t] = decay(v[t-1], dash_mem) + i[t]
+        i[t] = i[t-1] + z[t] - lost(i[t-1] + z[t], dash_syn)
+        v[t] = v[t-1] + (i[t] - lost(v[t-1], dash_mem))
         s[t] = min(floor(v[t] / threshold), max_spikes), where v[t] > 0
         v[t] = v[t] - s[t] threshold afterwards
 
-    i and v saturate at 16 bits. A hidden neuron of the chip gives up to 31 spikes in a step, an
-    output neuron one. The chip saturates i after each of its inputs, this neuron after all of them:
-    the two differ where the inputs of one step exceed 16 bits on the way to a sum that does not.
+    i, v and what is added to v saturate at 16 bits. A hidden neuron of the chip gives up to 31
+    spikes in a step, an output neuron one. The chip saturates i after each of its inputs, this
+    neuron after all of them: the two differ where the inputs of one step exceed 16 bits on the way
+    to a sum that does not.
 
     The membrane potential is v on the scale of the float weights, integer / 64. The gradient goes
     through the decays as factors 1 - 2^-dash; rounding is ignored (straight-through). The surrogate
@@ -133,8 +133,9 @@ class XyloLIF(Neuron):
         """One step in the chip's integers, held in the dtype of z."""
         i, v = state
         units = z * WEIGHT_SCALE
-        i = _decayed(_held(i + _straight(tf.round(units), units)), self.dash_syn)
-        v = _held(_decayed(v, self.dash_mem) + i)
+        i = _held(i + _straight(tf.round(units), units))
+        i = i - _lost(i, self.dash_syn)
+        v = _held(v + _held(i - _lost(v, self.dash_mem)))
         membrane = v / WEIGHT_SCALE
         spikes = self.spike(membrane)
         return (i, v - self.threshold * spikes), spikes, membrane
@@ -177,6 +178,7 @@ def _held(x):
     return tf.clip_by_value(x, STATE_MIN, STATE_MAX)
 
 
-def _decayed(x, dash: int):
-    lost = tf.floor(x * 2.0**-dash)
-    return _straight(x - tf.where(x > 0, tf.maximum(lost, 1), lost), x * (1 - 2.0**-dash))
+def _lost(x, dash: int):
+    share = x * 2.0**-dash
+    lost = tf.floor(share)
+    return _straight(tf.where(x > 0, tf.maximum(lost, 1), lost), share)

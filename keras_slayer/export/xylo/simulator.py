@@ -125,8 +125,8 @@ class _Neurons:
 
     def step(self, t: int) -> np.ndarray:
         """The spikes of step ``t``."""
-        self.current = _decayed(self.current, self.dash_syn)
-        v = _held(_decayed(self.membrane, self.dash_mem) + self.current)
+        self.current = self.current - _lost(self.current, self.dash_syn)
+        v = _held(self.membrane + _held(self.current - _lost(self.membrane, self.dash_mem)))
         spikes = np.clip(v // self.threshold, 0, self.most)
         self.membrane = v - spikes * self.threshold
         for series, now in zip(self.recorded, (spikes, self.current, self.membrane), strict=True):
@@ -138,6 +138,6 @@ def _held(x: np.ndarray) -> np.ndarray:
     return np.clip(x, STATE_MIN, STATE_MAX)
 
 
-def _decayed(x: np.ndarray, dash: np.ndarray) -> np.ndarray:
+def _lost(x: np.ndarray, dash: np.ndarray) -> np.ndarray:
     lost = x >> dash  # rounded down, so that negative numbers always lose something
-    return x - np.where(x > 0, np.maximum(lost, 1), lost)
+    return np.where(x > 0, np.maximum(lost, 1), lost)
