@@ -56,7 +56,7 @@ def deep_model(steps: int = 40) -> keras.Sequential:
             XyloRecurrentDense(24, XyloLIF(threshold=60, dash_syn=1, dash_mem=3), name="loops"),
             keras.layers.Dropout(0.5),
             XyloDense(20, XyloLIF(dash_syn=3, dash_mem=4), name="middle"),
-            output_layer(threshold=150, dash_mem=5),
+            output_layer(threshold=60, dash_mem=5),
         ],
         name="deep",
     )

@@ -1,6 +1,7 @@
 """export_xylo: models on the chip, spike for spike, and what it says and refuses."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -17,7 +18,7 @@ from keras_slayer.export.xylo import (
     export_xylo,
 )
 
-STEPS = 40
+STEPS = 24
 
 
 def chain(*layers, inputs=16, name="model"):
@@ -28,10 +29,15 @@ def small_model(**options):
     return chain(XyloDense(20, name="hidden"), output_layer(**options))
 
 
+def spikes_of(model, x):
+    """Without a graph, which would take longer to make than to run."""
+    return np.array(model(x.astype("float32"), training=False))
+
+
 def assert_equal_on_the_chip(model, path, x):
     """The model's output is the chip's, later by the latency."""
     report = export_xylo(model, path, calibration=x)
-    expected, late = model.predict(x, verbose=0), report.latency_steps
+    expected, late = spikes_of(model, x), report.latency_steps
     found = XyloSimulator(path).run(x)
     assert expected.any() and expected.shape == found.shape
     assert expected.dtype == found.dtype
@@ -50,13 +56,13 @@ def assert_equal_on_the_chip(model, path, x):
 def test_a_network_with_loops_spikes_as_in_keras(tmp_path):
     keras.utils.set_random_seed(0)
     model = deep_model(STEPS)
-    x = random_counts(0, 6, STEPS, 16, most=3).reshape(6, STEPS, 4, 2, 2)
+    x = random_counts(0, 6, STEPS, 16, most=6).reshape(6, STEPS, 4, 2, 2)
     report = assert_equal_on_the_chip(model, tmp_path / "a.npz", x)
     assert (report.inputs, report.hidden_neurons, report.output_neurons) == (16, 44, 4)
     assert (report.latency_steps, report.calibration.samples, report.calibration.steps) == (
         2,
         6,
-        40,
+        STEPS,
     )
     record = XyloSimulator(tmp_path / "a.npz").record(x)
     assert record.hidden_spikes.max() > 1
@@ -68,18 +74,20 @@ def test_a_network_with_loops_spikes_as_in_keras(tmp_path):
     )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(3))
 def test_random_chains_spike_as_in_keras(seed, tmp_path):
     keras.utils.set_random_seed(seed)
     rng = np.random.default_rng(seed)
 
     def neuron():
-        return XyloLIF(int(rng.integers(20, 300)), *(int(n) for n in rng.integers(1, 6, 2)))
+        return XyloLIF(int(rng.integers(20, 100)), *(int(n) for n in rng.integers(1, 6, 2)))
 
     kinds = (XyloDense, XyloRecurrentDense)
     layers = [kinds[rng.integers(2)](int(rng.integers(4, 32)), neuron()) for _ in range(1 + seed)]
-    model = chain(*layers, output_layer(threshold=int(rng.integers(20, 300))), inputs=4 + 4 * seed)
-    x = random_counts(seed, 4, STEPS, 4 + 4 * seed, most=2)
+    model = chain(*layers, output_layer(threshold=int(rng.integers(20, 100))), inputs=4 + 4 * seed)
+    for layer in model.layers:  # lively
+        layer.kernel.assign(rng.normal(0.1, 0.5, layer.kernel.shape))
+    x = random_counts(seed, 4, STEPS, 4 + 4 * seed, most=5)
     report = assert_equal_on_the_chip(model, tmp_path / "a.npz", x)
     assert report.latency_steps == len(layers)
 
@@ -90,7 +98,7 @@ def test_functional_and_nested_models_with_loops(tmp_path):
     inputs = keras.Input((STEPS, 16))
     spikes = output_layer(3)(inner(inputs))
     model = keras.Model(inputs, keras.layers.GlobalAveragePooling1D(name="rate")(spikes))
-    x = random_counts(1, 3, STEPS, 16, most=2)
+    x = random_counts(1, 3, STEPS, 16, most=6)
     before = [len(layer._inbound_nodes) for layer in model.layers]
     report = export_xylo(model, tmp_path / "a.npz", calibration=x)
     assert report.calibration.differing == 0 and report.calibration.spikes > 10
@@ -168,7 +176,7 @@ def test_the_report_counts_and_prints(tmp_path):
     ):  # fmt: skip
         assert part in text
     assert json.loads(report.to_json())["layers"][1]["name"] == middle.name
-    assert last.threshold == 150
+    assert last.threshold == 60
 
 
 def test_without_a_path_nothing_is_written(tmp_path, monkeypatch):
@@ -183,13 +191,11 @@ def test_labels_give_accuracies():
     keras.utils.set_random_seed(0)
     model = small_model(threshold=60)
     x = random_counts(0, 20, STEPS, 16, most=3)
-    labels = model.predict(x, verbose=0).sum(axis=1).argmax(axis=-1)
+    labels = spikes_of(model, x).sum(axis=1).argmax(axis=-1)
     labels[:5] = (labels[:5] + 1) % 4
-    calibration = export_xylo(model, None, calibration=(x, labels)).calibration
-    assert calibration.model_accuracy == calibration.chip_accuracy == 0.75
-    assert "accuracy: model 75.00%, chip 75.00%" in str(
-        export_xylo(model, None, calibration=(x, labels))
-    )
+    report = export_xylo(model, None, calibration=(x, labels))
+    assert report.calibration.model_accuracy == report.calibration.chip_accuracy == 0.75
+    assert "accuracy: model 75.00%, chip 75.00%" in str(report)
 
 
 def test_float_weights_are_rounded_and_reported():
@@ -261,8 +267,6 @@ def pruned(model, name, keep):
     ],
 )  # fmt: skip
 def test_what_the_chip_cannot_do_is_refused(layers, message):
-    import re
-
     assert re.search(message, problems(chain(*layers)))
 
 
