@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from keras_slayer.export.model.chain import Chain
 from keras_slayer.export.problems import refuse
-from keras_slayer.export.samples import Recordings, batches
+from keras_slayer.export.samples import Recordings
 from keras_slayer.export.xylo.fit import layer_reports, network_of, problems_of
 from keras_slayer.export.xylo.network import XyloNetwork
-from keras_slayer.export.xylo.read import read_model
+from keras_slayer.export.xylo.read import ReadModel, read_model
 from keras_slayer.export.xylo.report import XyloCalibration, XyloReport, warnings_of
 from keras_slayer.export.xylo.simulator import XyloSimulator
 from keras_slayer.files import target_of, write_whole
@@ -65,13 +62,14 @@ def export_xylo(
         if Path(path).suffix != ".npz":
             raise ValueError(f"path must end in .npz. Received: path={str(path)!r}")
         target_of(path)  # refuses now what could not be written at the end
-    chain, layers, problems = read_model(model)
+    read, problems = read_model(model)
     refuse(problems, what="exported to Xylo")
+    layers = read.layers
     refuse(problems_of(layers, model.name), what="exported to Xylo")
     network, latency = network_of(layers), len(layers) - 1
     measured = None
     if calibration is not None:
-        measured = _calibrate(calibration, chain, network, latency)
+        measured = _calibrate(calibration, read, network, latency)
     data = network.to_bytes()
     if path is not None:
         write_whole(path, data)
@@ -86,20 +84,20 @@ def export_xylo(
         latency_steps=latency,
         exact=all(layer.exact for layer in reports),
         layers=reports,
-        host_layers=tuple(operation.name for operation in chain.host),
+        host_layers=read.host,
         calibration=measured,
         warnings=warnings_of(reports),
     )
 
 
 def _calibrate(
-    data: Recordings, chain: Chain, network: XyloNetwork, latency: int
+    data: Recordings, read: ReadModel, network: XyloNetwork, latency: int
 ) -> XyloCalibration:
     simulator = XyloSimulator.from_network(network)
     samples = steps = differing = compared = spikes = labelled = 0
     hits = np.zeros(2, np.int64)
-    for x, labels in batches(data, chain.input_shape[2:]):
-        model = _run(chain.layers, x)
+    for x, labels in read.batches(data):
+        model = read.spikes(x)
         late = np.pad(x, [(0, 0), (0, latency), *[(0, 0)] * (x.ndim - 2)])
         chip = simulator.run(late)[:, latency:]
         samples, steps = samples + len(x), x.shape[1]
@@ -111,10 +109,3 @@ def _calibrate(
             hits += [np.count_nonzero(choice == labels) for choice in decided]
     accuracies = (hits / labelled).tolist() if labelled else (None, None)
     return XyloCalibration(samples, steps, spikes, differing, compared, *accuracies)
-
-
-def _run(layers: Sequence[keras.Layer], x: np.ndarray) -> np.ndarray:
-    value = tf.convert_to_tensor(x, tf.float32)
-    for layer in layers:
-        value = layer(value, training=False)
-    return np.asarray(value)

@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_slayer.export.model.chain import Chain, read_chain
 from keras_slayer.export.model.float_network import FloatLayer
 from keras_slayer.export.model.handlers import HANDLERS
 from keras_slayer.export.model.walk import Walk
 from keras_slayer.export.problems import Notes, Problem
+from keras_slayer.export.samples import Recordings, batches
 from keras_slayer.export.weight_grid import WeightGrid
 from keras_slayer.export.xylo.chip import MIN_WEIGHT, WEIGHT_BITS, WEIGHT_SCALE
 from keras_slayer.export.xylo.layers import XyloDense, XyloRecurrentDense
@@ -47,6 +49,31 @@ class Layer:
     neuron: XyloLIF
 
 
+@dataclass(frozen=True, eq=False)
+class ReadModel:
+    """A model up to its last layer with neurons.
+
+    Attributes:
+        layers: those with neurons, in order.
+        host: the names of what comes after them, and runs on the host.
+    """
+
+    layers: tuple[Layer, ...]
+    host: tuple[str, ...]
+    _chain: Chain
+
+    def batches(self, data: Recordings) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+        """(spikes, labels or None) of each batch of ``data``, checked."""
+        return batches(data, self._chain.input_shape[2:])
+
+    def spikes(self, x: np.ndarray) -> np.ndarray:
+        """Of the last neurons, in Keras: float32 (batch, time, outputs)."""
+        value = tf.convert_to_tensor(x, tf.float32)
+        for layer in self._chain.layers:
+            value = layer(value, training=False)
+        return np.asarray(value)
+
+
 class _Reads:
     """What a ``Walk`` asks of a chip (``export.target.Target`` has it, and much of Loihi)."""
 
@@ -69,11 +96,11 @@ _HANDLERS = {
 }
 
 
-def read_model(model: keras.Model) -> tuple[Chain | None, list[Layer], list[Problem]]:
-    """(chain, layers with neurons, everything about the model that cannot be read)."""
+def read_model(model: keras.Model) -> tuple[ReadModel | None, list[Problem]]:
+    """What ``model`` computes on the chip, and everything about it that cannot be read."""
     chain, problems = _read_chain(model)
     if problems:
-        return None, [], problems
+        return None, problems
     problems = [problem for layer in chain.layers for problem in _wrong_neuron(layer)]
     known = {problem.layer for problem in problems}  # the walk would speak of Loihi's neuron
     walk = Walk(chain.input_shape, _Reads, _HANDLERS)
@@ -99,7 +126,8 @@ def read_model(model: keras.Model) -> tuple[Chain | None, list[Layer], list[Prob
             )
         weights = (found.synapses.kernel, found.synapses.used)
         layers.append(Layer(found.name, *weights, *_own(recurrent, found.name), found.neuron))
-    return chain, layers, problems
+    host = tuple(operation.name for operation in chain.host)
+    return ReadModel(tuple(layers), host, chain), problems
 
 
 def _own(recurrent: dict, name: str) -> tuple[np.ndarray | None, np.ndarray | None]:

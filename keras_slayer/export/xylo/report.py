@@ -113,7 +113,8 @@ class XyloReport:
     def __str__(self) -> str:
         where = self.path or "nothing written"
         lines = [f"{self.chip}: {where}", "", table(self._rows()), "", *self._used()]
-        lines.append(f"latency: {self.latency_steps} steps")
+        plural = "" if self.latency_steps == 1 else "s"
+        lines.append(f"latency: {self.latency_steps} step{plural}")
         if self.host_layers:
             lines.append(f"on the host: {', '.join(self.host_layers)}")
         if self.calibration is not None:

@@ -16,10 +16,13 @@ from keras_slayer.export.xylo.chip import (
 )
 from keras_slayer.export.xylo.network import XyloNetwork
 
+SAMPLES = 64
+"""Run at once, where only their output is asked for."""
+
 
 @dataclass(frozen=True, eq=False)
 class XyloRecord:
-    """Spike counts, currents and membranes (after spikes) of each step, (batch, time, neurons)."""
+    """Spike counts, currents and membranes (after spikes), int16 (batch, time, neurons)."""
 
     spikes: np.ndarray
     current: np.ndarray
@@ -62,21 +65,28 @@ class XyloSimulator:
             0 or 1, float32 (batch, time, outputs). The answer to an input of step t begins as many
             steps later as there are hidden layers.
         """
-        return self.record(spikes).spikes.astype(np.float32)
+        x = self._checked(spikes)
+        result = np.zeros((*x.shape[:2], self.network.weights_out.shape[1]), np.float32)
+        for start in range(0, len(x), SAMPLES):
+            some = slice(start, start + SAMPLES)
+            result[some] = self._run(x[some]).spikes
+        return result
 
     def record(self, spikes: np.ndarray) -> XyloRecord:
         """The same, with the integers of all neurons."""
-        x, net = self._checked(spikes), self.network
+        return self._run(self._checked(spikes))
+
+    def _run(self, x: np.ndarray) -> XyloRecord:
+        net = self.network
         batch, steps, _ = x.shape
         inputs, loops, readout = (
-            weights.astype(np.int64)
-            for weights in (net.weights_in, net.weights_rec, net.weights_out)
+            _Synapses(weights) for weights in (net.weights_in, net.weights_rec, net.weights_out)
         )
         hidden = _Neurons((batch, steps), net.dash_syn, net.dash_mem, net.threshold, HIDDEN_SPIKES)
         output = _Neurons(
             (batch, steps), net.dash_syn_out, net.dash_mem_out, net.threshold_out, OUTPUT_SPIKES
         )
-        fired = np.zeros((batch, loops.shape[0]), np.int64)
+        fired = np.zeros((batch, len(net.threshold)), np.int64)
         for t in range(steps):
             hidden.receive(x[:, t], inputs)
             hidden.receive(fired, loops)
@@ -101,6 +111,17 @@ class XyloSimulator:
         return x.reshape(*x.shape[:2], inputs).astype(np.int64)
 
 
+class _Synapses:
+    """Weights (senders, neurons), and both signs of them in floating point, in which products are
+    fast and these exact."""
+
+    def __init__(self, weights: np.ndarray):
+        self.weights = weights.astype(np.int64)
+        self.up, self.down = (
+            part.astype(np.float64) for part in (self.weights.clip(0), self.weights.clip(None, 0))
+        )
+
+
 class _Neurons:
     """Hidden or output neurons: their state, and what they did."""
 
@@ -109,19 +130,19 @@ class _Neurons:
         self.threshold, self.most = threshold.astype(np.int64), most
         self.current = np.zeros((shape[0], len(threshold)), np.int64)
         self.membrane = np.zeros_like(self.current)
-        self.recorded = tuple(np.zeros((*shape, len(threshold)), np.int64) for _ in range(3))
+        self.recorded = tuple(np.zeros((*shape, len(threshold)), np.int16) for _ in range(3))
 
-    def receive(self, spikes: np.ndarray, weights: np.ndarray) -> None:
-        """Adds ``spikes`` (batch, senders) times ``weights`` (senders, first of the neurons)."""
-        current = self.current[:, : weights.shape[1]]
-        up, down = spikes @ np.maximum(weights, 0), spikes @ np.minimum(weights, 0)
-        if (current + up).max(initial=0) <= STATE_MAX and (current + down).min(
-            initial=0
-        ) >= STATE_MIN:
-            current += up + down
+    def receive(self, spikes: np.ndarray, synapses: _Synapses) -> None:
+        """Adds the weights of ``spikes`` (batch, senders) to the first of the neurons."""
+        current = self.current[:, : synapses.weights.shape[1]]
+        counts = spikes.astype(np.float64)
+        up, down = counts @ synapses.up, counts @ synapses.down
+        highest, lowest = (current + up).max(initial=0), (current + down).min(initial=0)
+        if highest <= STATE_MAX and lowest >= STATE_MIN:
+            current += (up + down).astype(np.int64)
             return
         for sender in np.flatnonzero(spikes.any(axis=0)):  # sums saturate one by one
-            current[:] = _held(current + spikes[:, sender, None] * weights[sender])
+            current[:] = _held(current + spikes[:, sender, None] * synapses.weights[sender])
 
     def step(self, t: int) -> np.ndarray:
         """The spikes of step ``t``."""
