@@ -43,20 +43,24 @@ def random_counts(seed: int, samples: int, steps: int, inputs: int, most: int = 
     return spiking * rng.integers(1, most + 1, spiking.shape)
 
 
-def output_layer(units: int = 4, **options) -> XyloDense:
-    return XyloDense(units, XyloLIF(max_spikes=1, **options), name="output")
+def output_layer(units: int = 4, initializer=None, **options) -> XyloDense:
+    neuron = XyloLIF(max_spikes=1, **options)
+    return XyloDense(units, neuron, kernel_initializer=initializer, name="output")
 
 
 def deep_model(steps: int = 40) -> keras.Sequential:
-    """Loops, three neurons, two steps of latency; spikes by the several."""
+    """Loops, three kinds of neurons, two steps of latency, several spikes in a step."""
+    lively = keras.initializers.RandomNormal(0.1, 0.5, seed=0)
     return keras.Sequential(
         [
             keras.Input((steps, 4, 2, 2)),
             ks.Flatten(),
             XyloRecurrentDense(24, XyloLIF(threshold=60, dash_syn=1, dash_mem=3), name="loops"),
             keras.layers.Dropout(0.5),
-            XyloDense(20, XyloLIF(dash_syn=3, dash_mem=4), name="middle"),
-            output_layer(threshold=60, dash_mem=5),
+            XyloDense(
+                20, XyloLIF(dash_syn=3, dash_mem=4), kernel_initializer=lively, name="middle"
+            ),
+            output_layer(initializer=lively, threshold=60, dash_mem=5),
         ],
         name="deep",
     )

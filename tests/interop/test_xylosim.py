@@ -48,7 +48,7 @@ def test_a_model_as_exported(xylosim, tmp_path):
     keras.utils.set_random_seed(0)
     model, path = deep_model(), tmp_path / "network.npz"
     report = export_xylo(model, path)
-    spikes = random_counts(0, 8, 40, 16, most=3)
+    spikes = random_counts(0, 8, 40, 16, most=6)
     theirs = xylosim(path, spikes)
     compare(XyloSimulator(path).record(spikes), theirs)
     ours = model.predict(spikes.reshape(8, 40, 4, 2, 2), verbose=0)

@@ -20,11 +20,7 @@ from keras_slayer.export.xylo.chip import (
 )
 from keras_slayer.neurons import HORIZON, Neuron
 from keras_slayer.neurons.kernels import leaks_kernel
-from keras_slayer.neurons.time_constants import (
-    DEFAULT_DT,
-    fraction_lost,
-    time_constant,
-)
+from keras_slayer.neurons.time_constants import DEFAULT_DT, fraction_lost, time_constant
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -52,7 +48,7 @@ class XyloLIF(Neuron):
 
     Args:
         threshold: chip integer, 1 to 32767; the float threshold times 64. None: a sixth of the sum
-            of the response, as for ``CUBA``.
+            of the response, as for ``CUBA``, at most 32767.
         dash_syn, dash_mem: bit shifts, 1 to 15, of current and membrane: the fraction lost per step
             is 2^-dash. ``from_tau`` takes time constants in ms. Default: those nearest to 5 ms in
             steps of 1 ms.
