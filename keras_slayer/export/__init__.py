@@ -1,4 +1,4 @@
-"""Deployment to Intel Loihi: exporter, report and bit-exact simulator; networks of other tools.
+"""Deployment to Intel Loihi and SynSense Xylo, with bit-exact simulators; networks of other tools.
 
 The public names are loaded on first use, so that ``import keras_slayer`` needs neither h5py nor
 the compiled simulator.
@@ -14,7 +14,13 @@ _HOME = {
     "LoihiSimulator": "simulation.simulator",
     "SimulationRecord": "simulation.simulator",
     "Mapping": "mapping.mapping",
+    "XyloDense": "xylo.layers",
+    "XyloLIF": "xylo.neuron",
+    "XyloRecurrentDense": "xylo.layers",
+    "XyloReport": "xylo.report",
+    "XyloSimulator": "xylo.simulator",
     "export_loihi": "loihi",
+    "export_xylo": "xylo.export",
     "from_net": "net_files",
     "from_nir": "formats.nir_reader",
     "read_net": "net_files",

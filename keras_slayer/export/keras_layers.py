@@ -77,7 +77,6 @@ def _problems(layer: IntegerDense | IntegerConv, name: str, target: Target) -> l
                 "raise it in the file",
             )
         )
-    found += _bias_problems(layer, name)
     grid = target.grid
     step, high = grid.step(grid.bits), grid.high(grid.bits)
     wrong = (layer.weight % step != 0) | (layer.weight > high)
@@ -105,19 +104,6 @@ def _problems(layer: IntegerDense | IntegerConv, name: str, target: Target) -> l
     return found
 
 
-def _bias_problems(layer: IntegerDense | IntegerConv, name: str) -> list[Problem]:
-    if layer.bias is None or not layer.bias.any():
-        return []
-    return [
-        Problem(
-            name,
-            "its neurons have biases",
-            "none: layers of LoihiCUBA neurons have no bias yet",
-            "run the file in LoihiSimulator, or train the network without biases",
-        )
-    ]
-
-
 def _delays(layer: IntegerDense) -> tuple[np.ndarray, np.ndarray]:
     """Steps of each input and of each output, the latter as small as can be."""
     inputs, outputs = layer.weight.shape
@@ -140,9 +126,12 @@ def _delay_layer(steps: np.ndarray, target: Target) -> list[keras.Layer]:
 
 def _dense(layer: IntegerDense, shape: tuple[int, ...], target: Target) -> keras.Layer:
     dense = spiking.SpikingDense(
-        layer.weight.shape[1], neuron=target.to_neuron(layer.neuron), kernel_initializer="zeros"
+        layer.weight.shape[1],
+        neuron=target.to_neuron(layer.neuron),
+        use_bias=layer.bias is not None,
+        kernel_initializer="zeros",
     )
-    return _with_weights(dense, shape, layer.weight, target)
+    return _with_weights(dense, shape, layer.weight, layer.bias, target)
 
 
 def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[keras.Layer]:
@@ -166,16 +155,23 @@ def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[ke
         dilation_rate=dilation,
         groups=layer.groups,
         neuron=target.to_neuron(layer.neuron),
+        use_bias=layer.bias is not None,
         kernel_initializer="zeros",
     )
-    return [*before, _with_weights(conv, shape, weight, target)]
+    return [*before, _with_weights(conv, shape, weight, layer.bias, target)]
 
 
 def _with_weights(
-    layer: keras.Layer, shape: tuple[int, ...], weight: np.ndarray, target: Target
+    layer: keras.Layer,
+    shape: tuple[int, ...],
+    weight: np.ndarray,
+    bias: np.ndarray | None,
+    target: Target,
 ) -> keras.Layer:
     layer.build((None, None, *shape))
     layer.kernel.assign(weight / target.grid.scale)
+    if bias is not None:
+        layer.bias.assign(bias / target.grid.scale)
     return layer
 
 

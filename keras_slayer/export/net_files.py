@@ -73,8 +73,8 @@ def from_net(path: str | os.PathLike, input_shape: Sequence[int] | None = None) 
 
     Raises:
         FileNotFoundError, ValueError: as ``read_net``.
-        ValueError: what no layer computes: biases, weights off the grid of 8 bits and sign, delays
-            of single synapses, layers that never spike. The message lists all of it.
+        ValueError: what no layer computes: weights off the grid of 8 bits and sign, delays of
+            single synapses, layers that never spike. The message lists all of it.
 
     Example:
 

@@ -15,7 +15,7 @@ import pytest
 
 PEERS = Path(__file__).with_name("peers")
 
-ENVIRONMENTS = {"lava": "peers", "nir": "peers", "nengo": "nengo", "tonic": "tonic"}
+ENVIRONMENTS = {"lava": "peers", "nir": "peers", "nengo": "nengo", "tonic": "tonic", "xylo": "xylo"}
 """The virtual environment of each peer: a folder in KERAS_SLAYER_INTEROP, and what is in it in
 requirements-<folder>.txt."""
 
