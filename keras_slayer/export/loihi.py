@@ -21,6 +21,7 @@ from keras_slayer.export.quantize import compare, quantize
 from keras_slayer.export.report.layers import layer_reports, warnings_of
 from keras_slayer.export.report.measure import calibrate
 from keras_slayer.export.report.report import LoihiReport
+from keras_slayer.export.report.wiring import wiring_of
 from keras_slayer.export.samples import Recordings
 from keras_slayer.export.target import Format, Target
 from keras_slayer.export.targets import get_target
@@ -129,6 +130,7 @@ def export_loihi(
         host_layers=tuple(program.steps[i].name for i in program.host),
         mapping=mapping,
         calibration=measured,
+        wiring=wiring_of(network),
         warnings=warnings_of(layers, converted, target.synaptic_sum_limit),
     )
 
