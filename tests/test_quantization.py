@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_slayer.quantization import quantize_weights, weight_max, weight_step
+from keras_slayer.quantization import quantize_bias, quantize_weights, weight_max, weight_step
 
 
 def test_eight_bits_by_hand():
@@ -52,3 +52,12 @@ def test_gradient_passes_inside_and_stops_where_clipped(bits):
 def test_bad_width(bits):
     with pytest.raises(ValueError, match=r"bits must be an integer in \[1, 8\]. Received: bits="):
         quantize_weights(tf.zeros(3), bits)
+
+
+def test_biases_are_integers_from_end_to_end_of_the_range():
+    bias = tf.constant([-64.0, -64.007, -64.009, 63.984375, 63.99, 64.0, 0.0078125, -0.3])
+    with tf.GradientTape() as tape:
+        tape.watch(bias)
+        quantized = quantize_bias(bias)
+    np.testing.assert_array_equal(64 * quantized, [-4096, -4096, -4096, 4095, 4095, 4095, 0, -19])
+    np.testing.assert_array_equal(tape.gradient(quantized, bias), [1, 1, 0, 1, 1, 0, 1, 1])
