@@ -288,6 +288,12 @@ def test_a_graph_is_drawn_and_listed():
     assert "constant: neurons that spike whatever the input" in page.text
 
 
+def test_shapes_of_several_inputs():
+    page = Page(render(by_hand(input_shape=((12, 12, 2), (6,)), output_shape=((1000,), (2,)))))
+    assert "12\u00d712\u00d72, 6" in page.texts
+    assert "1,000, 2" in page.texts
+
+
 def test_layers_of_a_graph_have_the_numbers_of_their_cores():
     page = Page(render(graph_report(mixed())))
     assert [row[0] for row in page.rows if row[1] == "SpikingConv2D"] == ["7 fusion", "9 speed"]

@@ -223,6 +223,18 @@ def test_levels_lie_beside_each_other_while_they_fit():
         assert float(svg.get("width")) < 1280
 
 
+def test_what_is_written_beside_parallel_links_is_on_both_sides():
+    sizes = [3] * (LEVELS_IN_A_ROW + 1)
+    populations = dict(graph_of(mlp(*sizes)).populations)
+    twice = ("layer 0", dense(3, 3))
+    populations["layer 1"] = population((3,), twice, twice)
+    _, svg = drawing(IntegerGraph({"input": (3,)}, populations, (list(populations)[-1],)))
+    labels = [t for t in svg.iter("text") if t.get("class") == "label"]
+    (left, right) = sorted(labels, key=lambda label: float(label.get("x")))
+    assert (left.text, left.get("text-anchor")) == ("step 2", "end")
+    assert (right.text, right.get("text-anchor")) == ("step 2", "start")
+
+
 def test_names_cannot_break_out_of_the_drawing():
     graph = IntegerGraph(
         {HOSTILE: (2,)},

@@ -130,7 +130,10 @@ def _fact_list(report: ReportData) -> list[tuple[str, str]]:
     return facts
 
 
-def _shape(shape: tuple[int, ...]) -> str:
+def _shape(shape: tuple) -> str:
+    """A shape, or several."""
+    if shape and isinstance(shape[0], tuple):
+        return ", ".join(map(_shape, shape))
     return "\u00d7".join(f"{size:,}" for size in shape)
 
 

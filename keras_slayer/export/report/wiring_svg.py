@@ -20,8 +20,10 @@ LEVELS_IN_A_ROW = 5
 """With more, levels lie below each other: a page is wide enough for so many."""
 SIDEWAYS_GAP = 72.0
 """Between levels that lie beside each other: what is written there needs more room."""
+PORT = 14.0
+"""Between links where they touch a node."""
 MARGIN = 44.0
-LETTERS = 19
+LETTERS = 17
 """Of a name, in a node."""
 
 
@@ -96,7 +98,7 @@ class _Drawing:
         for item, numbers in touching.items():
             places = {n: self.plan.across[self.plan.ways[n][towards]] for n in numbers}
             numbers.sort(key=lambda n, p=places: p[n])
-            pitch = min(14.0, 0.8 * room / len(numbers))
+            pitch = min(PORT, 0.8 * room / len(numbers))
             for i, number in enumerate(numbers):
                 shift = (i - (len(numbers) - 1) / 2) * pitch
                 found[number, end] = self.plan.across[item] + shift
@@ -129,20 +131,23 @@ class _Drawing:
             self._point(tip, side),
             self._point(tip - 7, side + 4),
         ]
-        text = self._text_beside(link, *points[-2:])
+        text = self._text_beside(link, self.plan.across[way[-2]], *points[-2:])
         return (
             f'<g class="link"><title>{escape(describe(link))}</title><path d="{path}"/>'
             f'<path class="head" d="M{"L".join(head)}z"/>{text}</g>'
         )
 
-    def _text_beside(self, link: Link, start: Point, end: Point) -> str:
-        """What is written where the last stretch of a link begins: at the side it turns from."""
+    def _text_beside(self, link: Link, middle: float, start: Point, end: Point) -> str:
+        """What is written where the last stretch of a link begins: at the side it turns from, and
+        of one that leads straight on at that side of the ``middle`` where it begins."""
         lines = []
         if len(self.wiring.into(link.target)) > 1 and link.earliest is not None:
             lines.append(steps(link.earliest, link.latest))
         if link.longest_delay:
             lines.append(delay(link))
-        turns = end[1] > start[1]  # to the right, or down where levels lie beside each other
+        # To the right, or down where levels lie beside each other.
+        is_straight = abs(end[1] - start[1]) < PORT
+        turns = start[1] < middle if is_straight else end[1] > start[1]
         x, y = self._turn(*start)
         anchor = "end" if turns and not self.is_sideways else "start"
         if self.is_sideways:
