@@ -7,8 +7,9 @@ from nir_oracle import F, Stateful, stateless, to_keras, to_nir
 
 def run(graph, inputs, dt=1e-4):
     """Outputs by position, (batch, time, ...) in Keras' order, for inputs by position."""
+    integers = graph.metadata["nodes"]
     series = {
-        name: to_nir(np.asarray(inputs[int(node.metadata["position"])], F))
+        name: to_nir(np.asarray(inputs[int(integers[name]["position"])], F))
         for name, node in graph.nodes.items()
         if isinstance(node, nir.Input)
     }
@@ -28,7 +29,7 @@ def run(graph, inputs, dt=1e-4):
     outputs = {
         name: []
         for name, node in graph.nodes.items()
-        if isinstance(node, nir.Output) and node.metadata
+        if isinstance(node, nir.Output) and name in integers
     }
 
     def value(name, t, values, pending=frozenset()):
@@ -47,5 +48,5 @@ def run(graph, inputs, dt=1e-4):
         for name, rows in outputs.items():
             rows.append(value(name, t, values))
         before.update({name: values[name] for name in before if name in values})
-    found = sorted(outputs, key=lambda name: graph.nodes[name].metadata["position"])
+    found = sorted(outputs, key=lambda name: integers[name]["position"])
     return [to_keras(np.stack(outputs[name], 1)) for name in found]

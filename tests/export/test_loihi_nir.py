@@ -46,9 +46,12 @@ def test_file_contents_by_hand():
         ),
     )
     graph = read(network)
-    digest = graph.metadata.pop("digest")
+    digest, integers = graph.metadata.pop("digest"), graph.metadata.pop("nodes")
     assert graph.metadata == {"dt": DT, "integers": 1, "arithmetic": "loihi_cuba"}
     assert len(digest) == 64
+    assert set(integers) == {"input", "conv2d", "cubalif", "conv2d_2", "cubalif_1"} | {
+        *("linear", "cubalif_2", "output")
+    }
     nodes = in_order(graph)
     assert [type(node).__name__ for node in nodes] == [
         *("Input", "Conv2d", "Conv2d", "CubaLIF", "Conv2d", "CubaLIF"),

@@ -213,7 +213,7 @@ def test_weights_of_all_connections_beyond_the_engine_are_refused():
         (
             lambda s, a, b: s.stream().step([1]),
             "step() takes a network of one input and one output: give chunks of one step. "
-            "Received: a network of 2 inputs and 1 outputs",
+            "Received: input_shape=[(800,), (800,)], output_shape=(1,)",
         ),
         (lambda s, a, b: s.stream(2)([a, b]), "The stream has 2 samples"),
         (

@@ -12,7 +12,7 @@ import pytest
 
 import keras_slayer as ks
 from keras_slayer import export, loihi, neurons
-from keras_slayer.export import targets
+from keras_slayer.export import LoihiSimulator, targets
 from keras_slayer.export.targets import get_target, loihi2
 from keras_slayer.export.weight_grid import WeightGrid
 
@@ -167,14 +167,16 @@ def test_what_only_the_loader_of_net_cannot_take_goes_into_nir(tmp_path):
     assert report.exact
 
 
-def test_what_nir_cannot_hold_is_refused_there_only(tmp_path):
+def test_delays_fit_both_formats(tmp_path):
     late = ks.DelayLayer(10, delay_initializer=keras.initializers.Constant(5.0))
     found = model(late, ks.SpikingDense(3, neuron="loihi", name="dense"))
     found.layers[1].kernel.assign(np.ones((4, 3)))
-    with pytest.raises(ValueError, match="dense: its inputs are late by up to 5 steps"):
-        found.export_loihi(tmp_path / "a.nir")
-    assert not list(tmp_path.iterdir())
-    found.export_loihi(tmp_path / "a.net")
+    spikes = np.ones((1, 12, 4), "float32")
+    expected = found.predict(spikes, verbose=0)
+    assert expected.any()
+    for name in ("a.nir", "a.net"):
+        found.export_loihi(tmp_path / name)
+        np.testing.assert_array_equal(LoihiSimulator(tmp_path / name).run(spikes), expected)
 
 
 # Modules

@@ -8,6 +8,7 @@ A flatten in the file counts over (C, H, W). The weights of the dense layer afte
 on the way out and back on the way in.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import h5py
@@ -17,8 +18,8 @@ from keras_slayer.export.graph import (
     DenseSynapses,
     IntegerGraph,
     Synapses,
+    as_synapses,
     chain_of,
-    graph_of,
 )
 from keras_slayer.export.network import (
     IntegerConv,
@@ -40,20 +41,34 @@ def problems(
     """What keeps a network from being a chain, and what lava-dl's loader would misread or refuse.
 
     Args:
-        names: of the layers of a chain, see ``graph_of``.
+        names: of the layers of a chain; default "layer 0", "layer 1", ...
 
     Returns:
         Problems by the names of the populations.
     """
-    graph = network if isinstance(network, IntegerGraph) else graph_of(network, names)
     found = []
-    for name, reason in chain_of(graph)[1].items() if network is graph else ():
+    if isinstance(network, IntegerGraph):
         limit = "only chains fit a .net file"
-        found.append(Problem(name, reason, limit, "export to .nir"))
-    for name, population in graph.populations.items():
-        for connection in population.connections:
-            found += _synapse_problems(name, connection.synapses)
+        reasons = chain_of(network)[1]
+        found += [Problem(name, why, limit, "export to .nir") for name, why in reasons.items()]
+    for name, synapses in synapses_of(network, names):
+        found += _synapse_problems(name, synapses)
     return found
+
+
+def synapses_of(
+    network: IntegerGraph | IntegerNetwork, names: tuple[str, ...] | None = None
+) -> Iterator[tuple[str, Synapses]]:
+    """All synapses with the names of the populations that they lead to."""
+    if isinstance(network, IntegerGraph):
+        for name, population in network.populations.items():
+            for connection in population.connections:
+                yield name, connection.synapses
+    else:
+        names = names or tuple(f"layer {i}" for i in range(len(network.layers)))
+        for name, layer in zip(names, network.layers, strict=True):
+            if not isinstance(layer, IntegerFlatten):
+                yield name, as_synapses(layer)
 
 
 def _synapse_problems(name: str, synapses: Synapses) -> list[Problem]:

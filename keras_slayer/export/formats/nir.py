@@ -19,7 +19,7 @@ threshold exactly. The readers compute in floating point what the chip rounds, a
 layer to layer: Delay nodes make up for it where that changes more than when the output comes
 (nir_timing.py). A file does not say how long a step is: snnTorch takes 1e-4 s,
 ``norse.torch.from_nir(graph, dt=1e-4)`` what it is told (1e-3 s if nothing). We keep it in the
-graph's metadata. The chip's integers are in the metadata of the nodes (nir_integers.py).
+graph's metadata. The chip's integers are there as well (nir_integers.py).
 
 Images are (channels, height, width) there and (height, width, channels) in Keras. No node makes an
 image of a vector. So neurons of an image that dense weights lead to are a vector there, in the
@@ -27,13 +27,14 @@ order of (channels, height, width), and convolutions that read them are Linear n
 """
 
 import io
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from keras_slayer.export.formats import nir_integers
 from keras_slayer.export.formats.hdf5 import MAX_ELEMENTS
-from keras_slayer.export.formats.netx import channels_first
+from keras_slayer.export.formats.netx import synapses_of
 from keras_slayer.export.formats.nir_chip_nodes import NO_DECAY as NO_DECAY  # for nir_nodes.py
 from keras_slayer.export.formats.nir_chip_nodes import Nodes, vectors
 from keras_slayer.export.formats.nir_package import nir
@@ -53,23 +54,24 @@ def problems(
     """What a ``.nir`` file cannot hold of this network, by population.
 
     Args:
-        names: of the layers of a chain, see ``graph_of``.
+        names: of the layers of a chain; default "layer 0", "layer 1", ...
     """
-    graph = _graph(network, names)
-    as_vectors = vectors(graph)
-    sizes = {}
-    for name, population in graph.populations.items():
-        sizes[name] = 8 * population.size
-        for connection in population.connections:
-            pairs = population.size * int(np.prod(graph.shape(connection.source)))
-            synapses = connection.synapses
-            if isinstance(synapses, DenseSynapses):
-                sizes[name] += pairs * (1 + count_branches(synapses))
-            elif connection.source in as_vectors:
-                sizes[name] += pairs
+    sizes: Counter[str] = Counter()
+    for name, synapses in synapses_of(network, names):
+        # The chip's integers, and as many Linear nodes as there are delays of one input.
+        parts = count_branches(synapses) if isinstance(synapses, DenseSynapses) else 1
+        sizes[name] += synapses.weight.size * (1 + parts)
+    if isinstance(network, IntegerGraph):
+        behind_dense = vectors(network)
+        for name, population in network.populations.items():
+            for connection in population.connections:
+                if not isinstance(connection.synapses, DenseSynapses) and (
+                    connection.source in behind_dense
+                ):
+                    sizes[name] += population.size * int(np.prod(network.shape(connection.source)))
     if sum(sizes.values()) <= MAX_ELEMENTS:
         return []
-    largest = max(sizes, key=sizes.get)
+    largest = max(sizes, key=sizes.__getitem__)
     return [
         Problem(
             largest,
@@ -116,25 +118,17 @@ def to_nir(network: IntegerGraph | IntegerNetwork, dt: float = DT) -> nir.NIRGra
     Raises:
         ValueError: the network has ``problems``.
     """
-    graph = _graph(network)
-    refuse(problems(graph))
+    refuse(problems(network))
+    graph = network if isinstance(network, IntegerGraph) else graph_of(network)
     flat = isinstance(network, IntegerNetwork) and len(network.output_shape) == 1
     nodes = Nodes(graph, dt)
-    for position, (name, shape) in enumerate(graph.inputs.items()):
-        node = nir.Input(np.array(channels_first(shape)))
-        node.metadata = {"name": name, "position": position}
-        nodes.add(node, stands_for=name)
+    for position, name in enumerate(graph.inputs):
+        nodes.input(name, position)
     for position, name in enumerate(graph.populations):
         nodes.population(name, position)
     for position, name in enumerate(graph.outputs):
         nodes.output(name, position, flat)
     found = nir.NIRGraph(nodes.nodes, nodes.edges)
-    found.metadata = nir_integers.of_graph(dt)
+    found.metadata = nir_integers.of_graph(dt, nodes.integers)
     found.metadata["digest"] = nir_integers.digest(found.to_dict())
     return found
-
-
-def _graph(
-    network: IntegerGraph | IntegerNetwork, names: tuple[str, ...] | None = None
-) -> IntegerGraph:
-    return network if isinstance(network, IntegerGraph) else graph_of(network, names)

@@ -54,20 +54,24 @@ class Nodes:
         self.nodes: dict[str, nir.NIRNode] = {}
         self.edges: list[tuple[str, str]] = []
         self.names: dict[str, str] = {}  # the nodes of inputs and populations
+        self.integers: dict[str, dict] = {}  # the chip's, by the names of the nodes
         self.counts: Counter[str] = Counter()
         self.vectors = vectors(graph)
         self.ahead = ahead(graph)
 
-    def add(self, node: nir.NIRNode, *sources: str, stands_for: str | None = None) -> str:
+    def add(self, node: nir.NIRNode, *sources: str) -> str:
         """Adds a node that gets the sum of ``sources``. Its name."""
         kind = type(node).__name__.lower()
         name = f"{kind}_{self.counts[kind]}" if self.counts[kind] else kind
         self.counts[kind] += 1
         self.nodes[name] = node
         self.edges += [(source, name) for source in sources]
-        if stands_for is not None:
-            self.names[stands_for] = name
         return name
+
+    def input(self, name: str, position: int) -> None:
+        shape = np.array(channels_first(self.graph.inputs[name]))
+        self.names[name] = self.add(nir.Input(shape))
+        self.integers[self.names[name]] = {"name": name, "position": position}
 
     def population(self, name: str, position: int) -> None:
         """Its neurons, and the connections that lead to them."""
@@ -77,9 +81,8 @@ class Nodes:
         for number, connection in connections:
             if connection.source != name:
                 ends += self.connection(name, number, connection)
-        node = self.neurons(name)
-        node.metadata = nir_integers.of_population(name, position, population)
-        mine = self.add(node, *ends, stands_for=name)
+        mine = self.names[name] = self.add(self.neurons(name), *ends)
+        self.integers[mine] = nir_integers.of_population(name, position, population)
         for number, connection in connections:
             if connection.source == name:
                 self.edges += [(end, mine) for end in self.connection(name, number, connection)]
@@ -91,9 +94,8 @@ class Nodes:
             shape = (int(np.prod(shape)),)
         elif flat:
             before, shape = self.flatten(before, shape), (int(np.prod(shape)),)
-        node = nir.Output(np.array(channels_first(shape)))
-        node.metadata = {"population": name, "position": position}
-        self.add(node, before)
+        node = self.add(nir.Output(np.array(channels_first(shape))), before)
+        self.integers[node] = {"population": name, "position": position}
 
     def silence(self, name: str) -> str:
         """Weights of zero from the first input: readers run what an input leads to."""
@@ -119,9 +121,12 @@ class Nodes:
             if target in self.vectors:
                 end = self.flatten(end, self.graph.shape(target))
             ends = [end]
-        added = list(self.nodes.values())[known:]
-        first = next(node for node in added if not isinstance(node, nir.Flatten | nir.Delay))
-        first.metadata = nir_integers.of_connection(target, number, connection)
+        first = next(
+            name
+            for name, node in list(self.nodes.items())[known:]
+            if not isinstance(node, nir.Flatten | nir.Delay)
+        )
+        self.integers[first] = nir_integers.of_connection(target, number, connection)
         return ends
 
     def dense(self, target: str, source: str, synapses: DenseSynapses, late: int) -> list[str]:

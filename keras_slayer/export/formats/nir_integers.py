@@ -1,12 +1,12 @@
 """The chip's integers in a ``.nir`` file: what its metadata hold. nir_integers_reader.py reads it.
 
-The nodes of a file mean the network in floating point. Beside them, metadata say what the chip
-runs:
+The nodes of a file mean the network in floating point. Beside them, the metadata of the graph say
+what the chip runs. (Of the graph, since nir up to 1.0.4 refuses nodes that have metadata.) In its
+``nodes``, by the names of the nodes, are:
 
 =================== ==============================================================================
-of                  metadata
+node                metadata
 =================== ==============================================================================
-the graph           ``integers`` (version of this table), ``arithmetic`` (whose), ``digest``
 Input               ``name``, ``position`` among the inputs
 Output              ``population`` that is read out, ``position`` among the outputs
 CubaLIF             ``name``, ``position``, ``shape`` (channels last), ``current_decay``,
@@ -17,8 +17,9 @@ SumPool2d           of the target, ``synapses`` ("dense" or "conv"), ``weight``;
                     windows
 =================== ==============================================================================
 
-Fields and orders of axes are those of ``export.graph``. The digest is that of nodes, edges and
-metadata: what was changed after the export is refused, since the integers would not follow.
+Fields and orders of axes are those of ``export.graph``. Beside ``nodes`` are ``integers`` (the
+version of this table), ``arithmetic`` (whose it is) and ``digest``, which is that of nodes, edges
+and metadata: what was changed after the export is refused, since the integers would not follow.
 """
 
 from __future__ import annotations
@@ -34,8 +35,8 @@ ARITHMETIC = "loihi_cuba"
 """The neuron of ``keras_slayer.loihi``, to the bit."""
 
 
-def of_graph(dt: float) -> dict:
-    return {"dt": dt, "integers": VERSION, "arithmetic": ARITHMETIC}
+def of_graph(dt: float, nodes: dict[str, dict]) -> dict:
+    return {"dt": dt, "integers": VERSION, "arithmetic": ARITHMETIC, "nodes": nodes}
 
 
 def of_population(name: str, position: int, population: Population) -> dict:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer.export.formats.netx_reader import MAX_NEURONS, MAX_WEIGHT
+from keras_slayer.export.formats.netx_parts import MAX_WEIGHT
+from keras_slayer.export.formats.netx_reader import MAX_NEURONS
 from keras_slayer.export.formats.nir_file import read_tree
 from keras_slayer.export.formats.nir_integers import ARITHMETIC, VERSION, WINDOWS, digest
 from keras_slayer.export.graph import (
@@ -74,13 +75,14 @@ class _Reader:
         ):
             raise graph.fail("its edges must be pairs of names")
         found: dict[str, list] = {kind: [] for kind in ("Input", "Output", "CubaLIF", "weights")}
-        for name, node in nodes.items():
-            fields = _Fields(_dict(_dict(node).get("metadata")), f"{self.path}: node {name!r}")
-            kind = _dict(node).get("type")
-            if isinstance(kind, str) and kind in found and kind != "weights":
-                found[kind].append((fields, _dict(node)))
-            elif fields.fields:
-                found["weights"].append((fields, _dict(node)))
+        integers = _dict(metadata.get("nodes"))
+        for name in integers:
+            node, fields = nodes.get(name), _Fields(integers[name], f"{self.path}: node {name!r}")
+            if not isinstance(node, dict) or not isinstance(integers[name], dict):
+                raise fields.fail("there must be such a node, and fields of metadata for it")
+            kind = node.get("type")
+            other = not isinstance(kind, str) or kind not in found
+            found["weights" if other else kind].append((fields, node))
         network = self._graph(found, graph)
         written = graph.text("digest")
         if written != digest({"nodes": nodes, "edges": edges, "metadata": metadata}):
@@ -104,9 +106,7 @@ class _Reader:
             populations[name] = _population(fields, node, tuple(connections.pop(name, ())))
         if connections:
             raise graph.fail(f"connections lead to {sorted(connections)}, which are not there")
-        # nir adds outputs, without metadata, for what leads nowhere.
-        outputs = _in_order([row for row in found["Output"] if row[0].fields])
-        outputs = [fields.text("population") for fields, _ in outputs]
+        outputs = [fields.text("population") for fields, _ in _in_order(found["Output"])]
         try:
             return IntegerGraph(inputs, populations, tuple(outputs))
         except ValueError as error:

@@ -42,7 +42,7 @@ class SimulatorStream:
             )
         found = self._native.run(given, simulator.threads)
         self.steps += steps
-        return single(simulator._shaped([each.astype(np.float32) for each in found]))
+        return single(simulator.shaped([each.astype(np.float32) for each in found]))
 
     def step(self, index) -> np.ndarray:
         """One step of one sample: from the places of input spikes to those of output spikes.
@@ -60,12 +60,11 @@ class SimulatorStream:
             ValueError: a place that does not exist, a stream of more samples, or a network of
                 several inputs or outputs.
         """
-        network = self._simulator.network
-        ends = [len(getattr(network, name, "1")) for name in ("inputs", "outputs")]
-        if ends != [1, 1]:
+        ends = self._simulator.input_shape, self._simulator.output_shape
+        if any(isinstance(shape, list) for shape in ends):
             raise ValueError(
                 "step() takes a network of one input and one output: give chunks of one step. "
-                f"Received: a network of {ends[0]} inputs and {ends[1]} outputs"
+                f"Received: input_shape={ends[0]}, output_shape={ends[1]}"
             )
         index = np.asarray(index)
         if index.ndim != 1 or not (index.dtype.kind in "iu" or index.size == 0):

@@ -29,7 +29,8 @@ class LoihiSimulator:
 
     Args:
         path: a ``.net`` file, from ``model.export_loihi(path)`` or from lava-dl, or a ``.nir`` file
-            from ``model.export_loihi(path)``.
+            from ``model.export_loihi``, which holds networks of any wiring. Networks of other tools
+            in ``.nir`` have no integers of the chip: ``from_nir`` reads them.
         input_shape: (inputs,) or (height, width, channels), where a ``.net`` file does not say it:
             lava-dl writes such files if the network has no input block.
         engine: "native" (C++, event-driven, threads) or "numpy" (slow, needs no compiler). The same
@@ -37,7 +38,8 @@ class LoihiSimulator:
         threads: threads of the native engine; default: the CPUs this process may use.
 
     Attributes:
-        network: what the file says: an ``IntegerNetwork`` of a ``.net`` file.
+        network: what the file says: a chain (``IntegerNetwork``) of a ``.net`` file, an
+            ``IntegerGraph`` of a ``.nir`` file.
 
     Raises:
         FileNotFoundError, ValueError: no such file, or not a network the chip runs as written.
@@ -70,7 +72,12 @@ class LoihiSimulator:
         engine: str = "native",
         threads: int | None = None,
     ) -> "LoihiSimulator":
-        """Simulator of a network that is in no file; its ``path`` is None."""
+        """Simulator of a network that is in no file; its ``path`` is None.
+
+        Args:
+            network: a chain, or a graph of populations and connections.
+            engine, threads: as above.
+        """
         simulator = cls.__new__(cls)
         simulator._choose(engine, threads)
         simulator.path = None
@@ -161,7 +168,7 @@ class LoihiSimulator:
                 )
             )
         return SimulationRecord(
-            single(self._shaped([outputs[name] for name in self._graph.outputs])), tuple(records)
+            single(self.shaped([outputs[name] for name in self._graph.outputs])), tuple(records)
         )
 
     def stream(self, batch: int = 1) -> SimulatorStream:
@@ -183,8 +190,8 @@ class LoihiSimulator:
         """``spikes`` as uint8 by the names of the inputs; ValueError if they do not fit."""
         return checked(spikes, self._graph.inputs)
 
-    def _shaped(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
-        """``outputs`` (batch, time, ...) in the shapes of the network."""
+    def shaped(self, outputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Spikes (batch, time, ...) of the output populations in the shapes of the network."""
         return [
             spikes.reshape(*spikes.shape[:2], *shape)
             for spikes, shape in zip(outputs, self._output_shapes, strict=True)
