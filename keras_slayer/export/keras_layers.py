@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import keras
 import numpy as np
 
@@ -142,11 +140,11 @@ def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[ke
     before: list[keras.Layer] = []
     padding, taps = _padding(weight.shape[:2], layer, shape, dilation)
     if padding is None:
-        padding, taps = "valid", ((0, 0), (0, 0))
+        padding = "valid"
         before = [spiking.PerStep(keras.layers.ZeroPadding2D(layer.padding))]
         rows, columns = (n + 2 * p for n, p in zip(shape, layer.padding, strict=False))
         shape = (rows, columns, shape[2])
-    weight = np.pad(weight, (*taps, (0, 0), (0, 0)))
+    weight = np.pad(weight, ((0, taps[0]), (0, taps[1]), (0, 0), (0, 0)))
     conv = spiking.SpikingConv2D(
         weight.shape[3],
         weight.shape[:2],
@@ -185,36 +183,35 @@ def _undilated(weight: np.ndarray, dilation: Pair) -> np.ndarray:
 
 def _padding(
     kernel: Pair, layer: IntegerConv, image: tuple[int, ...], dilation: Pair
-) -> tuple[str | None, tuple[Pair, Pair] | None]:
-    """The name of the padding, and the taps of zeros before and after the kernel on both axes.
+) -> tuple[str | None, Pair]:
+    """The name of the padding, and the taps of zeros behind the kernel on both axes.
 
-    (None, None) if no padding of Keras sees the same windows.
+    The name is None if no padding of Keras sees the same windows.
     """
     if not any(layer.padding):
-        return "valid", ((0, 0), (0, 0))
+        return "valid", (0, 0)
     output = layer.output_shape(image)
-    taps = [
+    taps = tuple(
         _same(*axis)
         for axis in zip(
             image[:2], output[:2], kernel, layer.strides, layer.padding, dilation, strict=True
         )
-    ]
-    return (None, None) if None in taps else ("same", tuple(taps))
+    )
+    return (None, (0, 0)) if None in taps else ("same", taps)
 
 
 def _same(
     size: int, output: int, kernel: int, stride: int, padding: int, dilation: int
-) -> Pair | None:
-    """Taps of zeros before and after with which "same" starts the kernel ``padding`` early.
+) -> int | None:
+    """Taps of zeros behind the kernel with which "same" puts ``padding`` zeros before the image.
 
-    "same" adds what the windows of all strides need, half of it before the image. Each tap of
-    zeros widens the windows; those before the kernel also put it later.
+    "same" adds what the windows need, half of it before the image: with as many outputs never more
+    than ``padding``. Each tap of zeros adds ``dilation``.
     """
     if output != -(-size // stride):
         return None
-    for before, after in sorted(product(range(kernel + 2), repeat=2), key=sum):
-        reach = (kernel + before + after - 1) * dilation + 1
-        needed = max((output - 1) * stride + reach - size, 0)
-        if needed // 2 == padding + before * dilation:
-            return before, after
+    for taps in range(2 * padding + stride + 1):
+        reach = (kernel + taps - 1) * dilation + 1
+        if max((output - 1) * stride + reach - size, 0) // 2 == padding:
+            return taps
     return None

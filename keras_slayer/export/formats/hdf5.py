@@ -3,9 +3,10 @@
 A file of a few bytes can declare a data set of terabytes, point to another file or hold the wrong
 kind of data. Whatever is wrong becomes a ValueError that names the place.
 
-The memory that reading takes is bounded by the file: at most ``FREE_BYTES`` and ``BYTES_PER_BYTE``
-for each byte that the file has. So much may compressed data sets, chunks that are not there, and
-data sets under two names add up to.
+The memory that reading takes is bounded by the file. Its data sets may add up to ``FREE_BYTES`` and
+``BYTES_PER_BYTE`` for each byte of the file: compressed ones, chunks that were never written, data
+sets under two names. There are at most three copies of one: as read, as integers, and in the order
+of whoever reads it.
 """
 
 import math
@@ -27,7 +28,7 @@ MAX_TEXT = 64
 """Longest string that is read, in bytes."""
 
 ELEMENTS_AT_ONCE = 1 << 20
-"""Numbers of a data set without chunks that are checked and converted at a time."""
+"""Numbers that are checked and converted at a time."""
 
 FILTERS = (h5py.h5z.FILTER_SHUFFLE, h5py.h5z.FILTER_DEFLATE, h5py.h5z.FILTER_FLETCHER32)
 """Those that are read, in this order: it is the one in which h5py applies them. What the others
@@ -195,13 +196,14 @@ class CheckedGroup:
         if data.dtype.kind not in "iufb" or data.dtype.itemsize > 8:
             raise self.fail(f"{name!r} must hold numbers, not {data.dtype}")
         dtype = np.result_type(np.min_scalar_type(low), np.min_scalar_type(high))
-        if data.chunks or data.size <= ELEMENTS_AT_ONCE:  # a part would take all chunks it touches
+        if data.size <= ELEMENTS_AT_ONCE:
             return self._converted(name, data[()], low, high, dtype)
         values = np.empty(data.shape, dtype)
+        source = data[()] if data.chunks else data  # a part would take all chunks that it touches
         rows = max(ELEMENTS_AT_ONCE * data.shape[0] // data.size, 1)
         for start in range(0, data.shape[0], rows):
             part = slice(start, start + rows)
-            values[part] = self._converted(name, data[part], low, high, dtype)
+            values[part] = self._converted(name, source[part], low, high, dtype)
         return values
 
     def _converted(self, name: str, values, low: int, high: int, dtype: np.dtype) -> np.ndarray:
