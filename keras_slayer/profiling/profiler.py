@@ -30,9 +30,9 @@ def profile(
     effective where neither input nor weight is zero; it is a multiply-accumulate (MAC), or an
     accumulate (AC) where all inputs of the layer, in all of ``data``, are 0, 1 or -1.
 
-    Not counted are biases and what neurons, normalisations, pools and gates compute. Layers of a
-    kind that is not known (yours, ``Lambda``, attention) are listed, and named in
-    ``profile.not_counted``; layers within them are counted.
+    Biases, and what neurons, normalisations, gates and Keras' pools compute, are no synaptic
+    operations. Layers of a kind that is not known (yours, ``Lambda``, attention) are listed, and
+    named in ``profile.not_counted``; layers within them are counted.
 
     Args:
         model: a built Keras model of any kind.
