@@ -18,7 +18,7 @@ from keras_slayer.export.xylo import (
     export_xylo,
 )
 
-STEPS = 24
+STEPS = 16
 
 
 def chain(*layers, inputs=16, name="model"):
@@ -101,11 +101,11 @@ def test_functional_and_nested_models_with_loops(tmp_path):
     x = random_counts(1, 3, STEPS, 16, most=6)
     before = [len(layer._inbound_nodes) for layer in model.layers]
     report = export_xylo(model, tmp_path / "a.npz", calibration=x)
-    assert report.calibration.differing == 0 and report.calibration.spikes > 10
+    assert report.calibration.differing == 0 and report.calibration.spikes > 5
     assert report.host_layers == ("rate",)
     assert before == [len(layer._inbound_nodes) for layer in model.layers]  # read, and left alone
     found = XyloSimulator(tmp_path / "a.npz").run(x)
-    assert found.sum() > 10
+    assert found.sum() > 5
 
 
 def test_a_saved_model_gives_the_same_bytes(tmp_path):
