@@ -7,6 +7,9 @@ import keras_slayer as ks
 from keras_slayer.export.xylo import XyloDense, XyloLIF, XyloRecurrentDense
 from keras_slayer.export.xylo.network import XyloNetwork
 
+STEPS = 16
+"""Of the models: few, as each is run step by step."""
+
 
 def random_network(seed: int, loud: bool = False) -> XyloNetwork:
     """Any network of the chip; ``loud``: one whose sums leave 16 bits on the way, both ways."""
@@ -64,3 +67,11 @@ def deep_model(steps: int = 40) -> keras.Sequential:
         ],
         name="deep",
     )
+
+
+def chain(*layers, inputs=16, name="model"):
+    return keras.Sequential([keras.Input((STEPS, inputs)), *layers], name=name)
+
+
+def small_model(**options):
+    return chain(XyloDense(20, name="hidden"), output_layer(**options))

@@ -171,15 +171,15 @@ def test_what_layers_refuse(kind):
 def test_recurrent_layers_round_both_kernels_in_the_forward_pass():
     keras.utils.set_random_seed(3)
     layer = XyloRecurrentDense(12)
-    x = (np.random.default_rng(0).random((2, 30, 6)) < 0.4).astype(np.float32)
+    layer.build((None, None, 6))
+    layer.set_weights([20 * w for w in layer.get_weights()])  # many are clipped
+    x = (np.random.default_rng(0).random((2, 16, 6)) < 0.4).astype(np.float32)
     spikes = layer(x)
     plain = ks.SpikingRecurrentDense(12, layer.neuron)
     plain.build((None, None, 6))
-    weights = [np.array(layer.quantized_kernel()), np.array(layer.quantized_recurrent_kernel())]
-    plain.set_weights(weights)
+    plain.set_weights([np.rint(64 * w).clip(-128, 127) / 64 for w in layer.get_weights()])
     np.testing.assert_array_equal(spikes, plain(x))
-    plain.set_weights(layer.get_weights())
-    assert np.any(np.array(spikes) != np.array(plain(x)))
+    assert np.array(spikes).any()
 
 
 def test_a_saved_model_spikes_as_before(tmp_path):
@@ -195,16 +195,3 @@ def test_a_saved_model_spikes_as_before(tmp_path):
     expected = np.array(model(x))
     assert expected.any()
     np.testing.assert_array_equal(loaded(x), expected)
-
-
-def test_a_stream_in_chunks_spikes_as_the_model():
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential(
-        [keras.Input((None, 6)), XyloRecurrentDense(9), XyloDense(3, XyloLIF(max_spikes=1))]
-    )
-    x = (np.random.default_rng(0).random((1, 12, 6)) < 0.5).astype(np.float32)
-    expected = np.array(model(x))
-    assert expected.any()
-    stream = ks.Stream(model)
-    chunks = [np.array(stream(x[:, i : i + 4])) for i in range(0, 12, 4)]
-    np.testing.assert_array_equal(np.concatenate(chunks, axis=1), expected)
