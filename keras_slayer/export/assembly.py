@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from keras_slayer.export.formats.netx import block_diagonal
@@ -14,7 +16,7 @@ from keras_slayer.export.graph import (
     Shape,
 )
 from keras_slayer.export.model.float_network import FloatNetwork, Part, Term, Window
-from keras_slayer.export.model.timing import Arrival, Timing, channels_of
+from keras_slayer.export.model.timing import Arrival, Timing, placement_of
 from keras_slayer.export.network import IntegerNeuron
 from keras_slayer.export.quantize import Quantized
 from keras_slayer.export.target import Target
@@ -100,11 +102,14 @@ class _Assembly:
             delay = arrival.delay
             delay = None if delay is None else delay.astype(np.uint8)
             return Connection(term.source, DenseSynapses(weight, delay))
-        seen = channels_of(term, self._network.shape(term.source), part.spikes.shape)
-        whole = np.array_equal(seen, np.arange(part.spikes.shape[-1]))
+        seen = placement_of(term, self._network.shape(term.source), part.spikes.shape)
+        sides = zip(window.padding, seen.before, seen.after, strict=True)
+        padding = tuple((p[0] + before, p[1] + after) for p, before, after in sides)
+        window = replace(window, padding=padding)
+        whole = np.array_equal(seen.channels, np.arange(part.spikes.shape[-1]))
         if not whole or _joined(part, channels):
-            weight = _placed(block_diagonal(weight, window.groups)[:, :, seen], part, channels)
-            window = Window(window.strides, window.padding, window.dilation)
+            weight = block_diagonal(weight, window.groups)[:, :, seen.channels]
+            weight, window = _placed(weight, part, channels), replace(window, groups=1)
         return Connection(self.relayed(term.source, arrival.relays), convolution(weight, window))
 
     def _constant_input(self, shift: np.ndarray, shape: Shape) -> Connection:
@@ -153,7 +158,8 @@ def _placed(weight: np.ndarray, part: Part, channels: int) -> np.ndarray:
 def symmetric(weight: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
     """The same convolution with as many zeros before the image as after it: the chip has no other.
 
-    Where Keras pads one zero more after the image, the kernel gets a first tap of zeros.
+    Where there is one zero more after the image, as Keras has it, the kernel gets a first tap of
+    zeros; where there are more before it, last ones.
     """
     padding, dilation = list(window.padding), list(window.dilation)
     for axis, (before, after) in enumerate(window.padding):
@@ -165,9 +171,9 @@ def symmetric(weight: np.ndarray, window: Window) -> tuple[np.ndarray, Window]:
             wide[(slice(None),) * axis + (slice(None, None, dilation[axis]),)] = weight
             weight, dilation[axis] = wide, 1
         more = [(0, 0)] * weight.ndim
-        more[axis] = (after - before, 0)
+        more[axis] = (max(after - before, 0), max(before - after, 0))
         weight = np.pad(weight, more)
-        padding[axis] = (after, after)
+        padding[axis] = (max(before, after),) * 2
     return weight, Window(window.strides, tuple(padding), tuple(dilation), window.groups)
 
 

@@ -68,6 +68,24 @@ def joined_rows():
     return [x], dense(5)(ks.Flatten()(L.Concatenate(axis=2)([a, x])))
 
 
+def images_above_each_other():
+    """Read by convolutions with strides, dilation and groups: each sees its part and zeros."""
+    (x,) = image()
+    both = L.Concatenate(axis=2)([conv(2)(x), x, conv(2, neuron=FAST)(x)])
+    a = ks.SpikingConv2D(3, 3, strides=2, neuron=NEURON, padding="same")(both)
+    b = ks.SpikingConv2D(4, (2, 3), dilation_rate=(3, 1), groups=2, neuron=SLOW)(both)
+    return [x], dense(5)(L.Concatenate()([ks.Flatten()(a), ks.Flatten()(b)]))
+
+
+def padded():
+    """Zeros around an image: what ``from_net`` makes of padding that Keras does not know."""
+    (x,) = image()
+    y = ks.PerStep(L.ZeroPadding2D(((2, 0), (1, 3))))(x)
+    a = ks.SpikingConv2D(3, 3, neuron=NEURON)(y)
+    b = ks.SpikingConv2D(2, 2, strides=(1, 2), neuron=SLOW)(L.Concatenate()([y, y]))
+    return [x], dense(5)(L.Concatenate()([ks.Flatten()(a), ks.Flatten()(b), ks.Flatten()(y)]))
+
+
 def sum_of_currents():
     (x,) = vector()
     a = dense(6)(x)
@@ -225,6 +243,8 @@ CASES = {
         joined_vectors,
         joined_images,
         joined_rows,
+        images_above_each_other,
+        padded,
         sum_of_currents,
         mean_of_currents,
         joined_currents,

@@ -171,11 +171,6 @@ def test_an_average_of_spikes_is_rounded_and_told(tmp_path):
     assert report.calibration.differing == 0
 
 
-def joined_rows_before_a_convolution():
-    (x,) = image()
-    return x, conv(2)(L.Concatenate(axis=3)([conv(2)(x), x]))
-
-
 def channels_late_by_different_times():
     (x,) = image()
     late = keras.initializers.Constant([0.0, 2.0])
@@ -212,7 +207,6 @@ def between():
 
 
 REFUSED = {
-    joined_rows_before_a_convolution: "it convolves data that was joined along rows or columns",
     channels_late_by_different_times: "before it that differs from input to input|0 to 2 steps",
     late_by_too_much: "one of its inputs comes 17 to 17 steps later than another",
     a_constant_added: "it joins what the model computes with a constant",

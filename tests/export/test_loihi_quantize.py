@@ -107,7 +107,9 @@ def test_largest_synaptic_sum_takes_the_worst_neuron_and_sign():
 
 
 @pytest.mark.parametrize("dilation", [(1, 1), (3, 1), (3, 5)])
-@pytest.mark.parametrize("padding", [((0, 1), (1, 1)), ((1, 2), (2, 3)), ((0, 0), (3, 4))])
+@pytest.mark.parametrize(
+    "padding", [((0, 1), (1, 1)), ((1, 2), (2, 3)), ((0, 0), (3, 4)), ((4, 1), (0, 3))]
+)
 def test_padding_made_symmetric_is_the_same_convolution(dilation, padding):
     rng = np.random.default_rng(0)
     weight = rng.integers(-9, 9, (2, 4, 1, 2))

@@ -5,7 +5,6 @@ import re
 import numpy as np
 import pytest
 
-import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator, from_net
 from keras_slayer.export.formats import netx
 
@@ -45,14 +44,6 @@ REFUSED = {
     "sigma_delta": r"layer 0/neuron: type 'SDNN' \(sigma-delta neurons\)",
     "resonate": r"layer 0/neuron: type 'RF_PHASE' \(resonate-and-fire neurons\)",
 }
-
-
-BIASED = ("biases", "image_biases", "input_bias")
-"""No Keras layer of the chip's neurons has a bias."""
-
-
-PADDED = ("uneven_pool",)
-"""A ZeroPadding2D is in the model, which the exporter does not take."""
 
 
 @pytest.fixture(scope="module")
@@ -117,15 +108,12 @@ def test_spikes_are_those_of_training(name, written):
     np.testing.assert_array_equal(simulator(written, name).run(data["spikes"]), data["trained"])
 
 
-@pytest.mark.parametrize("name", [n for n in SPIKING + REWRITTEN if n not in BIASED])
+@pytest.mark.parametrize("name", SPIKING + REWRITTEN)
 def test_keras_models_compute_the_same_and_are_exported(name, written, tmp_path):
     spikes = np.load(written[0] / f"{name}.npz")["spikes"]
     expected = simulator(written, name).run(spikes)
     model = from_net(*file_of(written, name))
     np.testing.assert_array_equal(model.predict(spikes, verbose=0), expected)
-    if name in PADDED:
-        assert any(isinstance(layer, ks.PerStep) for layer in model.layers)
-        return
     report = model.export_loihi(tmp_path / "again.net")
     assert report.exact
     found = LoihiSimulator(tmp_path / "again.net").run(spikes)
@@ -134,10 +122,9 @@ def test_keras_models_compute_the_same_and_are_exported(name, written, tmp_path)
     np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("name", BIASED + SILENT)
+@pytest.mark.parametrize("name", SILENT)
 def test_what_no_layer_computes_is_named(name, written):
-    what = "its neurons have biases" if name in BIASED else "its neurons never spike"
-    with pytest.raises(ValueError, match=what):
+    with pytest.raises(ValueError, match="its neurons never spike"):
         from_net(*file_of(written, name))
 
 

@@ -120,12 +120,21 @@ def _depthwise_conv(layer: keras.layers.DepthwiseConv2D, walk: Walk) -> Value:
     return _linear(layer, walk, _connect_conv(layer, walk, kernel, kernel, channels))
 
 
+def _zero_padding(layer: keras.layers.ZeroPadding2D, walk: Walk) -> Value | None:
+    spikes = walk.spikes()
+    if spikes is None or getattr(layer, "data_format", "channels_last") != "channels_last":
+        return None
+    (top, _), (left, _) = layer.padding
+    return values.padded(spikes, walk.output_shape, top, left)
+
+
 _PER_STEP = {
     keras.layers.Flatten: _flatten,
     keras.layers.Reshape: _reshape,
     keras.layers.Dense: _dense,
     keras.layers.Conv2D: _conv,
     keras.layers.DepthwiseConv2D: _depthwise_conv,
+    keras.layers.ZeroPadding2D: _zero_padding,
     **dict.fromkeys(PASSIVE, _drop),
 }
 """What can be within a PerStep."""
@@ -138,7 +147,7 @@ def _time_distributed(layer: keras.layers.TimeDistributed, walk: Walk) -> Value 
         return _PER_STEP[kind](layer.layer, walk)
     walk.notes.add(
         f"a {type(layer).__name__} {kind.__name__} has no counterpart on the chip",
-        "Dense, Conv2D, DepthwiseConv2D, Flatten, Reshape, Dropout within PerStep",
+        "Dense, Conv2D, DepthwiseConv2D, ZeroPadding2D, Flatten, Reshape, Dropout within PerStep",
         "replace the layer, or move it behind the last spiking layer, where the host runs it",
     )
     return None

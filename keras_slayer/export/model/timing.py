@@ -146,17 +146,17 @@ def _through(
     synapses = part.synapses
     filters = synapses.output_shape[-1]
     result = np.full(channels, np.nan)
-    seen = channels_of(term, source, part.spikes.shape)
-    if seen is None:
+    placement = placement_of(term, source, part.spikes.shape)
+    if placement is None:
         notes.add(
-            "it convolves data that was joined along rows or columns",
-            "data joined along its channels",
-            "join along the last axis, or after the convolution",
+            "it convolves data whose elements are not where their source had them",
+            "whole images, side by side or padded",
+            "join images along one axis",
         )
         return result
     groups = synapses.window.groups
     late = late.reshape(-1, source[-1])
-    group_of = seen // (part.spikes.shape[-1] // groups)
+    group_of = placement.channels // (part.spikes.shape[-1] // groups)
     per_group = filters // groups
     for group in np.unique(group_of):
         own = late[:, group_of == group]
@@ -172,14 +172,34 @@ def _through(
     return result
 
 
-def channels_of(term: Term, source: Shape, shape: Shape) -> np.ndarray | None:
-    """The channel of an image ``shape`` that each of ``source`` is; None where pixels moved."""
-    if len(source) != 3 or source[:2] != shape[:2]:
+@dataclass(frozen=True)
+class Placement:
+    """Where the image of a source lies in the image that a convolution reads.
+
+    Attributes:
+        channels: the channel that each of its channels is.
+        before, after: rows and columns around it, (vertical, horizontal).
+    """
+
+    channels: np.ndarray
+    before: tuple[int, int]
+    after: tuple[int, int]
+
+
+def placement_of(term: Term, source: Shape, shape: Shape) -> Placement | None:
+    """Of ``source`` in an image of ``shape``; None where it is not there as a whole."""
+    if len(source) != 3 or len(shape) != 3:
         return None
-    places = term.places.reshape(-1, source[2])
-    channels = places[0] % shape[2]
-    pixels = np.arange(len(places))[:, None] * shape[2]
-    return channels if np.array_equal(places, pixels + channels) else None
+    first = np.unravel_index(term.places[: source[2]], shape)
+    top, left, channels = int(first[0][0]), int(first[1][0]), first[2]
+    after = (shape[0] - top - source[0], shape[1] - left - source[1])
+    if min(after) < 0:
+        return None
+    rows, columns = (start + np.arange(n) for start, n in zip((top, left), source, strict=False))
+    index = np.arange(np.prod(shape)).reshape(shape)[np.ix_(rows, columns, channels)]
+    if not np.array_equal(index.ravel(), term.places):
+        return None
+    return Placement(channels, (top, left), after)
 
 
 def _delays(

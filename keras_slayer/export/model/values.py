@@ -41,6 +41,16 @@ def reshaped(spikes: Spikes, shape: Shape) -> Spikes:
     return replace(spikes, shape=shape)
 
 
+def padded(spikes: Spikes, shape: Shape, top: int, left: int) -> Spikes:
+    """In an image of ``shape`` with zeros around, from row ``top`` and column ``left`` on."""
+    rows, columns = (
+        start + np.arange(n) for start, n in zip((top, left), spikes.shape, strict=False)
+    )
+    index = np.arange(np.prod(shape)).reshape(shape)[np.ix_(rows, columns)].ravel()
+    terms = (replace(term, places=index[term.places]) for term in spikes.terms)
+    return Spikes(shape, tuple(terms))
+
+
 def delayed(spikes: Spikes, steps: np.ndarray) -> Spikes:
     """Later by ``steps``, an array that broadcasts to the shape."""
     steps = np.broadcast_to(steps, spikes.shape).ravel()

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_slayer.export.model.float_network import FloatPopulation
-from keras_slayer.export.model.graph import HANDLERS
+from keras_slayer.export.model import graph  # noqa: F401 (the handlers register themselves)
+from keras_slayer.export.model.float_network import FloatNetwork, FloatPopulation, Spikes
 from keras_slayer.export.model.program import Program
 from keras_slayer.export.model.read_program import read_program
+from keras_slayer.export.model.registry import HANDLERS
 from keras_slayer.export.model.walk import Walk
 from keras_slayer.export.problems import Notes, Problem
 from keras_slayer.export.samples import Recordings, batches
@@ -64,8 +65,8 @@ class ReadModel:
     def batches(self, data: Recordings) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
         """(spikes, labels or None) of each batch of ``data``, checked."""
         shapes = {name: tuple(shape[2:]) for name, shape in self._program.inputs.items()}
-        for (spikes,), labels in batches(data, shapes):
-            yield spikes, labels
+        for (x,), labels in batches(data, shapes):
+            yield x, labels
 
     def spikes(self, x: np.ndarray) -> np.ndarray:
         """Of the last neurons, in Keras: float32 (batch, time, outputs)."""
@@ -77,7 +78,6 @@ class _Reads:
 
     neuron = XyloLIF
     grid = WeightGrid(WEIGHT_SCALE, MIN_WEIGHT, WEIGHT_BITS)
-    max_delay = 0
 
 
 _HANDLERS = {
@@ -100,53 +100,66 @@ def read_model(model: keras.Model) -> tuple[ReadModel | None, list[Problem]]:
     known = {problem.layer for problem in problems}  # the walk would speak of Loihi's neuron
     walk = Walk(program, _Reads, _HANDLERS)
     for number in program.chip:
-        problems += [problem for problem in walk.visit(number) if problem.layer not in known]
-    layers, before = [], next(iter(program.inputs))
-    for population in walk.populations.values():
-        problems += _not_in_line(population, before)
-        before = population.name
-        synapses, own = population.parts[0].synapses, population.recurrent
-        layers.append(
-            Layer(
-                population.name,
-                synapses.kernel,
-                synapses.used,
-                None if own is None else own.kernel,
-                None if own is None else own.used,
-                population.neuron,
-            )
-        )
-    if len(program.inputs) > 1 or len(program.results) > 1:
-        notes = Notes(model)
-        notes.add(
-            f"the model has {len(program.inputs)} inputs and {len(program.results)} outputs",
-            "one of each",
-            "export the part with one input and one output",
-        )
-        problems += notes
+        problems += [p for p in walk.visit(number) if p.layer not in known]
+    if problems:
+        return None, problems
+    inputs = {name: tuple(shape[2:]) for name, shape in program.inputs.items()}
+    outputs = tuple(walk.neurons.get(number, "") for number in program.read)
+    network = FloatNetwork(inputs, walk.populations, outputs)
+    problems = _no_chain(network, model)
     host = tuple(program.steps[i].name for i in program.host)
+    layers = [] if problems else [_layer(found) for found in network.populations.values()]
     return ReadModel(tuple(layers), host, program), problems
 
 
-def _not_in_line(population: FloatPopulation, before: str) -> Notes:
-    """What keeps a population from being the next of a row of dense layers."""
-    notes = Notes(population)
-    terms = [term for part in population.parts for term in part.spikes.terms]
-    if len(terms) > 1 or (terms and terms[0].source != before):
+def _layer(found: FloatPopulation) -> Layer:
+    (part,), own = found.parts, found.recurrent
+    loops = (None, None) if own is None else (own.kernel, own.used)
+    return Layer(found.name, part.synapses.kernel, part.synapses.used, *loops, found.neuron)
+
+
+def _no_chain(network: FloatNetwork, model: keras.Model) -> list[Problem]:
+    """Problem of each population that is not fed by the one before it, neuron by neuron."""
+    problems = []
+    names = list(network.populations)
+    if len(network.inputs) != 1 or network.outputs != tuple(names[-1:]):
+        notes = Notes(model)
         notes.add(
-            f"it reads {', '.join(repr(term.source) for term in terms)}, not {before!r} alone",
-            "layers in a row",
-            "remove the branches",
+            f"it has {len(network.inputs)} inputs, and {list(network.outputs)} are read",
+            "one input, and the last neurons read",
+            "export the part with one of each",
         )
-    if population.parts[0].synapses.window is not None:
-        notes.add(
-            "it acts on images, pixel by pixel",
-            "dense synapses",
-            "put a keras_slayer.Flatten before it, and SpikingDense or XyloDense after",
-        )
-    if population.shift is not None or population.bias is not None:
-        notes.add("it has a bias", "no bias", "build the layer with use_bias=False")
-    return notes
+        problems += notes
+    before_each = [next(iter(network.inputs)), *names[:-1]]
+    for before, found in zip(before_each, network.populations.values(), strict=True):
+        if any(part.synapses.window is not None for part in found.parts):
+            what, limit, remedy = (
+                "it acts on images, pixel by pixel",
+                "dense synapses",
+                "put a keras_slayer.Flatten before it, and SpikingDense or XyloDense after",
+            )
+        elif len(found.parts) != 1 or not _is_whole(found.parts[0].spikes, before, network):
+            what, limit, remedy = (
+                f"its input is not the spikes of {before} alone",
+                "one layer after the other",
+                "remove the branches",
+            )
+        elif found.bias is not None or found.shift is not None:
+            what, limit, remedy = "it has a bias", "no bias", "build the layer with use_bias=False"
+        else:
+            continue
+        problems.append(Problem(found.name, what, limit, remedy))
+    return problems
+
+
+def _is_whole(spikes: Spikes, source: str, network: FloatNetwork) -> bool:
+    """Whether these are the spikes of ``source``, each once and in order."""
+    if len(spikes.terms) != 1:
+        return False
+    (term,) = spikes.terms
+    size = int(np.prod(network.shape(source)))
+    same = term.source == source and term.gain == 1 and not term.late.any()
+    return same and np.array_equal(term.places, np.arange(size))
 
 
 def _wrong_neuron(layer: keras.Layer) -> Notes:
