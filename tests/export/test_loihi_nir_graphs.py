@@ -217,8 +217,8 @@ def test_too_many_numbers_are_a_problem(monkeypatch):
     graph = IntegerGraph({"in": (4,)}, {"wide": Population((10,), MEMORYLESS, (wide,))}, ("wide",))
     (problem,) = writer.problems(graph)
     assert problem.layer == "wide"
-    assert "its weights are 440 numbers" in problem.what
-    with pytest.raises(ValueError, match="wide: its weights are 440 numbers"):
+    assert "its weights are 520 numbers" in problem.what
+    with pytest.raises(ValueError, match="wide: its weights are 520 numbers"):
         writer.to_bytes(graph)
 
 

@@ -64,6 +64,7 @@ def problems(
     if isinstance(network, IntegerGraph):
         behind_dense = vectors(network)
         for name, population in network.populations.items():
+            sizes[name] += 8 * population.size  # parameters of neurons, each with its own
             for connection in population.connections:
                 if not isinstance(connection.synapses, DenseSynapses) and (
                     connection.source in behind_dense

@@ -35,6 +35,10 @@ ARITHMETIC = "loihi_cuba"
 """The neuron of ``keras_slayer.loihi``, to the bit."""
 
 
+AT_ONCE = 1 << 20
+"""Numbers of which the digest is taken at once."""
+
+
 def of_graph(dt: float, nodes: dict[str, dict]) -> dict:
     return {"dt": dt, "integers": VERSION, "arithmetic": ARITHMETIC, "nodes": nodes}
 
@@ -87,8 +91,12 @@ def digest(tree: dict) -> str:
         elif value is not None and not _is_default(path, value):
             array = np.asarray(value)
             numbers = array.dtype.kind in "iufb"
-            data = array.astype("<f8").tobytes() if numbers else str(value).encode()
-            hashed.update(f"{path} {array.shape} {len(data)} ".encode() + data)
+            hashed.update(f"{path} {array.shape} ".encode())
+            if not numbers:
+                hashed.update(f"{len(str(value))} {value}".encode())
+            flat = array.ravel()
+            for start in range(0, flat.size if numbers else 0, AT_ONCE):
+                hashed.update(flat[start : start + AT_ONCE].astype("<f8").tobytes())
 
     metadata = {name: value for name, value in tree["metadata"].items() if name != "digest"}
     add(metadata, "")

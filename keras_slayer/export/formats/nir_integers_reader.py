@@ -93,16 +93,16 @@ class _Reader:
         return network
 
     def _graph(self, found: dict[str, list], graph: _Fields) -> IntegerGraph:
-        inputs = {}
+        inputs, known = {}, set()
         for fields, node in _in_order(found["Input"]):
-            inputs[fields.new_name(inputs)] = _input_shape(fields, node)
+            inputs[fields.new_name(known)] = _input_shape(fields, node)
         connections: dict[str, list] = {}
         for fields, _ in _in_order(found["weights"], by="target"):
             connection = Connection(fields.text("source"), _synapses(fields))
             connections.setdefault(fields.text("target"), []).append(connection)
         populations = {}
         for fields, node in _in_order(found["CubaLIF"]):
-            name = fields.new_name(inputs | populations)
+            name = fields.new_name(known)
             populations[name] = _population(fields, node, tuple(connections.pop(name, ())))
         if connections:
             raise graph.fail(f"connections lead to {sorted(connections)}, which are not there")
@@ -128,10 +128,12 @@ class _Fields:
             raise self.fail(f"{name!r} must be text in its metadata, found {_short(value)}")
         return value
 
-    def new_name(self, known: dict) -> str:
+    def new_name(self, known: set[str]) -> str:
+        """Its ``name``, which is added to those that are known."""
         name = self.text("name")
         if name in known:
             raise self.fail(f"'name' {name!r} is there twice")
+        known.add(name)
         return name
 
     def integer(self, name: str, low: int, high: int) -> int:
