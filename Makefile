@@ -1,7 +1,7 @@
 # make demo   train on event data, export to Loihi, draw a picture
 # make test   the tests, on all cores (one file: make test ARGS='tests/test_losses.py' WORKERS=0)
 # make test-interop   exported files in the tools that read them (lava, snnTorch, Norse, spikingjelly,
-#             nengo-loihi), files of five tools read here, and transforms beside tonic's, in
+#             nengo-loihi, xylosim), files of six tools read here, and transforms beside tonic's, in
 #             environments of their own: 3 GB; Python 3.11
 # make lint   style
 # make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
@@ -34,7 +34,7 @@ test: $(VENV)/.installed
 	$(BIN)/python -m pytest -n $(WORKERS) --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-interop: $(VENV)/.installed $(INTEROP)/peers/.installed $(INTEROP)/nengo/.installed \
-		$(INTEROP)/tonic/.installed
+		$(INTEROP)/tonic/.installed $(INTEROP)/xylo/.installed
 	KERAS_SLAYER_INTEROP=$(INTEROP) $(BIN)/python -m pytest tests/interop $(ARGS)
 
 lint: $(VENV)/.installed
@@ -85,6 +85,11 @@ $(INTEROP)/nengo/.installed: $(REQUIREMENTS)-nengo.txt
 $(INTEROP)/tonic/.installed: $(REQUIREMENTS)-tonic.txt
 	$(PYTHON) -m venv --clear $(INTEROP)/tonic
 	$(INTEROP)/tonic/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)-tonic.txt
+	touch $@
+
+$(INTEROP)/xylo/.installed: $(REQUIREMENTS)-xylo.txt
+	$(PYTHON) -m venv --clear $(INTEROP)/xylo
+	$(INTEROP)/xylo/bin/python -m pip install --quiet --disable-pip-version-check -r $(REQUIREMENTS)-xylo.txt
 	touch $@
 
 $(BENCH)/lava/.installed: benchmarks/requirements-lava.txt $(REQUIREMENTS)-lava.txt

@@ -7,6 +7,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_slayer.export.keras_layers import keras_layers
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
@@ -14,7 +15,7 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-from keras_slayer.export.report.keras_reference import float_reference, integer_reference
+from keras_slayer.export.report.keras_reference import float_reference
 from keras_slayer.export.targets.loihi2 import TARGET
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
@@ -32,7 +33,10 @@ def cuba(network):
     """
     with warnings.catch_warnings():  # of initial weights, which are replaced
         warnings.filterwarnings("ignore", "The chip's weights end at 4", UserWarning)
-        layers = float_reference(integer_reference(network, TARGET), TARGET)
+        layers, problems = keras_layers(network, TARGET)
+        assert not problems
+        floats = float_reference(layers, TARGET)
+        layers = [floats.get(id(layer), layer) for layer in layers]
     for layer in layers:
         if isinstance(layer, SpikingLayer):
             above = np.nextafter(np.float32(layer.neuron.threshold), np.float32(np.inf))

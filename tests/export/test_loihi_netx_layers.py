@@ -240,5 +240,6 @@ def test_what_is_read_can_be_written_for_lava(write_layers, tmp_path):
 def test_nir_graphs_are_sent_to_their_reader(tmp_path):
     with h5py.File(tmp_path / "graph.nir", "w") as file:
         file.create_group("node")
-    with pytest.raises(ValueError, match=r"graph\.nir: this is a NIR graph .*export\.from_nir"):
-        LoihiSimulator(tmp_path / "graph.nir")
+    (tmp_path / "graph.nir").rename(tmp_path / "graph.net")
+    with pytest.raises(ValueError, match=r"graph\.net: this is a NIR graph .*export\.from_nir"):
+        LoihiSimulator(tmp_path / "graph.net")
