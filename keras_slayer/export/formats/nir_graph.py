@@ -67,7 +67,8 @@ class Node:
 class Graph:
     """Nodes by name, in an order in which each comes after what feeds it; cycles are left out.
 
-    ``inputs`` and ``outputs`` are in the order of the file.
+    ``inputs`` and ``outputs`` are in the order of the file. ``loops`` are the weights with which
+    neurons feed themselves, by the name of these.
     """
 
     nodes: dict[str, Node]
@@ -76,6 +77,7 @@ class Graph:
     metadata: dict
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
+    loops: dict[str, Node] = dataclasses.field(default_factory=dict)
 
 
 def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
@@ -94,30 +96,39 @@ def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
     for a, b in edges:
         sources[b].append(a)
         targets[a].append(b)
+    loops = _take_loops(nodes, sources, targets)
     problems += _loose_ends(nodes, sources, targets)
     order, cycles = _order(nodes, sources, targets)
     for cycle in cycles:
-        problems.append(cycle_problem([nodes[name] for name in cycle], sources))
+        names = ", ".join(nodes[name].label for name in cycle)
+        problems.append(Problem(names, *CYCLE))
     metadata = tree.get("metadata")
     ordered = {name: nodes[name] for name in order}
     metadata = metadata if isinstance(metadata, dict) else {}
     ends = [tuple(n for n, node in nodes.items() if node.type == side) for side in SIDES]
-    return Graph(ordered, dict(sources), dict(targets), metadata, *ends), problems
+    return Graph(ordered, dict(sources), dict(targets), metadata, *ends, loops), problems
 
 
-def cycle_problem(cycle: list[Node], sources: dict[str, list[str]]) -> Problem:
-    """What to say of nodes that feed each other.
+CYCLE = (
+    "these nodes form a cycle",
+    "neurons that feed themselves through one Affine or Linear",
+    "leave the other weights out of the graph",
+)
 
-    A recurrent layer belongs here: a cycle of one node of ``NEURONS`` and one Affine or Linear is
-    z[t] = x[t] + W s[t-1] in the tools that write it. It would become one node of the graph.
-    """
-    names = ", ".join(node.label for node in cycle)
-    kinds = sorted(node.type for node in cycle)
-    simple = len(cycle) == 2 and any(kind in NEURONS for kind in kinds)
-    what = "spikes go back to the neurons that made them" if simple else "these nodes form a cycle"
-    return Problem(
-        names, what, "graphs without cycles", "leave the recurrent weights out of the graph"
-    )
+
+def _take_loops(nodes, sources, targets) -> dict[str, Node]:
+    """Takes out the weights with which neurons feed themselves: z[t] = x[t] + W s[t-1]."""
+    loops: dict[str, Node] = {}
+    for name, node in list(nodes.items()):
+        ends = sources[name]
+        if node.type not in ("Affine", "Linear") or len(ends) != 1 or targets[name] != ends:
+            continue
+        (neurons,) = ends
+        if nodes[neurons].type in NEURONS and neurons not in loops:
+            loops[neurons] = nodes.pop(name)
+            sources[neurons].remove(name)
+            targets[neurons].remove(name)
+    return loops
 
 
 def _flatten(tree: dict, prefix: str, depth: int):

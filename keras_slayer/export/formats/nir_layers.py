@@ -182,6 +182,20 @@ def activation(name: str, neuron: Neuron) -> Step:
     return lambda x: spiking.SpikingActivation(neuron, name=name)(x)
 
 
+def recurrent(name: str, neuron: Neuron, into: Synapse, loop: Synapse) -> Step:
+    """Neurons with dense weights into them, and from their spikes of the step before."""
+    biases = [synapse.bias for synapse in (into, loop) if synapse.bias is not None]
+    options = dict.fromkeys(("kernel_initializer", "recurrent_initializer"), "zeros")
+
+    def layer():
+        return spiking.SpikingRecurrentDense(
+            into.out.size, neuron, use_bias=bool(biases), name=name, **options
+        )
+
+    weights = [into.kernel, *([sum(biases)] if biases else []), loop.kernel]
+    return with_weights(layer, weights)
+
+
 def response(name: str, neuron: Neuron) -> Step:
     return lambda x: spiking.TemporalFilter(neuron, name=name)(x)
 

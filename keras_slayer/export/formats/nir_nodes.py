@@ -145,6 +145,14 @@ def spiking_dense(walk: Walk, layer: spiking.SpikingDense, given: list[Data]) ->
         walk.neurons(layer.name, layer, data)
 
 
+def recurrent_dense(walk: Walk, layer: spiking.SpikingRecurrentDense, given: list[Data]) -> None:
+    spiking_dense(walk, layer, given)
+    if layer.name in walk.data:
+        name = f"{layer.name}.recurrent"
+        walk.nodes[name] = _weighted(np.asarray(layer.recurrent_kernel), None)
+        walk.edges += [(layer.name, name), (name, layer.name)]
+
+
 def dense(walk: Walk, layer: keras.layers.Dense, given: list[Data]) -> None:
     if layer.activation is not keras.activations.linear:
         walk.refuse(layer, "it has an activation", "linear layers", "put neurons behind it")
@@ -257,6 +265,7 @@ Handler = Callable[[Walk, keras.Layer, list[Data]], None]
 
 HANDLERS: Mapping[type, Handler] = {
     spiking.SpikingDense: spiking_dense,
+    spiking.SpikingRecurrentDense: recurrent_dense,
     spiking.SpikingConv2D: conv2d,
     spiking.SpikingSumPooling2D: pool,
     spiking.SpikingActivation: activation,

@@ -129,6 +129,8 @@ class _Planner:
         self.problems += problems
         if cell is None:
             return []
+        if node.name in self.graph.loops:
+            return self._recurrent(node, given, cell)
         synapse = self._folded(node, cell)
         if synapse is not None and cell.current_decay is None and cell.taps is None:
             return synapse.spiking(self.names, cell.neuron)
@@ -139,6 +141,28 @@ class _Planner:
         if cell.taps is not None:
             steps.append(make.shifted(self.names(f"{node.name}.shift"), cell.taps))
         return [*steps, make.activation(self.names(node.name), cell.neuron)]
+
+    def _recurrent(self, node: Node, given: Signal, cell: Cell) -> list[make.Step]:
+        """Neurons that feed themselves, with the weights before them, or with weights of one."""
+        if cell.current_decay is not None or cell.taps is not None:
+            raise MisfitError(
+                'it feeds itself, and reset="subtract" takes a second filter',
+                "reset to v_reset, or LIF neurons whose leak comes before it",
+                'give reset="zero" if that is what the tool does',
+            )
+        loop = shapes.dense(self.graph.loops[node.name], given)
+        if loop.out.shape != given.shape:
+            raise MisfitError(
+                f"{loop.name} makes {loop.out.shape} of its {given.shape}",
+                "as many numbers as it has neurons",
+                MEND,
+            )
+        loop = loop.folded(cell.gain, np.zeros(()))
+        into = self._folded(node, cell)
+        if into is None:
+            into = make.Synapse(node.name, "dense", given, np.eye(given.size))
+            into = into.folded(cell.gain, cell.offset)
+        return [make.recurrent(self.names(node.name), cell.neuron, into, loop)]
 
     def _integrating(self, node: Node, given: Signal) -> list[make.Step]:
         cell, problems = integrating(node, given.shape, self.reading)

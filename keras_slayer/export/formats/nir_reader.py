@@ -28,7 +28,9 @@ def from_nir(
     The layers are those of this package: train the model on, save it, or export it to a chip. Read
     are Affine, Linear, Conv1d, Conv2d, SumPool2d, AvgPool2d, Flatten, Scale, Delay, Threshold, IF,
     LIF, CubaLIF, I, LI and CubaLI nodes, and graphs of them within the graph. A node that several
-    edges lead to gets their sum. Cycles are not read.
+    edges lead to gets their sum. Neurons that feed themselves through one Affine or Linear are
+    ``SpikingRecurrentDense``: a spike of one step is part of the input of the next. Other cycles
+    are not read.
 
     NIR's neurons are equations in continuous time. With steps of ``dt`` seconds, a LIF node becomes
     a ``CUBA`` neuron, by a forward Euler step::

@@ -20,10 +20,10 @@ def to_nir(
     """Writes ``model`` as a graph of the Neuromorphic Intermediate Representation (NIR).
 
     For models of floating-point neurons; ``export_loihi`` writes those of the chip's. Written are
-    SpikingDense, SpikingConv2D, SpikingSumPooling2D and SpikingActivation of ``CUBA`` neurons,
-    ``TemporalFilter`` of a CUBA neuron, Flatten, DelayLayer, Dense, and Add, in Sequential and
-    functional models. Dropout and noise are left out. ``from_nir`` reads the graph back: to a
-    model that makes the same spikes.
+    SpikingDense, SpikingRecurrentDense, SpikingConv2D, SpikingSumPooling2D and SpikingActivation of
+    ``CUBA`` neurons, ``TemporalFilter`` of a CUBA neuron, Flatten, DelayLayer, Dense, and Add, in
+    Sequential and functional models. Dropout and noise are left out. ``from_nir`` reads the graph
+    back: to a model that makes the same spikes.
 
     A neuron becomes a CubaLIF node (LIF without a synaptic current) whose forward Euler step of
     ``dt`` seconds is one step of the neuron: tau = dt / decay, r = tau / dt. NIR spikes above
