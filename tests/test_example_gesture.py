@@ -80,13 +80,12 @@ def test_at_full_size_it_is_the_published_network(weight_bits):
         "pool2": 16 * 16 * 16,
         "conv2": 16 * 16 * 32,
         "pool3": 8 * 8 * 32,
-        "flatten": 0,
         "dense": 512,
         "classes": 11,
     }
     assert report.exact and not report.warnings
     assert report.mapping.chips == 1
-    assert {layer.weight_bits for layer in report.layers} == {None, 4, weight_bits}
+    assert {layer.weight_bits for layer in report.layers} == {4, weight_bits}
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,6 @@ def export_loihi(
     network = assemble(float_network, done, timing, target)
     format = _format_of(network, format, target)
     bits = {layer.source.name: layer.bits for layer in done}
-    bits = {layer.source.name: layer.bits for layer in done}
     widths = [bits.get(name, target.grid.bits) for name in network.populations]
     mapping, problems = map_network(network, target.chip, weight_bits=widths)
     refuse(problems)

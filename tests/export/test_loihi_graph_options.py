@@ -201,6 +201,11 @@ def pooled_averages():
     return x, conv(2)(ks.PerStep(L.AveragePooling2D(2))(x))
 
 
+def given_a_state():
+    x, state = keras.Input((None, 9)), keras.Input((3, 2))
+    return [x, state], dense(3)(x, initial_state=state)
+
+
 def between():
     (x,) = image()
     return x, ks.SpikingActivation(NEURON)(ks.DelayLayer()(per_step(3)(x)))
@@ -212,6 +217,7 @@ REFUSED = {
     a_constant_added: "it joins what the model computes with a constant",
     broadcast: r"it adds data of the shapes \(6, 5, 1\), \(6, 5, 2\)",
     pooled_averages: "a PerStep AveragePooling2D has no counterpart",
+    given_a_state: "it is called with 2 tensors",
     between: "it stands between the synapses of",
 }
 

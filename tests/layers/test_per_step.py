@@ -194,7 +194,7 @@ def test_is_exported_as_the_layer_itself(tmp_path):
         )
         report = export_loihi(model, tmp_path / f"{wrapper.__name__}.net")
         files.append((tmp_path / f"{wrapper.__name__}.net").read_bytes())
-    assert [layer.type for layer in report.layers] == ["Conv2D", "Flatten", "Dense"]
+    assert [layer.type for layer in report.layers] == ["Conv2D", "Dense"]
     assert files[0] == files[1]
     x = spikes((4, STEPS, 6, 6, 2))
     converted = to_loihi(model, x)

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from keras_slayer import LoihiCUBA, loihi
 from keras_slayer.export.network import IntegerNeuron
-from keras_slayer.export.simulation.reference import run_neurons
+from keras_slayer.export.simulation.reference import Neurons
 from keras_slayer.ops import neurons, recurrent
 from keras_slayer.ops.recurrent_reference import reference_recurrent
 
@@ -28,7 +28,9 @@ def chip(neuron, bias, z):
     arriving = np.zeros_like(z)
     arriving[:, 1:] = z[:, :-1]
     integers = IntegerNeuron(neuron.current_decay, neuron.voltage_decay, neuron.threshold_mantissa)
-    spikes, _, voltage = run_neurons(integers, arriving, np.asarray(bias, np.int64))
+    chip = Neurons(integers, (len(arriving), *arriving.shape[2:]), np.asarray(bias, np.int64))
+    steps = [chip.step(arriving[:, t]) for t in range(arriving.shape[1])]
+    spikes, _, voltage = (np.stack(series, 1) for series in zip(*steps, strict=True))
     return spikes, voltage
 
 

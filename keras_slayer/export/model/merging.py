@@ -8,7 +8,7 @@ from keras_slayer.export.model import values
 from keras_slayer.export.model.float_network import Spikes
 from keras_slayer.export.model.registry import handles
 from keras_slayer.export.model.values import Current, Value
-from keras_slayer.export.model.walk import Walk
+from keras_slayer.export.model.walk import MERGING, Walk
 
 
 def _operation(compute) -> type[keras.Operation]:
@@ -17,7 +17,15 @@ def _operation(compute) -> type[keras.Operation]:
     return type(keras.Model(tensor, compute(tensor)).operations[-1])
 
 
-@handles(keras.layers.Add, _operation(lambda x: keras.ops.add(x, x)))
+ADDS = (keras.layers.Add, _operation(lambda x: keras.ops.add(x, x)))
+JOINS = (
+    keras.layers.Concatenate,
+    _operation(lambda x: keras.ops.concatenate([x, x], axis=-1)),
+)
+MERGING.update({*ADDS, *JOINS, keras.layers.Average})
+
+
+@handles(*ADDS)
 def _add(layer: keras.Operation, walk: Walk) -> Value | None:
     if _alone(walk):
         return None
@@ -38,7 +46,7 @@ def _average(layer: keras.layers.Average, walk: Walk) -> Value | None:
     return None if total is None else values.scaled(total, 1 / len(walk.values))
 
 
-@handles(keras.layers.Concatenate, _operation(lambda x: keras.ops.concatenate([x, x], axis=-1)))
+@handles(*JOINS)
 def _concatenate(layer: keras.Operation, walk: Walk) -> Value | None:
     if _alone(walk):
         return None

@@ -23,6 +23,8 @@ from keras_slayer.neurons import CUBA, SRM, Neuron
 
 Handler = Callable[[keras.Operation, "Walk"], Value | None]
 """Tells the walk what one layer does with ``walk.values``, and returns what it hands on."""
+MERGING: set[type[keras.Operation]] = set()
+"""Classes that take several inputs (merging.py)."""
 CONVERTED = (SRM, CUBA)
 """Neurons whose linear response one of the chip's has (``conversion``)."""
 
@@ -81,7 +83,15 @@ class Walk:
         self.keeps_time = len(spec.shape) > 1 and spec.shape[1] == self.steps
         # Of exactly this class: a subclass may compute something else.
         handler = self._handlers.get(type(layer), _unknown)
-        result = handler(layer, self)
+        if len(self.values) == 1 or handler is _unknown or type(layer) in MERGING:
+            result = handler(layer, self)
+        else:  # such as a state
+            result = None
+            self.notes.add(
+                f"it is called with {len(self.values)} tensors",
+                "one, except for Add, Average and Concatenate",
+                "call it with its input alone",
+            )
         if result is None or result.shape != self.output_shape:
             result = Spikes(self.output_shape, ())  # something is wrong: go on and see what else
         self._results[number] = result

@@ -66,6 +66,7 @@ struct Plain {
   double positive(const char*) { return 1; }
   double fraction(const char*) { return 0.7; }
   double integer(const char*, double) { return 100; }
+  double integer_if_given(const char*, double, double) { return 5; }
 };
 template <class Neuron>
 NeuronParams parameters(bool exodus) {
