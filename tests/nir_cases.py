@@ -17,6 +17,7 @@ from keras_slayer.export.network import (
 )
 from keras_slayer.export.report.keras_reference import float_reference
 from keras_slayer.export.targets.loihi2 import TARGET
+from keras_slayer.export.weight_grid import WeightGrid
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
 LEAKY = IntegerNeuron(1024, 128, 80)
@@ -33,7 +34,8 @@ def cuba(network):
     """
     with warnings.catch_warnings():  # of initial weights, which are replaced
         warnings.filterwarnings("ignore", "The chip's weights end at 4", UserWarning)
-        layers, problems = keras_layers(network, TARGET)
+        odd = dataclasses.replace(TARGET, grid=WeightGrid(TARGET.grid.scale, TARGET.grid.low, 9))
+        layers, problems = keras_layers(network, odd)
         assert not problems
         floats = float_reference(layers, TARGET)
         layers = [floats.get(id(layer), layer) for layer in layers]
