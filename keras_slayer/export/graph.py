@@ -9,7 +9,6 @@ arrives in step t + 1. Arrays are in Keras' order, channels last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -130,13 +129,6 @@ class IntegerGraph:
         """Of an input or a population."""
         return self.inputs[name] if name in self.inputs else self.populations[name].shape
 
-    def targets(self, name: str) -> Iterator[tuple[str, Connection]]:
-        """The populations that ``name`` has connections to, and the connections."""
-        for target, population in self.populations.items():
-            for connection in population.connections:
-                if connection.source == name:
-                    yield target, connection
-
 
 def _check(name: str, connection: Connection, source: Shape, shape: Shape) -> None:
     synapses = connection.synapses
@@ -236,20 +228,25 @@ def chain_of(graph: IntegerGraph) -> tuple[IntegerNetwork | None, dict[str, str]
     return IntegerNetwork(next(iter(graph.inputs.values())), tuple(layers)), {}
 
 
+def sums_by_sign(weight: np.ndarray) -> np.ndarray:
+    """Sums of the positive and of the negative weights, as amounts, int64 (2, outputs).
+
+    Args:
+        weight: integers, the last axis counts neurons or filters.
+    """
+    weight = weight.reshape(-1, weight.shape[-1]).astype(np.int64)
+    return np.stack([np.maximum(weight, 0).sum(axis=0), np.maximum(-weight, 0).sum(axis=0)])
+
+
 def most_synaptic_input(population: Population) -> int:
     """Worst case over neurons of |sum of weights|, all inputs of one sign spiking at once."""
     sums = np.zeros((2, *population.shape), np.int64)
     for connection in population.connections:
-        weight = connection.synapses.weight
-        weight = weight.reshape(-1, weight.shape[-1]).astype(np.int64)
-        for total, part in zip(sums, (np.maximum(weight, 0), np.maximum(-weight, 0)), strict=True):
-            own = part.sum(axis=0)
-            total += (
-                own
-                if isinstance(connection.synapses, ConvSynapses)
-                else own.reshape(population.shape)
-            )
-    return int(sums.max())
+        own = sums_by_sign(connection.synapses.weight)
+        # A filter's sums hold for all its neurons.
+        dense = isinstance(connection.synapses, DenseSynapses)
+        sums += own.reshape(sums.shape) if dense else own[:, None, None]
+    return int(sums.max(initial=0))
 
 
 def shortest_path(graph: IntegerGraph) -> int:

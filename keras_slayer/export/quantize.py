@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_slayer.export.graph import sums_by_sign
 from keras_slayer.export.model.float_network import FloatNetwork, FloatPopulation, Synapses
 from keras_slayer.export.problems import Notes, Problem
 from keras_slayer.export.target import Target
@@ -101,10 +102,7 @@ def largest_synaptic_sum(weight: np.ndarray) -> int:
     Args:
         weight: integers, the last axis counts neurons or filters.
     """
-    weight = weight.reshape(-1, weight.shape[-1]).astype(np.int64)
-    positive = np.where(weight > 0, weight, 0).sum(axis=0)
-    negative = np.where(weight < 0, -weight, 0).sum(axis=0)
-    return int(max(positive.max(initial=0), negative.max(initial=0)))
+    return int(sums_by_sign(weight).max(initial=0))
 
 
 def quantize(

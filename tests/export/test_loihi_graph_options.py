@@ -91,6 +91,20 @@ def test_weights_of_two_kinds_of_neurons_cannot_be_scaled():
         to_loihi(model)
 
 
+def test_weights_beside_spikes_cannot_be_scaled():
+    """Spikes that join the input of neurons have a weight of 1, which fixes the scale of all."""
+    (x,) = vector()
+    z = L.Dense(9, use_bias=False, name="both")(x)
+    first = ks.SpikingActivation(CUBA)(L.Add()([z, x]))
+    alone = enliven(keras.Model(x, first))
+    converted = to_loihi(alone)
+    kernel = np.asarray(alone.get_layer("both").kernel)
+    np.testing.assert_array_equal(converted.get_layer("both").kernel, kernel)
+    model = keras.Model(x, L.Add()([first, ks.SpikingActivation(CUBA)(z)]))
+    with pytest.raises(ValueError, match="the weights of 'both' also lead to neurons that need"):
+        to_loihi(model)
+
+
 def several():
     model = model_of("several_inputs_and_outputs")
     return model, spikes_for(model, batch=4)

@@ -83,6 +83,19 @@ def refused(name):
     }[name]()
 
 
+def test_what_follows_a_neuron_that_the_chip_lacks_is_looked_at(tmp_path):
+    model = chain(
+        (6, 6, 2),
+        ks.SpikingConv2D(3, 3, neuron="srm", name="first"),
+        ks.SpikingSumPooling2D(2, neuron=NEURON),
+        ks.Flatten(),
+        keras.layers.Dense(4, activation="relu", name="rectified"),
+        ks.SpikingActivation(NEURON),
+    )
+    with pytest.raises(ValueError, match=r"(?s)first: its neuron is SRM.*rectified: its activ"):
+        export_loihi(model, tmp_path / "a.net")
+
+
 @pytest.mark.parametrize("name", REFUSED)
 def test_refusals(name, tmp_path):
     with pytest.raises(ValueError, match=REFUSED[name]):

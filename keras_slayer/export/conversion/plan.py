@@ -36,7 +36,7 @@ class LayerPlan:
         given: the layer of the given model.
         input_shape: with batch and time.
         neuron: its Loihi neuron; None: the layer is copied.
-        scale: factor of its weights.
+        scale: factor of its weights; None: no neurons have decided on it.
         rounded_to: bits to which its weights are rounded, where it is a layer of Keras that does
             not do so itself.
     """
@@ -44,8 +44,12 @@ class LayerPlan:
     given: keras.Layer
     input_shape: tuple[int | None, ...]
     neuron: LoihiCUBA | None = None
-    scale: float = 1.0
+    scale: float | None = None
     rounded_to: int | None = None
+
+    @property
+    def _factor(self) -> float:
+        return 1.0 if self.scale is None else self.scale
 
     def converted(self, threshold: int | None = None) -> keras.Layer:
         """The converted layer; ``threshold`` (mantissa) instead of that of ``neuron``."""
@@ -65,7 +69,7 @@ class LayerPlan:
         config = {"neuron": keras.saving.serialize_keras_object(neuron)}
         if isinstance(self.given, SpikingSumPooling2D):
             # The same tap whatever the threshold.
-            tap = self.scale * self.given.quantized_weight()
+            tap = self._factor * self.given.quantized_weight()
             config["weight"] = tap * neuron.response_kernel().max() / neuron.firing_threshold
         elif isinstance(self.given, WeightedSpikingLayer) and not self.given.kernel_initializer:
             # That of the new neuron might warn, of weights that are never used.
@@ -76,15 +80,15 @@ class LayerPlan:
     def _scale(self, layer: keras.Layer) -> None:
         if isinstance(layer, keras.layers.TimeDistributed):
             layer = layer.layer
-        if isinstance(layer, keras.layers.BatchNormalization) and self.scale != 1:
-            layer.gamma.assign(layer.gamma * self.scale)
+        if isinstance(layer, keras.layers.BatchNormalization) and self._factor != 1:
+            layer.gamma.assign(layer.gamma * self._factor)
             if layer.center:
-                layer.beta.assign(layer.beta * self.scale)
+                layer.beta.assign(layer.beta * self._factor)
         elif self.rounded_to is not None:
-            kernel = np.asarray(layer.kernel) * self.scale
+            kernel = np.asarray(layer.kernel) * self._factor
             layer.kernel.assign(TARGET.grid.nearest(kernel, self.rounded_to) / TARGET.grid.scale)
             if layer.use_bias:
-                layer.bias.assign(layer.bias * self.scale)
+                layer.bias.assign(layer.bias * self._factor)
         elif isinstance(layer, WeightedSpikingLayer) and self.neuron is not None:
             # Weights beyond the range would get no gradient, and stay there.
             top = weight_max(self.neuron.weight_bits)
@@ -92,7 +96,7 @@ class LayerPlan:
             if isinstance(layer, SpikingRecurrentDense):
                 kernels.append(layer.recurrent_kernel)
             for kernel in kernels:
-                kernel.assign(np.clip(np.asarray(kernel) * self.scale, WEIGHT_MIN, top))
+                kernel.assign(np.clip(np.asarray(kernel) * self._factor, WEIGHT_MIN, top))
 
 
 class _AnyNeuron(Walk):
@@ -162,12 +166,12 @@ def _convert(
     layer = program.steps[number].operation
     neuron, gain = equivalent_neuron(layer.neuron, weight_bits)
     threshold = layer.neuron.firing_threshold / gain
-    holders = _weight_holders(program, number)
+    holders, all_scale = _weight_holders(program, number)
     kernel = _kernel(population)
-    if not holders:
-        scale = 1.0  # spikes, or spikes among what reaches it, whose weight is 1
+    if not all_scale:
+        scale = 1.0  # there are spikes among what reaches it, whose weight is 1
     elif isinstance(layer, SpikingSumPooling2D):
-        window = math.prod(kernel_size(population))
+        window = math.prod(population.parts[0].synapses.kernel.shape[:2])
         scale = choose_pool_scale(kernel.flat[0], window, threshold, weight_bits)
     elif any(
         isinstance(holder, keras.layers.BatchNormalization) and not holder.scale
@@ -178,7 +182,7 @@ def _convert(
         scale = choose_scale(kernel, threshold, weight_bits)
     for holder in holders:
         own = plan[id(holder)]
-        if own.scale not in (1.0, scale):
+        if own.scale not in (None, scale):
             raise NoEquivalentError(
                 f"the weights of {holder.name!r} also lead to neurons that need another scale",
                 "weights that lead to one layer of neurons",
@@ -206,26 +210,22 @@ def _kernel(population: FloatPopulation) -> np.ndarray:
     return np.concatenate(rows)
 
 
-def kernel_size(population: FloatPopulation) -> tuple[int, int]:
-    return population.parts[0].synapses.kernel.shape[:2]
-
-
-def _weight_holders(program: Program, number: int) -> list[keras.Layer]:
-    """The layers that scale what reaches the neurons of a step; none where part has no scale."""
+def _weight_holders(program: Program, number: int) -> tuple[list[keras.Layer], bool]:
+    """The layers that scale what reaches a step's neurons, and whether they scale all of it."""
     layer = program.steps[number].operation
     if not isinstance(layer, SpikingActivation):
-        return [layer]
-    found, waiting = [], program.steps[number].reads
+        return [layer], True
+    found, all_scale, waiting = [], True, program.steps[number].reads
     while waiting:
         ref = waiting.pop()
         step = None if ref.step == INPUT else program.steps[ref.step]
         if step is None or step.spikes:
-            return []
-        if _scales(step.operation):
+            all_scale = False
+        elif _scales(step.operation):
             found.append(step.operation)
         else:
             waiting += step.reads
-    return found
+    return found, all_scale
 
 
 def _scales(layer: keras.Operation) -> bool:

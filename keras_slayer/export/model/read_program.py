@@ -27,9 +27,12 @@ def read_program(model: keras.Model) -> tuple[Program | None, Notes]:
     reader = _Reader(notes)
     if not reader.can_read(model):
         return None, notes
-    inputs = {}
-    for tensor in model.inputs:
-        inputs[reader.unique(tensor.name)] = tuple(tensor.shape)
+    # One input is called the same in every file: Keras numbers those without a name as they come.
+    alone = len(model.inputs) == 1
+    inputs = {
+        reader.unique("input" if alone else tensor.name): tuple(tensor.shape)
+        for tensor in model.inputs
+    }
     results = reader.run(model, [Ref(INPUT, i) for i in range(len(inputs))])
     if notes:
         return None, notes

@@ -157,17 +157,17 @@ class Walk:
                 else "build it with this neuron, or with one that can be converted: "
                 + ", ".join(kind.__name__ for kind in CONVERTED),
             )
-        else:
-            self.populations[name] = FloatPopulation(
-                name,
-                value.shape,
-                neuron,
-                weight_bits,
-                value.parts,
-                value.shift,
-                bias,
-                recurrent,
-            )
+            return Spikes(value.shape, ())
+        self.populations[name] = FloatPopulation(
+            name,
+            value.shape,
+            neuron,
+            weight_bits,
+            value.parts,
+            value.shift,
+            bias,
+            recurrent,
+        )
         return source_of(name, value.shape)
 
     def _name(self, current: Current) -> str:
