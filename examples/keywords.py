@@ -114,12 +114,7 @@ def learned(shape, units, classes):
     )
 
 
-NETWORKS = {
-    "feed_forward": feed_forward,
-    "delays": delays,
-    "recurrent": recurrent,
-    "learned": learned,
-}
+NETWORKS = {build.__name__: build for build in (feed_forward, delays, recurrent, learned)}
 FACTORS = {  # what learns faster than weights do
     "delays": {"delay": 200 * DT},
     "learned": {"current_decay": 30.0, "voltage_decay": 30.0},

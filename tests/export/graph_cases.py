@@ -238,31 +238,11 @@ def biased():
 CASES = {
     case.__name__: case
     for case in (
-        skip_over_two_layers,
-        skip_of_images,
-        joined_vectors,
-        joined_images,
-        joined_rows,
-        images_above_each_other,
-        padded,
-        sum_of_currents,
-        mean_of_currents,
-        joined_currents,
-        spikes_added_to_currents,
-        neurons_alone,
-        constant_currents,
-        recurrent,
-        shared_layers,
-        shared_weights,
-        late_branches,
-        late_images,
-        late_output,
-        late_with_constants,
-        several_inputs_and_outputs,
-        nested,
-        plus,
-        residual,
-        biased,
+        *(skip_over_two_layers, skip_of_images, joined_vectors, joined_images, joined_rows),
+        *(images_above_each_other, padded, sum_of_currents, mean_of_currents, joined_currents),
+        *(spikes_added_to_currents, neurons_alone, constant_currents, recurrent, shared_layers),
+        *(shared_weights, late_branches, late_images, late_output, late_with_constants),
+        *(several_inputs_and_outputs, nested, plus, residual, biased),
     )
 }
 

@@ -247,11 +247,15 @@ def test_reloaded_in_a_fresh_process(tmp_path):
     shape, layers = delays_through_pools()
     model = enliven(functional(shape, *layers, keras.layers.GlobalAveragePooling1D()))
     model.save(tmp_path / "model.keras")
-    export_loihi(model, tmp_path / "here.net")
+    for suffix in ("net", "nir"):
+        export_loihi(model, tmp_path / f"here.{suffix}")
     program = (
         "import sys, keras, keras_slayer\n"
-        "keras.saving.load_model(sys.argv[1]).export_loihi(sys.argv[2])\n"
+        "model = keras.saving.load_model(sys.argv[1])\n"
+        "for path in sys.argv[2:]: model.export_loihi(path)\n"
     )
-    arguments = [str(tmp_path / name) for name in ("model.keras", "there.net")]
+    arguments = [str(tmp_path / name) for name in ("model.keras", "there.net", "there.nir")]
     subprocess.run([sys.executable, "-c", program, *arguments], check=True, timeout=120)
-    assert (tmp_path / "here.net").read_bytes() == (tmp_path / "there.net").read_bytes()
+    for suffix in ("net", "nir"):
+        here, there = (tmp_path / f"{side}.{suffix}" for side in ("here", "there"))
+        assert here.read_bytes() == there.read_bytes()

@@ -8,71 +8,18 @@ import re
 import shutil
 import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 
 import keras
 import numpy as np
 import pytest
-from mapping_cases import mlp, place
 from report_cases import HOSTILE, NAMES, by_hand, calibration
-from wiring_cases import mixed
+from report_reader import Page
 
 import keras_slayer as ks
 from keras_slayer.export import export_loihi
-from keras_slayer.export.graph import graph_of
 from keras_slayer.export.report.calibration import Raster
 from keras_slayer.export.report.page import SCRIPTS, render, render_cell
 from keras_slayer.export.report.page_tables import LAYER_COLOURS, energy
-from keras_slayer.export.report.wiring import wiring_of
-
-VOID = {"meta", "link", "input", "br"}
-
-
-class Page(HTMLParser):
-    """A page read strictly: every element is closed where it was opened."""
-
-    def __init__(self, source):
-        super().__init__()
-        self.open, self.tags, self.texts = [], [], []
-        self.ids, self.rows, self.raw = [], [], {}
-        self.feed(source)
-        self.close()
-        assert self.open == []
-        assert len(set(self.ids)) == len(self.ids)
-
-    def handle_starttag(self, tag, attributes):
-        assert len(dict(attributes)) == len(attributes)
-        attributes = dict(attributes)
-        self.tags.append((tag, attributes))
-        if "id" in attributes:
-            self.ids.append(attributes["id"])
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("th", "td"):
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.open and self.open[-1] in ("script", "style"):
-            kind = next(a.get("type", t) for t, a in reversed(self.tags) if t == self.open[-1])
-            self.raw[kind] = self.raw.get(kind, "") + data
-            return
-        self.texts.append(data)
-        if {"th", "td"} & set(self.open):
-            self.rows[-1][-1] += data
-
-    @property
-    def text(self):
-        return " ".join("".join(self.texts).split())
-
-    def row(self, first):
-        """The one row with that first cell."""
-        (found,) = (row for row in self.rows if row[0] == first)
-        return found
 
 
 def test_carries_the_report_and_nothing_can_break_out_of_it():
@@ -253,64 +200,6 @@ def test_colours_agree():
 )
 def test_energy_in_a_unit_that_suits_it(joules, text):
     assert energy(joules) == text
-
-
-def graph_report(graph):
-    """A report of an exported graph, but for its weights, which are those of report_cases."""
-    layers = [replace(by_hand().layers[0], name=name) for name in ("fusion", "speed")]
-    activity = [
-        replace(row, name=layer.name)
-        for row, layer in zip(calibration().layers, layers, strict=False)
-    ]
-    measured = replace(calibration(), layers=tuple(activity))
-    return by_hand(
-        mapping=place(graph), wiring=wiring_of(graph), layers=tuple(layers), calibration=measured
-    )
-
-
-def test_a_graph_is_drawn_and_listed():
-    report = graph_report(mixed())
-    page = Page(render(report))
-    assert json.loads(page.raw["application/json"]) == json.loads(report.to_json())
-    assert "network" in page.ids
-    (svg,) = (a for tag, a in page.tags if tag == "svg")
-    assert svg["class"] == "wiring" and "11 inputs and populations" in svg["aria-label"]
-    head = ["population", "role", "neurons", "cores", "reads", "reached in", ""]
-    start = page.rows.index(head) + 1
-    rows = {row[0]: row[1:] for row in page.rows[start : start + 11]}
-    assert rows["camera"] == ["input", "288", "", "", "step 0", ""]
-    assert rows["1 constant"] == ["constant", "1", "1", "", "", ""]
-    assert rows["5 encoder/relay"] == ["relay", "20", "1", "encoder", "steps 4-11", ""]
-    fusion = "conv (step 2), memory (steps 5-12), encoder/relay/relay (steps 6-13)"
-    assert rows["7 fusion"] == ["neurons", "40", "1", fusion, "steps 2-13", ""]
-    assert rows["9 speed"][-1] == "output"
-    assert "relay: repeats its source a step later" in page.text
-    assert "constant: neurons that spike whatever the input" in page.text
-
-
-def test_shapes_of_several_inputs():
-    page = Page(render(by_hand(input_shape=((12, 12, 2), (6,)), output_shape=((1000,), (2,)))))
-    assert "12\u00d712\u00d72, 6" in page.texts
-    assert "1,000, 2" in page.texts
-
-
-def test_layers_of_a_graph_have_the_numbers_of_their_cores():
-    page = Page(render(graph_report(mixed())))
-    assert [row[0] for row in page.rows if row[1] == "SpikingConv2D"] == ["7 fusion", "9 speed"]
-    assert [row[0] for row in page.rows if row[-1].endswith(" of 4,000")] == ["7 fusion"]
-    assert [row[0] for row in page.rows if row[-1].endswith(" of 4,001")] == ["9 speed"]
-
-
-def test_short_chains_are_drawn_and_long_ones_are_not():
-    """Without a table: that of the layers says the same."""
-    short, long = (graph_report(graph_of(mlp(*[3] * n))) for n in (4, 8))
-    for report in (short, long):
-        names = ("layer 0", "layer 1")
-        layers = tuple(replace(by_hand().layers[0], name=name) for name in names)
-        page = Page(render(replace(report, layers=layers, calibration=None)))
-        assert ("network" in page.ids) == (report is short)
-        assert not any(row[0] == "population" for row in page.rows)
-    assert "network" not in Page(render(by_hand())).ids
 
 
 def test_cell_for_notebooks():
