@@ -8,6 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import ArrayLike
 
+from keras_slayer.export.simulation.signals import described
+
 Recordings = ArrayLike | tuple[ArrayLike, ArrayLike] | tf.data.Dataset
 """Spikes (samples, time, ...), a pair (spikes, labels), or a dataset of batches of either. For a
 model with several inputs, spikes are a list in their order, or a dict by their names."""
@@ -116,10 +118,9 @@ def _inputs(x, names: list[str]) -> list:
     elif isinstance(x, list | tuple):
         found = list(x)
     if len(found) != len(names):
-        given = sorted(x) if isinstance(x, dict) else len(x) if isinstance(x, list | tuple) else 1
         raise ValueError(
             f"calibration must hold spikes for each of the inputs {names}, as a list or a dict. "
-            f"Received: {given}"
+            f"Received: {described(x)}"
         )
     return found
 

@@ -138,7 +138,11 @@ def test_calibration_of_several_inputs_in_every_form(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda x: x[:1], r"spikes for each of the inputs \[.*\]\D*as a list or a dict.*: 1$"),
+        (
+            lambda x: x[:1],
+            r"spikes for each of the inputs \[.*\]\D*as a list or a dict.*: list of length 1$",
+        ),
+        (lambda x: x[0], r"as a list or a dict\. Received: ndarray of shape \(4, 40, 9\)$"),
         (lambda x: [x[0], x[0]], r"shape \(samples, time, 4\) for 'keras_tensor"),
         (lambda x: [x[0], x[1][:, :5]], "as many samples and steps for each input"),
     ],

@@ -241,5 +241,6 @@ def test_nir_graphs_are_sent_to_their_reader(tmp_path):
     with h5py.File(tmp_path / "graph.nir", "w") as file:
         file.create_group("node")
     (tmp_path / "graph.nir").rename(tmp_path / "graph.net")
-    with pytest.raises(ValueError, match=r"graph\.net: this is a NIR graph .*export\.from_nir"):
+    message = r"graph\.net: this is a NIR graph, not a \.net file: .*export\.from_nir"
+    with pytest.raises(ValueError, match=message):
         LoihiSimulator(tmp_path / "graph.net")

@@ -54,8 +54,8 @@ def read_network(path: str | Path, input_shape: Sequence[int] | None = None) -> 
     with open_checked(Path(path)) as root:
         if "layer" not in root and "node" in root:
             raise root.fail(
-                "this is a NIR graph without the chip's integers: read it with "
-                "keras_slayer.export.from_nir, and export the model that it returns"
+                "this is a NIR graph, not a .net file: LoihiSimulator runs those that export_loihi "
+                "wrote, by their suffix .nir; keras_slayer.export.from_nir makes a model of any"
             )
         layers = root.group("layer")
         count = len(layers)

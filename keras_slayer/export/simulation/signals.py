@@ -36,10 +36,18 @@ def _by_name(spikes: Spikes, inputs: dict[str, tuple[int, ...]]) -> dict[str, np
     if not isinstance(spikes, list | tuple) or len(spikes) != len(inputs):
         raise ValueError(
             f"spikes must be a list of {len(inputs)} arrays, or a dict, for the inputs "
-            f"{list(inputs)}. Received: {type(spikes).__name__} of length "
-            f"{len(spikes) if hasattr(spikes, '__len__') else 0}"
+            f"{list(inputs)}. Received: {described(spikes)}"
         )
     return dict(zip(inputs, spikes, strict=True))
+
+
+def described(spikes) -> str:
+    """What was given where spikes for several inputs are wanted."""
+    if isinstance(spikes, Mapping):
+        return f"a dict of {list(spikes)}"
+    if isinstance(spikes, list | tuple):
+        return f"{type(spikes).__name__} of length {len(spikes)}"
+    return f"{type(spikes).__name__} of shape {np.shape(spikes)}"
 
 
 def _checked(spikes: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:
