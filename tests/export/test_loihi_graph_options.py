@@ -171,6 +171,16 @@ def test_the_host_reads_spikes_from_several_places(tmp_path):
             assert (variant.accuracy, variant.same_decision) == (1.0, 1.0)
 
 
+def test_relays_and_constants_take_energy(tmp_path):
+    model = model_of("late_with_constants")
+    (spikes,) = spikes_for(model)
+    found = export_loihi(model, tmp_path / "a.nir", calibration=spikes).calibration
+    record = LoihiSimulator(tmp_path / "a.nir").record(spikes)
+    assert len(record.layers) == 4 and len(found.layers) == 1
+    assert found.energy == pytest.approx(record.energy.mean())
+    assert found.energy > found.layers[0].energy
+
+
 def test_a_dry_run_finds_the_format_that_holds_the_network():
     assert export_loihi(model_of("recurrent"), None, dry_run=True).format == "nir"
     (x,) = vector()

@@ -83,7 +83,8 @@ class Calibration:
         variants: the network in its forms.
         layers: activity on the chip, and agreement with Keras, layer by layer.
         rasters: input (named "input") and layers of the first sample.
-        energy: estimated joules per sample, all layers.
+        energy: estimated joules per sample, all of the chip's neurons: those of the layers, relays
+            and constant sources.
         energy_source: where the energies come from and what they leave out.
     """
 

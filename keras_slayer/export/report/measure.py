@@ -68,10 +68,12 @@ def calibrate(
     activity = [_Activity() for _ in names]
     rasters: list[Raster] = []
     steps = samples = 0
+    joules = 0.0
     for inputs, labels in batches(data, network.inputs):
         layers = {name: run(inputs) for name, run in forms.items()}
         outputs = {name: [spikes[i] for i in read] for name, spikes in layers.items()}
         record = simulator.record(inputs if len(inputs) > 1 else inputs[0], "spikes")
+        joules += float(record.energy.sum())  # of relays and constant sources, too
         chip = [record.layers[i].spikes for i in kept]
         outputs["chip"] = [record.layers[i].spikes for i in out]
         if exact:  # the model itself, where delays stand where the user put them
@@ -109,7 +111,7 @@ def calibrate(
         tuple(tally.result(name, samples) for name, tally in tallies.items()),
         layers,
         tuple(rasters),
-        sum(layer.energy for layer in layers),
+        joules / samples,
     )
 
 
