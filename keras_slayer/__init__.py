@@ -55,6 +55,7 @@ from keras_slayer.metrics import (
 )
 from keras_slayer.neurons import ALIF, CUBA, SRM, Learned, LoihiCUBA, ResonateAndFire
 from keras_slayer.optimizers import ScaledAdam
+from keras_slayer.presets import from_preset
 from keras_slayer.profiling import LayerProfile, Profile, profile
 from keras_slayer.rates import FiringRateWarning, firing_rates, set_firing_rates
 from keras_slayer.recorded import record
@@ -106,6 +107,7 @@ __all__ = [
     "WinnerTakeAll",
     "accuracy_over_time",
     "firing_rates",
+    "from_preset",
     "match_spikes",
     "profile",
     "record",

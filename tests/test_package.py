@@ -95,6 +95,7 @@ NOT_IN_MODELS = {
     "Stream",
     "accuracy_over_time",
     "firing_rates",
+    "from_preset",
     "match_spikes",
     "profile",
     "record",
