@@ -163,7 +163,7 @@ class Hits:
 
 
 def run(model, x):
-    """Spikes of the detectors and of the pool: (recordings, PLACES, MOTIONS) counts, and a train."""
+    """Spikes of the detectors, counted (recordings, PLACES, MOTIONS), and of the pool, in time."""
     both = keras.Model(model.inputs, [model.get_layer("pool").input, model.outputs[0]])
     counts, trains = [], []
     for start in range(0, len(x), 16):
