@@ -19,7 +19,24 @@ _ENDS_LEFT_OUT = ("_initializer", "_regularizer", "_constraint")
 
 
 def describe(model: keras.Sequential) -> list[dict]:
-    """Class and arguments of each layer of ``model``."""
+    """Class and arguments of each layer of ``model``.
+
+    Raises:
+        ValueError: a layer of a kind that is not in a card, or one that learns its neurons'
+            parameters: ``layer.settled()`` has them as numbers.
+    """
+    for layer in model.layers:
+        kind = type(layer).__name__
+        if type(layer) not in (KERAS_LAYERS.get(kind), getattr(spiking, kind, None)):
+            raise ValueError(
+                f"a card has layers of keras_slayer and {', '.join(KERAS_LAYERS)}. "
+                f"Received: {layer.name}, a {kind}"
+            )
+        if layer.get_config().get("learn"):
+            raise ValueError(
+                "a card has numbers for the neurons' parameters: pack layer.settled() instead. "
+                f"Received: {layer.name}, with learn={list(layer.get_config()['learn'])}"
+            )
     return [_layer_config(layer) for layer in model.layers]
 
 

@@ -33,10 +33,15 @@ def from_preset(name: str) -> keras.Sequential:
         ValueError: no preset has that name; or its file of weights is not the one that was packed.
     """
     preset = card.read(name)
-    check(preset.weights_file, preset)
+    return load(preset, preset.weights_file)
+
+
+def load(preset: card.Preset, path: pathlib.Path) -> keras.Sequential:
+    """The network of the card, with the weights of the file, which must be the card's."""
+    check(path, preset)
     shape = (preset.steps, *preset.sensor_shape)
     model = architecture.build(shape, preset.layers, preset.name)
-    model.load_weights(preset.weights_file)
+    model.load_weights(path)
     return model
 
 

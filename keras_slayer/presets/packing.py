@@ -8,8 +8,9 @@ import tempfile
 
 import h5py
 import keras
+import numpy as np
 
-from keras_slayer.presets import architecture
+from keras_slayer.presets import architecture, loading
 from keras_slayer.presets.card import Preset
 
 
@@ -29,7 +30,7 @@ def pack(model: keras.Sequential, folder: pathlib.Path, *, name: str, **card) ->
         The card.
 
     Raises:
-        ValueError: a layer that a card cannot describe.
+        ValueError: a layer that a card cannot state; or what is read back spikes differently.
     """
     layers = tuple(architecture.describe(model))
     steps, *sensor = model.input_shape[1:]
@@ -54,6 +55,12 @@ def pack(model: keras.Sequential, folder: pathlib.Path, *, name: str, **card) ->
         bytes=len(content),
         **card,
     )
+    x = (np.random.default_rng(0).random((1, steps, *sensor)) < 0.05).astype("float32")
+    if not np.array_equal(loading.load(preset, weights).predict_on_batch(x), model(x)):
+        raise ValueError(
+            "the packed network does not spike as the model does: a layer has something that its "
+            f"card does not state. Received: layers {[config['class'] for config in layers]}"
+        )
     (folder / f"{name}.json").write_text(preset.to_json())
     return preset
 
