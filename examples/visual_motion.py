@@ -19,7 +19,8 @@ Learning starts from random delays and sees single moving edges only. It is told
 of an edge should fire 124 ms after the edge has passed the middle of the sensor (SpikeTimeLoss).
 Weights stay equal. All networks are then tested on edges, gratings and textures
 (examples/motion_stimuli.py). All neurons are Loihi's; the learned network is exported with its
-delays and runs in the simulator of the chip.
+delays and runs in the simulator of the chip. examples/savme.py has what is left out here: eight
+speeds, inhibition between detectors, and a second stage.
 """
 
 import argparse
@@ -238,7 +239,7 @@ def main():
     table.add_row("pixels of a detector", f"{SIZE} x {SIZE}", "3 x 3, then 5 x 5")
     table.add_row("weights", "equal", "equal")
     table.add_row("delays", "learned, or by the formula", "by the formula")
-    table.add_row("between detectors", "nothing", "mutual inhibition")
+    table.add_row("between detectors", "nothing: see savme.py", "mutual inhibition")
     table.add_row(
         "accuracy", f"{np.mean(results['learned from random'], axis=0)[0]:.1%}", "none given"
     )

@@ -1,5 +1,6 @@
 """Trainings that can be cut off, and their result cards."""
 
+import dataclasses
 import functools
 import json
 import os
@@ -45,7 +46,7 @@ def reproduce(monkeypatch):
     monkeypatch.setattr(
         reproduce_tasks.datasets,
         "load_synthetic_words",
-        lambda config: [words(range(10)), words(range(10, 14))],
+        lambda config: [words(range(8)), words(range(10, 12))],
     )
     monkeypatch.setattr(
         reproduce_tasks.datasets, "load_saccade_mnist", lambda config: [digits(0), digits(400)]
@@ -82,47 +83,47 @@ def same(first, second):
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_training_that_was_cut_off_ends_as_one_that_was_not(reproduce, tmp_path):
+def test_a_training_that_was_cut_off_ends_as_one_that_was_not(reproduce, tmp_path, monkeypatch):
+    """Cut off by --stop-after, then while the second epoch is saved."""
     whole, parts = tmp_path / "whole", tmp_path / "parts"
-    options = ["shd", "--epochs", "3"]
+    options = ["shd", "--epochs", "2"]
     card = reproduce.main([*options, "--output", str(whole)])
     assert not reproduce.main([*options, "--output", str(parts), "--stop-after", "1"]).results
     assert not (parts / "card.json").exists()
     first = weights(parts)
-    again = reproduce.main([*options, "--output", str(parts)])
-    assert not same(first, weights(parts)), "the second start trained"
-    assert same(weights(whole), weights(parts))
-    assert again.results[0]["loss"] == card.results[0]["loss"]
-    assert len(card.results[0]["loss"]) == 3
-    assert sorted(path.name for path in (parts / "seed-1").iterdir()) == [
-        "epoch-3.keras",
-        "training.json",
-    ]
-
-
-def test_what_is_cut_off_while_it_is_saved_goes_on(reproduce, tmp_path, monkeypatch):
-    options = ["shd", "--epochs", "2", "--output", str(tmp_path)]
-    reproduce.main([*options, "--stop-after", "1"])
 
     def fail(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(os, "replace", fail)
-        reproduce.main(options)
-    state = json.loads((tmp_path / "seed-1" / "training.json").read_text())
-    assert (state["epoch"], state["model"]) == (1, "epoch-1.keras")
-    card = reproduce.main(options)
+        reproduce.main([*options, "--output", str(parts)])
+    assert same(first, weights(parts)), "what is on the disk is whole"
+    again = reproduce.main([*options, "--output", str(parts)])
+    assert not same(first, weights(parts)), "the last start trained"
+    assert same(weights(whole), weights(parts))
+    assert again.results[0]["loss"] == card.results[0]["loss"]
     assert len(card.results[0]["loss"]) == 2
+    assert sorted(path.name for path in (parts / "seed-1").iterdir()) == [
+        "epoch-2.keras",
+        "training.json",
+    ]
 
 
 def test_other_settings_are_not_mixed_with_these(reproduce, tmp_path):
-    reproduce.main(["shd", "--epochs", "2", "--output", str(tmp_path), "--stop-after", "1"])
+    from resumable import Training
+
+    before = Training(tmp_path, {"epochs": 2, "seed": 1})
+    (tmp_path / "training.json").write_text(json.dumps(before.state))
+    assert Training(tmp_path, {"epochs": 2, "seed": 1}).epoch == 0
     with pytest.raises(ValueError, match=r"with other epochs: \[2\].*Received: \[4\]"):
-        reproduce.main(["shd", "--epochs", "4", "--output", str(tmp_path)])
+        Training(tmp_path, {"epochs": 4, "seed": 1})
 
 
-def test_the_card_says_what_came_out(reproduce, tmp_path, capsys):
+def test_the_card_says_what_came_out(reproduce, tmp_path, monkeypatch, capsys):
+    task = reproduce.TASKS["nmnist"]
+    fires = lambda arguments: dataclasses.replace(task(arguments), set_rates=True)  # noqa: E731
+    monkeypatch.setitem(reproduce.TASKS, "nmnist", fires)
     options = ["nmnist", "--neuron", "loihi", "--epochs", "1", "--seeds", "1", "2"]
     reproduce.main([*options, "--test-recordings", "5", "--output", str(tmp_path)])
     card = json.loads((tmp_path / "card.json").read_text())

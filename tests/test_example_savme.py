@@ -69,7 +69,8 @@ def test_detectors_of_one_place_inhibit_each_other_and_no_others(savme, model):
     assert (within[~np.eye(savme.MOTIONS, dtype=bool)] == -savme.INHIBITION * savme.WEIGHT).all()
     assert not blocks[3, :, 4].any()
     generator = np.random.default_rng(1)
-    x, _, _ = savme.PATTERNS.record(["grating"] * 8, generator)
+    x, labels, _ = savme.PATTERNS.record(["grating"] * savme.MOTIONS, generator)
+    x = x[labels // 8 == 6]  # of the detectors of slow motions several fire at one place
     inhibited, _ = savme.run(model, x)
     free, _ = savme.run(savme.build_model(inhibition=False), x)
     assert 0 < inhibited.sum() < 0.8 * free.sum()
@@ -87,7 +88,11 @@ def test_ties_and_silence_are_no_hits(savme):
     assert hits.near.tolist() == [True, False, False, True]
 
 
-def test_the_graph_runs_on_the_chip_as_in_keras(savme, model, tmp_path):
+def test_the_graph_runs_on_the_chip_as_in_keras(savme, tmp_path, monkeypatch):
+    monkeypatch.setattr(savme, "SIZE", 4)
+    monkeypatch.setattr(savme, "PLACES", 4)
+    monkeypatch.setattr(savme, "POOL_THRESHOLD", 0.5)
+    model = savme.build_model()
     x = np.stack([ideal_edge(savme, motion) for motion in (3, 30, 61)])
     report = model.export_loihi(tmp_path / "savme.nir", chip="loihi1")
     spikes = LoihiSimulator(report.path).run(x)

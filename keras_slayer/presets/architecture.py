@@ -45,7 +45,9 @@ def _layer_config(layer: keras.Layer) -> dict:
     for name, value in layer.get_config().items():
         if name in _LEFT_OUT or value is None or name.endswith(_ENDS_LEFT_OUT):
             continue
-        config[name] = _neuron_config(layer.neuron) if name == "neuron" else value
+        if name == "neuron":
+            value = _neuron_config(layer.neuron)
+        config[name] = list(value) if isinstance(value, tuple) else value
     return config
 
 
