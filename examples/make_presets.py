@@ -95,13 +95,7 @@ RECIPES = {
     ),
     "keywords_delays": Recipe(
         "128-128-(delays)-128-16, CUBA neurons",
-        "python examples/keywords.py --networks delays recurrent --seeds 1",
-        10.0,
-        WORDS_CARD,
-    ),
-    "keywords_recurrent": Recipe(
-        "128-128 (recurrent)-16, CUBA neurons",
-        "python examples/keywords.py --networks delays recurrent --seeds 1",
+        "python examples/reproduce.py shd",
         10.0,
         WORDS_CARD,
     ),

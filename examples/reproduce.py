@@ -25,7 +25,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from progress import OccasionalMonitor  # the modules beside this one
-from reproduce_card import Card
+from reproduce_card import SHUFFLED, Card
 from reproduce_tasks import TASKS
 from resumable import Training
 
@@ -33,7 +33,6 @@ import keras_slayer as ks
 from keras_slayer.events import spike_pipeline
 from keras_slayer.export import LoihiSimulator
 
-SHUFFLED = 4096  # recordings that are drawn from at once; tfds keeps them in random order
 FEW = 16  # recordings to measure rates and energy on
 
 
@@ -83,7 +82,7 @@ class Run:
         return spike_pipeline(
             self.data.train,
             batch_size=self.task.batch_size,
-            shuffle=min(SHUFFLED, len(self.data.train)),
+            shuffle=min(SHUFFLED, len(self.data.train)),  # tfds keeps them in random order
             seed=1000 * self.seed + epoch,
             cache=False,
             **self.task.augment,

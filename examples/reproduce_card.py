@@ -14,6 +14,9 @@ import tensorflow as tf
 import keras_slayer as ks
 from keras_slayer import datasets
 
+SHUFFLED = 4096  # recordings that reproduce.py draws from at once
+BYTES = 4  # of an event, where they wait for that
+
 
 class Card:
     """What a training came to.
@@ -76,7 +79,9 @@ class Card:
         }
 
     def extrapolated(self):
-        """For the full set and these epochs, by the processor time of a recording; no measurement.
+        """For the full set and these epochs, from the processor time of a recording of this one.
+
+        No measurement; recordings that are larger take longer.
 
         None where it was the full set.
         """
@@ -88,8 +93,13 @@ class Card:
             "recordings": full,
             "processor_seconds_per_recording": float(each),
             "processor_hours_per_seed": float(each * full * self.epochs / 3600),
-            "memory_bytes": peak_memory(),
+            "memory_bytes": peak_memory() + self._waiting_bytes(min(full, SHUFFLED) - train),
         }
+
+    def _waiting_bytes(self, more):
+        """Of so many recordings more, that wait to be drawn."""
+        some = [len(events["t"]) for events, _ in self.data.train.take(16).as_numpy_iterator()]
+        return int(max(0, more) * BYTES * np.mean(some))
 
     def to_json(self):
         return json.dumps(self.to_dict(), indent=1) + "\n"
@@ -162,7 +172,7 @@ class Card:
         return [
             (
                 f"the full set, {more['recordings']:,} recordings: extrapolated",
-                f"{more['processor_hours_per_seed']:.1f} hours of processor time per seed "
+                f"{more['processor_hours_per_seed']:.2g} hours of processor time per seed "
                 f"({1000 * more['processor_seconds_per_recording']:.0f} ms per recording and "
                 f"epoch), {more['memory_bytes'] / 2**30:.1f} GiB",
             )
