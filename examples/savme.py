@@ -176,15 +176,16 @@ def run(model, x):
 def draw(path, x, labels, kinds, spikes):
     """The events of an edge, what the pool says of it, and all answers by direction and speed."""
     figure = new_figure(13, 3.4)
+    grid = figure.add_gridspec(1, 4, width_ratios=(1.2, 1, 1, 1))
     example = int(np.flatnonzero((kinds == "edge") & (labels // len(DIRECTIONS) == 3))[0])
-    ax = figure.add_subplot(1, 4, 1, projection="3d")
-    draw_space_time(ax, EventCloud.of(x[example, : STEPS * 3 // 4], DT), zoom=0.9)
+    ax = figure.add_subplot(grid[0], projection="3d")
+    draw_space_time(ax, EventCloud.of(x[example, : STEPS * 3 // 4], DT), zoom=0.75)
     heading(ax, f"An edge, {int(x[example].sum())} events")
     counts = spikes.sum(axis=1)
-    grid = counts[example].reshape(len(SPEEDS), len(DIRECTIONS))
+    motions = counts[example].reshape(len(SPEEDS), len(DIRECTIONS))
     of_speed, direction = divmod(int(labels[example]), len(DIRECTIONS))
-    ax = figure.add_subplot(1, 4, 2)
-    ax.imshow(grid, cmap="Blues", origin="lower", aspect="auto")
+    ax = figure.add_subplot(grid[1])
+    ax.imshow(motions, cmap="Blues", origin="lower", aspect="auto")
     ax.plot(direction, of_speed, "s", mfc="none", mec=INK, ms=14)
     _ticks(ax, x=_degrees(), y=_speeds(), xlabel="direction", ylabel="speed, pixels per ms")
     heading(ax, "Spikes of the pool (square: true)")
@@ -193,11 +194,11 @@ def draw(path, x, labels, kinds, spikes):
         ("direction", lambda v: v % len(DIRECTIONS), _degrees()),
         ("speed, pixels per ms", lambda v: v // len(DIRECTIONS), _speeds()),
     )
-    for number, (what, part, names) in enumerate(parts, start=3):
+    for number, (what, part, names) in enumerate(parts, start=2):
         matrix = np.zeros((8, 8))
         shown = np.flatnonzero(kinds != "texture")
         np.add.at(matrix, (part(labels[shown]), part(answers[shown])), 1)
-        ax = figure.add_subplot(1, 4, number)
+        ax = figure.add_subplot(grid[number])
         ax.imshow(matrix, cmap="Blues", origin="lower", aspect="auto")
         _ticks(ax, x=names, y=names, xlabel=f"answer: {what}", ylabel="true")
         heading(ax, "Edges and gratings")

@@ -13,7 +13,7 @@ from keras_slayer.presets import architecture, card
 def from_preset(name: str) -> keras.Sequential:
     """A trained network that comes with the package. Nothing is downloaded.
 
-        model = ks.from_preset("nmnist_cnn_loihi")
+        model = ks.from_preset("nmnist_dense")
         answers = model.predict(spikes).sum(axis=1).argmax(axis=1)
         model.export_loihi("digits.net")
 
@@ -60,7 +60,7 @@ def available(*, show: bool = True) -> list[card.Preset]:
     """The trained networks of this package.
 
         presets = {preset.name: preset for preset in ks.presets.available()}
-        presets["nmnist_cnn"].test_accuracy
+        presets["nmnist_dense"].test_accuracy
 
     Args:
         show: print them as a table.

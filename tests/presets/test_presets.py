@@ -1,6 +1,7 @@
 """The trained networks of the package: what their cards say, and that they still answer."""
 
 import hashlib
+import pathlib
 import socket
 
 import keras
@@ -76,6 +77,15 @@ def test_cards_say_what_there_is():
         real = preset.name.startswith("nmnist")
         assert preset.licence.startswith("CC BY-SA 4.0" if real else "Apache-2.0")
         assert 0.5 < preset.test_accuracy <= 1
+
+
+def test_the_page_states_what_the_cards_state():
+    page = (pathlib.Path(__file__).parents[2] / "docs" / "papers.md").read_text()
+    for preset in PRESETS.values():
+        row = next(line for line in page.splitlines() if line.startswith(f"| `{preset.name}` "))
+        assert f"| {preset.title}, {preset.steps} steps of {preset.dt:g} ms | " in row
+        assert f"| {preset.parameters:,} | " in row and f"{preset.test_accuracy:.1%}"[:-1] in row
+        assert row.endswith(f"| {preset.licence.split(',')[0]} |")
 
 
 def test_available_prints_a_row_for_each(capsys):
