@@ -42,7 +42,7 @@ import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator
 from keras_slayer.neurons import decay_from_tau
 from keras_slayer.visualization.event_cloud import EventCloud, draw_space_time
-from keras_slayer.visualization.style import INK, heading, new_figure, save
+from keras_slayer.visualization.style import INK, OFF, heading, new_figure, save
 
 SIZE, PATCH = 7, 3  # pixels of the sensor, and of what a detector sees
 PLACES = (SIZE - PATCH + 1) ** 2
@@ -135,6 +135,11 @@ def worth(lines):
     return width.min() / width
 
 
+def is_decided(counts):
+    """Whether one motion has more spikes than every other, (recordings,)."""
+    return (counts == counts.max(axis=1, keepdims=True)).sum(axis=1) == 1
+
+
 @dataclasses.dataclass(frozen=True)
 class Hits:
     """Which recordings were estimated correctly, by the motion whose neuron fired most."""
@@ -147,8 +152,7 @@ class Hits:
     @classmethod
     def of(cls, counts, labels):
         """``counts`` (recordings, MOTIONS). No spike, or two that fire most: not correct."""
-        best = counts.max(axis=1, keepdims=True)
-        decided = (counts == best).sum(axis=1) == 1
+        decided = is_decided(counts)
         answer, count = counts.argmax(axis=1), len(DIRECTIONS)
         off = np.abs(answer // count - labels // count)
         return cls(
@@ -186,7 +190,7 @@ def draw(path, x, labels, kinds, spikes):
     of_speed, direction = divmod(int(labels[example]), len(DIRECTIONS))
     ax = figure.add_subplot(grid[1])
     ax.imshow(motions, cmap="Blues", origin="lower", aspect="auto")
-    ax.plot(direction, of_speed, "s", mfc="none", mec=INK, ms=14)
+    ax.plot(direction, of_speed, "s", mfc="none", mec=OFF, mew=2, ms=14)
     _ticks(ax, x=_degrees(), y=_speeds(), xlabel="direction", ylabel="speed, pixels per ms")
     heading(ax, "Spikes of the pool (square: true)")
     answers = counts.argmax(axis=1)
@@ -196,7 +200,7 @@ def draw(path, x, labels, kinds, spikes):
     )
     for number, (what, part, names) in enumerate(parts, start=2):
         matrix = np.zeros((8, 8))
-        shown = np.flatnonzero(kinds != "texture")
+        shown = np.flatnonzero((kinds != "texture") & is_decided(counts))
         np.add.at(matrix, (part(labels[shown]), part(answers[shown])), 1)
         ax = figure.add_subplot(grid[number])
         ax.imshow(matrix, cmap="Blues", origin="lower", aspect="auto")
