@@ -79,11 +79,9 @@ class Card:
         }
 
     def extrapolated(self):
-        """For the full set and these epochs, from the processor time of a recording of this one.
+        """For the full set and these epochs, from the processor time of a recording here.
 
-        No measurement; recordings that are larger take longer.
-
-        None where it was the full set.
+        It is no measurement: larger recordings take longer. None where it was the full set.
         """
         train, full = len(self.data.train), self.full.train
         if train == full:

@@ -27,6 +27,13 @@ def model(savme):
     return savme.build_model()
 
 
+@pytest.fixture(scope="module")
+def gratings(savme):
+    """One of each motion, and the motions."""
+    kinds = ["grating"] * savme.MOTIONS
+    return savme.PATTERNS.record(kinds, np.random.default_rng(1))[:2]
+
+
 def ideal_edge(savme, motion):
     """An edge without noise: each pixel has one event, when the edge passes it."""
     x, y = savme.pixels(savme.SIZE)
@@ -61,15 +68,14 @@ def test_lines_bring_the_events_of_a_motion_together(savme):
     np.testing.assert_allclose(savme.worth(lines) * width, width.min())
 
 
-def test_detectors_of_one_place_inhibit_each_other_and_no_others(savme, model):
+def test_detectors_of_one_place_inhibit_each_other_and_no_others(savme, model, gratings):
     kernel = np.asarray(model.get_layer("detectors").recurrent_kernel)
     blocks = kernel.reshape(savme.PLACES, savme.MOTIONS, savme.PLACES, savme.MOTIONS)
     within = blocks[3, :, 3]
     np.testing.assert_array_equal(np.diag(within), 0)
     assert (within[~np.eye(savme.MOTIONS, dtype=bool)] == -savme.INHIBITION * savme.WEIGHT).all()
     assert not blocks[3, :, 4].any()
-    generator = np.random.default_rng(1)
-    x, labels, _ = savme.PATTERNS.record(["grating"] * savme.MOTIONS, generator)
+    x, labels = gratings
     x = x[labels // 8 == 6]  # of the detectors of slow motions several fire at one place
     inhibited, _ = savme.run(model, x)
     free, _ = savme.run(savme.build_model(inhibition=False), x)
@@ -101,9 +107,9 @@ def test_the_graph_runs_on_the_chip_as_in_keras(savme, tmp_path, monkeypatch):
     np.testing.assert_array_equal(spikes, expected)
 
 
-def test_draws_and_says_what_is_wrong(savme, tmp_path, capsys):
-    kinds = np.resize(savme.KINDS, savme.MOTIONS)
-    x, labels, _ = savme.PATTERNS.record(kinds, np.random.default_rng(1))
+def test_draws_and_says_what_is_wrong(savme, gratings, tmp_path, capsys):
+    x, labels = gratings
+    kinds = np.resize(["edge", "grating"], len(x))
     savme.draw(tmp_path / "savme.png", x, labels, kinds, np.ones((len(x), 2, savme.MOTIONS)))
     assert (tmp_path / "savme.png").stat().st_size > 10_000
     with pytest.raises(SystemExit):
