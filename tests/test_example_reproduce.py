@@ -83,31 +83,41 @@ def same(first, second):
     return all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def test_a_training_that_was_cut_off_ends_as_one_that_was_not(reproduce, tmp_path, monkeypatch):
-    """Cut off by --stop-after, then while the second epoch is saved."""
+def test_a_training_that_was_cut_off_ends_as_one_that_was_not(reproduce, tmp_path):
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     options = ["shd", "--epochs", "2"]
     card = reproduce.main([*options, "--output", str(whole)])
     assert not reproduce.main([*options, "--output", str(parts), "--stop-after", "1"]).results
     assert not (parts / "card.json").exists()
     first = weights(parts)
+    again = reproduce.main([*options, "--output", str(parts)])
+    assert not same(first, weights(parts)), "the last start trained"
+    assert same(weights(whole), weights(parts))
+    assert again.results[0]["loss"] == card.results[0]["loss"]
+    assert len(card.results[0]["loss"]) == 2
+
+
+def test_what_is_cut_off_while_it_is_saved_is_whole(reproduce, tmp_path, monkeypatch):
+    from resumable import Training
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=["accuracy"])
+    data = tf.data.Dataset.from_tensors((np.ones((4, 2)), np.ones((4, 1))))
+    training = Training(tmp_path, {})
+    training.run(model, lambda epoch: data, 3, stop_after=1)
 
     def fail(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(os, "replace", fail)
-        reproduce.main([*options, "--output", str(parts)])
-    assert same(first, weights(parts)), "what is on the disk is whole"
-    again = reproduce.main([*options, "--output", str(parts)])
-    assert not same(first, weights(parts)), "the last start trained"
-    assert same(weights(whole), weights(parts))
-    assert again.results[0]["loss"] == card.results[0]["loss"]
-    assert len(card.results[0]["loss"]) == 2
-    assert sorted(path.name for path in (parts / "seed-1").iterdir()) == [
-        "epoch-2.keras",
-        "training.json",
-    ]
+        training.run(model, lambda epoch: data, 3)
+    again = Training(tmp_path, {})
+    assert again.epoch == len(again.history) == 1
+    again.run(again.load(), lambda epoch: data, 3)
+    assert [path.name for path in tmp_path.glob("*.keras")] == ["epoch-3.keras"]
+    losses = [figures["loss"] for figures in again.history]
+    assert losses[0] > losses[1] > losses[2]
 
 
 def test_other_settings_are_not_mixed_with_these(reproduce, tmp_path):
