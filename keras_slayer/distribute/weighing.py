@@ -63,9 +63,7 @@ def _weighing(original):
             # Keras divides by the number of replicas, so that the sum over them is a mean.
             scaled = self.optimizer.scale_loss(loss * tf.cast(share, loss.dtype))
         weights = self.trainable_weights
-        self.optimizer.apply_gradients(
-            zip(tape.gradient(scaled, weights), weights, strict=True)
-        )
+        self.optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for metric in self.metrics:
             if metric.name == "loss":
