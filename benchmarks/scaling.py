@@ -122,13 +122,14 @@ def work(batch: int, steps: int) -> None:
     random = np.random.default_rng(0)
     x = (random.random((batch, STEPS, *SENSOR)) < DENSITY).astype("float32")
     y = np.arange(batch) % CLASSES
+    normal = keras.initializers.RandomNormal
     with strategy.scope():
         model = keras.Sequential(
             [
                 keras.Input((STEPS, *SENSOR)),
                 ks.Flatten(),
-                ks.SpikingDense(UNITS, kernel_initializer=keras.initializers.RandomNormal(2, 4, 1)),
-                ks.SpikingDense(CLASSES, kernel_initializer=keras.initializers.RandomNormal(0, 3, 2)),
+                ks.SpikingDense(UNITS, kernel_initializer=normal(2.0, 4.0, seed=1)),
+                ks.SpikingDense(CLASSES, kernel_initializer=normal(0.0, 3.0, seed=2)),
             ]
         )
         model.compile(ks.ScaledAdam(1e-2), ks.SpikeMaxLoss(), metrics=[ks.SpikeCountAccuracy()])
@@ -184,7 +185,13 @@ def report(measured: dict[int, list[dict]]) -> None:
             (str(workers), f"{1e3 * least:.0f}", f"{1e3 * processor:.0f}", f"{sent / 1e6:.1f}",
              f"{differ:.1e}")
         )  # fmt: skip
-    headings = ("workers", "step, ms (least)", "processor ms a step, all", "MB sent", "losses differ")
+    headings = (
+        "workers",
+        "step, ms (least)",
+        "processor ms a step, all",
+        "MB sent",
+        "losses differ",
+    )
     Table("Measured on this machine, over the loopback", headings, rows).print()
     one = measured[min(measured)][0]
     compute, volume = min(one["seconds"]), one["volume"]

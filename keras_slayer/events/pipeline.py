@@ -112,8 +112,9 @@ def spike_pipeline(
     Returns:
         A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`, with one
         channel for "signed"; labels as in `dataset`, or float32 `(batch, classes)` where transforms
-        mix them. Its length is known if the length of `dataset` is and there is no `shard`. Its attribute `dt` is that of
-        the arguments (what `take`, `map` and the like make of the data set has none).
+        mix them. Its length is known if the length of `dataset` is and there is no `shard`. Its
+        attribute `dt` is that of the arguments (what `take`, `map` and the like make of the data
+        set has none).
 
     Warns:
         EventTimeWarning: while it runs, of a recording most of whose events are past the last

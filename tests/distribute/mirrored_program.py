@@ -4,18 +4,15 @@ import json
 
 import keras
 import tensorflow as tf
-
-cpus = tf.config.list_physical_devices("CPU")
-tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
-
 from networks import BATCH, OPTIMIZERS, compiled, data, every_layer
 
 import keras_slayer as ks
 from keras_slayer import distribute
 
+cpus = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 x, y = data()
 weighed = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
-
 
 
 def train(strategy, optimizer, callbacks=(), epochs=3):
@@ -25,7 +22,8 @@ def train(strategy, optimizer, callbacks=(), epochs=3):
     before = [v.numpy().copy() for v in model.trainable_variables]
     history = model.fit(weighed, epochs=epochs, shuffle=False, verbose=0, callbacks=[*callbacks])
     moved = [
-        v.path for v, old in zip(model.trainable_variables, before, strict=True)
+        v.path
+        for v, old in zip(model.trainable_variables, before, strict=True)
         if abs(v.numpy() - old).max() > 0
     ]
     return {

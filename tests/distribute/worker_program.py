@@ -13,16 +13,14 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
-
-phase, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-strategy = tf.distribute.MultiWorkerMirroredStrategy()
-
-from networks import BATCH, CLASSES, OPTIMIZERS, compiled, data, every_layer
+from networks import BATCH, OPTIMIZERS, compiled, data, every_layer
 
 import keras_slayer as ks
 from keras_slayer import distribute
 from keras_slayer.events import Events, from_arrays, spike_pipeline
 
+phase, folder = sys.argv[1], pathlib.Path(sys.argv[2])
+strategy = tf.distribute.MultiWorkerMirroredStrategy()
 index = strategy.cluster_resolver.task_id
 x, y = data()
 batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
@@ -64,9 +62,7 @@ def own_loop():
                 loss = losses / tf.cast(total, losses.dtype)
             weights = model.trainable_variables
             # apply_gradients adds up the gradients of all replicas.
-            model.optimizer.apply_gradients(
-                zip(tape.gradient(loss, weights), weights, strict=True)
-            )
+            model.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
             return losses
 
         return strategy.reduce("SUM", strategy.run(of_replica, args=(x, y)), axis=None)

@@ -76,7 +76,9 @@ def test_shards_of_one_recording_that_was_cut(tmp_path):
     assert len(whole) == 10 and len({row.tobytes() for row in whole}) == 10
     for index in range(3):
         options = {"steps": 10, "dt": 10.0, "batch_size": 4, "shard": (3, index)}
-        np.testing.assert_array_equal(collect(spike_pipeline(slices, **options))[0], whole[index::3])
+        np.testing.assert_array_equal(
+            collect(spike_pipeline(slices, **options))[0], whole[index::3]
+        )
 
 
 def test_a_lost_recording_has_its_number_among_all(tmp_path):
