@@ -20,6 +20,7 @@ _service = tf.data.experimental.service
 
 
 def _dispatcher(options) -> tuple:
+    ops.load()  # it makes the data set as well, to know what its source gives
     config = _service.DispatcherConfig(
         port=options.port,
         work_dir=options.work_dir,

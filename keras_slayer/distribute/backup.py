@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import tempfile
+import weakref
 import zipfile
 
 import keras
@@ -51,13 +53,17 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         self._file = os.path.join(os.fspath(backup_dir), "backup.zip")
         self._delete = delete_checkpoint
         # Keras' callback reads and writes here, in every worker.
-        self._staging = tempfile.TemporaryDirectory(prefix="keras_slayer_backup_")
-        super().__init__(self._staging.name)
+        self._staging = tempfile.mkdtemp(prefix="keras_slayer_backup_")
+        weakref.finalize(self, shutil.rmtree, self._staging, ignore_errors=True)
+        super().__init__(self._staging)
 
     def on_train_begin(self, logs=None):
         strategy = self.model.distribute_strategy
-        found = is_chief(strategy) and tf.io.gfile.exists(self._file)
-        data = from_chief(strategy, tf.io.gfile.GFile(self._file, "rb").read() if found else b"")
+        data = b""
+        if is_chief(strategy) and tf.io.gfile.exists(self._file):
+            with tf.io.gfile.GFile(self._file, "rb") as file:
+                data = file.read()
+        data = from_chief(strategy, data)
         seeds = self._unpack(data) if data else None
         super().on_train_begin(logs)  # loads what is there
         if seeds is not None:
@@ -85,15 +91,15 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         np.savez(seeds, *map(keras.ops.convert_to_numpy, _seed_states(self.model)))
         with zipfile.ZipFile(packed, "w") as archive:
             archive.writestr(_SEEDS, seeds.getvalue())
-            for name in os.listdir(self._staging.name):
-                archive.write(os.path.join(self._staging.name, name), name)
+            for name in os.listdir(self._staging):
+                archive.write(os.path.join(self._staging, name), name)
         return packed.getvalue()
 
     def _unpack(self, data: bytes) -> list[np.ndarray]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            os.makedirs(self._staging.name, exist_ok=True)
+            os.makedirs(self._staging, exist_ok=True)
             for name in set(archive.namelist()) - {_SEEDS}:
-                archive.extract(name, self._staging.name)
+                archive.extract(name, self._staging)
             with np.load(io.BytesIO(archive.read(_SEEDS))) as seeds:
                 return [*seeds.values()]
 

@@ -28,9 +28,11 @@ def from_chief(strategy: tf.distribute.Strategy, data: bytes) -> bytes:
         return data
     if not is_chief(strategy):
         data = b""
-    (size,) = _sum_of_first(strategy, np.array([len(data)]))
-    padded = data.ljust(-(-int(size) // _WORD) * _WORD, b"\0")
-    return _sum_of_first(strategy, np.frombuffer(padded, np.int64)).tobytes()[: int(size)]
+    (size,) = map(int, _sum_of_first(strategy, np.array([len(data)])))
+    if size == 0:
+        return b""
+    padded = data.ljust(-(-size // _WORD) * _WORD, b"\0")
+    return _sum_of_first(strategy, np.frombuffer(padded, np.int64)).tobytes()[:size]
 
 
 def _sum_of_first(strategy, words: np.ndarray) -> np.ndarray:

@@ -44,8 +44,12 @@ def run(program: Sequence[str], workers: int, output=None) -> int:
             for index in range(workers):
                 process = _start(program, addresses, index)
                 processes.append(process)
-                readers.append(threading.Thread(target=_read, args=(index, process, output, ended)))
-                readers[-1].start()
+                readers += [
+                    threading.Thread(target=_read, args=(index, process, output)),
+                    threading.Thread(target=_await, args=(process, ended)),
+                ]
+                for reader in readers[-2:]:
+                    reader.start()
             return _wait(ended, workers)
         finally:
             _end(processes)
@@ -79,10 +83,14 @@ def _start(program, addresses: list[str], index: int) -> subprocess.Popen:
     )
 
 
-def _read(index: int, process: subprocess.Popen, output, ended: queue.Queue) -> None:
-    for line in process.stdout:
-        output.write(f"[worker {index}] {line.rstrip()}\n")
-        output.flush()
+def _read(index: int, process: subprocess.Popen, output) -> None:
+    with process.stdout:
+        for line in process.stdout:
+            output.write(f"[worker {index}] {line.rstrip()}\n")
+            output.flush()
+
+
+def _await(process: subprocess.Popen, ended: queue.Queue) -> None:
     status = process.wait()
     ended.put(128 - status if status < 0 else status)
 
@@ -115,14 +123,13 @@ def _end(processes: list[subprocess.Popen]) -> None:
     for process in processes:
         _send(process, signal.SIGTERM)
     for process in processes:
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(_GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            _send(process, signal.SIGKILL)
-            process.wait()
+        _send(process, signal.SIGKILL)  # also what it has left behind
+        process.wait()
 
 
 def _send(process: subprocess.Popen, number: int) -> None:
-    if process.poll() is None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, number)
+    """To all processes of its session; there may be some when the first has ended."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

@@ -20,9 +20,9 @@ def enable_multi_worker() -> bool:
     Keras 3 calls `strategy.reduce` in two ways that TensorFlow refuses where there are several
     machines (keras issue 20585):
 
-    - of a whole batch `(x, y)`, to learn its shapes: "Attempt to convert a value (PerReplica...)";
-    - of scalars, the metrics, with `axis=0`: an `IndexError` or "Invalid value in tensor used for
-      shape".
+    - of a whole batch `(x, y)`, to learn its shapes: "Attempt to convert a value (PerReplica...)
+      with an unsupported type (...) to a Tensor";
+    - of scalars, the metrics, with `axis=0`, which scalars lack.
 
     This sets `tf.distribute.MultiWorkerMirroredStrategy.reduce`, for this process, to a method that
     answers these two: the first with the worker's own part of the batch, of which Keras reads
@@ -69,9 +69,13 @@ def _answering(original):
     def reduce(self, reduce_op, value, axis):
         if axis is None and isinstance(value, tuple | list | dict):
             return tf.nest.map_structure(lambda v: self.experimental_local_results(v)[0], value)
-        if axis == 0 and self.experimental_local_results(value)[0].shape.rank == 0:
+        if axis == 0 and _is_scalar(self.experimental_local_results(value)[0]):
             axis = None
         return original(self, reduce_op, value, axis)
 
     reduce.answers_keras = True
     return reduce
+
+
+def _is_scalar(value) -> bool:
+    return tf.is_tensor(value) and value.shape.rank == 0

@@ -3,7 +3,6 @@
 import io
 import json
 import os
-import pathlib
 import signal
 import socket
 import subprocess
@@ -106,16 +105,13 @@ time.sleep(100)
 def started():
     """The launcher in a process of its own, which is killed at the end."""
     program = f"""
-import sys
-from keras_slayer.distribute import launch
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("launch", {launch.__file__!r})
+launch = importlib.util.module_from_spec(spec)  # the module alone: TensorFlow takes seconds
+spec.loader.exec_module(launch)
 sys.exit(launch.run([sys.executable, "-c", {SLEEP!r}], 2))
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", program],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(pathlib.Path(launch.__file__).parents[2])},
-    )
+    process = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     yield process
     process.kill()
     process.communicate()
