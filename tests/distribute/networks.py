@@ -1,5 +1,7 @@
 """Networks and data that processes of the tests of distribution share."""
 
+import dataclasses
+
 import keras
 import numpy as np
 
@@ -16,8 +18,8 @@ def data():
     return x, np.arange(SAMPLES) % CLASSES
 
 
-def weights(seed, scale=0.5):
-    return keras.initializers.RandomNormal(0.1, scale, seed=seed)
+def weights(seed, scale=0.5, mean=0.1):
+    return keras.initializers.RandomNormal(mean, scale, seed=seed)
 
 
 def every_layer():
@@ -29,18 +31,18 @@ def every_layer():
         [
             keras.Input(SHAPE),
             ks.SpikingConv2D(4, 3, neuron=SRM, kernel_initializer=weights(1)),
-            ks.SpikingSumPooling2D(2, neuron=SRM),
+            ks.SpikingSumPooling2D(2, neuron=dataclasses.replace(SRM, threshold=4.0)),
             ks.Flatten(),
             ks.DelayLayer(delay_initializer=keras.initializers.Constant(1.25)),
-            ks.SpikingDense(10, cuba, kernel_initializer=weights(2)),
+            ks.SpikingDense(10, cuba, kernel_initializer=weights(2, 0.7)),
             ks.SpikingRecurrentDense(
                 8, SRM, kernel_initializer=weights(3), recurrent_initializer=weights(4, 0.3)
             ),
-            ks.SpikingDense(8, loihi, kernel_initializer=weights(5)),
-            keras.layers.Dense(8, kernel_initializer=weights(6, 1.0)),
+            ks.SpikingDense(8, loihi, kernel_initializer=weights(5, 60.0)),
+            keras.layers.Dense(8, kernel_initializer=weights(6, 2.0)),
             ks.SpikingActivation(alif, learn=("threshold", "tau_membrane")),
             ks.TemporalFilter(SRM),
-            ks.SpikingDense(CLASSES, SRM, kernel_initializer=weights(7, 1.0), name="out"),
+            ks.SpikingDense(CLASSES, SRM, kernel_initializer=weights(7, 3.0, 1.0), name="out"),
         ]
     )
 
