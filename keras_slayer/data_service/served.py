@@ -27,10 +27,13 @@ def served(dataset: tf.data.Dataset, service: str, *, job_name: str | None = Non
     sharding"); what comes after the source runs in the workers.
 
     What holds of an epoch: every element comes exactly once, in no certain order, if no worker
-    ends. Where one ends, at most once: the elements that it was making or that lay finished in its
-    buffers are lost until the next epoch, which the remaining workers make whole. Batches that are
-    made in the workers are of each worker's elements, so an epoch may have several smaller batches;
-    `unbatch().batch(n)` after this evens them out.
+    ends. Where one ends, at most once: the elements that it was making, or that lay finished in its
+    buffers, are missing. Readers wait until there is a worker at the same address again; give
+    workers fixed ports, and start them anew when they end. The next epoch is whole.
+
+    Batches that are made in the workers are of each worker's elements, so an epoch may have several
+    smaller batches; `unbatch().batch(n)` after this evens them out. Random transforms are drawn in
+    each worker; with a `seed`, all workers draw the same.
 
     Args:
         dataset: without Python functions, variables and caches, which workers cannot have.
