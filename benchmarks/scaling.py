@@ -176,7 +176,7 @@ def report(measured: dict[int, list[dict]]) -> None:
         least = min(found[0]["seconds"])
         sent = sorted(found[0]["bytes"])[len(found[0]["bytes"]) // 2]
         differ = max(
-            abs(a - b)
+            abs(a - b) / abs(b)
             for one in found
             for a, b in zip(one["losses"], measured[min(measured)][0]["losses"], strict=True)
         )
