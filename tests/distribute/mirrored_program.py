@@ -4,7 +4,7 @@ import json
 
 import keras
 import tensorflow as tf
-from networks import BATCH, OPTIMIZERS, compiled, data, every_layer
+from networks import BATCH, OPTIMIZERS, compiled, data, every_layer, small
 
 import keras_slayer as ks
 from keras_slayer import distribute
@@ -12,38 +12,40 @@ from keras_slayer import distribute
 cpus = tf.config.list_physical_devices("CPU")
 tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * 2)
 x, y = data()
-weighed = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
+batches = tf.data.Dataset.from_tensor_slices((x, y)).batch(BATCH)
 
 
-def train(strategy, optimizer, callbacks=(), epochs=3):
+def train(strategy, optimizer, network=every_layer, callbacks=()):
     keras.utils.set_random_seed(0)
     with strategy.scope():
-        model = compiled(every_layer(), OPTIMIZERS[optimizer]())
+        model = compiled(network(), OPTIMIZERS[optimizer]())
     before = [v.numpy().copy() for v in model.trainable_variables]
-    history = model.fit(weighed, epochs=epochs, shuffle=False, verbose=0, callbacks=[*callbacks])
+    history = model.fit(batches, epochs=3, shuffle=False, verbose=0, callbacks=[*callbacks])
     moved = [
-        v.path
+        abs(v.numpy() - old).max() > 0
         for v, old in zip(model.trainable_variables, before, strict=True)
-        if abs(v.numpy() - old).max() > 0
     ]
-    return {
+    return model, {
         "history": history.history,
-        "evaluated": model.evaluate(weighed, verbose=0),
-        "moved": len(moved),
+        "moved": sum(map(bool, moved)),
         "optimizer": type(model.optimizer).__name__,
-        "counts": model.predict(weighed, verbose=0).sum(axis=(1, 2)).tolist(),
     }
 
 
-def callbacks():
-    return [ks.SetFiringRates(x, rate={"out": 0.1}, tolerance=0.5), ks.FiringRateMonitor(x)]
+def with_callbacks(strategy):
+    """ScaledAdam, the callbacks of the package, and what comes after training."""
+    callbacks = [ks.SetFiringRates(x, rate={"out": 0.1}, tolerance=0.5), ks.FiringRateMonitor(x)]
+    model, found = train(strategy, "scaled", callbacks=callbacks)
+    found["evaluated"] = model.evaluate(batches, verbose=0)
+    found["counts"] = model.predict(batches, verbose=0).sum(axis=(1, 2)).tolist()
+    return found
 
 
 one, two = tf.distribute.get_strategy(), tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 assert two.num_replicas_in_sync == 2
-found = {"keras": train(two, "adam")["history"]}
+found = {"keras": [train(strategy, "adam", small)[1] for strategy in (one, two)]}
 distribute.weigh_samples()
-for name in OPTIMIZERS:
-    found[name] = [train(strategy, name) for strategy in (one, two)]
-found["callbacks"] = [train(strategy, "scaled", callbacks()) for strategy in (one, two)]
+found["weighed"] = [train(strategy, "adam", small)[1] for strategy in (one, two)]
+found["adam"] = [train(strategy, "adam")[1] for strategy in (one, two)]
+found["scaled"] = [with_callbacks(strategy) for strategy in (one, two)]
 print(json.dumps(found))

@@ -47,6 +47,19 @@ def every_layer():
     )
 
 
+def small():
+    """A network that is quick to trace, for tests of what is around it."""
+    return keras.Sequential(
+        [
+            keras.Input(SHAPE),
+            ks.Flatten(),
+            ks.SpikingDense(10, SRM, kernel_initializer=weights(2)),
+            ks.DelayLayer(delay_initializer=keras.initializers.Constant(1.25)),
+            ks.SpikingDense(CLASSES, SRM, kernel_initializer=weights(7, 1.0, 0.3), name="out"),
+        ]
+    )
+
+
 def compiled(model, optimizer):
     model.compile(optimizer, ks.SpikeMaxLoss(0.1), metrics=[ks.SpikeCountAccuracy()])
     return model
