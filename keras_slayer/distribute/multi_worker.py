@@ -11,7 +11,7 @@ import tensorflow as tf
 from keras_slayer.distribute.weighing import weigh_samples
 
 NEWEST_TRIED = (3, 15)
-"""Of Keras: in all versions up to this one, `fit` on several machines fails."""
+"""The newest Keras that this was tried with; its own `fit` on several machines fails."""
 
 
 def enable_multi_worker() -> bool:
@@ -27,9 +27,10 @@ def enable_multi_worker() -> bool:
     This sets `tf.distribute.MultiWorkerMirroredStrategy.reduce`, for this process, to a method that
     answers these two: the first with the worker's own part of the batch, of which Keras reads
     shapes and dtypes alone, the second with the mean over all replicas. All other calls are
-    TensorFlow's, as before. It also calls `weigh_samples`, so that a batch that replicas cannot
-    share equally gives the step that one machine would make. Nothing of Keras is replaced but the
-    training step. Call it once, in every worker, before `fit`.
+    TensorFlow's, as before. `experimental_distribute_dataset`, which `fit` calls, refuses a
+    `spike_pipeline` with a `shard`, whose batches it would divide once more. `weigh_samples` is
+    called too, so that a batch that replicas cannot share equally gives the step that one machine
+    would make. Call it once, in every worker, before `fit`.
 
     Returns:
         Whether `reduce` was needed and set: False, with a warning, for a Keras newer than those
@@ -56,6 +57,8 @@ def enable_multi_worker() -> bool:
     strategy = tf.distribute.MultiWorkerMirroredStrategy
     if not getattr(strategy.reduce, "answers_keras", False):
         strategy.reduce = _answering(strategy.reduce)
+        distribute = strategy.experimental_distribute_dataset
+        strategy.experimental_distribute_dataset = _refusing_shards(distribute)
     return True
 
 
@@ -65,6 +68,7 @@ def _version() -> tuple[int, int]:
 
 
 def _answering(original):
+    @tf.autograph.experimental.do_not_convert
     @functools.wraps(original)
     def reduce(self, reduce_op, value, axis):
         if axis is None and isinstance(value, tuple | list | dict):
@@ -75,6 +79,20 @@ def _answering(original):
 
     reduce.answers_keras = True
     return reduce
+
+
+def _refusing_shards(original):
+    @functools.wraps(original)
+    def experimental_distribute_dataset(self, dataset, options=None):
+        if getattr(dataset, "sharded", False):
+            raise ValueError(
+                "A spike_pipeline with a `shard` is for strategy.distribute_datasets_from_function("
+                "lambda context: ...), which leaves its batches as they are: give fit what that "
+                f"returns (docs/scale.md). Received: {dataset!r}"
+            )
+        return original(self, dataset, options)
+
+    return experimental_distribute_dataset
 
 
 def _is_scalar(value) -> bool:

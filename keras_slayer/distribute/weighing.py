@@ -48,6 +48,7 @@ def share_of_batch(samples: tf.Tensor) -> tf.Tensor:
 
 
 def _weighing(original):
+    @tf.autograph.experimental.do_not_convert
     @functools.wraps(original)
     def train_step(self, data):
         if not _applies(self):

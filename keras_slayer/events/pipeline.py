@@ -107,14 +107,14 @@ def spike_pipeline(
             that a worker keeps and bins its own recordings only. Of an object with `as_dataset`,
             `dataset[index::count]` is taken, and other recordings are not read; a
             `tf.data.Dataset` is read to its end once (in every epoch without `cache`).
-            Distribution strategies then split the data set no further; see docs/scale.md.
+            All shards have as many batches: the last one may be empty. Give them to `fit` through
+            `strategy.distribute_datasets_from_function`, as docs/scale.md shows.
 
     Returns:
         A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`, with one
         channel for "signed"; labels as in `dataset`, or float32 `(batch, classes)` where transforms
-        mix them. Its length is known if the length of `dataset` is and there is no `shard`. Its
-        attribute `dt` is that of the arguments (what `take`, `map` and the like make of the data
-        set has none).
+        mix them. Its length is known if the length of `dataset` is. Its attribute `dt` is that of
+        the arguments (what `take`, `map` and the like make of the data set has none).
 
     Warns:
         EventTimeWarning: while it runs, of a recording most of whose events are past the last
@@ -191,15 +191,14 @@ def spike_pipeline(
         )
     else:
         dataset = dataset.map(dense, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = sources.same_length(dataset, source, batch_size, drop_remainder)
     dataset = dataset.prefetch(_PREFETCH_BATCHES)
     if shard[0] > 1:
-        # Workers with a recording less may have a batch less, and a strategy may split batches:
-        # a length would have Keras end the epoch too early, in some workers alone.
-        dataset = dataset.filter(lambda *_: True)
         # Else a strategy of several workers would take a shard of the shard.
         options = tf.data.Options()
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
         dataset = dataset.with_options(options)
+        dataset.sharded = True  # `enable_multi_worker` looks for it
     dataset.dt = float(dt)
     return dataset
 

@@ -19,6 +19,7 @@ class Source:
         shuffled: whether the data set reads recordings in random order, another one each epoch.
         size: recordings, or more where some turn out not to be readable; below 0 if not known.
         shard: `(count, index)`, the part of the recordings that is read.
+        whole: recordings of all shards together; below 0 if not known.
         chosen: whether `dataset` has the shard's recordings alone, as it reads no others.
     """
 
@@ -28,6 +29,7 @@ class Source:
     shuffled: bool = False
     size: int = -1
     shard: tuple[int, int] = (1, 0)
+    whole: int = -1
     chosen: bool = False
 
     def numbered(self) -> tf.data.Dataset:
@@ -45,18 +47,15 @@ def open_source(dataset, shuffle, seed, shard=(1, 0)) -> Source:
     count, index = shard
     if isinstance(dataset, tf.data.Dataset):
         size = int(dataset.cardinality())
-        return Source(
-            dataset,
-            size=max(size - index + count - 1, 0) // count if size >= 0 else -1,
-            shard=shard,
-        )
+        own = max(size - index + count - 1, 0) // count if size >= 0 else -1
+        return Source(dataset, size=own, shard=shard, whole=size)
     if not callable(getattr(dataset, "as_dataset", None)):
         raise ValueError(
             "`dataset` must be a tf.data.Dataset, or have a method as_dataset(shuffle=, seed=) "
             f"that gives one. Received: dataset={dataset!r}"
         )
     shape, names = (getattr(dataset, name, None) for name in ("sensor_shape", "class_names"))
-    shuffled, chosen = shuffle is True, count > 1
+    shuffled, chosen, whole = shuffle is True, count > 1, len(dataset)
     if chosen:
         if not hasattr(dataset, "__getitem__"):
             raise ValueError(
@@ -71,8 +70,34 @@ def open_source(dataset, shuffle, seed, shard=(1, 0)) -> Source:
         shuffled,
         len(dataset),
         shard,
+        whole,
         chosen,
     )
+
+
+def same_length(dataset: tf.data.Dataset, source: Source, batch_size: int, drop: bool):
+    """Batches of a shard, as many as every other shard has.
+
+    Workers that train together take the same number of steps. A shard with a recording less than
+    the first may have a batch less: it gets an empty one, or, with `drop`, none has more than it.
+
+    Args:
+        dataset: batches of the source's shard.
+        batch_size: recordings in each.
+        drop: whether the last batch is dropped where it is smaller.
+    """
+    count, index = source.shard
+    if count == 1 or int(dataset.cardinality()) < 0:
+        return dataset
+    if drop:
+        return dataset.take(source.whole // count // batch_size)
+    batches = [-(-((source.whole - i + count - 1) // count) // batch_size) for i in (0, index)]
+    if batches[0] == batches[1]:
+        return dataset
+    empty = tf.nest.map_structure(
+        lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), dataset.element_spec
+    )
+    return dataset.concatenate(tf.data.Dataset.from_tensors(empty))
 
 
 def check_shard(shard) -> tuple[int, int]:

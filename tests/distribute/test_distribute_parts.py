@@ -108,7 +108,8 @@ def test_this_keras_has_been_tried():
 
 def test_enabling_twice_sets_it_once(monkeypatch):
     strategy = tf.distribute.MultiWorkerMirroredStrategy
-    monkeypatch.setattr(strategy, "reduce", strategy.reduce)
+    for name in ("reduce", "experimental_distribute_dataset"):
+        monkeypatch.setattr(strategy, name, getattr(strategy, name))
     monkeypatch.setattr(keras.Model, "train_step", keras.Model.train_step)
     assert distribute.enable_multi_worker() is True
     first = strategy.reduce, keras.Model.train_step

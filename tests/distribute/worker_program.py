@@ -91,12 +91,22 @@ def shards():
         model = keras.Sequential([keras.Input((9, 1, 9, 2)), *layers])
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         model.compile(keras.optimizers.SGD(0.5), loss)
-    losses = model.fit(distributed, epochs=2, verbose=0).history["loss"]
+    losses = model.fit(distributed, epochs=2, shuffle=False, verbose=0).history["loss"]
+    try:
+        model.fit(spike_pipeline(recordings, steps=9, batch_size=2, shard=(2, index)))
+        refusal = ""
+    except ValueError as error:
+        refusal = str(error)
     seen = []
     for _ in range(2):
         labels = [strategy.experimental_local_results(y)[0] for _, y in distributed]
         seen.append(np.concatenate(labels).tolist())
-    return {"losses": losses, "steps": int(model.optimizer.iterations.numpy()), "seen": seen}
+    return {
+        "losses": losses,
+        "refusal": refusal,
+        "steps": int(model.optimizer.iterations.numpy()),
+        "seen": seen,
+    }
 
 
 class Killed(keras.callbacks.Callback):

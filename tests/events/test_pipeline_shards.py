@@ -35,17 +35,34 @@ def test_a_shard_bins_and_keeps_its_own_recordings_alone():
     assert [len(next(iter(shard))[1]) for shard in (first, second)] == [5, 5]
 
 
-def test_shards_have_no_length_and_are_split_no_further():
-    """A length would end an epoch early in the worker that has a batch less."""
+@pytest.mark.parametrize("size", [8, 9, 10, 1])
+def test_shards_have_as_many_batches_each(size):
+    """Else a worker would wait for a step that others do not take."""
+    dataset, _ = dataset_of(size)
+    shards = shards_of(2, lambda **kw: build(dataset, batch_size=2, **kw))
+    sizes = [[len(labels) for _, labels in shard] for shard in shards]
+    assert [len(shard) for shard in shards] == [*map(len, sizes)]
+    assert (
+        sizes
+        == {
+            8: [[2, 2], [2, 2]],
+            9: [[2, 2, 1], [2, 2, 0]],
+            10: [[2, 2, 1], [2, 2, 1]],
+            1: [[1], [0]],
+        }[size]
+    )
+    dropping = shards_of(2, lambda **kw: build(dataset, batch_size=2, drop_remainder=True, **kw))
+    assert [len(list(shard)) for shard in dropping] == [size // 4] * 2
+
+
+def test_shards_are_split_no_further():
     dataset, _ = dataset_of(9)
-    whole = build(dataset)
-    shard = build(dataset, shard=(2, 1))
-    assert len(whole) == 3 and shard.cardinality() == tf.data.UNKNOWN_CARDINALITY
     policy = tf.data.experimental.AutoShardPolicy
-    policies = [d.options().experimental_distribute.auto_shard_policy for d in (whole, shard)]
-    assert policies[0] is not policy.OFF and policies[1] is policy.OFF
-    assert shard.dt == 1.0
-    assert len(build(dataset, shard=(1, 0))) == 3  # all of it: as without
+    made = [build(dataset), build(dataset, shard=(1, 0)), build(dataset, shard=(2, 1))]
+    policies = [d.options().experimental_distribute.auto_shard_policy for d in made]
+    assert [found is policy.OFF for found in policies] == [False, False, True]
+    assert [getattr(d, "sharded", False) for d in made] == [False, False, True]
+    assert len(made[1]) == 3 and made[2].dt == 1.0  # (1, 0) is all of it: as without
 
 
 @pytest.mark.parametrize("shuffle", [False, True])
