@@ -106,7 +106,8 @@ def spike_pipeline(
             one of `count` workers that train together. It is taken before cache and shuffle, so
             that a worker keeps and bins its own recordings only. Of an object with `as_dataset`,
             `dataset[index::count]` is taken, and other recordings are not read; a
-            `tf.data.Dataset` is read to its end once (in every epoch without `cache`).
+            `tf.data.Dataset` is read to its end once (in every epoch without `cache`), and must
+            come in the same order in all workers and epochs.
             All shards have as many batches: the last one may be empty. Give them to `fit` through
             `strategy.distribute_datasets_from_function`, as docs/scale.md shows.
 

@@ -39,7 +39,8 @@ class Source:
             return self.dataset.enumerate().map(
                 lambda number, recording: (number * count + index, recording)
             )
-        return self.dataset.enumerate().shard(count, index)
+        numbered = self.dataset.enumerate()
+        return numbered if count == 1 else numbered.shard(count, index)
 
 
 def open_source(dataset, shuffle, seed, shard=(1, 0)) -> Source:
