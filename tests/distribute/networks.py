@@ -53,7 +53,7 @@ def small():
         [
             keras.Input(SHAPE),
             ks.Flatten(),
-            ks.SpikingDense(10, SRM, kernel_initializer=weights(2)),
+            ks.SpikingDense(10, SRM, kernel_initializer=weights(2), name="hidden"),
             ks.DelayLayer(delay_initializer=keras.initializers.Constant(1.25)),
             ks.SpikingDense(CLASSES, SRM, kernel_initializer=weights(7, 1.0, 0.3), name="out"),
         ]
