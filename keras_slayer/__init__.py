@@ -2,8 +2,8 @@
 
 Importing it registers every layer, neuron, loss and metric for loading saved
 models, and adds ``export_loihi`` to ``keras.Model``. The native ops are loaded on
-first use, and so are the subpackages ``datasets``, ``events``, ``export`` and
-``visualization``.
+first use, and so are the subpackages ``data_service``, ``datasets``, ``distribute``,
+``events``, ``export`` and ``visualization``.
 """
 
 import importlib
@@ -115,7 +115,7 @@ __all__ = [
 ]
 
 # Imported when first used: they need h5py, tensorflow_datasets or matplotlib, or take time.
-_SUBPACKAGES = ("datasets", "events", "export", "visualization")
+_SUBPACKAGES = ("data_service", "datasets", "distribute", "events", "export", "visualization")
 
 
 def __getattr__(name: str) -> types.ModuleType:

@@ -34,7 +34,7 @@ def run(program, *arguments, **environment):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-SUBPACKAGES = ["datasets", "events", "export", "ops", "visualization"]
+SUBPACKAGES = ["data_service", "datasets", "distribute", "events", "export", "ops", "visualization"]
 IMPORT = """
 import json, sys, time
 import keras

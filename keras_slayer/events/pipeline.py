@@ -52,6 +52,7 @@ def spike_pipeline(
     origin: str = "auto",
     late: str = "drop",
     dtype: str | tf.DType = "float32",
+    shard: Sequence[int] | None = None,
 ) -> tf.data.Dataset:
     """Turns a data set of event recordings into batches of dense spikes for `model.fit`.
 
@@ -101,6 +102,14 @@ def spike_pipeline(
             "error". "drop" warns once, of the first recording found that loses most of its events.
         dtype: of the spikes; "uint8" takes a fourth of the memory, for a model whose
             `keras.Input` has that dtype too.
+        shard: `(count, index)`: recordings index, index + count, index + 2 count, ... alone, for
+            one of `count` workers that train together. It is taken before cache and shuffle, so
+            that a worker keeps and bins its own recordings only. Of an object with `as_dataset`,
+            `dataset[index::count]` is taken, and other recordings are not read; a
+            `tf.data.Dataset` is read to its end once (in every epoch without `cache`), and must
+            come in the same order in all workers and epochs.
+            All shards have as many batches: the last one may be empty. Give them to `fit` through
+            `strategy.distribute_datasets_from_function`, as docs/scale.md shows.
 
     Returns:
         A `tf.data.Dataset` of `(spikes, labels)`, spikes `(batch, steps, *sensor_shape)`, with one
@@ -117,7 +126,8 @@ def spike_pipeline(
             do not fit each other, or a batch that is larger than the memory of this machine.
     """
     _check_shuffle(shuffle)
-    source = sources.open_source(dataset, shuffle, seed)
+    shard = sources.check_shard(shard)
+    source = sources.open_source(dataset, shuffle, seed, shard)
     transform = get_transform([] if transforms is None else transforms, "transforms")
     transformed = transforms is not None and transform != get_transform([])
     if source_shape is not None and fit is None and not transformed:
@@ -154,7 +164,7 @@ def spike_pipeline(
     else:
         stage = stages.Binned(frame, shift, rotate, zoom, *report)
 
-    dataset = source.dataset.enumerate().map(stage.pack, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = source.numbered().map(stage.pack, num_parallel_calls=tf.data.AUTOTUNE)
     if cache:
         size = int(dataset.cardinality())
         if size >= 0:
@@ -182,7 +192,14 @@ def spike_pipeline(
         )
     else:
         dataset = dataset.map(dense, num_parallel_calls=tf.data.AUTOTUNE)
+    dataset = sources.same_length(dataset, source, batch_size, drop_remainder)
     dataset = dataset.prefetch(_PREFETCH_BATCHES)
+    if shard[0] > 1:
+        # Else a strategy of several workers would take a shard of the shard.
+        options = tf.data.Options()
+        options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+        dataset = dataset.with_options(options)
+        dataset.sharded = True  # `enable_multi_worker` looks for it
     dataset.dt = float(dt)
     return dataset
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import tensorflow as tf
 
 from keras_slayer.events import sensor, times
@@ -17,6 +18,9 @@ class Source:
         class_names: None where there are none.
         shuffled: whether the data set reads recordings in random order, another one each epoch.
         size: recordings, or more where some turn out not to be readable; below 0 if not known.
+        shard: `(count, index)`, the part of the recordings that is read.
+        whole: recordings of all shards together; below 0 if not known.
+        chosen: whether `dataset` has the shard's recordings alone, as it reads no others.
     """
 
     dataset: tf.data.Dataset
@@ -24,26 +28,91 @@ class Source:
     class_names: tuple[str, ...] | None = None
     shuffled: bool = False
     size: int = -1
+    shard: tuple[int, int] = (1, 0)
+    whole: int = -1
+    chosen: bool = False
+
+    def numbered(self) -> tf.data.Dataset:
+        """Pairs of the number of a recording, among those of all shards, and the recording."""
+        count, index = self.shard
+        if self.chosen:
+            return self.dataset.enumerate().map(
+                lambda number, recording: (number * count + index, recording)
+            )
+        numbered = self.dataset.enumerate()
+        return numbered if count == 1 else numbered.shard(count, index)
 
 
-def open_source(dataset, shuffle, seed) -> Source:
+def open_source(dataset, shuffle, seed, shard=(1, 0)) -> Source:
     """The source of `spike_pipeline`'s `dataset`; ValueError where it is none."""
+    count, index = shard
     if isinstance(dataset, tf.data.Dataset):
-        return Source(dataset, size=int(dataset.cardinality()))
+        size = int(dataset.cardinality())
+        own = max(size - index + count - 1, 0) // count if size >= 0 else -1
+        return Source(dataset, size=own, shard=shard, whole=size)
     if not callable(getattr(dataset, "as_dataset", None)):
         raise ValueError(
             "`dataset` must be a tf.data.Dataset, or have a method as_dataset(shuffle=, seed=) "
             f"that gives one. Received: dataset={dataset!r}"
         )
     shape, names = (getattr(dataset, name, None) for name in ("sensor_shape", "class_names"))
-    shuffled = shuffle is True
+    shuffled, chosen, whole = shuffle is True, count > 1, len(dataset)
+    if chosen:
+        if not hasattr(dataset, "__getitem__"):
+            raise ValueError(
+                "`shard` needs a tf.data.Dataset, or an object of which dataset[index::count] "
+                f"gives every count-th recording. Received: shard={shard} with dataset={dataset!r}"
+            )
+        dataset = dataset[index::count]
     return Source(
         dataset.as_dataset(shuffle=shuffled, seed=seed),
         None if shape is None else sensor.check_sensor_shape(shape, "dataset.sensor_shape"),
         None if names is None else tuple(names),
         shuffled,
         len(dataset),
+        shard,
+        whole,
+        chosen,
     )
+
+
+def same_length(dataset: tf.data.Dataset, source: Source, batch_size: int, drop: bool):
+    """Batches of a shard, as many as every other shard has.
+
+    Workers that train together take the same number of steps. A shard with a recording less than
+    the first may have a batch less: it gets an empty one, or, with `drop`, none has more than it.
+
+    Args:
+        dataset: batches of the source's shard.
+        batch_size: recordings in each.
+        drop: whether the last batch is dropped where it is smaller.
+    """
+    count, index = source.shard
+    if count == 1 or int(dataset.cardinality()) < 0:
+        return dataset
+    if drop:
+        return dataset.take(source.whole // count // batch_size)
+    batches = [-(-((source.whole - i + count - 1) // count) // batch_size) for i in (0, index)]
+    if batches[0] == batches[1]:
+        return dataset
+    empty = tf.nest.map_structure(
+        lambda spec: tf.zeros([0, *spec.shape[1:]], spec.dtype), dataset.element_spec
+    )
+    return dataset.concatenate(tf.data.Dataset.from_tensors(empty))
+
+
+def check_shard(shard) -> tuple[int, int]:
+    """`(count, index)`; `(1, 0)` for None. ValueError where it is no such pair."""
+    if shard is None:
+        return 1, 0
+    pair = tuple(shard) if isinstance(shard, tuple | list) else ()
+    whole = [isinstance(v, int | np.integer) and not isinstance(v, bool) for v in pair]
+    if len(pair) != 2 or not all(whole) or not 0 <= pair[1] < pair[0]:
+        raise ValueError(
+            "`shard` must be a pair (count, index) of integers, index from 0 to count - 1. "
+            f"Received: shard={shard!r}"
+        )
+    return int(pair[0]), int(pair[1])
 
 
 def check_elements(dataset, sensor_shape) -> None:
