@@ -17,22 +17,16 @@ ENTRY = re.compile(r"^([\w*`][\w*`. \n]*(?:,\s+[\w*`.]+)*)\s*:\s+(.*)$", re.DOTA
 
 def to_markdown(docstring: str, links: dict[str, str] | None = None) -> str:
     """The docstring as Markdown; ``links`` are targets of names that are in backticks."""
-    lines = textwrap.dedent(docstring).strip().splitlines()
-    parts, title, block = [], "", []
-    for line in [*lines, None]:
-        match = None if line is None else SECTION.match(line)
-        if line is None or match:
-            parts += _section(title, block)
-            title, block = (match[1], [match[2]] if match and match[2] else []) if match else ("", [])
-        elif title and line and not line.startswith((" ", ">>>", "TensorShape", "...")):
-            if title not in ("Example", "Examples"):  # text after a section
-                parts += _section(title, block)
-                title, block = "", []
-            block.append(line)
+    sections = [("", [])]
+    for line in textwrap.dedent(docstring).strip().splitlines():
+        if match := SECTION.match(line):
+            sections.append((match[1], [match[2]] if match[2] else []))
+        elif sections[-1][0] in ENTRIES and line and not line.startswith(" "):
+            sections.append(("", [line]))  # text after a section
         else:
-            block.append(line)
-    text = "\n\n".join(part for part in parts if part.strip()) + "\n"
-    return _linked(text, links or {})
+            sections[-1][1].append(line)
+    parts = [part for title, block in sections for part in _section(title, block)]
+    return _linked("\n\n".join(parts) + "\n", links or {})
 
 
 def _section(title: str, block: list[str]) -> list[str]:
@@ -63,44 +57,32 @@ def _definition(entry: str) -> str:
     match = ENTRY.match(entry)
     if not match:
         return _literal_blocks(entry)
-    first, _, rest = match[2].partition("\n")
-    text = _literal_blocks(first + ("\n" + textwrap.dedent(rest) if rest else ""))
-    names = [name.strip().strip("`") for name in match[1].split(",")]
-    return (
-        ", ".join(f"`{name}`" for name in names) + "\n" + textwrap.indent(":   " + text, "    ")[4:]
-    )
+    # Further lines are four spaces in; what is deeper is a literal block.
+    text = _literal_blocks(re.sub(r"\n {1,4}", "\n", match[2]))
+    names = ", ".join(f"`{name.strip().strip('`')}`" for name in match[1].split(","))
+    return f"{names}\n:   {textwrap.indent(text, '    ').lstrip()}"
 
 
 def _literal_blocks(text: str) -> str:
     """Fences around what follows a double colon, and around examples at a prompt."""
-    out, lines, fence = [], text.splitlines(), False
-    index = 0
-    while index < len(lines):
-        line = lines[index]
+    out, lines = [], text.splitlines()
+    while lines:
+        line = lines.pop(0)
         if line.startswith(">>>"):
-            end = index
-            while end < len(lines) and lines[end].strip():
-                end += 1
-            out += ["```pycon", *lines[index:end], "```"]
-            index = end
-            continue
-        fence = line.rstrip().endswith("::")
-        if fence:
-            head = line.rstrip()[:-1]
-            out += [head, ""] if head.strip(" :") else [""]
+            out += ["```pycon", line]
+            while lines and lines[0].strip():
+                out.append(lines.pop(0))
+            out.append("```")
+        elif line.rstrip().endswith("::"):
+            code = []
+            while lines and (not lines[0].strip() or lines[0].startswith(" ")):
+                code.append(lines.pop(0))
+            code = textwrap.dedent("\n".join(code)).strip("\n").splitlines()
+            out += [line.rstrip()[:-1].strip(" :") and line.rstrip()[:-1], ""]
+            out += ["```text", *code, "```", ""]
         else:
-            out.append(re.sub(r"``([^`]+)``", r"`\1`", line))
-        index += 1
-        if fence:
-            while index < len(lines) and not lines[index].strip():
-                index += 1
-            end = index
-            while end < len(lines) and (not lines[end].strip() or lines[end].startswith(" ")):
-                end += 1
-            code = textwrap.dedent("\n".join(lines[index:end])).strip("\n")
-            out += ["```text", *code.splitlines(), "```", ""]
-            index = end
-    return re.sub(r"``([^`\n]+)``", r"`\1`", "\n".join(out))
+            out.append(line)
+    return re.sub(r"``([^`\n]+)``", r"`\1`", "\n".join(out)).strip("\n")
 
 
 def _linked(text: str, links: dict[str, str]) -> str:

@@ -52,4 +52,4 @@ def shown(output: dict, picture: str) -> str:
     if "image/png" in output.get("data", {}):
         return f"![Output of the cell above]({picture})"
     text = output["text"] if "text" in output else output["data"]["text/plain"]
-    return f'```text {{ .output }}\n{text.rstrip()}\n```'
+    return f"```text {{ .output }}\n{text.rstrip()}\n```"

@@ -1,6 +1,7 @@
 """Pages of the site that are no file in docs/: the API reference and files of the repository."""
 
 import ast
+import functools
 import posixpath
 import re
 from pathlib import Path
@@ -37,7 +38,10 @@ def links(markdown: str, path: str) -> set[str]:
 
 
 def relink(markdown: str, path: str) -> str:
-    """Links between files of the repository as links between pages of the site."""
+    """Links between files of the repository as links between pages of the site.
+
+    A link whose text is the name of a file gets the title of that page instead.
+    """
     folder = posixpath.dirname(path)
     here = posixpath.dirname(site_path(path)) or "."
 
@@ -45,7 +49,17 @@ def relink(markdown: str, path: str) -> str:
         target = posixpath.normpath(posixpath.join(folder, match[1]))
         return posixpath.relpath(site_path(target), here) + (match[2] or "")
 
-    return LINK.sub(link, markdown)
+    def named(match):
+        file = ROOT / posixpath.normpath(posixpath.join(folder, match[2].partition("#")[0]))
+        if file.name != match[1].rpartition("/")[2] or not file.exists():
+            return match[0]
+        return f"[{title(file.read_text())}]({match[2]})"
+
+    return LINK.sub(link, re.sub(r"\[([\w/]+\.md)\]\(([^)\s]+)\)", named, markdown))
+
+
+def title(markdown: str) -> str:
+    return re.search(r"^# (.*)$", markdown, flags=re.MULTILINE)[1]
 
 
 def repository_pages(pages: dict[str, str], listed: tuple[str, ...]) -> dict[str, str | Path]:
@@ -79,7 +93,10 @@ def source_page(name: str, file: Path) -> str:
 def reference_pages() -> dict[str, str]:
     """A page for each group of public names, and one that lists all."""
     pages = {}
-    overview = ["# API reference\n", "Every public name, in the order in which you may look for it."]
+    overview = [
+        "# API reference\n",
+        "Every public name, in the order in which you may look for it.",
+    ]
     for group in GROUPS:
         rows = [f"| [`{shown(path)}`][{path}] | {first_line(path)} |" for path in group.paths]
         table = "\n".join(["| name | what it is |", "|---|---|", *rows])
@@ -98,30 +115,36 @@ def shown(path: str) -> str:
 
 def first_line(path: str) -> str:
     """First sentence of a docstring, as a cell of a table."""
-    text = _docstrings()[path].strip().split("\n\n")[0].split("::")[0]
+    text = docstring(path).strip().split("\n\n")[0].split("::")[0]
     sentence = re.split(r"(?<=[\w)`])[.:](?:\s|$)", " ".join(text.split()))[0].rstrip(":. ")
     return re.sub(r"``([^`]+)``", r"`\1`", sentence).replace("|", "\\|") + "."
 
 
-_found: dict[str, str] = {}
+def docstring(path: str) -> str:
+    """Of a public name, found by reading imports: nothing is imported here."""
+    module, _, name = path.rpartition(".")
+    tree = _tree(module)
+    for node in tree.body:
+        match node:
+            case ast.ClassDef() | ast.FunctionDef() if node.name == name:
+                if text := ast.get_docstring(node):  # an overload has none
+                    return text
+            case ast.ImportFrom() if name in {alias.name for alias in node.names}:
+                return docstring(f"{node.module}.{name}")
+            case ast.Assign(targets=[ast.Name(id="_HOME")]):  # names that load at first use
+                home = ast.literal_eval(node.value)
+                if name in home:
+                    return docstring(f"{module}.{home[name]}.{name}")
+            case ast.Assign(targets=[ast.Name(id=found)], value=value) if found == name:
+                return (
+                    f"The same as `{value.id}`." if isinstance(value, ast.Name) else "A constant."
+                )
+    raise LookupError(f"{module} has no name of the reference. Received: path={path!r}")
 
 
-def _docstrings() -> dict[str, str]:
-    """Of each public name. The class or function is found by its name in the module's files."""
-    if not _found:
-        by_name = {}
-        for file in sorted(PACKAGE.rglob("*.py")):
-            for node in ast.parse(file.read_text()).body:
-                if isinstance(node, ast.ClassDef | ast.FunctionDef):
-                    text = ast.get_docstring(node) or ""
-                    by_name.setdefault(node.name, []).append((file, text))
-        for group in GROUPS:
-            for path in group.paths:
-                _found[path] = _choose(path, by_name.get(path.split(".")[-1], []))
-    return _found
-
-
-def _choose(path: str, candidates: list[tuple[Path, str]]) -> str:
-    folder = PACKAGE.joinpath(*path.split(".")[1:-1])
-    inside = [text for file, text in candidates if folder in file.parents and text]
-    return (inside or [text for _, text in candidates] or [""])[0]
+@functools.cache
+def _tree(module: str) -> ast.Module:
+    file = ROOT.joinpath(*module.split("."))
+    return ast.parse(
+        (file / "__init__.py" if file.is_dir() else file.with_suffix(".py")).read_text()
+    )

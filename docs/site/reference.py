@@ -1,8 +1,7 @@
 """What the API reference lists, in the order in which a user looks for it.
 
-Each group is a page of the site: its file, its title, a sentence, and the public names on it. A
-name with a colon after it is a heading within the page. `tests/docs/test_site_reference.py` compares
-the names with the `__all__` of every module.
+Each group is a page of the site: its file, its title, a sentence, and the public names on it.
+`tests/docs/test_site_reference.py` compares the names with the `__all__` of every module.
 """
 
 from typing import NamedTuple
