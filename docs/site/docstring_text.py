@@ -18,7 +18,8 @@ ENTRY = re.compile(r"^([\w*`][\w*`. \n]*(?:,\s+[\w*`.]+)*)\s*:\s+(.*)$", re.DOTA
 def to_markdown(docstring: str, links: dict[str, str] | None = None) -> str:
     """The docstring as Markdown; ``links`` are targets of names that are in backticks."""
     sections = [("", [])]
-    for line in textwrap.dedent(docstring).strip().splitlines():
+    text = re.sub(r":(?:func|class|meth|mod|attr):(?=`)", "", textwrap.dedent(docstring).strip())
+    for line in text.splitlines():
         if match := SECTION.match(line):
             sections.append((match[1], [match[2]] if match[2] else []))
         elif sections[-1][0] in ENTRIES and line and not line.startswith(" "):

@@ -33,27 +33,21 @@ class Docstrings(griffe.Extension):
                 links = {k: v for k, v in LINKS.items() if v.split(".")[-1] != member.name}
                 member.docstring.value = to_markdown(member.docstring.value, links)
             if member.is_class:
-                _plain_parameters(member)
+                _plain_fields(member)
             if member.is_class or member.is_module:
                 self._convert(member, done)
 
 
-def _plain_parameters(found: griffe.Class) -> None:
-    """Parameters of a dataclass: no class variables, and values in place of `Surrogate.tau`."""
-    if "__init__" not in found.members or not isinstance(
-        found.members["__init__"], griffe.Function
-    ):
-        return
-    function = found.members["__init__"]
-    for parameter in list(function.parameters):
-        if str(parameter.annotation).startswith("ClassVar"):
-            function.parameters = griffe.Parameters(
-                *(kept for kept in function.parameters if kept.name != parameter.name)
-            )
-        elif str(parameter.default).startswith("Surrogate."):
-            surrogate = found.package["neurons.surrogate.Surrogate"]
-            name = str(parameter.default).removeprefix("Surrogate.")
-            parameter.default = surrogate[name].value
+def _plain_fields(found: griffe.Class) -> None:
+    """Fields as the signature shows them: no class variables, and values for `Surrogate.tau`."""
+    for attribute in found.attributes.values():
+        if attribute.is_alias:
+            continue
+        if str(attribute.annotation) == "ClassVar":
+            attribute.annotation = None
+        if str(attribute.value).startswith("Surrogate."):
+            name = str(attribute.value).removeprefix("Surrogate.")
+            attribute.value = found.package["neurons.surrogate.Surrogate"][name].value
 
 
 def _lazy_names(module: griffe.Module) -> None:

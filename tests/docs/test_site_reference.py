@@ -83,7 +83,7 @@ def test_each_group_is_a_page():
         assert all(f"][{path}]" in made["reference/index.md"] for path in group.paths)
 
 
-DOCSTRING = """A layer, as ``Dense`` is.
+DOCSTRING = """A layer, as :class:`Dense` is.
 
     z[t] = x[t] @ kernel
 
