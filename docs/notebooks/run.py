@@ -114,7 +114,7 @@ def main():
     output.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or names():
         text = (FOLDER / f"{name}.md").read_text()
-        start = time.perf_counter()
+        start = time.perf_counter(), time.process_time()
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             try:
                 outputs = run(text, name)
@@ -123,7 +123,8 @@ def main():
                 sys.exit(f"{name} does not run")
         file = output / f"{name}.ipynb"
         file.write_text(json.dumps(notebook(text, outputs), indent=1) + "\n")
-        print(f"{name}: {time.perf_counter() - start:.1f} s", flush=True)
+        passed = time.perf_counter() - start[0], time.process_time() - start[1]
+        print(f"{name}: {passed[0]:.1f} s, processor time {passed[1]:.1f} s", flush=True)
 
 
 if __name__ == "__main__":

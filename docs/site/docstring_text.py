@@ -14,6 +14,10 @@ TITLES = {"Args": "Arguments", "Raises": "Errors", "Warns": "Warnings"}
 SECTION = re.compile(rf"^({'|'.join((*ENTRIES, *TEXTS))}):[ ]*(.*)$")
 ENTRY = re.compile(r"^([\w*`][\w*`. \n]*(?:,\s+[\w*`.]+)*)\s*:\s+(.*)$", re.DOTALL)
 
+# Names of arguments, above what they are; and a name, or a call of it, in backticks.
+ARGUMENTS = re.compile(r"(`[^`]+`(, )?)+")
+NAME = re.compile(r"(?<![\[\w`])`(?:keras_slayer\.|ks\.)?([\w.]+)(?:\([^`]*\))?`(?![\]`])")
+
 
 def to_markdown(docstring: str, links: dict[str, str] | None = None) -> str:
     """The docstring as Markdown; ``links`` are targets of names that are in backticks."""
@@ -27,7 +31,7 @@ def to_markdown(docstring: str, links: dict[str, str] | None = None) -> str:
         else:
             sections[-1][1].append(line)
     parts = [part for title, block in sections for part in _section(title, block)]
-    return _linked("\n\n".join(parts) + "\n", links or {})
+    return linked("\n\n".join(parts) + "\n", links or {})
 
 
 def _section(title: str, block: list[str]) -> list[str]:
@@ -86,16 +90,22 @@ def _literal_blocks(text: str) -> str:
     return re.sub(r"``([^`\n]+)``", r"`\1`", "\n".join(out)).strip("\n")
 
 
-def _linked(text: str, links: dict[str, str]) -> str:
-    """Names in backticks become references, outside of fences and of names of arguments."""
-    out, fenced = [], False
+def linked(text: str, links: dict[str, str], *, once: bool = False) -> str:
+    """Names in backticks become references, outside of fences, headings and names of arguments.
+
+    ``once`` links the first of each name alone.
+    """
+    links, out, fenced = dict(links), [], False
+
+    def link(match):
+        target = links.get(match[1])
+        if target and once:
+            links.update({name: "" for name, other in links.items() if other == target})
+        return f"[{match[0]}][{target}]" if target else match[0]
+
     for line in text.splitlines():
         fenced ^= line.strip().startswith("```")
-        if not fenced and not re.fullmatch(r"(`[^`]+`(, )?)+", line):
-            line = re.sub(
-                r"(?<![\[\w])`(?:keras_slayer\.)?([\w.]+)`(?!\])",
-                lambda m: f"[{m[0]}][{links[m[1]]}]" if m[1] in links else m[0],
-                line,
-            )
+        if not fenced and not line.startswith("#") and not ARGUMENTS.fullmatch(line):
+            line = NAME.sub(link, line)
         out.append(line)
     return "\n".join(out) + "\n"

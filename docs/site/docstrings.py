@@ -8,13 +8,7 @@ import griffe
 
 sys.path.insert(0, str(Path(__file__).parent))
 from docstring_text import to_markdown
-from reference import GROUPS
-
-PUBLIC = {path.removeprefix("keras_slayer."): path for group in GROUPS for path in group.paths}
-SHORT = {name.split(".")[-1]: path for name, path in PUBLIC.items()}
-# Names that stand for something else where they are in backticks.
-AMBIGUOUS = {"get", "formats", "record", "response", "delay", "load", "fire", "srm", "cuba"}
-LINKS = {**{k: v for k, v in SHORT.items() if k not in AMBIGUOUS}, **PUBLIC}
+from reference import LINKS
 
 
 class Docstrings(griffe.Extension):

@@ -6,9 +6,11 @@ from pathlib import Path
 from mkdocs.structure.files import File
 
 sys.path.insert(0, str(Path(__file__).parent))
+import docstring_text
 import equations
 import notebooks
 import pages
+import reference
 
 # Pages of the repository outside of docs/ that the navigation lists.
 IN_NAVIGATION = ("CHANGELOG.md", "CONTRIBUTING.md", "benchmarks/RESULTS.md")
@@ -55,4 +57,6 @@ def on_page_markdown(markdown, page, config, files):
     uri = page.file.src_uri
     if not uri.startswith("reference/"):
         markdown = pages.relink(markdown, pages.repository_path(uri))
+    if not uri.startswith(("reference/", "repository/")):
+        markdown = docstring_text.linked(markdown, reference.LINKS, once=True)
     return equations.inline(markdown)

@@ -151,3 +151,13 @@ GROUPS = (
         "ops.library_path ops.explain",
     ),
 )
+
+# Names that mean something else as well, where they are in backticks.
+AMBIGUOUS = {
+    *("Flatten", "Sequential", "cuba", "delay", "fire", "formats", "get", "load", "profile"),
+    *("record", "response", "srm"),
+}
+_PUBLIC = {path.removeprefix("keras_slayer."): path for group in GROUPS for path in group.paths}
+_SHORT = {name.rpartition(".")[2]: path for name, path in _PUBLIC.items() if "." in name}
+# What a name in backticks leads to: `SRM`, `events.Events`, `Events`.
+LINKS = {k: v for k, v in (_SHORT | _PUBLIC).items() if k not in AMBIGUOUS}

@@ -169,6 +169,17 @@ def test_docstrings_become_markdown():
     assert "\n".join(compact).strip() == MARKDOWN.strip()
 
 
+def test_names_in_pages_become_links():
+    links = {"SRM": "keras_slayer.SRM", "events.Events": "keras_slayer.events.Events"}
+    text = "# `SRM`\n`ks.SRM(dt=1.0)`, `SRM`, [`SRM`](x.md), `ks.events.Events`\n```\n`SRM`\n```\n"
+    assert docstring_text.linked(text, links, once=True) == (
+        "# `SRM`\n[`ks.SRM(dt=1.0)`][keras_slayer.SRM], `SRM`, [`SRM`](x.md), "
+        "[`ks.events.Events`][keras_slayer.events.Events]\n```\n`SRM`\n```\n"
+    )
+    assert set(reference.LINKS.values()) <= set(PATHS)
+    assert not reference.AMBIGUOUS & set(reference.LINKS)
+
+
 def test_no_section_is_left_as_text():
     """Every `Args:` and its kind, of every docstring, is found as a section."""
     for path in PATHS:
