@@ -22,7 +22,7 @@ def on_config(config):
     docs = Path(config.docs_dir)
     absent = {name for name in OPTIONAL if not (docs / name).exists()}
     config.nav = without(config.nav, absent)
-    config.watch += [str(pages.PACKAGE), str(docs.parent / "README.md")]
+    config.watch.append(str(pages.PACKAGE))
     return config
 
 
