@@ -42,9 +42,10 @@ test-interop: $(VENV)/.installed $(INTEROP)/peers/.installed $(INTEROP)/nengo/.i
 lint: $(VENV)/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
+# Not with --quiet: MkDocs then counts no warnings, and a broken link would pass.
 docs: $(DOCS)/.installed $(OUT)/docs/notebooks/.run
 	KERAS_SLAYER_NOTEBOOKS=$(OUT)/docs/notebooks NO_MKDOCS_2_WARNING=1 PYTHONPATH=docs/site \
-		$(DOCS)/bin/mkdocs build --strict --quiet --site-dir $(abspath $(OUT))/docs/site
+		$(DOCS)/bin/mkdocs build --strict --site-dir $(abspath $(OUT))/docs/site
 	@echo "$(OUT)/docs/site/index.html: open it in a browser; search works there, too"
 
 bench: $(VENV)/.installed

@@ -64,6 +64,14 @@ def test_optional_pages_are_those_of_the_hook():
     assert set(re.findall(r"\"(\w+\.md)\"", text.split("OPTIONAL = ")[1].split("}")[0])) == OPTIONAL
 
 
+def test_a_broken_link_fails_the_build():
+    """MkDocs counts no warnings with --quiet, so that --strict would let everything pass."""
+    (command,) = re.findall(r"mkdocs build (.*)", (ROOT / "Makefile").read_text())
+    assert "--strict" in command and "--quiet" not in command
+    checks = (ROOT / "mkdocs.yml").read_text().split("\nvalidation:\n")[1]
+    assert {"  not_found: warn", "  anchors: warn"} <= set(checks.splitlines())
+
+
 def test_links_lead_to_pages_of_the_site():
     text = "[a](../x.md#b) [c](../../examples/d.py) [e](f.md) ![g](../images/h.png) [i](#j)"
     assert pages.relink(text, "docs/notebooks/k.md") == (
