@@ -4,6 +4,7 @@
 #             nengo-loihi, xylosim), files of six tools read here, and transforms beside tonic's, in
 #             environments of their own: 3 GB; Python 3.11
 # make lint   style
+# make docs   the documentation as a site, out/docs/site/index.html; its notebooks are run for it
 # make bench  the benchmarks (a few minutes; leave the machine alone meanwhile)
 # make bench-peers   a training step against snnTorch, Norse, spikingjelly, lava-dl, Spyx and plain
 #             TensorFlow (hours; each peer in an environment of its own: 3.5 GB; Python 3.11)
@@ -17,6 +18,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INTEROP := .interop
 BENCH := .bench
+DOCS := .docs
 REQUIREMENTS := tests/interop/requirements
 OUT ?= out
 SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/record.py \
@@ -24,7 +26,7 @@ SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/re
 # How many processes run the tests: one per core, four at most. Each takes up to 3 GB.
 WORKERS ?= auto
 
-.PHONY: demo test test-interop lint bench bench-peers golden test-gpu bench-gpu clean
+.PHONY: demo test test-interop lint docs bench bench-peers golden test-gpu bench-gpu clean
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -39,6 +41,12 @@ test-interop: $(VENV)/.installed $(INTEROP)/peers/.installed $(INTEROP)/nengo/.i
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+# Not with --quiet: MkDocs then counts no warnings, and a broken link would pass.
+docs: $(DOCS)/.installed $(OUT)/docs/notebooks/.run
+	KERAS_SLAYER_NOTEBOOKS=$(OUT)/docs/notebooks NO_MKDOCS_2_WARNING=1 PYTHONPATH=docs/site \
+		$(DOCS)/bin/mkdocs build --strict --site-dir $(abspath $(OUT))/docs/site
+	@echo "$(OUT)/docs/site/index.html: open it in a browser; search works there, too"
 
 bench: $(VENV)/.installed
 	for name in import_time neurons synapses training_step data_path; do \
@@ -67,6 +75,18 @@ $(VENV)/.installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check tensorflow
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[test]'
+	touch $@
+
+# An environment of its own: the site needs neither TensorFlow nor this package.
+$(DOCS)/.installed: pyproject.toml
+	$(PYTHON) -m venv --clear $(DOCS)
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(DOCS)/bin/python -m pip install --quiet --disable-pip-version-check --group docs
+	touch $@
+
+$(OUT)/docs/notebooks/.run: $(VENV)/.installed $(wildcard docs/notebooks/*) \
+		$(shell find keras_slayer -name '*.py')
+	$(BIN)/python docs/notebooks/run.py --output $(OUT)/docs/notebooks
 	touch $@
 
 # From scratch each time, so that a broken-off install or an old package is not left behind.
@@ -110,4 +130,4 @@ $(BENCH)/jax/.installed: benchmarks/requirements-jax.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) $(BENCH) build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so
+	rm -rf $(VENV) $(INTEROP) $(BENCH) $(DOCS) build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so

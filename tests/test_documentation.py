@@ -9,18 +9,27 @@ import numpy as np
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
 # Pages of text, figures or commands alone.
-WITHOUT_CODE = ("CONTRIBUTING.md", "architecture.md", "glossary.md", "results.md")
+WITHOUT_CODE = (
+    "CONTRIBUTING.md",
+    "architecture.md",
+    "citation.md",
+    "glossary.md",
+    "method.md",
+    "results.md",
+)
+# tests/docs/test_notebooks.py runs these.
+NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.md"))
+WITH_CODE = [p for p in PAGES if p.name not in WITHOUT_CODE and p not in NOTEBOOKS]
 
 
 def python_blocks(page: pathlib.Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
 
 
-@pytest.mark.parametrize(
-    "page", [page for page in PAGES if page.name not in WITHOUT_CODE], ids=lambda page: page.name
-)
+@pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
 def test_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TFDS_DATA_DIR", os.environ.get("TFDS_DATA_DIR", str(tmp_path / "tfds")))
@@ -42,6 +51,13 @@ def test_code_runs(page, tmp_path, monkeypatch):
         assert result["spike_count_accuracy"] > 0.95
 
 
+def test_no_code_escapes_the_tests():
+    """Python in a fence of another name would not run, but for the programs of other tools."""
+    for page in PAGES:
+        marked = re.findall(r"^```(py|python3|pycon|py3|ipython)\b", page.read_text(), re.M)
+        assert not marked or (page.parent.name == "coming_from" and set(marked) == {"py"}), page
+
+
 @pytest.mark.parametrize("name", WITHOUT_CODE)
 def test_pages_without_code_have_none(name):
     (page,) = (page for page in PAGES if page.name == name)
@@ -56,7 +72,8 @@ def anchors(page: pathlib.Path) -> set[str]:
 
 def test_every_link_in_the_pages_exists():
     for page in PAGES:
-        for target in re.findall(r"\]\((?!http)([^)]+)\)", page.read_text()):
+        text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for target in re.findall(r"\]\((?!http)([^)]+)\)", text):
             path, _, anchor = target.partition("#")
             linked = page.parent / path if path else page
             assert linked.exists(), f"{page.name} links to {target}"
