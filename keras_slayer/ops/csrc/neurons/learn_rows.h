@@ -10,8 +10,8 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
-// Most neurons of a block. There are more states and sums than backward_rows.h has. Those of so many
-// neurons stay in the first-level cache.
+// Most neurons of a block. There are more states and sums than backward_rows.h has. Those of so
+// many neurons stay in the first-level cache.
 constexpr int64_t kLearnedAtOnce = 128;
 // Most steps that are done at once. States and sums stay in registers for so long.
 constexpr int64_t kTogether = 4;
@@ -23,8 +23,8 @@ class LearnRows {
   virtual ~LearnRows() {}
   // Starts a series, at its last step, for the neurons [first, first + count).
   virtual void start(int64_t first, int64_t count) = 0;
-  // The next `steps` steps, at most kTogether, of `count` neurons. The rows of the series are `stride`
-  // apart, those of dz kLearnedAtOnce.
+  // The next `steps` steps, at most kTogether, of `count` neurons. The rows of the series are
+  // `stride` apart, those of dz kLearnedAtOnce. The pointers are those of the latest step.
   virtual void step(const T* grad_spikes, const T* membrane, int64_t stride, int64_t steps,
                     int64_t count, A* dz) = 0;
   // After the first step, writes the gradients of the neurons [first, first + count) of a sample.
@@ -74,7 +74,7 @@ class LearnRowsOf final : public LearnRows<T> {
               int64_t count) override {
     if (args.start != nullptr) return finish_from_state(args, sample, first, count);
     A* __restrict rows = rows_.row(0);
-    KS_VECTOR_LOOP(j, count) {  // over the sums
+    KS_VECTOR_LOOP(j, count) {  // writes them over the sums
       Parameters p, sum = {};
       get<0, kFields>(rows + kParameters * kLearnedAtOnce + j, p);
       get<0, kSums>(rows + kSum * kLearnedAtOnce + j, sum);
@@ -133,8 +133,8 @@ class LearnRowsOf final : public LearnRows<T> {
     for (int i = begin; i < end; ++i) rows[i * kLearnedAtOnce] = field<A>(s, i);
   }
 
-  // kSteps steps of each neuron in turn. kSteps is constant, so that the compiler can vectorise over
-  // neurons.
+  // kSteps steps of each neuron in turn. kSteps is constant, so that the compiler can vectorise
+  // over neurons.
   template <int kSteps>
   void steps_of(const T* grad_spikes, const T* membrane, int64_t series, int64_t count,
                 A* __restrict dz) {
