@@ -83,33 +83,35 @@ void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t
 }
 
 void neuron_params_grad(Dtype dtype, const NeuronParamsGradArgs& args, int64_t begin, int64_t end) {
-  // There are more states and sums than neuron_grad has. Those of so many neurons stay in the
-  // first-level cache.
-  constexpr int64_t kFew = 128;
-  static_assert(kBlock % kFew == 0);
+  static_assert(kBlock % kLearnedAtOnce == 0);
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    const Owned<LearnRows<T>> rows(new_learn_rows<T>(args.neuron, kFew));
-    const RowWriter<T> result(kFew, args.stream && args.grad_in != args.grad_spikes);
+    const Owned<LearnRows<T>> rows(new_learn_rows<T>(args.neuron));
+    const RowWriter<T> result(kLearnedAtOnce, args.stream && args.grad_in != args.grad_spikes);
     const int64_t inner = args.shape.inner, steps = args.shape.steps;
     const int64_t blocks = block_count(inner, kBlock);
-    A dz[kFew];
+    A dz[kTogether * kLearnedAtOnce];
     for (int64_t item = begin; item < end; ++item) {
       const int64_t sample = item / blocks, past = smaller((item % blocks + 1) * kBlock, inner);
-      for (int64_t first = item % blocks * kBlock; first < past; first += kFew) {
-        const int64_t count = smaller(kFew, past - first);
+      for (int64_t first = item % blocks * kBlock; first < past; first += kLearnedAtOnce) {
+        const int64_t count = smaller(kLearnedAtOnce, past - first);
         rows->start(first, count);
-        for (int64_t t = steps - 1; t >= 0; --t) {
-          const int64_t at = (sample * steps + t) * inner + first;
+        for (int64_t past_t = steps; past_t > 0;) {
+          const int64_t together = smaller(kTogether, past_t);
+          const int64_t at = (sample * steps + past_t - 1) * inner + first;
           const T* grad = static_cast<const T*>(args.grad_spikes) + at;
           const T* membrane = static_cast<const T*>(args.membrane) + at;
-          prefetch_row(grad - kAhead * inner, count);
-          prefetch_row(membrane - kAhead * inner, count);
-          rows->step(grad, membrane, count, dz);
-          if (args.grad_in != nullptr) {
-            write_row(dz, count, static_cast<T*>(args.grad_in) + at, result);
+          for (int64_t k = kTogether; k < 2 * kTogether; ++k) {
+            prefetch_row(grad - k * inner, count);
+            prefetch_row(membrane - k * inner, count);
           }
+          rows->step(grad, membrane, inner, together, count, dz);
+          for (int64_t k = 0; k < together && args.grad_in != nullptr; ++k) {
+            write_row(dz + k * kLearnedAtOnce, count,
+                      static_cast<T*>(args.grad_in) + at - k * inner, result);
+          }
+          past_t -= together;
         }
         rows->finish(args, sample, first, count);
       }

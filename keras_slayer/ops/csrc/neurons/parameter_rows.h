@@ -46,9 +46,10 @@ class ParameterRows {
         }
         const double* given = given_.rows + i * given_.channels;
         int64_t channel = first % given_.channels;
-        for (int64_t j = 0; j < count; ++j) {
-          row[j] = A(given[channel]);
-          channel = channel + 1 < given_.channels ? channel + 1 : 0;
+        for (int64_t done = 0; done < count; channel = 0) {
+          const int64_t run = smaller(count - done, given_.channels - channel);
+          for (int64_t j = 0; j < run; ++j) row[done + j] = A(given[channel + j]);
+          done += run;
         }
       }
     }

@@ -105,28 +105,43 @@ struct Srm {
   KS_HD static void learn(const Parameters<A>& p, LearnState<A>& s, const DriveState<A>& drive,
                           const FilterState<A>& filter, A dspike, A u, A rho, A lambda,
                           Parameters<A>& sums) {
-    const A spike = fires(p, u) ? A(1) : A(0);
+    learn_later(p, s, u, lambda, learn_now<is_exodus>(p, drive, filter, dspike, u, rho, sums),
+                sums);
+  }
+  // The same in two halves, because a processor has not enough registers for both. The first one
+  // adds to kLearnedNow sums, and returns what the second one needs of it.
+  static constexpr int kLearnedNow = 1;
+  template <bool is_exodus, class A>
+  KS_HD static A learn_now(const Parameters<A>& p, const DriveState<A>& drive,
+                           const FilterState<A>& filter, A dspike, A u, A rho,
+                           Parameters<A>& sums) {
     if constexpr (is_exodus) {
       auto own = drive.own;
       dspike = dspike + p.refractory().read(own);
     }
     sums.threshold = sums.threshold - rho * dspike;
-    sums.response_gain = sums.response_gain + u * lambda;
-    sums.response_decay = sums.response_decay + u * (p.response_decay * filter.synapse.rise);
-    of_spike(p, s, spike, sums);
+    return u * (p.response_decay * filter.synapse.rise);
+  }
+  template <class A>
+  KS_HD static void learn_later(const Parameters<A>& p, LearnState<A>& s, A u, A lambda, A decay,
+                                Parameters<A>& sums) {
+    const bool fired = fires(p, u);
     const A l = s.lambda.response + s.lambda.rise;
+    sums.response_gain = sums.response_gain + u * lambda;
+    sums.response_decay = sums.response_decay + decay;
+    // Not `spike` times these: a selection takes one instruction.
+    add_of_spike(p, fired ? l : A(0), fired ? s.m : A(0), fired ? s.n : A(0), sums);
     s.lambda.response = p.refractory_decay * l;
     s.lambda.rise = p.refractory_decay * s.lambda.rise + lambda;
     s.m = p.response_decay * (s.m + l);
     s.n = p.refractory_decay * (s.n + l);
   }
   template <class A>
-  KS_HD static void of_spike(const Parameters<A>& p, const LearnState<A>& s, A spike,
-                             Parameters<A>& sums) {
+  KS_HD static void add_of_spike(const Parameters<A>& p, A l, A m, A n, Parameters<A>& sums) {
     const A own = p.refractory_gain * p.refractory_decay;
-    sums.response_decay = sums.response_decay - own * (spike * s.m);
-    sums.refractory_gain = sums.refractory_gain + spike * (s.lambda.response + s.lambda.rise);
-    sums.refractory_decay = sums.refractory_decay + spike * s.n;
+    sums.response_decay = sums.response_decay - own * m;
+    sums.refractory_gain = sums.refractory_gain + l;
+    sums.refractory_decay = sums.refractory_decay + n;
   }
   // A rise of the refractory response acts like so many spikes one step before the first. Its
   // response decays as one exponential, through which lambda is `rise`, and h is
@@ -135,7 +150,8 @@ struct Srm {
   KS_HD static void learn_start(const Parameters<A>& p, const LearnState<A>& s,
                                 const FilterState<A>& filter, const State<A>& start,
                                 Parameters<A>& sums) {
-    of_spike(p, s, start.own.rise, sums);
+    const A rise = start.own.rise;
+    add_of_spike(p, rise * (s.lambda.response + s.lambda.rise), rise * s.m, rise * s.n, sums);
     const A own = p.refractory_gain * p.refractory_decay, response = start.own.response;
     const A more = s.lambda.response + (A(1) - p.refractory_decay / p.response_decay) * s.m;
     const A psp = p.response_decay * start.synapse.response;
