@@ -9,6 +9,11 @@ first use, and so are the subpackages ``datasets``, ``events``, ``export`` and
 import importlib
 import types
 
+from keras_slayer.supported import refusal as _refusal
+
+if _refusal():
+    raise ImportError(_refusal())
+
 import keras
 
 if keras.backend.backend() != "tensorflow":

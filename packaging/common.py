@@ -1,0 +1,73 @@
+"""What the scripts of this folder share: paths, versions, and how programs are run."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tomllib
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+PYTHONS = ("3.11", "3.12", "3.13")  # the supported ones; docs/install.md has the table
+OLDEST_TENSORFLOW = (2, 18)
+
+
+def load(name: str):
+    """keras_slayer/NAME.py by its path: the package itself imports TensorFlow."""
+    path = ROOT / "keras_slayer" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"keras_slayer_{path.stem}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+build, record = load("ops/build"), load("ops/record")
+
+
+def project() -> dict:
+    """The table ``project`` of pyproject.toml."""
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """``"2.18.1"`` as numbers, to compare."""
+    return tuple(map(int, version.split(".")))
+
+
+def run(*command: str | pathlib.Path, **variables: str) -> str:
+    """Standard output of a program; an error with all that it printed if it fails."""
+    done = subprocess.run(
+        list(map(str, command)),
+        env={**os.environ, **variables},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        text = " ".join(map(str, command))
+        raise SystemExit(f"{text} failed ({done.returncode}):\n{done.stdout}\n{done.stderr}")
+    return done.stdout
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def megabytes(path: pathlib.Path) -> str:
+    return f"{path.stat().st_size / 1e6:.1f} MB"
+
+
+def python_tag(python: str) -> str:
+    """``"3.11"`` as wheels name it: ``"cp311"``."""
+    return f"cp{python.replace('.', '')}"
+
+
+def tensorflow_of(library: str) -> str | None:
+    """The TensorFlow version in the file name of an op library; None for another file."""
+    found = re.fullmatch(r"_native-tf(\d+(?:\.\d+)+)-\w+-[0-9a-f]{8}\.so", library)
+    return found and found[1]
