@@ -3,15 +3,21 @@
 The ops are tied to one TensorFlow. They are built here for the one installed in
 the environment, and otherwise on first use (``keras_slayer/ops/library.py``).
 For a wheel that is to be given away, the environment variable KERAS_SLAYER_PREBUILT
-lists libraries that are compiled already (``packaging/wheel.py``). Everything else about
+lists libraries that are compiled already (``packaging/build_wheels.py``). Everything else about
 the package is in pyproject.toml.
 """
 
 import importlib.util
 import os
 import pathlib
+import runpy
 import shutil
 import sys
+
+# First: the imports below may be missing on a system that is not supported. Whoever runs this file
+# does it in this folder.
+if refusal := runpy.run_path("keras_slayer/supported.py")["refusal"]():
+    raise SystemExit(refusal)
 
 from pybind11.setup_helpers import Pybind11Extension
 from setuptools import setup
@@ -82,9 +88,6 @@ def extension(name: str, sources: str, *flags: str) -> Pybind11Extension:
         extra_link_args=[*flags],
     )
 
-
-if refusal := load("supported").refusal():
-    raise SystemExit(refusal)
 
 setup(
     ext_modules=[

@@ -12,7 +12,6 @@ import argparse
 import os
 import pathlib
 import platform
-import shutil
 import sys
 import tempfile
 import time
@@ -20,18 +19,7 @@ import time
 import op_libraries
 import tensorflow_releases
 from check_files import sdist_problems, wheel_problems
-from common import PYTHONS, ROOT, megabytes, numbers, python_tag, run, say
-
-
-def interpreters() -> dict[str, str]:
-    """The supported Pythons of this machine, by version: those whose command works."""
-    found = {}
-    for version in PYTHONS:
-        command = shutil.which(f"python{version}")
-        # A command of pyenv may be there although its Python is not.
-        if command and os.system(f"{command} -c '' > /dev/null 2>&1") == 0:
-            found[version] = command
-    return found
+from common import ROOT, interpreters, megabytes, numbers, python_tag, pythons, run, say
 
 
 def build_sdist(output: pathlib.Path) -> pathlib.Path:
@@ -64,7 +52,9 @@ def repair(wheel: pathlib.Path, output: pathlib.Path) -> pathlib.Path:
             PATH=f"{pathlib.Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         )
         (repaired,) = pathlib.Path(temporary).glob("*.whl")
-        return pathlib.Path(os.replace(repaired, output / repaired.name) or output / repaired.name)
+        target = output / repaired.name
+        os.replace(repaired, target)
+        return target
 
 
 def parse() -> argparse.Namespace:
@@ -72,7 +62,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "dist")
     parser.add_argument("--cache", type=pathlib.Path, default=ROOT / ".packaging" / "cache")
     parser.add_argument(
-        "--python", nargs="+", choices=PYTHONS, help="default: every supported one that is here"
+        "--python", nargs="+", choices=pythons(), help="default: every supported one that is here"
     )
     parser.add_argument(
         "--tensorflow", nargs="+", metavar="VERSION", help="default: every supported one"

@@ -13,8 +13,20 @@ import zipfile
 from common import ROOT, tensorflow_of
 
 # What setuptools adds to an sdist.
-_ADDED = re.compile(r"PKG-INFO|setup\.cfg|keras_slayer\.egg-info(/.*)?")
+_ADDED = re.compile(r"PKG-INFO|setup\.cfg|keras_slayer\.egg-info/.*")
 _EXTENSIONS = ("export/_simulator", "events/_decoders")
+_WHEEL = re.compile(r"keras_slayer-[\d.]+-cp3(?P<minor>\d+)-cp3\d+-(?P<tag>.*)\.whl")
+_TAG = re.compile(r"manylinux_2_\d+_(?P<machine>\w+?)(\.manylinux\w+)*")
+
+
+def python_of(wheel: pathlib.Path) -> str:
+    """The Python that a wheel is for, for example ``"3.11"``."""
+    return f"3.{_WHEEL.fullmatch(wheel.name)['minor']}"
+
+
+def machine_of(wheel: pathlib.Path) -> str:
+    """The kind of machine that a wheel is for, for example ``"x86_64"``."""
+    return re.search(r"linux(?:_2_\d+)?_([a-z]\w+)", wheel.name)[1]
 
 
 def tracked_files() -> set[str]:
@@ -38,14 +50,15 @@ def sdist_problems(sdist: pathlib.Path) -> list[str]:
 
 def wheel_problems(wheel: pathlib.Path, versions: list[str]) -> list[str]:
     """What is wrong with a wheel that is to have the ops of these TensorFlow versions."""
+    problems = []
+    name = _WHEEL.fullmatch(wheel.name)
+    if not name or not _TAG.fullmatch(name["tag"]):
+        problems.append("its name has no manylinux tag")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        problems = _library_problems(archive, sorted(versions))
-    machine = wheel.stem.rpartition("_linux_")[2] or wheel.stem
-    if not re.search(r"-manylinux_2_\d+_\w+$", wheel.stem.partition(".")[0] + wheel.stem):
-        problems.append(f"the platform tag is {machine}, not manylinux")
+        problems += _library_problems(archive, versions)
     package = {name for name in names if name.startswith("keras_slayer/")}
-    sources = {n for n in tracked_files() if n.startswith("keras_slayer/")}
+    sources = {name for name in tracked_files() if name.startswith("keras_slayer/")}
     problems += [f"it lacks {name}" for name in sorted(sources - package)]
     for extension in _EXTENSIONS:
         found = [n for n in package if n.startswith(f"keras_slayer/{extension}.cpython-")]
@@ -53,8 +66,8 @@ def wheel_problems(wheel: pathlib.Path, versions: list[str]) -> list[str]:
             problems.append(f"it has {len(found)} files of {extension} instead of one")
     native = re.compile(r"keras_slayer/(ops/_native-.*|export/_simulator.*|events/_decoders.*)")
     others = {name for name in package - sources if not native.fullmatch(name)}
-    foreign = {n for n in names - package if ".dist-info/" not in n}
-    problems += [f"it has {name}" for name in sorted(others | foreign)]
+    others |= {name for name in names - package if ".dist-info/" not in name}
+    problems += [f"it has {name}" for name in sorted(others)]
     return [f"{wheel.name}: {problem}" for problem in problems]
 
 
@@ -66,16 +79,15 @@ def _library_problems(archive: zipfile.ZipFile, versions: list[str]) -> list[str
         if version is None:
             continue
         found.append(version)
-        content = archive.read(name)
         try:
             record = json.loads(archive.read(f"{name}.json"))
         except KeyError:
             problems.append(f"{name} has no record")
             continue
-        if record["sha256"] != hashlib.sha256(content).hexdigest():
+        if record["sha256"] != hashlib.sha256(archive.read(name)).hexdigest():
             problems.append(f"{name} is not what its record says")
         if record.get("built_for", {}).get("tensorflow") != version:
-            problems.append(f"the record of {name} names another TensorFlow")
-    if sorted(found) != versions:
-        problems.append(f"it has the ops of TensorFlow {sorted(found)}, not of {versions}")
+            problems.append(f"the record of {name} does not name TensorFlow {version}")
+    if sorted(found) != sorted(versions):
+        problems.append(f"it has the ops of TensorFlow {sorted(found)}, not of {sorted(versions)}")
     return problems

@@ -6,13 +6,12 @@ import importlib.util
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-PYTHONS = ("3.11", "3.12", "3.13")  # the supported ones; docs/install.md has the table
-OLDEST_TENSORFLOW = (2, 18)
 
 
 def load(name: str):
@@ -28,14 +27,47 @@ def load(name: str):
 build, record = load("ops/build"), load("ops/record")
 
 
-def project() -> dict:
+def project(root: pathlib.Path = ROOT) -> dict:
     """The table ``project`` of pyproject.toml."""
-    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return tomllib.loads((root / "pyproject.toml").read_text())["project"]
+
+
+def pythons() -> list[str]:
+    """The supported versions of Python, as pyproject.toml lists them."""
+    found = re.findall(r":: Python :: (3\.\d+)$", "\n".join(project()["classifiers"]), re.MULTILINE)
+    return sorted(found, key=numbers)
+
+
+def supported_versions() -> dict[str, dict[str, str]]:
+    """The table of docs/install.md: by ``"oldest"`` and ``"newest"``, the version of each package.
+
+    ``make test-versions`` runs the tests with both.
+    """
+    rows = re.findall(
+        r"^\| (\w+) \| ([\d.]+) \| ([\d.]+) \|$",
+        (ROOT / "docs" / "install.md").read_text(),
+        re.MULTILINE,
+    )
+    ends = {"oldest": 1, "newest": 2}
+    return {end: {row[0]: row[column] for row in rows} for end, column in ends.items()}
 
 
 def numbers(version: str) -> tuple[int, ...]:
     """``"2.18.1"`` as numbers, to compare."""
     return tuple(map(int, version.split(".")))
+
+
+def interpreters() -> dict[str, str]:
+    """The supported Pythons of this machine, by version: on the PATH, or installed by pyenv."""
+    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", pathlib.Path.home() / ".pyenv"))
+    found = {}
+    for version in pythons():
+        others = sorted(pyenv.glob(f"versions/{version}.*/bin/python{version}"))
+        for command in filter(None, [shutil.which(f"python{version}"), *map(str, others)]):
+            # A command of pyenv may be there although its Python is not.
+            if subprocess.run([command, "-c", ""], capture_output=True).returncode == 0:
+                found.setdefault(version, command)
+    return found
 
 
 def run(*command: str | pathlib.Path, **variables: str) -> str:

@@ -12,10 +12,10 @@ from common import build, megabytes, record, say
 
 
 def _compiler(cache: pathlib.Path) -> dict[str, str]:
-    """Variables that have build.py compile with kept_compiler.py."""
+    """Variables that have build.py compile with kept_compiler.sh."""
     objects = cache / "objects" / build.sources_digest()
     objects.mkdir(parents=True, exist_ok=True)
-    wrapper = pathlib.Path(__file__).with_name("kept_compiler.py")
+    wrapper = pathlib.Path(__file__).with_name("kept_compiler.sh")
     return {
         "CXX": str(wrapper),
         "KEPT_COMPILER": build.compiler(),

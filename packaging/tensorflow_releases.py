@@ -10,13 +10,15 @@ import sys
 import tempfile
 import zipfile
 
-from common import OLDEST_TENSORFLOW, build, numbers, run, say
+from common import build, numbers, run, say, supported_versions
 
 # The oldest glibc of a wheel's tag: 2.18 to 2.20 have 2.17, 2.21 has 2.27.
 _GLIBC_MINORS = range(17, 45)
 # What tf.sysconfig.get_compile_flags() gives, but can only say once TensorFlow runs. A library
 # records them, and a TensorFlow that has others does not load it.
 DEFINES = ["-D_GLIBCXX_USE_CXX11_ABI=1", "-DEIGEN_MAX_ALIGN_BYTES=64"]
+# No symbols but those that TensorFlow looks for (a sixth of the size), and none that is not found.
+LINK = ["-s", "-Wl,-z,defs"]
 FRAMEWORK = "libtensorflow_framework.so.2"
 
 
@@ -32,8 +34,10 @@ def releases(python: str, machine: str) -> list[str]:
     pip = [sys.executable, "-m", "pip", "index", "versions", *_target(python, machine)]
     found = re.search(r"Available versions: (.*)", run(*pip, "tensorflow"))
     versions = found[1].split(", ") if found else []
-    # No pre-releases: pip lists none unless it is asked to.
-    return sorted((v for v in versions if numbers(v)[:2] >= OLDEST_TENSORFLOW), key=numbers)
+    oldest = numbers(supported_versions()["oldest"]["TensorFlow"])[:2]
+    # Post-releases hold no library; pip lists no pre-releases.
+    plain = (version for version in versions if "post" not in version)
+    return sorted((v for v in plain if numbers(v)[:2] >= oldest), key=numbers)
 
 
 def unpack(version: str, python: str, machine: str, cache: pathlib.Path) -> build.TensorFlowFlags:
@@ -53,8 +57,7 @@ def unpack(version: str, python: str, machine: str, cache: pathlib.Path) -> buil
     return build.TensorFlowFlags(
         version,
         [f"-I{package / 'include'}", *DEFINES],
-        # -s: no symbols but those that TensorFlow looks for; a fifth of the size.
-        [f"-L{package}", f"-l:{FRAMEWORK}", "-s"],
+        [f"-L{package}", f"-l:{FRAMEWORK}", *LINK],
     )
 
 
