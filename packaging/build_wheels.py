@@ -19,7 +19,7 @@ import time
 import op_libraries
 import tensorflow_releases
 from check_files import sdist_problems, wheel_problems
-from common import ROOT, interpreters, megabytes, numbers, python_tag, pythons, run, say
+from wheel_tools import ROOT, interpreters, megabytes, numbers, python_tag, pythons, run, say
 
 
 def build_sdist(output: pathlib.Path) -> pathlib.Path:

@@ -10,7 +10,7 @@ import subprocess
 import tarfile
 import zipfile
 
-from common import ROOT, tensorflow_of
+from wheel_tools import ROOT, tensorflow_of
 
 # What setuptools adds to an sdist.
 _ADDED = re.compile(r"PKG-INFO|setup\.cfg|keras_slayer\.egg-info/.*")

@@ -15,7 +15,7 @@ import zipfile
 
 import tensorflow_releases
 from check_files import machine_of, python_of, sdist_problems, wheel_problems
-from common import ROOT, megabytes, project, python_tag, pythons, run, say
+from wheel_tools import ROOT, megabytes, project, python_tag, pythons, run, say
 
 
 def version_problems(root: pathlib.Path = ROOT) -> list[str]:

@@ -14,7 +14,7 @@ import sysconfig
 
 import op_libraries
 import pybind11
-from common import ROOT, build, megabytes, run, say, supported_versions
+from wheel_tools import ROOT, build, megabytes, run, say, supported_versions
 
 MACHINE = "aarch64"
 MODULES = {"_simulator": "keras_slayer/export/csrc", "_decoders": "keras_slayer/events/csrc"}

@@ -8,7 +8,7 @@ import time
 from unittest import mock
 
 import tensorflow_releases
-from common import build, megabytes, record, say
+from wheel_tools import build, megabytes, record, say
 
 
 def _compiler(cache: pathlib.Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ import time
 
 import build_wheels
 import op_libraries
-from common import ROOT, interpreters, run, say, supported_versions
+from wheel_tools import ROOT, interpreters, run, say, supported_versions
 
 TESTS = ["tests/layers", "tests/losses", "tests/metrics", "tests/test_package.py"]
 # What these tests import beside the package and what it needs.

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import zipfile
 
-from common import build, numbers, run, say, supported_versions
+from wheel_tools import build, numbers, run, say, supported_versions
 
 # The oldest glibc of a wheel's tag: 2.18 to 2.20 have 2.17, 2.21 has 2.27.
 _GLIBC_MINORS = range(17, 45)

@@ -18,7 +18,7 @@ import time
 import zipfile
 
 from check_files import python_of
-from common import ROOT, interpreters, numbers, run, say, tensorflow_of
+from wheel_tools import ROOT, interpreters, numbers, run, say, tensorflow_of
 
 USE = pathlib.Path(__file__).with_name("use_wheel.py")
 

@@ -5,11 +5,11 @@ import pathlib
 import subprocess
 import textwrap
 
-import common
 import op_libraries
 import tensorflow_releases
+import wheel_tools
 
-WRAPPER = common.ROOT / "packaging" / "kept_compiler.sh"
+WRAPPER = wheel_tools.ROOT / "packaging" / "kept_compiler.sh"
 
 
 def fake_compiler(folder):
@@ -64,7 +64,7 @@ def test_a_library_for_each_tensorflow(tmp_path, monkeypatch):
 
     def unpack(version, python, machine, cache):
         unpacked.append((version, python, machine))
-        return common.build.TensorFlowFlags(
+        return wheel_tools.build.TensorFlowFlags(
             version, ["-Itf", *tensorflow_releases.DEFINES], ["-ltf"]
         )
 
@@ -76,13 +76,13 @@ def test_a_library_for_each_tensorflow(tmp_path, monkeypatch):
     assert unpacked == [("2.18.0", "3.11", "aarch64"), ("2.21.0", "3.11", "aarch64")]
     assert made[1] == made[2] and os.environ["CXX"] == str(script)
     for path, version in zip(made, ("2.18.0", "2.21.0"), strict=False):
-        assert common.tensorflow_of(path.name) == version and "-aarch64-" in path.name
-        built_for = common.record.read(path)["built_for"]
+        assert wheel_tools.tensorflow_of(path.name) == version and "-aarch64-" in path.name
+        built_for = wheel_tools.record.read(path)["built_for"]
         assert built_for == {"tensorflow": version, "defines": sorted(tensorflow_releases.DEFINES)}
     lines = log.read_text().splitlines()
     seeing = [line for line in lines if "-isystemtf" in line]
     assert len(seeing) == 2 == len([line for line in lines if "-shared" in line])
     kernels = [line for line in lines if "_cpu.cc" in line]
-    sources = list(pathlib.Path(common.build.SOURCES).rglob("*_cpu.cc"))
+    sources = list(pathlib.Path(wheel_tools.build.SOURCES).rglob("*_cpu.cc"))
     assert len(kernels) == len(sources) > 5  # once, and for the one instruction set of this kind
     assert not any("-mavx" in line for line in kernels)

@@ -7,8 +7,8 @@ import zipfile
 
 import check_files
 import check_release
-import common
 import pytest
+import wheel_tools
 
 from keras_slayer.ops import record
 
@@ -16,7 +16,7 @@ from keras_slayer.ops import record
 def copy_of_project(folder, **changes):
     """The files that carry the version, with some text replaced."""
     for name in ("pyproject.toml", "CHANGELOG.md", "keras_slayer/__init__.py"):
-        text = (common.ROOT / name).read_text()
+        text = (wheel_tools.ROOT / name).read_text()
         for old, new in changes.get(name.split("/")[-1].split(".")[0], []):
             assert old in text
             text = text.replace(old, new, 1)
@@ -31,7 +31,7 @@ def test_this_checkout_is_at_one_version():
 
 
 def test_versions_that_differ(tmp_path):
-    version = common.project()["version"]
+    version = wheel_tools.project()["version"]
     root = copy_of_project(
         tmp_path,
         CHANGELOG=[(f"## {version}", "## 9.9.9")],
@@ -52,7 +52,7 @@ def test_a_release_has_a_date(tmp_path, heading, dated):
 
 
 def metadata(**changes):
-    project = common.project()
+    project = wheel_tools.project()
     fields = {
         "Name": "keras_slayer",
         "Version": project["version"],
@@ -79,13 +79,13 @@ def test_metadata():
 
 
 def test_the_licence_is_an_spdx_expression():
-    project = common.project()
+    project = wheel_tools.project()
     assert project["license"] == "Apache-2.0"
-    assert [(common.ROOT / name).is_file() for name in project["license-files"]] == [True]
+    assert [(wheel_tools.ROOT / name).is_file() for name in project["license-files"]] == [True]
 
 
 def test_the_manifest_takes_every_file_of_the_repository():
-    lines = (common.ROOT / "MANIFEST.in").read_text().splitlines()
+    lines = (wheel_tools.ROOT / "MANIFEST.in").read_text().splitlines()
     words = [line.split() for line in lines if line and not line.startswith("#")]
     folders = {name for command, *names in words if command == "graft" for name in names}
     files = {name for command, *names in words if command == "include" for name in names}
@@ -96,7 +96,7 @@ def test_the_manifest_takes_every_file_of_the_repository():
     left_out = {n for n in tracked if n.split("/")[0] not in folders and n not in files}
     assert left_out == set()
     assert {name for name in tracked if name.endswith((".so", ".o", ".pyc"))} == set()
-    assert all((common.ROOT / name).exists() for name in folders | files)
+    assert all((wheel_tools.ROOT / name).exists() for name in folders | files)
 
 
 def make_sdist(path, names):

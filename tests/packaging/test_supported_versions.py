@@ -5,14 +5,14 @@ import runpy
 import subprocess
 import sys
 
-import common
 import pytest
+import wheel_tools
 
 from keras_slayer import supported
 
 
 def test_the_table_is_what_the_project_declares():
-    versions, project = common.supported_versions(), common.project()
+    versions, project = wheel_tools.supported_versions(), wheel_tools.project()
     packages = {"Python", "TensorFlow", "Keras", "NumPy"}
     assert set(versions) == {"oldest", "newest"}
     assert set(versions["oldest"]) == set(versions["newest"]) == packages
@@ -21,10 +21,10 @@ def test_the_table_is_what_the_project_declares():
     for name, oldest in versions["oldest"].items():
         # 2.18 is declared, and 2.18.1 is its last.
         assert f"{oldest}.".startswith(f"{declared[name.lower()]}."), name
-        assert common.numbers(oldest) < common.numbers(versions["newest"][name])
-    pythons = common.pythons()
+        assert wheel_tools.numbers(oldest) < wheel_tools.numbers(versions["newest"][name])
+    pythons = wheel_tools.pythons()
     assert (pythons[0], pythons[-1]) == (versions["oldest"]["Python"], versions["newest"]["Python"])
-    minors = [common.numbers(version)[1] for version in pythons]
+    minors = [wheel_tools.numbers(version)[1] for version in pythons]
     assert minors == list(range(minors[0], minors[-1] + 1))
 
 
@@ -36,7 +36,7 @@ SYSTEMS = [("darwin", "not macOS: use a Linux"), ("win32", "not Windows: use WSL
 def test_other_systems_are_refused_at_install(monkeypatch, platform, says):
     """Before pybind11 or setuptools is imported: here the first is not even installed."""
     assert supported.refusal() == ""
-    monkeypatch.chdir(common.ROOT)
+    monkeypatch.chdir(wheel_tools.ROOT)
     monkeypatch.setattr(sys, "platform", platform)
     with pytest.raises(SystemExit) as stop:
         runpy.run_path("setup.py")
@@ -48,7 +48,7 @@ def test_other_systems_are_refused_at_import():
     """First of all, before Keras or TensorFlow."""
     program = "import sys; sys.platform = 'darwin'; import keras_slayer"
     done = subprocess.run(
-        [sys.executable, "-c", program], cwd=common.ROOT, capture_output=True, text=True
+        [sys.executable, "-c", program], cwd=wheel_tools.ROOT, capture_output=True, text=True
     )
     assert done.returncode == 1
     last = done.stderr.splitlines()[-1]
@@ -73,7 +73,7 @@ def test_pythons_of_this_machine(monkeypatch, tmp_path):
         path.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path / "path"))
     monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
-    assert common.interpreters() == {
+    assert wheel_tools.interpreters() == {
         "3.11": str(tmp_path / "path" / "python3.11"),
         "3.12": str(tmp_path / "versions/3.12.1/bin/python3.12"),
     }
