@@ -12,6 +12,7 @@ import argparse
 import os
 import pathlib
 import platform
+import re
 import sys
 import tempfile
 import time
@@ -25,7 +26,9 @@ from wheel_tools import ROOT, interpreters, megabytes, numbers, python_tag, pyth
 def build_sdist(output: pathlib.Path) -> pathlib.Path:
     for old in output.glob("keras_slayer-*.tar.gz"):
         old.unlink()
-    run(sys.executable, "-m", "build", "--sdist", "--outdir", output, ROOT)
+    printed = run(sys.executable, "-m", "build", "--sdist", "--outdir", output, ROOT)
+    if warnings := re.findall(r".*(?:Warning|deprecated).*", printed):
+        raise SystemExit("\n".join(["The build warns:", *warnings]))
     (sdist,) = output.glob("keras_slayer-*.tar.gz")
     return sdist
 

@@ -13,6 +13,7 @@ import pathlib
 import platform
 import subprocess
 import sys
+import tempfile
 import time
 
 import build_wheels
@@ -24,8 +25,10 @@ TESTS = ["tests/layers", "tests/losses", "tests/metrics", "tests/test_package.py
 TOOLS = ["pytest>=8", "hypothesis>=6", "matplotlib>=3.8", "pillow>=9.1", "nir>=1.0.5"]
 TOOLS += ["tensorflow-datasets>=4.9.6", "importlib_resources"]
 PACKAGES = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
-_VERSIONS = "import keras, numpy, tensorflow as t; print(t.__version__, keras.__version__, numpy."
-_VERSIONS += "__version__)"
+_VERSIONS = """
+import keras, numpy, tensorflow
+print(*(package.__version__ for package in (tensorflow, keras, numpy)))
+"""
 
 
 def environment(end: str, versions: dict[str, str], folder: pathlib.Path) -> pathlib.Path:
@@ -37,22 +40,22 @@ def environment(end: str, versions: dict[str, str], folder: pathlib.Path) -> pat
         versions["TensorFlow"], versions["Python"], platform.machine(), folder / "cache"
     )
     place = folder / "versions" / end
-    run(command, "-m", "venv", "--clear", place / "venv")
-    for old in place.glob("*.whl"):
-        old.unlink()
-    sdist = build_wheels.build_sdist(place)
-    wheel = build_wheels.build_wheel(command, sdist, [library], place)
-    python = place / "venv" / "bin" / "python"
+    run(command, "-m", "venv", "--clear", place)
+    python = place / "bin" / "python"
     pins = [f"{name}=={versions[label]}" for label, name in PACKAGES.items()]
     wishes = pins if end == "oldest" else ["tensorflow"]
     say(f"{end}: installing {', '.join(wishes)} for Python {versions['Python']}")
-    run(python, "-m", "pip", "install", "--quiet", "--no-cache-dir", wheel, *wishes, *TOOLS)
+    with tempfile.TemporaryDirectory(prefix="keras-slayer-versions-") as temporary:
+        made = pathlib.Path(temporary)
+        sdist = build_wheels.build_sdist(made)
+        wheel = build_wheels.build_wheel(command, sdist, [library], made)
+        run(python, "-m", "pip", "install", "--quiet", "--no-cache-dir", wheel, *wishes, *TOOLS)
     return python
 
 
 def check_versions(end: str, versions: dict[str, str], python: pathlib.Path) -> list[str]:
     """Whether the environment has the versions of the table."""
-    installed = run(python, "-c", _VERSIONS, TF_CPP_MIN_LOG_LEVEL="3").split()
+    installed = run(python, "-c", _VERSIONS).splitlines()[-1].split()
     say(f"{end}: {dict(zip(PACKAGES, installed, strict=True))}")
     return [
         f"docs/install.md: the {end} {label} is {versions[label]}, but {received} is installed"

@@ -62,7 +62,7 @@ def unpack(version: str, python: str, machine: str, cache: pathlib.Path) -> buil
 
 
 def _download(version: str, python: str, machine: str, folder: str) -> pathlib.Path:
-    say(f"TensorFlow {version} for {machine}: downloading the wheel (600 MB)")
+    say(f"TensorFlow {version} for {machine}: downloading the wheel (up to 600 MB)")
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-deps"]
     run(*pip, *_target(python, machine), "--dest", folder, f"tensorflow=={version}")
     (wheel,) = pathlib.Path(folder).glob(f"tensorflow-{version}-*_{machine}.whl")

@@ -71,18 +71,19 @@ def interpreters() -> dict[str, str]:
 
 
 def run(*command: str | pathlib.Path, **variables: str) -> str:
-    """Standard output of a program; an error with all that it printed if it fails."""
+    """All that a program prints; an error with it if it fails."""
     done = subprocess.run(
         list(map(str, command)),
         env={**os.environ, **variables},
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
     if done.returncode != 0:
         text = " ".join(map(str, command))
-        raise SystemExit(f"{text} failed ({done.returncode}):\n{done.stdout}\n{done.stderr}")
+        raise SystemExit(f"{text} failed ({done.returncode}):\n{done.stdout}")
     return done.stdout
 
 
