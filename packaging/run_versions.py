@@ -24,6 +24,8 @@ TESTS = ["tests/layers", "tests/losses", "tests/metrics", "tests/test_package.py
 # What these tests import beside the package and what it needs.
 TOOLS = ["pytest>=8", "hypothesis>=6", "matplotlib>=3.8", "pillow>=9.1", "nir>=1.0.5"]
 TOOLS += ["tensorflow-datasets>=4.9.6", "importlib_resources"]
+# Newer ones need a protobuf that TensorFlow 2.18 and 2.19 refuse, and do not say so.
+OLD_TOOLS = ["tensorflow-metadata<1.21"]
 PACKAGES = {"TensorFlow": "tensorflow", "Keras": "keras", "NumPy": "numpy"}
 _VERSIONS = """
 import keras, numpy, tensorflow
@@ -43,7 +45,7 @@ def environment(end: str, versions: dict[str, str], folder: pathlib.Path) -> pat
     run(command, "-m", "venv", "--clear", place)
     python = place / "bin" / "python"
     pins = [f"{name}=={versions[label]}" for label, name in PACKAGES.items()]
-    wishes = pins if end == "oldest" else ["tensorflow"]
+    wishes = [*pins, *OLD_TOOLS] if end == "oldest" else ["tensorflow"]
     say(f"{end}: installing {', '.join(wishes)} for Python {versions['Python']}")
     with tempfile.TemporaryDirectory(prefix="keras-slayer-versions-") as temporary:
         made = pathlib.Path(temporary)

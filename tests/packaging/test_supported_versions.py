@@ -1,9 +1,11 @@
 """The table of supported versions, and what is said on a system that is not supported."""
 
+import importlib
 import re
 import runpy
 import subprocess
 import sys
+import types
 
 import pytest
 import wheel_tools
@@ -77,3 +79,11 @@ def test_pythons_of_this_machine(monkeypatch, tmp_path):
         "3.11": str(tmp_path / "path" / "python3.11"),
         "3.12": str(tmp_path / "versions/3.12.1/bin/python3.12"),
     }
+
+
+def test_data_sets_where_tfds_does_not_load(monkeypatch):
+    """As with TensorFlow 2.18 and the newest tensorflow-metadata: tfds is an empty module."""
+    datasets = importlib.import_module("keras_slayer.datasets")
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", types.ModuleType("tensorflow_datasets"))
+    with pytest.raises(ImportError, match=r"pip install 'tensorflow-metadata<1\.21'"):
+        importlib.reload(datasets)
