@@ -58,7 +58,7 @@ def try_wheel(command: str, wheel: pathlib.Path, tensorflow: str) -> None:
         folder = pathlib.Path(temporary)
         run(command, "-m", "venv", folder / "venv")
         python = folder / "venv" / "bin" / "python"
-        pip = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir"]
+        pip = [python, "-m", "pip", "install", "--quiet", "--no-cache-dir", "--no-compile"]
         run(*pip, wheel, f"tensorflow=={tensorflow}")
         installed = time.monotonic()
         found = use(python, "train", folder / "cache")
