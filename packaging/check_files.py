@@ -55,7 +55,8 @@ def wheel_problems(wheel: pathlib.Path, versions: list[str]) -> list[str]:
     if not name or not _TAG.fullmatch(name["tag"]):
         problems.append("its name has no manylinux tag")
     with zipfile.ZipFile(wheel) as archive:
-        names = set(archive.namelist())
+        # auditwheel lists folders, too.
+        names = {name for name in archive.namelist() if not name.endswith("/")}
         problems += _library_problems(archive, versions)
     package = {name for name in names if name.startswith("keras_slayer/")}
     sources = {name for name in tracked_files() if name.startswith("keras_slayer/")}

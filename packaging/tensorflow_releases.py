@@ -35,7 +35,7 @@ def releases(python: str, machine: str) -> list[str]:
     found = re.search(r"Available versions: (.*)", run(*pip, "tensorflow"))
     versions = found[1].split(", ") if found else []
     oldest = numbers(supported_versions()["oldest"]["TensorFlow"])[:2]
-    # Post-releases hold no library; pip lists no pre-releases.
+    # A post-release calls itself by the plain version; pip lists no pre-releases.
     plain = (version for version in versions if "post" not in version)
     return sorted((v for v in plain if numbers(v)[:2] >= oldest), key=numbers)
 
