@@ -33,8 +33,8 @@ def train() -> dict:
         model.export_loihi(f"{folder}/network.net")
         simulated = ks.export.LoihiSimulator(f"{folder}/network.net").run(x[:4])
         # The decoders read what was written.
-        x, y, t, polarity = [1, 2, 3], [0, 1, 2], [0, 5, 9], [0, 1, 1]
-        events = ks.events.Events(x, y, t, polarity, sensor_shape=(8, 8))
+        fields = {"x": [1, 2, 3], "y": [0, 1, 2], "t": [0, 5, 9], "polarity": [0, 1, 1]}
+        events = ks.events.Events(**fields, sensor_shape=(8, 8))
         ks.events.write_events(f"{folder}/events.raw", events)
         assert ks.events.read_events(f"{folder}/events.raw") == events
     assert (simulated == model.predict(x[:4], verbose=0)).all()
