@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import re
 import sys
 import sysconfig
 
@@ -20,10 +21,10 @@ MACHINE = "aarch64"
 MODULES = {"_simulator": "keras_slayer/export/csrc", "_decoders": "keras_slayer/events/csrc"}
 
 
-def header(library: pathlib.Path) -> str:
-    """What ``readelf`` says of the kind of machine and of the libraries that are needed."""
-    lines = run("readelf", "--file-header", "--dynamic", library).splitlines()
-    return " ".join(line.split(":")[-1].strip() for line in lines if "Machine:" in line)
+def machine_of(library: pathlib.Path) -> str:
+    """The kind of machine that a library is for, as readelf names it."""
+    header = run("readelf", "--file-header", library)
+    return re.search(r"Machine: +(.*)", header)[1]
 
 
 def compile_module(name: str, sources: str, folder: pathlib.Path) -> pathlib.Path:
@@ -47,8 +48,8 @@ def main() -> None:
     library = op_libraries.compile_for(options.tensorflow, newest["Python"], MACHINE, cache)
     made = [library, *(compile_module(name, path, cache) for name, path in MODULES.items())]
     for path in made:
-        say(f"{path.name}: {header(path)}, {megabytes(path)}")
-        if header(path) != "AArch64":
+        say(f"{path.name}: {machine_of(path)}, {megabytes(path)}")
+        if machine_of(path) != "AArch64":
             sys.exit(f"{path} is not for {MACHINE}")
     say("Compiled and linked. Nothing of it was run.")
 
