@@ -11,6 +11,14 @@
 # make golden what every GPU kernel must give, recorded to out/golden; needs no GPU
 # make test-gpu    every kernel on the card that is here, compared with these records
 # make bench-gpu   the same, then large launches timed next to a copy of as many bytes
+# make wheel  sdist and wheels in dist/: one per Python that is here, with the ops of every supported
+#             TensorFlow (each is downloaded: 4 GB in all), checked; some Pythons or TensorFlows alone:
+#             ARGS='--python 3.11 --tensorflow 2.21.0'
+# make test-wheel     these wheels in environments without a compiler (2 GB each, removed again)
+# make release        what is in dist/, version, changelog, metadata, README: can it be given away?
+# make test-versions  the tests of layers, losses, metrics and package with the oldest and the newest
+#             versions of docs/install.md, in environments of their own (4 GB)
+# make check-aarch64  compiles and links the ops for aarch64; needs g++-aarch64-linux-gnu
 # make clean  removes the virtual environment and everything built
 
 PYTHON ?= python3
@@ -19,14 +27,17 @@ BIN := $(VENV)/bin
 INTEROP := .interop
 BENCH := .bench
 DOCS := .docs
+PACKAGING := .packaging
 REQUIREMENTS := tests/interop/requirements
 OUT ?= out
-SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/record.py \
+SOURCES := pyproject.toml setup.py keras_slayer/supported.py keras_slayer/ops/build.py \
+	keras_slayer/ops/record.py \
 	$(shell find keras_slayer/ops/csrc keras_slayer/export/csrc keras_slayer/events/csrc -type f)
 # How many processes run the tests: one per core, four at most. Each takes up to 3 GB.
 WORKERS ?= auto
 
-.PHONY: demo test test-interop lint docs bench bench-peers golden test-gpu bench-gpu clean
+.PHONY: demo test test-interop lint docs bench bench-peers golden test-gpu bench-gpu clean \
+	wheel test-wheel release test-versions check-aarch64
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -69,6 +80,26 @@ test-gpu: golden
 
 bench-gpu: golden
 	$(BIN)/python benchmarks/gpu/run.py $(OUT)/golden --output $(OUT)/gpu.json
+
+wheel: $(PACKAGING)/.installed
+	$(PACKAGING)/tools/bin/python packaging/build_wheels.py --cache $(PACKAGING)/cache $(ARGS)
+
+test-wheel: $(PACKAGING)/.installed
+	$(PACKAGING)/tools/bin/python packaging/try_wheels.py $(ARGS)
+
+release: $(PACKAGING)/.installed
+	$(PACKAGING)/tools/bin/python packaging/check_release.py $(ARGS)
+
+test-versions: $(PACKAGING)/.installed
+	$(PACKAGING)/tools/bin/python packaging/run_versions.py --folder $(PACKAGING) $(ARGS)
+
+check-aarch64: $(PACKAGING)/.installed
+	$(PACKAGING)/tools/bin/python packaging/cross_compile.py --cache $(PACKAGING)/cache $(ARGS)
+
+$(PACKAGING)/.installed: packaging/requirements.txt
+	$(PYTHON) -m venv --clear $(PACKAGING)/tools
+	$(PACKAGING)/tools/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
 
 # TensorFlow first, so that the install finds it and compiles the ops for it.
 $(VENV)/.installed: $(SOURCES)
@@ -130,4 +161,4 @@ $(BENCH)/jax/.installed: benchmarks/requirements-jax.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) $(BENCH) $(DOCS) build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so
+	rm -rf $(VENV) $(INTEROP) $(BENCH) $(DOCS) $(PACKAGING) build dist *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so

@@ -2,12 +2,22 @@
 
 The ops are tied to one TensorFlow. They are built here for the one installed in
 the environment, and otherwise on first use (``keras_slayer/ops/library.py``).
-Everything else about the package is in pyproject.toml.
+For a wheel that is to be given away, the environment variable KERAS_SLAYER_PREBUILT
+lists libraries that are compiled already (``packaging/build_wheels.py``). Everything else about
+the package is in pyproject.toml.
 """
 
 import importlib.util
+import os
 import pathlib
+import runpy
+import shutil
 import sys
+
+# First: the imports below may be missing on a system that is not supported. Whoever runs this file
+# does it in this folder.
+if refusal := runpy.run_path("keras_slayer/supported.py")["refusal"]():
+    raise SystemExit(refusal)
 
 from pybind11.setup_helpers import Pybind11Extension
 from setuptools import setup
@@ -17,9 +27,9 @@ ROOT = pathlib.Path(__file__).parent
 
 
 def load(name: str):
-    """keras_slayer/ops/NAME.py by its path: the package itself imports Keras."""
-    path = ROOT / "keras_slayer" / "ops" / f"{name}.py"
-    spec = importlib.util.spec_from_file_location(f"keras_slayer_ops_{name}", path)
+    """keras_slayer/NAME.py by its path: the package itself imports Keras."""
+    path = ROOT / "keras_slayer" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"keras_slayer_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
@@ -31,23 +41,40 @@ class BuildNative(build_ext):
 
     def run(self):
         super().run()
-        build, record = load("build"), load("record")
+        package = (
+            ROOT / "keras_slayer" if self.inplace else pathlib.Path(self.build_lib, "keras_slayer")
+        )
+        prebuilt = os.environ.get("KERAS_SLAYER_PREBUILT")
+        if prebuilt is None:
+            self.compile_ops(package / "ops")
+        else:
+            self.copy_ops(prebuilt.split(os.pathsep), package / "ops")
+
+    def compile_ops(self, folder: pathlib.Path):
+        """The library for the TensorFlow of this environment, if it has one."""
+        build, record = load("ops/build"), load("ops/record")
         tensorflow = build.installed_tensorflow()
         if tensorflow is None:
             self.announce("No TensorFlow in this environment: the ops compile on first use.", 3)
             return
-        package = (
-            ROOT / "keras_slayer" if self.inplace else pathlib.Path(self.build_lib, "keras_slayer")
-        )
-        target = package / "ops" / build.library_name(tensorflow.version)
-        build.remove_leftovers(target.parent)
-        for old in target.parent.glob("_native-*"):
+        target = folder / build.library_name(tensorflow.version)
+        build.remove_leftovers(folder)
+        for old in folder.glob("_native-*"):
             if old not in (target, record.path_of(target)):
                 old.unlink()  # built for another TensorFlow or from older sources
-        if record.fault(target):
+        if record.fault(target, tensorflow.built_for()):
             self.announce(f"Compiling the ops for TensorFlow {tensorflow.version}", 3)
             build.build_library(target, tensorflow)
-            record.write(target)
+            record.write(target, tensorflow.built_for())
+
+    def copy_ops(self, libraries: list[str], folder: pathlib.Path):
+        """The libraries in the list, each with its record; an empty list: none."""
+        record = load("ops/record")
+        for library in map(pathlib.Path, filter(None, libraries)):
+            if fault := record.fault(library):
+                raise SystemExit(f"{library} cannot be packed: {fault}")
+            for file in (library, record.path_of(library)):
+                shutil.copy2(file, folder / file.name)
 
 
 def extension(name: str, sources: str, *flags: str) -> Pybind11Extension:

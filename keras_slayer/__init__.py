@@ -9,6 +9,11 @@ first use, and so are the subpackages ``data_service``, ``datasets``, ``distribu
 import importlib
 import types
 
+from keras_slayer.supported import refusal as _refusal
+
+if _refusal():
+    raise ImportError(_refusal())
+
 import keras
 
 if keras.backend.backend() != "tensorflow":

@@ -1,11 +1,16 @@
 """Event data sets for tfds. Importing this package registers them: `tfds.load("nmnist")`."""
 
 try:
-    import tensorflow_datasets as _tfds  # noqa: F401
+    import tensorflow_datasets as _tfds
 except ModuleNotFoundError as error:
     raise ImportError(
         f"keras_slayer.datasets needs {error.name}: pip install keras_slayer[datasets]"
     ) from error
+if not hasattr(_tfds, "features"):  # then tfds has only printed that its own imports failed
+    raise ImportError(
+        "keras_slayer.datasets needs tensorflow_datasets, which is here and does not load (its "
+        "message is above). With TensorFlow 2.18 or 2.19: pip install 'tensorflow-metadata<1.21'"
+    )
 
 from keras_slayer.datasets.asl_dvs import asl_dvs_dataset_builder as _asl_dvs  # noqa: F401
 from keras_slayer.datasets.cifar10_dvs import (

@@ -78,6 +78,11 @@ class TensorFlowFlags:
     compile: list[str]
     link: list[str]
 
+    def built_for(self) -> dict:
+        """What a library must have been compiled for to be loaded by this TensorFlow."""
+        defines = sorted(flag for flag in self.compile if flag.startswith("-D"))
+        return {"tensorflow": self.version, "defines": defines}
+
 
 def installed_tensorflow() -> TensorFlowFlags | None:
     """Flags of the TensorFlow of this interpreter's own environment, or None.
@@ -98,9 +103,12 @@ def installed_tensorflow() -> TensorFlowFlags | None:
     return TensorFlowFlags(**json.loads(result.stdout.splitlines()[-1]))
 
 
-def instruction_sets() -> dict[str, list[str]]:
-    """The instruction sets of this kind of machine, from the least to the most, with flags."""
-    return INSTRUCTION_SETS.get(platform.machine(), {"baseline": []})
+def instruction_sets(machine: str | None = None) -> dict[str, list[str]]:
+    """The instruction sets of a kind of machine, from the least to the most, with flags.
+
+    ``machine`` is as uname prints it; None: this one's.
+    """
+    return INSTRUCTION_SETS.get(machine or platform.machine(), {"baseline": []})
 
 
 def processor_flags() -> set[str]:
@@ -132,12 +140,16 @@ def sources_digest() -> str:
     return digest.hexdigest()[:8]
 
 
-def library_name(tensorflow_version: str, instruction_set: str | None = None) -> str:
+def library_name(
+    tensorflow_version: str, instruction_set: str | None = None, machine: str | None = None
+) -> str:
     """File name of the library: one per TensorFlow, kind of machine and state of the sources.
 
-    With ``instruction_set``, of the library that has this one alone.
+    With ``instruction_set``, of the library that has this one alone. ``machine``: None for this
+    one.
     """
-    words = ["_native", f"tf{tensorflow_version}", platform.machine(), instruction_set]
+    kind = machine or platform.machine()
+    words = ["_native", f"tf{tensorflow_version}", kind, instruction_set]
     return "-".join([*filter(None, words), sources_digest()]) + ".so"
 
 
@@ -158,7 +170,7 @@ def compiler() -> str:
 
 
 def _commands(
-    flags: TensorFlowFlags, folder: pathlib.Path, sets: list[str], single: bool
+    flags: TensorFlowFlags, folder: pathlib.Path, sets: dict[str, list[str]], single: bool
 ) -> list[list[str]]:
     """The compile commands, each ending in ``-c source -o object``; the slow ones first."""
     start = [compiler(), *COMMON_FLAGS, f"-iquote{SOURCES}"]
@@ -171,11 +183,11 @@ def _commands(
     # All ops as one source: TensorFlow's headers take 5 s to read, each of the ops under 1 s.
     together = folder / "ops.cc"
     together.write_text("".join(f'#include "{p.relative_to(SOURCES)}"\n' for p in sorted(ops)))
-    only = [f"-DKS_ONLY_ISA={sets[0]}"] if single else []
+    only = [f"-DKS_ONLY_ISA={name}" for name in sets if single]
     commands = [[*start, "-O2", *only, *tensorflow, "-c", str(together)]]
     for source in kernels:
-        for name in sets:
-            options = [*KERNEL_FLAGS, *instruction_sets()[name], f"-DKS_ISA={name}"]
+        for name, set_flags in sets.items():
+            options = [*KERNEL_FLAGS, *set_flags, f"-DKS_ISA={name}"]
             commands.append([*start, *options, "-c", str(source)])
     commands += [[*start, "-O2", *only, "-c", str(source)] for source in rest]
     return [[*command, "-o", str(folder / f"{i}.o")] for i, command in enumerate(commands)]
@@ -235,6 +247,7 @@ def build_library(
     flags: TensorFlowFlags,
     instruction_set: str | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    machine: str | None = None,
 ) -> None:
     """Compiles and links the library to ``output``, which appears whole or not at all.
 
@@ -243,6 +256,8 @@ def build_library(
         flags: of the TensorFlow that it is for.
         instruction_set: the only one to compile for; default: all, chosen at run time.
         progress: is called many times a second with the number of commands done and of all.
+        machine: the kind of machine to compile for; None: this one. For another, the environment
+            variable CXX names a cross compiler.
 
     Raises:
         BuildError: no compiler, or it failed; names the command and its errors.
@@ -253,7 +268,9 @@ def build_library(
         prefix=TEMPORARY, dir=output.parent, ignore_cleanup_errors=True
     ) as temporary:
         folder = pathlib.Path(temporary)
-        sets = [instruction_set] if single else list(instruction_sets())
+        sets = instruction_sets(machine)
+        if single:
+            sets = {instruction_set: sets[instruction_set]}
         commands = _commands(flags, folder, sets, single)
         _run(commands, folder, progress)
         linked = folder / output.name

@@ -42,6 +42,11 @@ def tensorflow_flags() -> build.TensorFlowFlags:
     )
 
 
+def fault(library: pathlib.Path) -> str:
+    """What keeps the TensorFlow that is imported here from loading a library; empty if nothing."""
+    return record.fault(library, tensorflow_flags().built_for())
+
+
 def instruction_set() -> str:
     """The instruction set to compile for."""
     return build.processor_set(choice("KERAS_SLAYER_ISA", "baseline", "avx2", "avx512"))
@@ -82,7 +87,7 @@ def _compile(target: pathlib.Path) -> None:
         build.build_library(target, tensorflow_flags(), instruction_set(), progress)
     finally:
         progress.end()
-    record.write(target)
+    record.write(target, tensorflow_flags().built_for())
     _say(f"compiled in {progress.seconds():.0f} s: {target}")
 
 
@@ -102,11 +107,11 @@ def build_into_cache(unusable: tuple | None = None) -> pathlib.Path:
     build.compiler()  # before anything is said or written
     try:
         with _exclusive(target.parent):
-            fault = record.fault(target)
-            if fault or (unusable is not None and identity(target) == unusable):
+            wrong = fault(target)
+            if wrong or (unusable is not None and identity(target) == unusable):
                 build.remove_leftovers(target.parent)
                 if target.exists():
-                    _say(f"{target} is replaced: {fault or 'it does not load'}")
+                    _say(f"{target} is replaced: {wrong or 'it does not load'}")
                 _compile(target)
     except OSError as error:
         raise build.BuildError(

@@ -1,7 +1,8 @@
 """Finds, compiles if needed, and loads the native op library on first use.
 
-A library belongs to one version of TensorFlow. It is looked for beside this file (where the
-install puts it) and in the user's cache. If neither has an intact one, it is compiled once into
+A library belongs to one version of TensorFlow: its name says which, and so does its record. It is
+looked for beside this file (where the install puts it; a wheel has one for each supported version)
+and in the user's cache. If neither has an intact one, it is compiled once into
 the cache, for the instruction set of this processor. If that fails, the reference ops are used,
 and one warning says why. Where TensorFlow has a GPU, the GPU kernels come next (``gpu/enable.py``).
 
@@ -38,7 +39,7 @@ def packaged_library() -> pathlib.Path:
 def find_library() -> pathlib.Path | None:
     """The first intact library for this TensorFlow and these sources, or None."""
     for path in (packaged_library(), cache.cached_library()):
-        if not record.fault(path):
+        if not cache.fault(path):
             return path
     return None
 
@@ -46,7 +47,7 @@ def find_library() -> pathlib.Path | None:
 def damaged_libraries() -> dict[pathlib.Path, str]:
     """Libraries that exist but cannot be used, and what is wrong with each."""
     paths = [path for path in (packaged_library(), cache.cached_library()) if path.exists()]
-    faults = {path: record.fault(path) or record.read(path).get("failure") for path in paths}
+    faults = {path: cache.fault(path) or record.read(path).get("failure") for path in paths}
     return {path: found for path, found in faults.items() if found}
 
 
@@ -70,7 +71,7 @@ def _load_native(again: bool):
     """
     unusable, cached = None, cache.cached_library()
     for path in (packaged_library(), cached):
-        if record.fault(path):
+        if cache.fault(path):
             continue
         before = cache.identity(path)
         try:
@@ -84,7 +85,7 @@ def _load_native(again: bool):
     try:
         return _open(cached), cached
     except build.BuildError as error:
-        record.write(cached, failure=str(error))
+        record.write(cached, cache.tensorflow_flags().built_for(), failure=str(error))
         raise
 
 

@@ -1,5 +1,6 @@
 """Finding and loading the native library, and what happens where that fails."""
 
+import dataclasses
 import json
 import re
 
@@ -54,6 +55,32 @@ def test_faults_of_a_file(tmp_path):
     assert record.fault(path) == "it has 4 bytes instead of 7"
     path.unlink()
     assert record.fault(path) == "it cannot be read (No such file or directory)"
+
+
+OTHER_FLAGS = {
+    "version": lambda flags: dataclasses.replace(flags, version="2.20.0"),
+    "layout": lambda flags: dataclasses.replace(flags, compile=["-DEIGEN_MAX_ALIGN_BYTES=16"]),
+}
+
+
+@pytest.mark.parametrize("other", OTHER_FLAGS)
+def test_a_library_of_another_tensorflow_is_not_loaded(fresh, tiny_sources, capsys, other):
+    """Even if its name fits, in the package or in the cache. That in the cache is replaced."""
+    flags = cache.tensorflow_flags()
+    packaged, cached = library.packaged_library(), cache.cached_library()
+    for path in (packaged, cached):
+        build.build_library(path, flags, build.processor_set())
+        record.write(path, OTHER_FLAGS[other](flags).built_for())
+    assert library.find_library() is None
+    defines = " ".join(flags.built_for()["defines"])
+    why = library.damaged_libraries()[packaged]
+    assert why.startswith("it was built for TensorFlow 2.2")
+    assert why.endswith(f", and here is TensorFlow {tf.__version__} {defines}")
+    assert library.load() == "native" and library.library_path() == cached
+    assert f"{cached} is replaced: it was built for" in capsys.readouterr().err
+    assert record.read(cached)["built_for"] == flags.built_for()
+    record.write(packaged, flags.built_for())
+    assert library.find_library() == packaged
 
 
 def empty(path, folder):

@@ -6,6 +6,8 @@
 #ifndef KERAS_SLAYER_BASE_CPU_H_
 #define KERAS_SLAYER_BASE_CPU_H_
 
+#include <cstddef>
+
 #include "base/kernel.h"
 
 #if defined(__x86_64__)
