@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from keras_slayer.neurons import CUBA
 
 WHOLE = 1e-4
 """A delay this close to a whole number of steps is one."""
+
+MAX_MADE = 1 << 22
+"""Most numbers of a layer that the graph does not hold: the taps of a pool, the delays that one
+stands for."""
 
 _INTEGRATOR = CUBA(threshold=1.0, current_decay=1.0, voltage_decay=1.0)
 
@@ -91,6 +96,7 @@ class _Planner:
         name = self.names(node.name)
         if node.type == "Scale":
             return given, [make.scaled(name, given, value)]
+        _check_made(given.size)
         return given, [make.delayed(name, given, self._delays(value), self.reading.dt * MS)]
 
     def _input_shape(self, node: Node) -> tuple[int, ...]:
@@ -115,6 +121,8 @@ class _Planner:
         if target and target.type in (*NEURONS, *INTEGRATORS):
             self.synapses[target.name] = synapse
             return synapse.out, []
+        if synapse.kind == "pool":
+            _check_made(synapse.out.shape[0] * math.prod(synapse.window))
         return synapse.out, synapse.plain(self.names)
 
     def _only_target(self, node: Node) -> Node | None:
@@ -236,6 +244,12 @@ class _Planner:
                 "give dt, the seconds per step of the tool that wrote the graph",
             )
         return whole
+
+
+def _check_made(numbers: int) -> None:
+    if numbers > MAX_MADE:
+        what = f"it makes a layer of {numbers} numbers"
+        raise MisfitError(what, f"at most {MAX_MADE}", "split it, or give it fewer inputs")
 
 
 def _per_neuron(node: Node, key: str, given: Signal) -> np.ndarray:
