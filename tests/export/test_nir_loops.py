@@ -130,14 +130,6 @@ def test_a_loop_of_the_chip_is_two_steps_long(tmp_path):
             {},
             r"its weight has shape \(4, 5\), and its input \(4,\)",
         ),
-        (
-            lambda: looped(
-                nir.CubaLIF(*(np.full(SIZE, v) for v in (4 * DT, 8 * DT, 8.0, 0.0, 1.0))),
-                nir.Linear(weights()),
-            ),
-            {"reset": "subtract"},
-            'it feeds itself, and reset="subtract" takes a second filter',
-        ),
     ],
 )
 def test_loops_that_are_refused(graph, options, what):

@@ -39,10 +39,6 @@ def test_neurons_with_their_weights_are_one_layer(name):
 
 @pytest.mark.parametrize("name", DENSE)
 def test_neurons_without_weights(name):
-    if name == "lif_leak":
-        with pytest.raises(ValueError, match=r"n1 \(LIF\).*v_leak is not v_reset"):
-            from_nir(chain((6,), DENSE[name]))
-        return
     model = assert_equal(chain((6,), nir.Scale(full(6, 0.75)), DENSE[name]), (6,))
     assert kinds(model)[-1] == "SpikingActivation"
 

@@ -117,17 +117,26 @@ CYCLE = (
 
 
 def _take_loops(nodes, sources, targets) -> dict[str, Node]:
-    """Takes out the weights with which neurons feed themselves: z[t] = x[t] + W s[t-1]."""
+    """Takes out the weights with which neurons feed themselves: z[t] = x[t] + W s[t-1].
+
+    Where weights get an input as well, z[t] = W (x[t] + s[t-1]) + b, they stay there for that.
+    """
     loops: dict[str, Node] = {}
     for name, node in list(nodes.items()):
-        ends = sources[name]
-        if node.type not in ("Affine", "Linear") or len(ends) != 1 or targets[name] != ends:
+        if node.type not in ("Affine", "Linear") or len(targets[name]) != 1:
             continue
-        (neurons,) = ends
-        if nodes[neurons].type in NEURONS and neurons not in loops:
-            loops[neurons] = nodes.pop(name)
+        (neurons,) = targets[name]
+        if nodes[neurons].type not in NEURONS or neurons in loops or neurons not in sources[name]:
+            continue
+        targets[neurons].remove(name)
+        sources[name].remove(neurons)
+        loops[neurons] = node
+        if sources[name]:
+            without_bias = {k: v for k, v in node.values.items() if k != "bias"}
+            loops[neurons] = dataclasses.replace(node, values=without_bias)
+        else:
+            del nodes[name]
             sources[neurons].remove(name)
-            targets[neurons].remove(name)
     return loops
 
 

@@ -38,6 +38,7 @@ def from_nir(
         v[t] = (1 - dt / tau) v[t-1] + (r dt / tau) x[t],    a spike and v = v_reset where
                                                              v > v_threshold
 
+    v_leak adds dt / tau (v_leak - v_reset) to every step: a bias, or a constant beside the input.
     A CubaLIF node has ``i[t] = (1 - dt / tau_syn) i[t-1] + (w_in dt / tau_syn) x[t]`` as its x[t].
     The gain r dt / tau is divided out of the threshold, or put into the weights where it differs
     from neuron to neuron. The threshold is the next float32 above, since ``CUBA`` neurons spike at
@@ -51,8 +52,11 @@ def from_nir(
             known to mean something else.
         dt: seconds per step. None: what the metadata of the graph say, else that of the tool, which
             is 1e-4 for "nir".
-        reset: what a spike does to the voltage: "zero" (it becomes v_reset) or "subtract" (less
-            the threshold: an ``ALIF`` neuron with ``beta=0``). None: as the tool.
+        reset: what a spike does to the voltage: "zero" (it becomes v_reset), "subtract" (less
+            the threshold: an ``ALIF`` neuron with ``beta=0``, or ``ResetCUBA``), or "late" (it
+            becomes v_reset a step later, and the input of that step is lost: ``ResetCUBA``), as
+            in snnTorch's RLeaky, Synaptic and RSynaptic with ``reset_mechanism="zero"`` and
+            ``reset_delay=True``. None: as the tool.
 
     Returns:
         keras.Model from (batch, time, ...) to (batch, time, ...). Images have their channels last:
