@@ -92,6 +92,8 @@ def _tree_of_object(node) -> dict:
         tree["edges"] = [(str(a), str(b)) for a, b in node.edges]
         metadata = getattr(node, "metadata", {})
         tree["metadata"] = dict(metadata) if isinstance(metadata, dict) else {}
+        if "integers" in tree["metadata"]:  # of export_loihi: all as in its file
+            tree = _arrays({key: node.to_dict()[key] for key in ("nodes", "edges", "metadata")})
         return tree
     for name, value in vars(node).items():
         if name not in ("input_type", "output_type", "metadata") and value is not None:
@@ -103,6 +105,15 @@ def _tree_of_object(node) -> dict:
         if shape is not None:
             tree["shape"] = _array(shape)
     return tree
+
+
+def _arrays(value):
+    """Numbers as a file has them, in dictionaries of them."""
+    if isinstance(value, dict):
+        return {name: _arrays(each) for name, each in value.items() if each is not None}
+    if isinstance(value, str | list):
+        return value
+    return np.asarray(value)
 
 
 def _array(value) -> np.ndarray:

@@ -99,12 +99,14 @@ def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
     loops = _take_loops(nodes, sources, targets)
     problems += _loose_ends(nodes, sources, targets)
     order, cycles = _order(nodes, sources, targets)
+    metadata = tree.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     for cycle in cycles:
         names = ", ".join(nodes[name].label for name in cycle)
-        problems.append(Problem(names, *CYCLE))
-    metadata = tree.get("metadata")
+        *what, remedy = CYCLE
+        remedy = "read the chip's integers: integers=True" if "integers" in metadata else remedy
+        problems.append(Problem(names, *what, remedy))
     ordered = {name: nodes[name] for name in order}
-    metadata = metadata if isinstance(metadata, dict) else {}
     ends = [tuple(n for n, node in nodes.items() if node.type == side) for side in SIDES]
     return Graph(ordered, dict(sources), dict(targets), metadata, *ends, loops), problems
 

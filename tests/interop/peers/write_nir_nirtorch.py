@@ -94,7 +94,8 @@ def networks():
     layers = [torch.nn.Linear(30, 20, bias=False), Recurrent(20)]
     net = nir_written.lively(torch.nn.Sequential(*layers, torch.nn.Linear(20, 10, bias=False)))
     nested = nirtorch.torch_to_nir(net, mapping, type_check=False)
-    nested.nodes["input"] = nir.Input(np.array([30]))
+    (name,) = [name for name, node in nested.nodes.items() if isinstance(node, nir.Input)]
+    nested.nodes[name] = nir.Input(np.array([30]))
     nested.nodes["end"] = lif_node(10)
     nested.edges = [(a, "end") if b == "output" else (a, b) for a, b in nested.edges]
     nested.edges.append(("end", "output"))
