@@ -10,7 +10,9 @@ import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator, from_nir
 from keras_slayer.export.formats import nir as writer
 from keras_slayer.export.graph import Connection, DenseSynapses, IntegerGraph, Population
+from keras_slayer.export.graph_layers import keras_model
 from keras_slayer.export.network import IntegerNeuron
+from keras_slayer.export.targets import get_target
 
 NEURON = ks.LoihiCUBA(threshold_mantissa=100, current_decay=2048, voltage_decay=256)
 
@@ -76,28 +78,26 @@ def test_sums_of_windows_that_differ(make, tmp_path):
     np.testing.assert_array_equal(np.asarray(from_nir(tmp_path / "a.nir")(x)), expected)
 
 
-def test_random_graphs(tmp_path):
+def test_random_graphs():
     """Each is equal, or refused with the name of a population."""
     equal = 0
-    for seed in range(30):
+    for seed in range(24):
         draw = RandomGraphs(seed)
-        graph = draw.graph(populations=3)
-        writer.write(graph, tmp_path / "a.nir")
-        x = draw.graph_spikes(graph)
-        try:
-            model = from_nir(tmp_path / "a.nir")
-        except ValueError as error:
-            assert any(f"- {name}: " in str(error) for name in graph.populations)
+        graph = draw.graph(populations=2, recurrent=seed % 3 == 0)
+        model, problems = keras_model(graph, get_target("loihi2"))
+        assert all(problem.layer in graph.populations for problem in problems)
+        if problems:
             continue
+        x = draw.graph_spikes(graph)
         inputs = list(x.values())
         found = model(inputs if len(inputs) > 1 else inputs[0])
-        expected = LoihiSimulator(tmp_path / "a.nir").run(x)
+        expected = LoihiSimulator.from_network(graph).run(x)
         several = isinstance(expected, list)
         pairs = zip(found, expected, strict=True) if several else [(found, expected)]
         for mine, other in pairs:
             np.testing.assert_array_equal(mine, other, err_msg=f"seed {seed}")
         equal += 1
-    assert equal >= 5
+    assert equal >= 3
 
 
 def looped(delay):
