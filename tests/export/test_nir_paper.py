@@ -1,4 +1,4 @@
-"""Graphs in the shape of the NIR paper's files, rebuilt: its packages have the Braille network alone.
+"""Graphs in the shape of the NIR paper's files, rebuilt: packages have its Braille network alone.
 
 A LIF neuron, and the spiking CNN on N-MNIST as sinabs wrote it (Conv2d, IF, SumPool2d, Affine);
 Pedersen et al., "Neuromorphic intermediate representation", Nature Communications 15:8122 (2024).

@@ -84,7 +84,7 @@ def fold_normalization(model: keras.Model, *, weight_bits: int = 8) -> keras.Mod
         model = keras.Model(model.inputs, model.outputs, name=model.name)
     chains = _chains(model)
     folded = {id(chain.weights): chain for chain in chains}
-    left_out = {id(layer) for chain in chains for layer in (chain.norm, chain.neurons) if layer}
+    left_out = {id(layer) for chain in chains for layer in (chain.norm, chain.neurons)}
     problems = [
         Problem(
             layer.name,
@@ -101,19 +101,27 @@ def fold_normalization(model: keras.Model, *, weight_bits: int = 8) -> keras.Mod
     refuse(problems, WHAT)
     made = {key: _layer(chain, weight_bits, problems) for key, chain in folded.items()}
     refuse(problems, WHAT)
-    copies = []
+    return _assembled(model, made, left_out)
+
+
+def _assembled(model: keras.Model, made: dict[int, tuple], left_out: set[int]) -> keras.Model:
+    """A copy with the layers of ``made``, without those ``left_out``, by the ``id`` of the given.
+
+    Args:
+        made: (layer, kernel, bias) in place of a layer.
+    """
+    copies, dropped = [], set()
+    replaced = {id(layer) for layer, _, _ in made.values()}
 
     def clone(layer):
         if id(layer) in made:
             return made[id(layer)][0]
-        copies.append((layer, type(layer).from_config(layer.get_config())))
+        copy = type(layer).from_config(layer.get_config())
         if id(layer) in left_out:
-            dropped.add(id(copies[-1][1]))
-            return copies.pop()[1]
-        return copies[-1][1]
-
-    dropped: set[int] = set()
-    replaced = {id(layer) for layer, _, _ in made.values()}
+            dropped.add(id(copy))
+        else:
+            copies.append((layer, copy))
+        return copy
 
     def call(layer, *args, **kwargs):
         if id(layer) in dropped:
@@ -191,13 +199,18 @@ def _of_channels(norm: keras.layers.BatchNormalization) -> bool:
 
 def _layer(chain: _Chain, weight_bits: int, problems: list[Problem]):
     """(layer, kernel, bias): one with the chip's weights, and what to assign once it is built."""
-    inner, neuron = chain.inner, chain.neurons.neuron
+    inner, name = chain.inner, chain.neurons.name
+    try:
+        neuron = chain.neurons.settled().neuron
+    except ValueError as error:
+        limit = "one value for all neurons of a layer"
+        problems.append(Problem(name, str(error), limit, "learn it with per='layer'"))
+        return None
     kernel = np.asarray(inner.kernel, np.float64)
     shift = np.asarray(inner.bias, np.float64) if inner.use_bias else np.zeros(kernel.shape[-1])
     if chain.norm is not None:
         scale, offset = _normalisation(chain.norm)
         kernel, shift = kernel * scale, shift * scale + offset
-    name = chain.neurons.name
     if neuron.current_decay == 0 and shift.any():
         what = "its constant input would grow in a current that does not decay"
         problems.append(Problem(name, what, "current_decay from 1", "leave out bias and shift"))

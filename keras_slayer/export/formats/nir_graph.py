@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from keras_slayer.export.formats.nir_order import in_order
 from keras_slayer.export.problems import Problem
 
 NEURONS = ("IF", "LIF", "CubaLIF", "Threshold")
@@ -98,7 +99,7 @@ def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
         targets[a].append(b)
     loops = _take_loops(nodes, sources, targets)
     problems += _loose_ends(nodes, sources, targets)
-    order, cycles = _order(nodes, sources, targets)
+    order, cycles = in_order(nodes, sources, targets)
     metadata = tree.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     for cycle in cycles:
@@ -265,45 +266,3 @@ def _loose_ends(nodes, sources, targets) -> list[Problem]:
         if node.type == "Input" and sources[name]:
             problems.append(node.problem("edges lead to it", "edges from it", "remove these edges"))
     return problems
-
-
-def _order(nodes, sources, targets) -> tuple[list[str], list[list[str]]]:
-    """Names in the order of computation, and the cycles, which are not among them."""
-    order, left = _peel(list(nodes), sources, targets)
-    ring, _ = _peel(left, targets, sources)  # from behind: what is only fed by a cycle
-    within = [name for name in left if name not in set(ring)]
-    return order, _components(within, sources, targets)
-
-
-def _peel(names, sources, targets) -> tuple[list[str], list[str]]:
-    """Names that can be taken off one after the other, none before its sources, and the rest."""
-    inside = set(names)
-    waiting = {name: sum(s in inside for s in sources[name]) for name in names}
-    ready = [name for name in names if not waiting[name]]
-    for name in ready:
-        for target in targets[name]:
-            if target in inside:
-                waiting[target] -= 1
-                if not waiting[target]:
-                    ready.append(target)
-    taken = set(ready)
-    return ready, [name for name in names if name not in taken]
-
-
-def _components(names, sources, targets) -> list[list[str]]:
-    """Groups of names that hang together."""
-    inside, groups = set(names), []
-    for first in names:
-        if first not in inside:
-            continue
-        group, ready = [], [first]
-        inside.discard(first)
-        while ready:
-            name = ready.pop()
-            group.append(name)
-            for other in (*sources[name], *targets[name]):
-                if other in inside:
-                    inside.discard(other)
-                    ready.append(other)
-        groups.append(sorted(group))
-    return groups
