@@ -12,6 +12,9 @@ added to its spikes (Fang et al., "Deep residual learning in spiking neural netw
 doubles the channels. Shortcuts carry spikes past neurons that do not fire, and gradients past
 surrogates that are flat. Each block begins nearly silent, so that the network begins as one of few
 layers. `SetFiringRates` sets the rates of the two layers without normalisation.
+
+With Loihi's neurons, the trained normalisations are then folded into the convolutions
+(`fold_normalization`), and these train on for a few epochs, now with the chip's weights.
 """
 
 import argparse
@@ -48,6 +51,9 @@ def parse_arguments(argv=None):
     parser.add_argument("--filters", type=int, default=12, help="at first (%(default)s)")
     parser.add_argument("--dt", type=float, default=6.0, help="ms per time step (%(default)s)")
     parser.add_argument("--epochs", type=int, default=10, help="(%(default)s)")
+    parser.add_argument(
+        "--chip-epochs", type=int, default=3, help="on the chip's weights, for --neuron loihi (3)"
+    )
     parser.add_argument("--batch-size", type=int, default=16, help="(%(default)s)")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="(1)")
     parser.add_argument("--output", default="out/residual", help="folder (%(default)s)")
@@ -144,12 +150,24 @@ def train(name, seed, arguments, train_data, test_data, first_batch):
     rates = [history[f"rate/{layer.name}"][-1] for layer in spiking]
     print(f"{name}, seed {seed}: {history['val_accuracy'][-1]:.1%} in {seconds:.0f} s", flush=True)
     if arguments.neuron == "loihi":
-        export(model, name, seed, arguments, test_data)
+        folded = on_chip_weights(model, arguments, train_data)
+        export(folded, name, seed, arguments, test_data)
     return {"network": name, "seed": seed, "accuracies": history["val_accuracy"], "rates": rates}
 
 
+def on_chip_weights(model, arguments, train_data):
+    """The network with its normalisations folded into weights of 8 bits, trained on with these."""
+    folded = ks.export.fold_normalization(model)
+    epochs = arguments.chip_epochs
+    if epochs:
+        schedule = keras.optimizers.schedules.CosineDecay(3e-4, epochs * len(train_data))
+        folded.compile(keras.optimizers.Adam(schedule), loss=ks.SpikeMaxLoss())
+        folded.fit(train_data, epochs=epochs, shuffle=False, verbose=0)
+    return folded
+
+
 def export(model, name, seed, arguments, test_data):
-    """Writes the network for the chip, with normalisation folded into weights of 8 bits."""
+    """Writes the network for the chip: what it computes in Keras is what it computes there."""
     path = pathlib.Path(arguments.output) / f"{name}-{seed}.nir"
     path.parent.mkdir(parents=True, exist_ok=True)
     report = model.export_loihi(path, calibration=test_data)

@@ -21,6 +21,7 @@ _HOME = {
     "XyloSimulator": "xylo.simulator",
     "export_loihi": "loihi",
     "export_xylo": "xylo.export",
+    "fold_normalization": "conversion.folding",
     "from_net": "net_files",
     "from_nir": "formats.nir_reader",
     "read_net": "net_files",

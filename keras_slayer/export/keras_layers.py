@@ -35,26 +35,27 @@ def keras_layers(
         if isinstance(layer, IntegerFlatten):
             result.append(spiking.Flatten())
             continue
-        notes = _problems(layer, f"layer {i + 1} ({layer.type}), counted from the input", target)
+        notes = problems_of(layer, f"layer {i + 1} ({layer.type}), counted from the input", target)
         problems += notes
         if notes:
             late = None
             continue
         if isinstance(layer, IntegerConv):
-            result += _conv(layer, shape, target)
+            result += conv_layers(layer, shape, target)
             continue
         of_inputs, of_outputs = _delays(layer)
         if late is not None:
             of_inputs = of_inputs + late
-        result += _delay_layer(of_inputs, target)
+        result += delay_layer(of_inputs, target)
         result.append(_dense(layer, shape, target))
         late = of_outputs if of_outputs.any() else None
     if late is not None:
-        result += _delay_layer(late, target)
+        result += delay_layer(late, target)
     return result, problems
 
 
-def _problems(layer: IntegerDense | IntegerConv, name: str, target: Target) -> list[Problem]:
+def problems_of(layer: IntegerDense | IntegerConv, name: str, target: Target) -> list[Problem]:
+    """What no layer of ``LoihiCUBA`` neurons computes."""
     found = []
     threshold = layer.neuron.threshold_mantissa
     if threshold > MAX_THRESHOLD:
@@ -112,7 +113,8 @@ def _delays(layer: IntegerDense) -> tuple[np.ndarray, np.ndarray]:
     return of_inputs, delay[0] - of_inputs[0]
 
 
-def _delay_layer(steps: np.ndarray, target: Target) -> list[keras.Layer]:
+def delay_layer(steps: np.ndarray, target: Target) -> list[keras.Layer]:
+    """A DelayLayer, or none where there are no delays."""
     if not steps.any():
         return []
     longest = max(int(steps.max()), target.max_delay)
@@ -132,11 +134,13 @@ def _dense(layer: IntegerDense, shape: tuple[int, ...], target: Target) -> keras
     return _with_weights(dense, shape, layer.weight, layer.bias, target)
 
 
-def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[keras.Layer]:
+def conv_layers(
+    layer: IntegerConv, shape: tuple[int, ...], target: Target, name: str | None = None
+) -> list[keras.Layer]:
     """The convolution, where need be after a layer of zeros around the image."""
     weight, dilation, strides = layer.weight, layer.dilation, layer.strides
     if max(strides) > 1 and max(dilation) > 1:  # SpikingConv2D has one of them
-        weight, dilation = _undilated(weight, dilation), (1, 1)
+        weight, dilation = undilated(weight, dilation), (1, 1)
     before: list[keras.Layer] = []
     padding, taps = _padding(weight.shape[:2], layer, shape, dilation)
     if padding is None:
@@ -155,6 +159,7 @@ def _conv(layer: IntegerConv, shape: tuple[int, ...], target: Target) -> list[ke
         neuron=target.to_neuron(layer.neuron),
         use_bias=layer.bias is not None,
         kernel_initializer="zeros",
+        name=name,
     )
     return [*before, _with_weights(conv, shape, weight, layer.bias, target)]
 
@@ -173,7 +178,7 @@ def _with_weights(
     return layer
 
 
-def _undilated(weight: np.ndarray, dilation: Pair) -> np.ndarray:
+def undilated(weight: np.ndarray, dilation: Pair) -> np.ndarray:
     """The kernel with zeros between its taps."""
     sides = [(k - 1) * d + 1 for k, d in zip(weight.shape, dilation, strict=False)]
     wide = np.zeros((*sides, *weight.shape[2:]), weight.dtype)

@@ -8,6 +8,8 @@
 ``"rf"``, ``ResonateAndFire``  damped oscillator that prefers its own frequency
 =============================  =======================================================
 
+``ResetCUBA`` is ``CUBA`` with the resets of other tools.
+
 A neuron computes spikes from synaptic input (``fire``), its linear response without spikes
 (``response``), and the kernel of that response (``response_kernel``).
 """
@@ -21,6 +23,7 @@ from keras_slayer.neurons.base import HORIZON, Neuron
 from keras_slayer.neurons.cuba import CUBA
 from keras_slayer.neurons.learned import Learned
 from keras_slayer.neurons.loihi_cuba import LoihiCUBA, decay_from_tau
+from keras_slayer.neurons.reset_cuba import ResetCUBA
 from keras_slayer.neurons.resonate_and_fire import ResonateAndFire
 from keras_slayer.neurons.srm import SRM
 from keras_slayer.neurons.surrogate import Surrogate
@@ -35,6 +38,7 @@ __all__ = [
     "Learned",
     "LoihiCUBA",
     "Neuron",
+    "ResetCUBA",
     "ResonateAndFire",
     "Surrogate",
     "decay_from_tau",

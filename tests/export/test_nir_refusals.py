@@ -55,7 +55,6 @@ REFUSED = {
     "huge threshold": (lif(v_threshold=1e300), "its threshold is 1e\\+300"),
     "NaN": (lif(v_leak=[0, np.nan, 0]), "'v_leak' holds 1 numbers that are not finite"),
     "another shape": (lif(4), "'tau' has shape|'v_threshold' has shape|'r' has shape"),
-    "leak of LI": (nir.LI(full(3, 8 * DT), full(3, 8), full(3, 1)), "v_leak is not 0"),
     "steps of sinabs": (nir.IF(full(3, 1), full(3, 1)), 'to the letter.*tool="sinabs"'),
     "scale": (nir.Scale(full(4, 1)), r"'scale' has shape \(4,\), and its input \(3,\)"),
     "half a delay": (nir.Delay(full(3, 1.5 * DT)), "delays by 1.5 steps of 0.0001 s"),
@@ -130,12 +129,6 @@ class Strange:
 def test_nodes_of_other_types_are_named_with_what_is_read():
     with pytest.raises(ValueError, match=r"node \(Strange\): nodes of this type.*CubaLIF"):
         from_nir(between(Strange()))
-
-
-def test_a_leak_of_cuba_that_is_no_bias():
-    node = nir.CubaLIF(*(full(3, v) for v in (4 * DT, 8 * DT, 8, 0.5, 1, 0, 4)))
-    with pytest.raises(ValueError, match="v_leak is not v_reset, and it has a synaptic current"):
-        from_nir(between(node))
 
 
 def recurrent():
@@ -218,7 +211,7 @@ def test_what_a_node_makes_larger_than_memory(shape):
     ("options", "what"),
     [
         ({"tool": "brian"}, "tool must be one of .*'snntorch'.*Received: tool='brian'"),
-        ({"reset": "none"}, r"reset must be one of \('zero', 'subtract'\).*Received"),
+        ({"reset": "none"}, r"reset must be one of \('zero', 'subtract', 'late'\).*Received"),
         ({"dt": 0}, "dt must be"),
         ({"dt": float("nan")}, "dt must be"),
     ],

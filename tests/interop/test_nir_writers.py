@@ -1,4 +1,4 @@
-"""``.nir`` files that five tools write, read with from_nir: every output spike is that of the tool.
+"""``.nir`` files that six tools write, read with from_nir: every output spike is that of the tool.
 
 Voltages (of leaky integrators) are equal to float32 rounding.
 """
@@ -8,8 +8,8 @@ import pytest
 
 from keras_slayer.export import from_nir
 
-TOOLS = ("snntorch", "norse", "spikingjelly", "sinabs", "rockpool")
-VOLTAGES = ("li_box", "exp_syn")
+TOOLS = ("snntorch", "norse", "spikingjelly", "sinabs", "rockpool", "nirtorch")
+VOLTAGES = ("li_box", "li_box_leak", "exp_syn")
 """Networks that end in a leaky integrator."""
 MANY_SPIKES = "many_spikes"
 """The network in which a neuron makes several spikes in one step, which no neuron does here."""

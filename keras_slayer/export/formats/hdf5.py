@@ -61,6 +61,56 @@ class Budget:
         self.bytes -= elements * element_bytes
         return self.elements >= 0 and self.bytes >= 0
 
+    @property
+    def limit(self) -> str:
+        return (
+            f"more than {MAX_ELEMENTS} numbers in all, or more than {FREE_BYTES} bytes "
+            f"and {BYTES_PER_BYTE} for each of the {self.file_bytes} bytes of the file"
+        )
+
+
+def wrong_with(data: h5py.Dataset, budget: Budget, least_bytes: int = 2) -> str | None:
+    """Why a data set is not to be read; None if it may be, and is counted.
+
+    Args:
+        least_bytes: of a number, in memory.
+    """
+    if data.shape is None or data.is_virtual or data.external:
+        return "holds no data of its own"
+    # A chunk is read whole, and may be larger than the data set.
+    elements = max(math.prod(data.shape), math.prod(data.chunks or ()))
+    if not budget.take(elements, max(data.dtype.itemsize, least_bytes)):
+        return f"has shape {tuple(data.shape)}: {budget.limit}"
+    if data.size and data.id.get_storage_size() == 0:
+        return f"declares shape {tuple(data.shape)} but holds no data"
+    return _wrong_with_filters(data, budget)
+
+
+def _wrong_with_filters(data: h5py.Dataset, budget: Budget) -> str | None:
+    """Filters, and compressed chunks, that could give more than they declare."""
+    creation = data.id.get_create_plist()
+    found = [creation.get_filter(i) for i in range(creation.get_nfilters())]
+    codes = [each[0] for each in found]
+    if codes != [code for code in FILTERS if code in codes]:
+        names = [each[3].decode("ascii", "replace") or each[0] for each in found]
+        return (
+            f"is packed with {names}: read are shuffle, deflate (gzip) and "
+            "fletcher32, in this order. Repack the file without filters: h5repack -f NONE"
+        )
+    if h5py.h5z.FILTER_DEFLATE not in codes:
+        return None
+    declared = math.prod(data.chunks) * data.dtype.itemsize
+    chunks = []
+    data.id.chunk_iter(chunks.append)
+    for chunk in chunks:
+        # HDF5 makes room for what the chunk says, and for all that comes out of it.
+        if chunk.byte_offset + chunk.size > budget.file_bytes:
+            return "has a chunk that reaches beyond the end of the file"
+        mask, packed = data.id.read_direct_chunk(chunk.chunk_offset)
+        if mask or len(zlib.decompressobj().decompress(packed, declared + 1)) > declared:
+            return "has a chunk that holds more than it declares"
+    return None
+
 
 class CheckedGroup:
     """A group whose members are read by name, with their expected shape, type and range."""
@@ -141,10 +191,7 @@ class CheckedGroup:
     def take(self, elements: int, element_bytes: int, what: str) -> None:
         """Counts what is made of the file's numbers against what the file may take up."""
         if not self._budget.take(elements, element_bytes):
-            raise self.fail(
-                f"{what}: more than {MAX_ELEMENTS} numbers in all, or more than {FREE_BYTES} bytes "
-                f"and {BYTES_PER_BYTE} for each of the {self._budget.file_bytes} bytes of the file"
-            )
+            raise self.fail(f"{what}: {self._budget.limit}")
 
     def _member(self, name: str) -> h5py.Group | h5py.Dataset:
         link = self._group.get(name, getlink=True)
@@ -158,39 +205,10 @@ class CheckedGroup:
         data = self._member(name)
         if not isinstance(data, h5py.Dataset):
             raise self.fail(f"{name!r} must be a data set")
-        if data.shape is None or data.is_virtual or data.external:
-            raise self.fail(f"{name!r} holds no data of its own")
-        # A chunk is read whole, and may be larger than the data set.
-        elements = max(math.prod(data.shape), math.prod(data.chunks or ()))
-        self.take(elements, max(data.dtype.itemsize, 2), f"{name!r} has shape {tuple(data.shape)}")
-        if data.size and data.id.get_storage_size() == 0:
-            raise self.fail(f"{name!r} declares shape {tuple(data.shape)} but holds no data")
-        self._check_filters(name, data)
+        what = wrong_with(data, self._budget)
+        if what is not None:
+            raise self.fail(f"{name!r} {what}")
         return data
-
-    def _check_filters(self, name: str, data: h5py.Dataset) -> None:
-        """Refuses filters, and compressed chunks, that could give more than they declare."""
-        creation = data.id.get_create_plist()
-        found = [creation.get_filter(i) for i in range(creation.get_nfilters())]
-        codes = [each[0] for each in found]
-        if codes != [code for code in FILTERS if code in codes]:
-            names = [each[3].decode("ascii", "replace") or each[0] for each in found]
-            raise self.fail(
-                f"{name!r} is packed with {names}: read are shuffle, deflate (gzip) and "
-                "fletcher32, in this order. Repack the file without filters: h5repack -f NONE"
-            )
-        if h5py.h5z.FILTER_DEFLATE not in codes:
-            return
-        declared = math.prod(data.chunks) * data.dtype.itemsize
-        chunks = []
-        data.id.chunk_iter(chunks.append)
-        for chunk in chunks:
-            # HDF5 makes room for what the chunk says, and for all that comes out of it.
-            if chunk.byte_offset + chunk.size > self._budget.file_bytes:
-                raise self.fail(f"{name!r} has a chunk that reaches beyond the end of the file")
-            mask, packed = data.id.read_direct_chunk(chunk.chunk_offset)
-            if mask or len(zlib.decompressobj().decompress(packed, declared + 1)) > declared:
-                raise self.fail(f"{name!r} has a chunk that holds more than it declares")
 
     def _values(self, name: str, data: h5py.Dataset, low: int, high: int) -> np.ndarray:
         if data.dtype.kind not in "iufb" or data.dtype.itemsize > 8:

@@ -37,6 +37,7 @@ from keras_slayer.export.formats.hdf5 import MAX_ELEMENTS
 from keras_slayer.export.formats.netx import synapses_of
 from keras_slayer.export.formats.nir_chip_nodes import NO_DECAY as NO_DECAY  # for nir_nodes.py
 from keras_slayer.export.formats.nir_chip_nodes import Nodes, vectors
+from keras_slayer.export.formats.nir_file import fits
 from keras_slayer.export.formats.nir_package import nir
 from keras_slayer.export.formats.nir_timing import count_branches
 from keras_slayer.export.graph import DenseSynapses, IntegerGraph, graph_of
@@ -100,17 +101,23 @@ def file_of(graph: nir.NIRGraph) -> bytes:
     sinabs and Rockpool keep, refuses files with it.
     """
 
+    tree = graph.to_dict()
+    for node in tree["nodes"].values():
+        if not np.any(node.get("v_reset", 1)):
+            del node["v_reset"]
+
     class Pruned:
         def to_dict(self):
-            tree = graph.to_dict()
-            for node in tree["nodes"].values():
-                if not np.any(node.get("v_reset", 1)):
-                    del node["v_reset"]
             return tree
 
-    file = io.BytesIO()
-    nir.write(file, Pruned())
-    return file.getvalue()
+    packed = io.BytesIO()
+    nir.write(packed, Pruned())
+    if fits(tree, packed.tell()):
+        return packed.getvalue()
+    # Packed, it would hold more than readers trust a file of its size with.
+    plain = io.BytesIO()
+    nir.write(plain, Pruned(), compression=None)
+    return plain.getvalue()
 
 
 def to_nir(network: IntegerGraph | IntegerNetwork, dt: float = DT) -> nir.NIRGraph:

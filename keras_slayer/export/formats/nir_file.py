@@ -1,18 +1,21 @@
 """``.nir`` files and ``nir.NIRGraph`` objects as plain dictionaries of arrays and strings.
 
-Files are read with h5py alone, so that any version of the format will do and nothing is allocated
-before its size is known.
+Files are read with h5py alone, so that any version of the format will do. The memory that this
+takes is bounded by the file, as that of ``.net`` files (hdf5.py): a number counts as four bytes at
+least, since weights become float32.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import zlib
 from pathlib import Path
 
 import h5py
 import numpy as np
 
-from keras_slayer.export.formats.hdf5 import MAX_ELEMENTS
+from keras_slayer.export.formats.hdf5 import FREE_BYTES, Budget, wrong_with
 
 MAX_MEMBERS = 50_000
 """Most groups and data sets of a file."""
@@ -20,8 +23,13 @@ MAX_DEPTH = 24
 """Most groups within groups: a graph within a graph takes two."""
 MAX_TEXT = 1024
 """Longest string, in bytes."""
+NUMBER_BYTES = 4
+STRING_BYTES = 128
+"""What a string takes beside its characters, in memory."""
+MAX_COLUMNS = 4
+"""Most strings in a row; an edge has two."""
 ROWS_AT_ONCE = 64
-"""Strings that are read before their lengths are looked at."""
+"""Most rows of strings that are read before their lengths are looked at."""
 
 
 def read_tree(source) -> dict:
@@ -50,11 +58,25 @@ def read_tree(source) -> dict:
             tree = _File(path).group(file, "", 0)
     except _RefusalError:
         raise
-    except (OSError, RuntimeError, LookupError, TypeError, ValueError) as error:  # h5py, on damage
+    except (OSError, RuntimeError, LookupError, TypeError, ValueError, zlib.error) as error:
+        # h5py, on damage
         raise ValueError(f"{path}: not HDF5, or damaged: {error}") from error
     if not isinstance(tree.get("node"), dict):
         raise ValueError(f"{path}: no NIR graph: the group 'node' is missing")
     return tree["node"]
+
+
+def fits(tree: dict, file_bytes: int) -> bool:
+    """Whether a file of that size may hold the arrays of ``tree``."""
+    budget = Budget(file_bytes)
+    waiting = [tree]
+    while waiting:
+        for value in waiting.pop().values():
+            if isinstance(value, dict):
+                waiting.append(value)
+            elif isinstance(value, np.ndarray):
+                budget.take(value.size, max(value.dtype.itemsize, NUMBER_BYTES))
+    return budget.take(0, 0)
 
 
 class _RefusalError(ValueError):
@@ -70,6 +92,8 @@ def _tree_of_object(node) -> dict:
         tree["edges"] = [(str(a), str(b)) for a, b in node.edges]
         metadata = getattr(node, "metadata", {})
         tree["metadata"] = dict(metadata) if isinstance(metadata, dict) else {}
+        if "integers" in tree["metadata"]:  # of export_loihi: all as in its file
+            tree = _arrays({key: node.to_dict()[key] for key in ("nodes", "edges", "metadata")})
         return tree
     for name, value in vars(node).items():
         if name not in ("input_type", "output_type", "metadata") and value is not None:
@@ -83,6 +107,15 @@ def _tree_of_object(node) -> dict:
     return tree
 
 
+def _arrays(value):
+    """Numbers as a file has them, in dictionaries of them."""
+    if isinstance(value, dict):
+        return {name: _arrays(each) for name, each in value.items() if each is not None}
+    if isinstance(value, str | list):
+        return value
+    return np.asarray(value)
+
+
 def _array(value) -> np.ndarray:
     return np.asarray(value.detach() if hasattr(value, "detach") else value)
 
@@ -93,7 +126,7 @@ class _File:
     def __init__(self, path: Path):
         self.path = path
         self.members = MAX_MEMBERS
-        self.elements = MAX_ELEMENTS
+        self.budget = Budget(path.stat().st_size)
         self.seen: set[int] = set()
 
     def fail(self, where: str, message: str) -> ValueError:
@@ -123,16 +156,10 @@ class _File:
 
     def data(self, data: h5py.Dataset, where: str):
         """A string, a list of rows of strings, or an array."""
-        if data.shape is None or data.is_virtual or data.external:
-            raise self.fail(where, "holds no data of its own")
-        if data.size > self.elements:
-            raise self.fail(
-                where, f"has shape {data.shape}: more than {MAX_ELEMENTS} numbers in all"
-            )
-        self.elements -= data.size
-        if data.size and data.id.get_storage_size() == 0:
-            raise self.fail(where, f"declares shape {data.shape} but holds no data")
         string = h5py.check_string_dtype(data.dtype)
+        what = wrong_with(data, self.budget, NUMBER_BYTES if string is None else STRING_BYTES)
+        if what is not None:
+            raise self.fail(where, what)
         if string is not None:
             return self.strings(data, where, string.length)
         if data.dtype.kind not in "iufb" or data.dtype.itemsize > 8:
@@ -144,13 +171,20 @@ class _File:
             raise self.fail(where, f"holds strings of {length} bytes: at most {MAX_TEXT}")
         if data.ndim == 0:
             return self.text(data[()], where)
+        columns = math.prod(data.shape[1:])
+        if columns > MAX_COLUMNS:
+            raise self.fail(where, f"holds rows of {columns} strings: at most {MAX_COLUMNS}")
         rows = []
-        for start in range(0, data.shape[0], ROWS_AT_ONCE):
-            part = data[start : start + ROWS_AT_ONCE].reshape(-1, *data.shape[1:])
+        # A string is no longer than the file, which is all that is known before.
+        at_once = min(ROWS_AT_ONCE, max(FREE_BYTES // self.budget.file_bytes, 1))
+        for start in range(0, data.shape[0], at_once):
+            part = data[start : start + at_once].reshape(-1, *data.shape[1:])
             rows += [tuple(self.text(t, where) for t in np.ravel(row)) for row in part]
         return rows
 
     def text(self, value, where: str) -> str:
         if len(value) > MAX_TEXT:
             raise self.fail(where, f"holds a string of {len(value)} bytes: at most {MAX_TEXT}")
+        if not self.budget.take(len(value), 1):
+            raise self.fail(where, f"is one string too many: {self.budget.limit}")
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from keras_slayer.export.formats.nir_order import in_order
 from keras_slayer.export.problems import Problem
 
 NEURONS = ("IF", "LIF", "CubaLIF", "Threshold")
@@ -98,13 +99,15 @@ def read_graph(tree: dict) -> tuple[Graph, list[Problem]]:
         targets[a].append(b)
     loops = _take_loops(nodes, sources, targets)
     problems += _loose_ends(nodes, sources, targets)
-    order, cycles = _order(nodes, sources, targets)
+    order, cycles = in_order(nodes, sources, targets)
+    metadata = tree.get("metadata")
+    metadata = metadata if isinstance(metadata, dict) else {}
     for cycle in cycles:
         names = ", ".join(nodes[name].label for name in cycle)
-        problems.append(Problem(names, *CYCLE))
-    metadata = tree.get("metadata")
+        *what, remedy = CYCLE
+        remedy = "read the chip's integers: integers=True" if "integers" in metadata else remedy
+        problems.append(Problem(names, *what, remedy))
     ordered = {name: nodes[name] for name in order}
-    metadata = metadata if isinstance(metadata, dict) else {}
     ends = [tuple(n for n, node in nodes.items() if node.type == side) for side in SIDES]
     return Graph(ordered, dict(sources), dict(targets), metadata, *ends, loops), problems
 
@@ -117,17 +120,26 @@ CYCLE = (
 
 
 def _take_loops(nodes, sources, targets) -> dict[str, Node]:
-    """Takes out the weights with which neurons feed themselves: z[t] = x[t] + W s[t-1]."""
+    """Takes out the weights with which neurons feed themselves: z[t] = x[t] + W s[t-1].
+
+    Where weights get an input as well, z[t] = W (x[t] + s[t-1]) + b, they stay there for that.
+    """
     loops: dict[str, Node] = {}
     for name, node in list(nodes.items()):
-        ends = sources[name]
-        if node.type not in ("Affine", "Linear") or len(ends) != 1 or targets[name] != ends:
+        if node.type not in ("Affine", "Linear") or len(targets[name]) != 1:
             continue
-        (neurons,) = ends
-        if nodes[neurons].type in NEURONS and neurons not in loops:
-            loops[neurons] = nodes.pop(name)
+        (neurons,) = targets[name]
+        if nodes[neurons].type not in NEURONS or neurons in loops or neurons not in sources[name]:
+            continue
+        targets[neurons].remove(name)
+        sources[name].remove(neurons)
+        loops[neurons] = node
+        if sources[name]:
+            without_bias = {k: v for k, v in node.values.items() if k != "bias"}
+            loops[neurons] = dataclasses.replace(node, values=without_bias)
+        else:
+            del nodes[name]
             sources[neurons].remove(name)
-            targets[neurons].remove(name)
     return loops
 
 
@@ -254,45 +266,3 @@ def _loose_ends(nodes, sources, targets) -> list[Problem]:
         if node.type == "Input" and sources[name]:
             problems.append(node.problem("edges lead to it", "edges from it", "remove these edges"))
     return problems
-
-
-def _order(nodes, sources, targets) -> tuple[list[str], list[list[str]]]:
-    """Names in the order of computation, and the cycles, which are not among them."""
-    order, left = _peel(list(nodes), sources, targets)
-    ring, _ = _peel(left, targets, sources)  # from behind: what is only fed by a cycle
-    within = [name for name in left if name not in set(ring)]
-    return order, _components(within, sources, targets)
-
-
-def _peel(names, sources, targets) -> tuple[list[str], list[str]]:
-    """Names that can be taken off one after the other, none before its sources, and the rest."""
-    inside = set(names)
-    waiting = {name: sum(s in inside for s in sources[name]) for name in names}
-    ready = [name for name in names if not waiting[name]]
-    for name in ready:
-        for target in targets[name]:
-            if target in inside:
-                waiting[target] -= 1
-                if not waiting[target]:
-                    ready.append(target)
-    taken = set(ready)
-    return ready, [name for name in names if name not in taken]
-
-
-def _components(names, sources, targets) -> list[list[str]]:
-    """Groups of names that hang together."""
-    inside, groups = set(names), []
-    for first in names:
-        if first not in inside:
-            continue
-        group, ready = [], [first]
-        inside.discard(first)
-        while ready:
-            name = ready.pop()
-            group.append(name)
-            for other in (*sources[name], *targets[name]):
-                if other in inside:
-                    inside.discard(other)
-                    ready.append(other)
-        groups.append(sorted(group))
-    return groups

@@ -47,17 +47,26 @@ def read_network(path: str | os.PathLike) -> IntegerGraph:
         ValueError: not HDF5, damaged, changed after the export, or a network without the chip's
             integers; the message names file, node, what was found and what is right.
     """
-    return _Reader(Path(path)).network()
+    return network_of(read_tree(Path(path)), path)
+
+
+def has_integers(tree: dict) -> bool:
+    """Whether a tree of ``nir_file.read_tree`` has the chip's integers."""
+    return "integers" in _dict(tree.get("metadata"))
+
+
+def network_of(tree: dict, where: str | os.PathLike) -> IntegerGraph:
+    """As ``read_network``, of ``nir_file.read_tree``; messages begin with ``where``."""
+    return _Reader(tree, os.fspath(where)).network()
 
 
 class _Reader:
-    def __init__(self, path: Path):
-        self.path = path
-        self.tree = read_tree(path)
+    def __init__(self, tree: dict, where: str):
+        self.tree, self.path = tree, where
 
     def network(self) -> IntegerGraph:
         metadata = _dict(self.tree.get("metadata"))
-        if "integers" not in metadata:
+        if not has_integers(self.tree):
             raise ValueError(
                 f"{self.path}: no integers of a chip in this NIR graph, only floating-point "
                 "nodes. keras_slayer.export.from_nir makes a Keras model of it; "

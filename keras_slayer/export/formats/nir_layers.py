@@ -244,11 +244,22 @@ def reshaped(name: str, signal: Signal) -> Step:
     return lambda x: spiking.PerStep(keras.layers.Reshape(shape), name=name)(x)
 
 
-def shifted(name: str, taps: tuple[float, float]) -> Step:
-    """Plus what a filter of these taps makes of a constant 1 that starts with the input."""
+def shifted(
+    name: str, factors: str, signal: Signal, factor: np.ndarray, taps: tuple[float, ...]
+) -> Step:
+    """Plus ``factor`` times what a filter of ``taps`` makes of a constant 1 from the start on.
+
+    Args:
+        name, factors: of the filter, and of the layer of factors, if they differ.
+        factor: one number, or one for each neuron in NIR's order.
+    """
 
     def step(x):
-        constant = spiking.TemporalFilter(taps, name=name)(keras.ops.ones_like(x))
+        common = float(factor) if factor.ndim == 0 else 1.0
+        filtered = spiking.TemporalFilter([common * tap for tap in taps], name=name)
+        constant = filtered(keras.ops.ones_like(x))
+        if factor.ndim:
+            constant = scaled(factors, signal, factor)(constant)
         return keras.layers.Add()([x, constant])
 
     return step

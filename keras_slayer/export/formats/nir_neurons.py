@@ -11,7 +11,7 @@ from keras_slayer.export.formats.nir_graph import Node
 from keras_slayer.export.formats.nir_numbers import float32_above, float32_from
 from keras_slayer.export.formats.nir_tools import LEAST_GAIN, Tool
 from keras_slayer.export.problems import Problem
-from keras_slayer.neurons import ALIF, CUBA, Neuron
+from keras_slayer.neurons import ALIF, CUBA, Neuron, ResetCUBA
 
 ROUNDING = 1e-6
 """A gain this close to 1 is 1: files hold r and tau in float32, whose product should be one."""
@@ -28,22 +28,28 @@ SMALLEST, LARGEST = 1e-15, 1e15
 MS = 1e3
 
 
+Drive = tuple[np.ndarray, tuple[float, ...]]
+"""A factor (a number, or one for each neuron) and taps: the factor times what a filter of these
+taps makes of a constant 1 that starts with the input."""
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Cell:
-    """A neuron for the input ``gain x + offset``.
+    """A neuron for the input ``gain x + offset``, to which ``drives`` are added.
 
     Args:
         neuron: one that spikes, or whose response is meant (``integrates``).
         gain, offset: numbers (arrays without axes), or arrays of the node's shape in NIR.
-        current_decay: of the synaptic current, where the neuron has none of its own.
-        taps: of a filter whose response to a constant 1 is added to the input (``_subtracting``).
+        current_decay: of the synaptic current, where the neuron has none of its own. The drives
+            come after it.
+        drives: constant input that is another in the first steps.
     """
 
     neuron: Neuron
     gain: np.ndarray
     offset: np.ndarray
     current_decay: float | None = None
-    taps: tuple[float, float] | None = None
+    drives: tuple[Drive, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +59,7 @@ class Reading:
     Args:
         tool: what its parameters mean.
         dt: seconds per step.
-        reset: "zero" or "subtract".
+        reset: one of ``nir_tools.RESETS``.
         guessed: nobody said which tool wrote it.
     """
 
@@ -111,12 +117,17 @@ class _Values:
         return tau / reading.dt, min(decay, 1.0)
 
 
-def spiking(node: Node, shape: tuple[int, ...], reading: Reading):
+def spiking(node: Node, shape: tuple[int, ...], reading: Reading, feeds_itself: bool = False):
     """(Cell, problems) of a node of ``nir_graph.NEURONS`` that gets ``shape``; None if it has any.
 
     A voltage v of NIR is the voltage here times ``(v_threshold - v_reset) / threshold``, above
     v_reset. So parameters that differ from neuron to neuron become gains, which can be put into
-    weights, and the neurons of a layer have one threshold.
+    weights, and the neurons of a layer have one threshold. ``v_leak`` is a constant current then,
+    of ``decay (v_leak - v_reset)`` in each step.
+
+    Args:
+        feeds_itself: its own spikes are part of its input, so that nothing of the neuron can be
+            done before it.
     """
     problems: list[Problem] = []
     values = _Values(node, shape, problems)
@@ -133,10 +144,6 @@ def spiking(node: Node, shape: tuple[int, ...], reading: Reading):
     if (rise <= 0).any():
         what = f"its threshold is {rise.min():g} above v_reset"
         values.refuse(what, "thresholds above v_reset", "shift its voltages")
-    offset = lost * leak
-    if offset.any() and current < 1:
-        what = "v_leak is not v_reset, and it has a synaptic current"
-        values.refuse(what, "v_leak = v_reset in CubaLIF nodes", "put v_leak into a bias")
     if problems:
         return None, list(dict.fromkeys(problems))
     ratio = rise / gain
@@ -146,12 +153,20 @@ def spiking(node: Node, shape: tuple[int, ...], reading: Reading):
         values.refuse(what, f"{SMALLEST:g} to {LARGEST:g}", "scale its weights")
         return None, problems
     threshold = _threshold(common, reading)
-    gain, offset = common / ratio, offset * common / rise
-    if reset == "zero" or lost == 1:  # without a memory, there is nothing to subtract from
-        neuron = CUBA(threshold, current, lost, dt=reading.dt * MS)
-        return Cell(neuron, gain, offset), []
-    neuron, taps = _subtracting(lost, threshold, reading)
-    return Cell(neuron, gain, offset, current if current < 1 else None, taps), []
+    gain, drives = common / ratio, _leaking(leak * common / rise, lost, reading)
+    dt = reading.dt * MS
+    before_leak = reset == "subtract" and reading.tool.subtracts_before_leak
+    if reset == "zero" or (before_leak and lost == 1):  # nothing is left to subtract from
+        return _with_current(CUBA(threshold, current, lost, dt=dt), gain, drives), []
+    if before_leak and lost:
+        threshold, more = _before_leak(lost, threshold)
+        drives = (*drives, more)
+    if reset == "subtract" and lost < 1 and (current == 1 or not feeds_itself):
+        tau = ENDLESS if lost == 0 else -1 / math.log1p(-lost)
+        neuron = ALIF(threshold, tau_membrane=tau * dt, beta=0.0, dt=dt)
+        return _cell(neuron, gain, drives, current if current < 1 else None), []
+    neuron = ResetCUBA(threshold, current, lost, reset, dt=dt)
+    return _with_current(neuron, gain, drives), []
 
 
 def integrating(node: Node, shape: tuple[int, ...], reading: Reading):
@@ -159,12 +174,39 @@ def integrating(node: Node, shape: tuple[int, ...], reading: Reading):
     problems: list[Problem] = []
     values = _Values(node, shape, problems)
     current, lost, gain = _dynamics(values, reading, reading.tool.gain_of_li)
-    if "v_leak" in node.values and values["v_leak"].any():
-        values.refuse("v_leak is not 0", "v_leak = 0 where the output is a voltage", "subtract it")
+    leak = values["v_leak"] if "v_leak" in node.values else np.zeros(())
     if problems:
         return None, list(dict.fromkeys(problems))
     neuron = CUBA(threshold=1.0, current_decay=current, voltage_decay=lost, dt=reading.dt * MS)
-    return Cell(neuron, gain=gain, offset=np.zeros(())), []
+    return _with_current(neuron, gain, _leaking(leak, lost, reading)), []
+
+
+def _leaking(leak: np.ndarray, lost: float, reading: Reading) -> tuple[Drive, ...]:
+    """What ``leak``, the v_leak above the voltage of the start or of the reset, adds per step."""
+    if not leak.any() or not lost:
+        return ()
+    return ((leak, (1.0, lost - 1) if reading.tool.starts_at_leak else (lost,)),)
+
+
+def _with_current(neuron, gain: np.ndarray, drives: tuple[Drive, ...]) -> Cell:
+    """The cell of a neuron with a current of its own, for ``drives`` of its voltage.
+
+    The current holds the drives as well then: of d[t] beside its input, what it is to hold, it
+    takes d[t] - (1 - current_decay) d[t-1] in.
+    """
+    kept = 1 - neuron.current_decay
+    if kept:
+        drives = tuple((factor, tuple(np.convolve(taps, (1, -kept)))) for factor, taps in drives)
+    return _cell(neuron, gain, drives)
+
+
+def _cell(neuron, gain, drives: tuple[Drive, ...], current_decay: float | None = None) -> Cell:
+    """Drives that are constant from the first step on are an offset."""
+    constant = [factor * taps[0] for factor, taps in drives if len(taps) == 1]
+    if current_decay is not None or not constant:
+        return Cell(neuron, gain, np.zeros(()), current_decay, drives)
+    others = tuple((factor, taps) for factor, taps in drives if len(taps) > 1)
+    return Cell(neuron, gain, sum(constant), None, others)
 
 
 def _dynamics(values: _Values, reading: Reading, gain_of: str):
@@ -235,19 +277,13 @@ def _threshold(value: float, reading: Reading) -> float:
     return float32_from(value) if reading.tool.at_threshold else float32_above(value)
 
 
-def _subtracting(lost: float, threshold: float, reading: Reading):
-    """(neuron, taps of ``Cell``) of a spike that subtracts the threshold theta.
+def _before_leak(lost: float, threshold: float) -> tuple[float, Drive]:
+    """(threshold, drive) of a spike that subtracts the threshold theta before the leak.
 
-    ALIF with beta=0 subtracts it after the leak: v[t] = keep v[t-1] + z[t] - theta s[t-1]. Where it
-    is subtracted before, v[t] = keep v[t-1] + z[t] - keep theta s[t-1], and spikes at theta. Then
-    w = v + c with c = (keep - 1) theta is that ALIF neuron with the threshold keep theta and the
-    input z + b, where b is c in the first step and (1 - keep) c later: c and -keep c filter a
-    constant 1 into that.
+    ``ALIF`` with beta=0 subtracts it after: v[t] = keep v[t-1] + z[t] - theta s[t-1]. Here it is
+    v[t] = keep v[t-1] + z[t] - keep theta s[t-1], and spikes at theta. Then w = v + c with
+    c = (keep - 1) theta is that ALIF neuron with the threshold keep theta and the input z + b,
+    where b is c in the first step and (1 - keep) c later.
     """
-    dt = reading.dt * MS
-    tau = ENDLESS if lost == 0 else -1 / math.log1p(-lost)
-    if lost == 0 or not reading.tool.subtracts_before_leak:
-        return ALIF(threshold, tau_membrane=tau * dt, beta=0.0, dt=dt), None
     kept = float32_from((1 - lost) * threshold)
-    c = kept - threshold
-    return ALIF(kept, tau_membrane=tau * dt, beta=0.0, dt=dt), (c, (lost - 1) * c)
+    return kept, (np.array(kept - threshold), (1.0, lost - 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 
@@ -23,6 +24,10 @@ from keras_slayer.neurons import CUBA
 
 WHOLE = 1e-4
 """A delay this close to a whole number of steps is one."""
+
+MAX_MADE = 1 << 22
+"""Most numbers of a layer that the graph does not hold: the taps of a pool, the delays that one
+stands for."""
 
 _INTEGRATOR = CUBA(threshold=1.0, current_decay=1.0, voltage_decay=1.0)
 
@@ -91,6 +96,7 @@ class _Planner:
         name = self.names(node.name)
         if node.type == "Scale":
             return given, [make.scaled(name, given, value)]
+        _check_made(given.size)
         return given, [make.delayed(name, given, self._delays(value), self.reading.dt * MS)]
 
     def _input_shape(self, node: Node) -> tuple[int, ...]:
@@ -115,6 +121,8 @@ class _Planner:
         if target and target.type in (*NEURONS, *INTEGRATORS):
             self.synapses[target.name] = synapse
             return synapse.out, []
+        if synapse.kind == "pool":
+            _check_made(synapse.out.shape[0] * math.prod(synapse.window))
         return synapse.out, synapse.plain(self.names)
 
     def _only_target(self, node: Node) -> Node | None:
@@ -125,31 +133,21 @@ class _Planner:
         return None
 
     def _spiking(self, node: Node, given: Signal) -> list[make.Step]:
-        cell, problems = spiking(node, given.shape, self.reading)
+        loops = node.name in self.graph.loops
+        cell, problems = spiking(node, given.shape, self.reading, loops)
         self.problems += problems
         if cell is None:
             return []
-        if node.name in self.graph.loops:
+        if loops:
             return self._recurrent(node, given, cell)
         synapse = self._folded(node, cell)
-        if synapse is not None and cell.current_decay is None and cell.taps is None:
+        if synapse is not None and cell.current_decay is None and not cell.drives:
             return synapse.spiking(self.names, cell.neuron)
         steps = self._into(node, given, cell)
-        if cell.current_decay is not None:
-            current = dataclasses.replace(_INTEGRATOR, current_decay=cell.current_decay)
-            steps.append(make.response(self.names(f"{node.name}.current"), current))
-        if cell.taps is not None:
-            steps.append(make.shifted(self.names(f"{node.name}.shift"), cell.taps))
         return [*steps, make.activation(self.names(node.name), cell.neuron)]
 
     def _recurrent(self, node: Node, given: Signal, cell: Cell) -> list[make.Step]:
         """Neurons that feed themselves, with the weights before them, or with weights of one."""
-        if cell.current_decay is not None or cell.taps is not None:
-            raise MisfitError(
-                'it feeds itself, and reset="subtract" takes a second filter',
-                "reset to v_reset, or LIF neurons whose leak comes before it",
-                'give reset="zero" if that is what the tool does',
-            )
         loop = shapes.dense(self.graph.loops[node.name], given)
         if loop.out.shape != given.shape:
             raise MisfitError(
@@ -158,11 +156,11 @@ class _Planner:
                 MEND,
             )
         loop = loop.folded(cell.gain, np.zeros(()))
-        into = self._folded(node, cell)
-        if into is None:
+        into, steps = self._folded(node, cell), []
+        if into is None or cell.drives:
+            steps = self._into(node, given, cell)
             into = make.Synapse(node.name, "dense", given, np.eye(given.size))
-            into = into.folded(cell.gain, cell.offset)
-        return [make.recurrent(self.names(node.name), cell.neuron, into, loop)]
+        return [*steps, make.recurrent(self.names(node.name), cell.neuron, into, loop)]
 
     def _integrating(self, node: Node, given: Signal) -> list[make.Step]:
         cell, problems = integrating(node, given.shape, self.reading)
@@ -178,20 +176,23 @@ class _Planner:
         return None if synapse is None else synapse.folded(cell.gain, cell.offset)
 
     def _into(self, node: Node, given: Signal, cell: Cell) -> list[make.Step]:
-        """The input of a cell."""
-        folded = self._folded(node, cell)
+        """The input of a cell, as far as the neuron does not make it itself."""
+        folded, drives = self._folded(node, cell), cell.drives
         if folded is not None:
-            return folded.plain(self.names)
-        if cell.offset.any():
-            raise MisfitError(
-                "v_leak is not v_reset, which is a bias, and no weights before it take it up",
-                "v_leak = v_reset, or an Affine or Conv node that feeds this node alone",
-                "put v_leak into a bias",
-            )
-        synapse = self.synapses.get(node.name)
-        steps = [] if synapse is None else synapse.plain(self.names)
-        if (cell.gain != 1).any():
-            steps.append(make.scaled(self.names(f"{node.name}.gain"), given, cell.gain))
+            steps = folded.plain(self.names)
+        else:
+            synapse = self.synapses.get(node.name)
+            steps = [] if synapse is None else synapse.plain(self.names)
+            if (cell.gain != 1).any():
+                steps.append(make.scaled(self.names(f"{node.name}.gain"), given, cell.gain))
+            if cell.offset.any():
+                drives = ((cell.offset, (1.0,)), *drives)
+        if cell.current_decay is not None:
+            current = dataclasses.replace(_INTEGRATOR, current_decay=cell.current_decay)
+            steps.append(make.response(self.names(f"{node.name}.current"), current))
+        for factor, taps in drives:
+            names = [self.names(f"{node.name}.{part}") for part in ("shift", "constant")]
+            steps.append(make.shifted(*names, given, factor, taps))
         return steps
 
     def _flatten(self, node: Node, given: Signal) -> tuple[Signal, list[make.Step]]:
@@ -236,6 +237,12 @@ class _Planner:
                 "give dt, the seconds per step of the tool that wrote the graph",
             )
         return whole
+
+
+def _check_made(numbers: int) -> None:
+    if numbers > MAX_MADE:
+        what = f"it makes a layer of {numbers} numbers"
+        raise MisfitError(what, f"at most {MAX_MADE}", "split it, or give it fewer inputs")
 
 
 def _per_neuron(node: Node, key: str, given: Signal) -> np.ndarray:

@@ -10,10 +10,13 @@ import numpy as np
 from keras_slayer import checks
 from keras_slayer.export.formats.nir_file import read_tree
 from keras_slayer.export.formats.nir_graph import Graph, read_graph
+from keras_slayer.export.formats.nir_integers_reader import has_integers, network_of
 from keras_slayer.export.formats.nir_neurons import Reading
 from keras_slayer.export.formats.nir_plan import Plan, plan
 from keras_slayer.export.formats.nir_tools import RESETS, TOOLS
+from keras_slayer.export.graph_layers import keras_model
 from keras_slayer.export.problems import Problem
+from keras_slayer.export.targets import get_target
 
 
 def from_nir(
@@ -22,6 +25,7 @@ def from_nir(
     tool: str | None = None,
     dt: float | None = None,
     reset: str | None = None,
+    integers: bool | None = None,
 ) -> keras.Model:
     """A graph of the Neuromorphic Intermediate Representation (NIR) as a Keras model.
 
@@ -38,10 +42,15 @@ def from_nir(
         v[t] = (1 - dt / tau) v[t-1] + (r dt / tau) x[t],    a spike and v = v_reset where
                                                              v > v_threshold
 
+    v_leak adds dt / tau (v_leak - v_reset) to every step: a bias, or a constant beside the input.
     A CubaLIF node has ``i[t] = (1 - dt / tau_syn) i[t-1] + (w_in dt / tau_syn) x[t]`` as its x[t].
     The gain r dt / tau is divided out of the threshold, or put into the weights where it differs
     from neuron to neuron. The threshold is the next float32 above, since ``CUBA`` neurons spike at
     their threshold. docs/nir.md says for each tool what it writes, and what was measured.
+
+    Files of ``export_loihi`` hold the chip's integers beside the nodes. Of these the model is one
+    of ``LoihiCUBA`` neurons, and spikes as ``LoihiSimulator(source)`` does, to the bit: branches,
+    loops, delays, biases.
 
     Args:
         source: path of a ``.nir`` file (read without the package ``nir``), or a ``nir.NIRGraph``.
@@ -51,8 +60,14 @@ def from_nir(
             known to mean something else.
         dt: seconds per step. None: what the metadata of the graph say, else that of the tool, which
             is 1e-4 for "nir".
-        reset: what a spike does to the voltage: "zero" (it becomes v_reset) or "subtract" (less
-            the threshold: an ``ALIF`` neuron with ``beta=0``). None: as the tool.
+        reset: what a spike does to the voltage: "zero" (it becomes v_reset), "subtract" (less
+            the threshold: an ``ALIF`` neuron with ``beta=0``, or ``ResetCUBA``), or "late" (it
+            becomes v_reset a step later, and the input of that step is lost: ``ResetCUBA``), as
+            in snnTorch's RLeaky, Synaptic and RSynaptic with ``reset_mechanism="zero"`` and
+            ``reset_delay=True``. None: as the tool.
+        integers: True: the model of the chip's integers, which must be there. False: that of the
+            nodes, in floating point. None: of the integers where there are any, unless ``tool``,
+            ``dt`` or ``reset`` are given, which are about the nodes.
 
     Returns:
         keras.Model from (batch, time, ...) to (batch, time, ...). Images have their channels last:
@@ -77,7 +92,17 @@ def from_nir(
     if dt is not None:
         dt = checks.number(dt, "dt", open_low=True)
     where = os.fspath(source) if isinstance(source, str | os.PathLike) else type(source).__name__
-    graph, problems = read_graph(read_tree(source))
+    tree = read_tree(source)
+    given = {"tool": tool, "dt": dt, "reset": reset}
+    about_nodes = [name for name, value in given.items() if value is not None]
+    if integers and about_nodes:
+        raise ValueError(
+            f"{about_nodes[0]} is about the nodes, which integers=True does not read: leave it "
+            f"out. Received: {about_nodes[0]}={given[about_nodes[0]]!r}, integers=True"
+        )
+    if integers or (integers is None and not about_nodes and has_integers(tree)):
+        return _of_integers(tree, where)
+    graph, problems = read_graph(tree)
     meaning = TOOLS[tool or "nir"]
     problems += _metadata_problems(graph) if dt is None else []
     _refuse(problems if not graph.nodes else [], where)
@@ -89,6 +114,17 @@ def from_nir(
     problems += planned.problems
     _refuse(problems, where)
     return _model(graph, planned)
+
+
+def _of_integers(tree: dict, where: str) -> keras.Model:
+    """The model of the chip's integers."""
+    try:
+        network = network_of(tree, where)
+    except ValueError as error:
+        raise ValueError(f"{error}. integers=False reads its nodes alone") from error
+    model, problems = keras_model(network, get_target("loihi2"))
+    _refuse(problems, where)
+    return model
 
 
 def _metadata_dt(graph: Graph) -> float | None:

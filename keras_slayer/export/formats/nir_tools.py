@@ -29,6 +29,7 @@ class Tool:
         gain_of_li: the same for LI, CubaLI and I nodes.
         unit_if: the gain of IF and I nodes is r; else r dt.
         reset: what a spike does: "zero" (to v_reset) or "subtract" (the threshold).
+        starts_at_leak: voltages start at v_leak; else at v_reset, those of integrators at 0.
         at_threshold: spikes where v >= threshold; else v > threshold, as NIR says.
         subtracts_before_leak: the threshold is subtracted right after the spike, before the leak.
     """
@@ -41,6 +42,7 @@ class Tool:
     reset: str = "zero"
     at_threshold: bool = False
     subtracts_before_leak: bool = False
+    starts_at_leak: bool = False
 
     def decay(self, tau: float, dt: float) -> float:
         """Fraction of the voltage or current that is lost in one step."""
@@ -52,7 +54,7 @@ class Tool:
 TOOLS = {
     "nir": Tool(),
     "snntorch": Tool(unit_if=True),
-    "norse": Tool(dt=1e-3, unit_if=True),
+    "norse": Tool(dt=1e-3, unit_if=True, starts_at_leak=True),
     "spikingjelly": Tool(at_threshold=True),
     "sinabs": Tool(
         dt=1.0,
@@ -75,4 +77,6 @@ TOOLS = {
 }
 """By the name of the tool; "nir" is the specification to the letter."""
 
-RESETS = ("zero", "subtract")
+RESETS = ("zero", "subtract", "late")
+"""What a spike does to the voltage: it becomes v_reset; it loses the threshold; it becomes v_reset
+in the step after, whose input is lost."""

@@ -22,9 +22,9 @@ def full(value, *shape):
     return torch.full(shape, value)
 
 
-def lif_box(*shape, tau=0.01):
+def lif_box(*shape, tau=0.01, leak=0.0):
     p = norse.LIFBoxParameters(
-        tau_mem_inv=full(1 / tau, *shape), v_th=full(0.3, *shape), v_leak=full(0.0, *shape)
+        tau_mem_inv=full(1 / tau, *shape), v_th=full(0.3, *shape), v_leak=full(leak, *shape)
     )
     return norse.LIFBoxCell(p, dt=DT)
 
@@ -46,7 +46,18 @@ def networks():
     li_box = norse.LIBoxCell(
         norse.LIBoxParameters(tau_mem_inv=full(50.0, 10), v_leak=full(0.0, 10)), dt=DT
     )
+    leaking = norse.LIBoxCell(
+        norse.LIBoxParameters(tau_mem_inv=full(50.0, 10), v_leak=full(0.5, 10)), dt=DT
+    )
     nets = {
+        "leak": (
+            (30,),
+            linear(30, 20),
+            lif_box(20, leak=0.2),
+            linear(20, 10),
+            lif_box(10, leak=-0.1),
+        ),
+        "li_box_leak": ((30,), linear(30, 20), lif_box(20, leak=0.2), linear(20, 10), leaking),
         "lif_box": ((30,), linear(30, 20), lif_box(20), linear(20, 10), lif_box(10, tau=0.002)),
         "image": ((2, 7, 8), torch.nn.Conv2d(2, 4, 3), lif_box(4, 5, 6)),
         "iaf": ((30,), linear(30, 20), lif_box(20), linear(20, 10), iaf),

@@ -27,7 +27,43 @@ def synaptic(*shape, **options):
     return snn.Synaptic(**values, init_hidden=True, **options)
 
 
+def recurrent():
+    """Networks with 20 neurons that feed themselves.
+
+    A reset to zero comes a step late ("late" in from_nir) unless ``reset_delay`` is False, which
+    fails for RSynaptic. A subtraction with ``reset_delay=False`` comes before the leak, and no file
+    says so.
+    """
+    full_matrix = {"linear_features": 20}
+    diagonal = {"all_to_all": False, "V": torch.linspace(-1, 1, 20)}
+    for reset, mechanism in (("subtract", "subtract"), ("late", "zero")):
+        options = {"beta": 0.9, "init_hidden": True, "reset_mechanism": mechanism}
+        yield f"rleaky_{reset}", snn.RLeaky(**options, **full_matrix), reset
+        yield f"rleaky_diagonal_{reset}", snn.RLeaky(**options, **diagonal), reset
+        yield f"rsynaptic_{reset}", snn.RSynaptic(0.8, **options, **full_matrix), reset
+        yield f"rsynaptic_diagonal_{reset}", snn.RSynaptic(0.8, **options, **diagonal), reset
+        yield f"synaptic_{reset}", synaptic(20, reset_mechanism=mechanism), reset
+    options |= {"reset_delay": False}
+    yield "rleaky_zero", snn.RLeaky(**options, **full_matrix), "zero"
+
+
 def networks():
+    yield from feed_forward()
+    linear = torch.nn.Linear
+    for name, layer, reset in recurrent():
+        last = synaptic if reset == "late" else leaky
+        last = last(10, reset_mechanism="subtract" if reset == "subtract" else "zero")
+        net = torch.nn.Sequential(linear(30, 20), layer, linear(20, 10), last)
+        net = nir_written.lively(net)
+        graph = export_to_nir(net, torch.rand(1, 30), ignore_dims=[0])
+        spikes = nir_written.spikes_of((30,))
+        for module in (layer, last):
+            module.reset_mem()
+        how = {"tool": "snntorch", "reset": reset}
+        yield name, graph, spikes, nir_written.by_step(net, spikes), how
+
+
+def feed_forward():
     linear, conv = torch.nn.Linear, torch.nn.Conv2d
     for reset in ("zero", "subtract"):
         how = {"tool": "snntorch", "reset": reset}

@@ -1,0 +1,217 @@
+"""A network in the chip's integers, of any wiring, as a Keras model that computes the same.
+
+Every layer of ``LoihiCUBA`` neurons takes the chip's step, so that step t of the model is step t of
+the chip. Synapses from several sources are those of one layer, whose input they join:
+
+- dense synapses read a Concatenate of their sources, each behind a DelayLayer where it has delays;
+- convolutions of one window as well; those of other windows are added up before the neurons.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+
+from keras_slayer import layers as spiking
+from keras_slayer.export import keras_layers as chain
+from keras_slayer.export.formats.nir_layers import Names
+from keras_slayer.export.formats.nir_timing import branches
+from keras_slayer.export.graph import (
+    Connection,
+    ConvSynapses,
+    DenseSynapses,
+    IntegerGraph,
+    Population,
+    as_layer,
+)
+from keras_slayer.export.network import IntegerDense
+from keras_slayer.export.problems import Problem
+from keras_slayer.export.target import Target
+
+SIMULATE = "run the file in LoihiSimulator"
+
+
+def keras_model(graph: IntegerGraph, target: Target) -> tuple[keras.Model | None, list[Problem]]:
+    """A built functional model, or None and everything about ``graph`` that no layer computes.
+
+    Its inputs and outputs are those of the graph, in their order. Layers have the names of the
+    populations.
+    """
+    builder = _Builder(graph, target)
+    for name in graph.populations:
+        builder.add(name)
+    if builder.problems:
+        return None, builder.problems
+    ends = [[builder.tensors[name] for name in names] for names in (graph.inputs, graph.outputs)]
+    return keras.Model(*(each[0] if len(each) == 1 else each for each in ends)), []
+
+
+class _Builder:
+    def __init__(self, graph: IntegerGraph, target: Target):
+        self.graph, self.target = graph, target
+        self.names = Names()
+        self.problems: list[Problem] = []
+        self.tensors = {
+            name: keras.Input((None, *shape), name=self.names(name))
+            for name, shape in graph.inputs.items()
+        }
+
+    def refuse(self, name: str, what: str, limit: str, remedy: str = SIMULATE) -> None:
+        self.problems.append(Problem(name, what, limit, remedy))
+
+    def add(self, name: str) -> None:
+        """The neurons of a population; a tensor of zeros in its place if there is a problem."""
+        population, known = self.graph.populations[name], len(self.problems)
+        own = [c for c in population.connections if c.source == name]
+        others = [c for c in population.connections if c.source != name]
+        self._check_loops(name, own)
+        convolutions = [c for c in others if isinstance(c.synapses, ConvSynapses)]
+        if convolutions and (own or len(convolutions) < len(others)):
+            self.refuse(
+                name, "dense synapses and convolutions lead to its neurons", "one kind of the two"
+            )
+        result = None
+        if len(self.problems) == known:
+            make = self._windows if convolutions else self._dense
+            result = make(name, population, others, own)
+        if result is None:
+            result = keras.Input((None, *population.shape))
+        self.tensors[name] = result
+
+    def _check_loops(self, name: str, own: list[Connection]) -> None:
+        if len(own) > 1 or any(isinstance(c.synapses, ConvSynapses) for c in own):
+            self.refuse(name, "its neurons feed each other in several ways", "one dense matrix")
+            return
+        for connection in own:
+            weight, delay = connection.synapses.weight, connection.synapses.delay
+            delays = np.zeros_like(weight) if delay is None else delay
+            found = np.unique(delays[weight != 0]) + 1
+            if found.size and found.tolist() != [2]:
+                self.refuse(
+                    name,
+                    f"its neurons feed each other {', '.join(map(str, found))} steps later",
+                    "two steps, as those of SpikingRecurrentDense do",
+                )
+
+    def _dense(
+        self, name: str, population: Population, others: list[Connection], own: list[Connection]
+    ):
+        inputs, weights = [], []
+        if not others:  # a bias alone drives them
+            source = next(iter(self.graph.inputs))
+            size = int(np.prod(self.graph.shape(source)))
+            zeros = DenseSynapses(np.zeros((size, population.size), np.int16))
+            others = [Connection(source, zeros)]
+        for connection in others:
+            x = self.tensors[connection.source]
+            x = spiking.Flatten()(x) if len(self.graph.shape(connection.source)) > 1 else x
+            for steps, weight in branches(connection.synapses, 0):
+                late = x
+                for layer in chain.delay_layer(steps, self.target):
+                    late = layer(late)
+                inputs.append(late)
+                weights.append(weight)
+        x = keras.layers.Concatenate()(inputs) if len(inputs) > 1 else inputs[0]
+        bias = population.bias
+        if bias is not None:  # of each place of the last axis
+            bias = np.tile(bias, population.size // len(bias))
+        layer = IntegerDense(np.concatenate(weights), population.neuron, bias)
+        integers = [layer, *(as_layer(c.synapses, population.neuron) for c in own)]
+        for each in integers:
+            each = IntegerDense(each.weight, each.neuron)
+            self.problems += chain.problems_of(each, name, self.target)
+        if any(problem.layer == name for problem in self.problems):
+            return None
+        options = {"neuron": self.target.to_neuron(population.neuron), "name": self.names(name)}
+        options |= {"kernel_initializer": "zeros", "use_bias": bias is not None}
+        if own:
+            made = spiking.SpikingRecurrentDense(
+                population.size, recurrent_initializer="zeros", **options
+            )
+        else:
+            made = spiking.SpikingDense(population.size, **options)
+        x = made(x)
+        scale = self.target.grid.scale
+        made.kernel.assign(layer.weight / scale)
+        if bias is not None:
+            made.bias.assign(bias / scale)
+        if own:
+            made.recurrent_kernel.assign(own[0].synapses.weight / scale)
+        if len(population.shape) > 1:
+            x = spiking.PerStep(keras.layers.Reshape(population.shape))(x)
+        return x
+
+    def _windows(
+        self, name: str, population: Population, others: list[Connection], own: list[Connection]
+    ):
+        joined = self._joined(others)
+        if joined is None and population.bias is not None:
+            self.refuse(
+                name,
+                "convolutions of several windows lead to its neurons, which have a bias",
+                "one window, or no bias",
+            )
+            return None
+        groups = [joined] if joined else [([c.source], c.synapses) for c in others]
+        summands = []
+        for sources, synapses in groups:
+            layer = as_layer(synapses, population.neuron, population.bias)
+            problems = chain.problems_of(layer, name, self.target)
+            self.problems += problems
+            if problems:
+                return None
+            x = [self.tensors[source] for source in sources]
+            x = keras.layers.Concatenate()(x) if len(x) > 1 else x[0]
+            shape = tuple(x.shape[2:])
+            if joined:
+                steps = chain.conv_layers(layer, shape, self.target, self.names(name))
+            else:
+                steps = self._plain(synapses, shape)
+            for step in steps:
+                x = step(x)
+            summands.append(x)
+        if joined:
+            return summands[0]
+        neuron = self.target.to_neuron(population.neuron)
+        total = keras.layers.Add()(summands)
+        return spiking.SpikingActivation(neuron, name=self.names(name))(total)
+
+    def _joined(self, others: list[Connection]) -> tuple[list[str], ConvSynapses] | None:
+        """All convolutions as one of their sources side by side, if they have one window."""
+        synapses = [connection.synapses for connection in others]
+        if len(synapses) == 1:
+            return [others[0].source], synapses[0]
+        windows = {
+            (each.weight.shape[:2], each.strides, each.padding, each.dilation, each.groups)
+            for each in synapses
+        }
+        images = {self.graph.shape(connection.source)[:2] for connection in others}
+        if len(windows) > 1 or len(images) > 1 or synapses[0].groups > 1:
+            return None
+        weight = np.concatenate([each.weight for each in synapses], axis=2)
+        first = synapses[0]
+        one = ConvSynapses(weight, first.strides, first.padding, first.dilation)
+        return [connection.source for connection in others], one
+
+    def _plain(self, synapses: ConvSynapses, shape: tuple[int, ...]) -> list[keras.Layer]:
+        """Without neurons."""
+        weight, dilation = synapses.weight, synapses.dilation
+        if max(synapses.strides) > 1 and max(dilation) > 1:
+            weight, dilation = chain.undilated(weight, dilation), (1, 1)
+        before = []
+        if any(synapses.padding):
+            before = [spiking.PerStep(keras.layers.ZeroPadding2D(synapses.padding))]
+            rows, columns = (n + 2 * p for n, p in zip(shape, synapses.padding, strict=False))
+            shape = (rows, columns, shape[2])
+        conv = keras.layers.Conv2D(
+            weight.shape[3],
+            weight.shape[:2],
+            strides=synapses.strides,
+            dilation_rate=dilation,
+            groups=synapses.groups,
+            use_bias=False,
+        )
+        layer = spiking.PerStep(conv)
+        layer.build((None, None, *shape))
+        conv.kernel.assign(weight / self.target.grid.scale)
+        return [*before, layer]
