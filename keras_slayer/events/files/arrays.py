@@ -36,6 +36,10 @@ def open_npz(
             if others:
                 raise ValueError(f"it holds {others[0]}, which is no array")
             arrays = {name: archive[name] for name in archive.files}
+            # A member with another beginning than an array's is given as bytes.
+            others = [name for name, array in arrays.items() if isinstance(array, bytes)]
+            if others:
+                raise ValueError(f"its member {others[0]} is no array")
     except _DAMAGED as error:
         raise source.error(f"the archive cannot be read: {error}") from error
     shape = arrays.pop(_SENSOR, None)
