@@ -10,6 +10,10 @@
 # make golden what every GPU kernel must give, recorded to out/golden; needs no GPU
 # make test-gpu    every kernel on the card that is here, compared with these records
 # make bench-gpu   the same, then large launches timed next to a copy of as many bytes
+# make soak   half an hour of training, streams, pipelines and exports while much goes wrong (MINUTES=n)
+# make test-sanitize    the tests of native code under AddressSanitizer, UBSan and ThreadSanitizer
+# make fuzz   damaged event files, .net and .nir for ten minutes (SECONDS=n SEED=n); fuzz-guided: by
+#             coverage, with the package atheris in an environment of its own (KIND=events|net|nir)
 # make clean  removes the virtual environment and everything built
 
 PYTHON ?= python3
@@ -25,6 +29,7 @@ SOURCES := pyproject.toml setup.py keras_slayer/ops/build.py keras_slayer/ops/re
 WORKERS ?= auto
 
 .PHONY: demo test test-interop lint bench bench-peers golden test-gpu bench-gpu clean
+.PHONY: soak test-sanitize fuzz fuzz-guided
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -61,6 +66,24 @@ test-gpu: golden
 
 bench-gpu: golden
 	$(BIN)/python benchmarks/gpu/run.py $(OUT)/golden --output $(OUT)/gpu.json
+
+soak: $(VENV)/.installed
+	$(BIN)/python -m soak --minutes $(or $(MINUTES),30) --output $(OUT)/soak $(ARGS)
+
+test-sanitize: $(VENV)/.installed
+	for one in address thread; do \
+		$(BIN)/python tests/sanitize/watched.py $$one --output $(OUT)/sanitize $(ARGS) || exit 1; done
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) \
+		--output $(OUT)/fuzz $(ARGS)
+
+fuzz-guided: $(VENV)/.installed
+	test -x .fuzz/bin/python || $(BIN)/python -m venv --system-site-packages .fuzz
+	.fuzz/bin/python -m pip install --quiet --disable-pip-version-check 'atheris>=3'
+	PYTHONPATH=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
+		.fuzz/bin/python tests/fuzz/guided.py $(or $(KIND),events) $(OUT)/fuzz/guided \
+		-max_total_time=$(or $(SECONDS),600) $(ARGS)
 
 # TensorFlow first, so that the install finds it and compiles the ops for it.
 $(VENV)/.installed: $(SOURCES)
@@ -110,4 +133,4 @@ $(BENCH)/jax/.installed: benchmarks/requirements-jax.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) $(BENCH) build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so
+	rm -rf $(VENV) $(INTEROP) $(BENCH) .fuzz build *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so

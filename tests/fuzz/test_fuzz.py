@@ -1,0 +1,103 @@
+"""A short run of the fuzzers; and that they find what they are there for. Long: `make fuzz`."""
+
+import pathlib
+import random
+import subprocess
+import sys
+
+import pytest
+
+HERE = pathlib.Path(__file__).parent
+sys.path.append(str(HERE))
+
+import mutate
+import readers
+import run
+import worker
+
+from keras_slayer.events import formats
+
+CASES = 400
+PLANTED = {
+    "crash": "SIGABRT",
+    "hang": "longer than 2 s",
+    "undocumented": "KeyError: 'x'",
+    "nameless": "ValueError: somewhere something is wrong",
+    "warning": "RuntimeWarning: divide",
+    "memory": "MiB for",
+    "wish": "MemoryError",
+}
+
+
+def test_damaged_files_are_read_or_refused(tmp_path):
+    """Nothing but the documented errors, no crash, no hang, no more memory than is stated."""
+    found = run.fuzz(tmp_path, count=CASES, seconds=120)
+    assert found["findings"] == [], run.distinct(found["findings"])
+    assert found["cases"] == found["read"] + found["refused"] == CASES
+    # Damage is often neither harmless nor fatal to all that can be read.
+    assert min(found["read"], found["refused"]) > CASES // 10
+
+
+@pytest.mark.parametrize("bug", PLANTED)
+def test_planted_bugs_are_found(bug, tmp_path):
+    text = (HERE / "planted_readers.py").read_text().replace("BUG = None", f"BUG = {bug!r}")
+    (tmp_path / "planted.py").write_text(text)
+    found = run.fuzz(
+        tmp_path / "out", count=3, seconds=60, kinds=("net",), hang=2.0,
+        readers=tmp_path / "planted.py",
+    )  # fmt: skip
+    first = found["findings"][0]
+    assert PLANTED[bug] in first["what"]
+    kept = pathlib.Path(first["file"])
+    assert kept.name == f"{first['case']}-damaged-of-{kept.name.partition('-of-')[2]}"
+    assert found["cases"] == 3  # it goes on behind a crash
+
+
+def test_the_corpus_has_each_format_and_is_small():
+    files = worker.corpus(())
+    assert {kind for kind, _, _ in files} == set(readers.READERS)
+    assert sum(len(data) for _, _, data in files) < 300_000
+    names = {path.stem for kind, path, _ in files if kind == "events"}
+    assert {entry.name for entry in formats()} <= names
+    for kind, path, _ in files:
+        if kind == "events":
+            continue
+        readers.READERS[kind](path, random.Random(1))
+
+
+def test_the_corpus_is_whole():
+    from keras_slayer.events import read_events
+
+    for kind, path, _ in worker.corpus(()):
+        if kind == "events":
+            options = {"format": readers.FORMATS[path.stem]} if path.stem in readers.FORMATS else {}
+            unit = {"time_unit": "s"} if path.suffix == ".txt" else {}
+            assert len(read_events(path, **options, **unit)) >= 40, path
+
+
+def test_a_case_is_the_same_each_time():
+    files = [data for _, path, data in worker.corpus(()) if path.suffix in (".raw", ".csv", ".es")]
+    for number in range(40):
+        data = files[number % len(files)]
+        one, two = (mutate.mutated(random.Random(number), data, files) for _ in "12")
+        assert one == two
+        assert len(one) <= mutate.MOST_BYTES
+
+
+def test_a_finding_is_read_again(tmp_path):
+    """By the name of its file, with the options that it had."""
+    (kept,) = [path for _, path, _ in worker.corpus(("net",)) if path.name == "dense.net"]
+    path = tmp_path / "17-damaged-of-dense.net"
+    path.write_bytes(kept.read_bytes()[:-100])
+    with pytest.raises(readers.Refused):
+        run.again(path)
+
+
+def test_an_unknown_file_format_has_no_reader():
+    result = subprocess.run(
+        [sys.executable, str(HERE / "run.py"), "--kind", "other"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2 and "invalid choice" in result.stderr
