@@ -1,6 +1,6 @@
 """Runs the parts and writes the report.
 
-    python -m soak --minutes 30 --output out/soak
+python -m soak --minutes 30 --output out/soak
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def model(version: int):
 
 
 def write(folder: pathlib.Path, seed: int, halves: bool = False) -> None:
-    """Exports one version after the other, without end. ``halves``: in two parts, as none should."""
+    """Exports versions without end. ``halves``: writes files in two parts, which is wrong."""
     models = [model(version) for version in range(VERSIONS)]
     chance = random.Random(seed)
     while True:

@@ -43,9 +43,7 @@ def by_chunks(stream, batch: Batch, limit: int, seconds: float, chunk: int = 0) 
     while stream.steps < limit and time.monotonic() < end:
         given = np.concatenate([pending, network.burst(number), silent])
         whole = len(given) // size * size
-        found = [
-            np.asarray(stream(given[None, at : at + size]))[0] for at in range(0, whole, size)
-        ]
+        found = [np.asarray(stream(given[None, at : at + size]))[0] for at in range(0, whole, size)]
         pending = given[whole:]
         out = np.concatenate([out, *found])
         if len(out) >= PERIOD:  # what the burst before gave, if chunks are not of its length

@@ -25,7 +25,7 @@ EPOCHS = 60
 
 
 def worker(folder: pathlib.Path, epochs: int, forget: bool = False) -> None:
-    """Trains to the last epoch, from the newest checkpoint on. ``forget``: from its weights alone."""
+    """Trains to the last epoch from the newest checkpoint; ``forget``: from its weights alone."""
     import keras
 
     from keras_slayer.files import writing
@@ -78,7 +78,7 @@ def start(folder: pathlib.Path, epochs: int, *options: str) -> subprocess.Popen:
 
 
 def losses(folder: pathlib.Path) -> list[dict[str, float]]:
-    """What was written of each epoch; the line in hand when a process was killed may be cut off."""
+    """What was written of each epoch; the last line before a kill may be cut off."""
     path = folder / "losses.jsonl"
     found = []
     for text in path.read_text().splitlines() if path.exists() else []:
@@ -90,7 +90,7 @@ def losses(folder: pathlib.Path) -> list[dict[str, float]]:
 
 
 def wait(process: subprocess.Popen, folder: pathlib.Path, kill_after: float) -> bool:
-    """Until it ends, or until it is killed so many seconds after its first epoch; whether it was."""
+    """Until it ends, or is killed so many seconds after its first epoch; whether it was killed."""
     before, begun = len(losses(folder)), None
     while process.poll() is None:
         if begun is None and len(losses(folder)) > before:

@@ -10,6 +10,7 @@ HDF5 are not. A finding ends the run, with its traceback and its input in the fi
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import random
 import sys
@@ -49,10 +50,8 @@ def main() -> None:
         name = names[data[0] % len(names)] if data else names[0]
         path = folder / f"damaged-of-{name}"
         path.write_bytes(data[1:])
-        try:
+        with contextlib.suppress(readers.Refused):
             readers.READERS[kind](path, random.Random(len(data)))
-        except readers.Refused:
-            pass
 
     def changed(data: bytes, most: int, seed: int) -> bytes:
         """libFuzzer's own changes, or ours, which know HDF5 and archives."""

@@ -9,6 +9,7 @@ the package nir (both in the extra `test`).
 from __future__ import annotations
 
 import io
+import itertools
 import pathlib
 
 import faery
@@ -192,7 +193,7 @@ def graph(shape, last, edges=(), **nodes) -> nir.NIRGraph:
     """A chain of nodes, and edges beside it."""
     nodes = {"input": nir.Input(np.array(shape)), **nodes, "output": nir.Output(np.array(last))}
     names = list(nodes)
-    chain = list(zip(names, names[1:], strict=False))
+    chain = list(itertools.pairwise(names))
     return nir.NIRGraph(nodes, [*chain, *edges], type_check=False)
 
 

@@ -10,7 +10,7 @@ BUG = None
 kept = []
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818
     pass
 
 

@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818
     """The file was refused by an error that its documentation names."""
 
 

@@ -5,18 +5,15 @@ import random
 import subprocess
 import sys
 
-import pytest
-
-HERE = pathlib.Path(__file__).parent
-sys.path.append(str(HERE))
-
 import mutate
+import pytest
 import readers
 import run
 import worker
 
-from keras_slayer.events import formats
+from keras_slayer.events import formats, read_events
 
+HERE = pathlib.Path(__file__).parent
 CASES = 400
 PLANTED = {
     "crash": "SIGABRT",
@@ -66,8 +63,6 @@ def test_the_corpus_has_each_format_and_is_small():
 
 
 def test_the_corpus_is_whole():
-    from keras_slayer.events import read_events
-
     for kind, path, _ in worker.corpus(()):
         if kind == "events":
             options = {"format": readers.FORMATS[path.stem]} if path.stem in readers.FORMATS else {}

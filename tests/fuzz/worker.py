@@ -2,13 +2,14 @@
 
     python tests/fuzz/worker.py MODULE FOLDER FIRST COUNT SECONDS [KIND ...]
 
-MODULE is a file with READERS and Refused (readers.py). Case number i is file i of the corpus, modulo
-their number, damaged with the random numbers of seed i. The number of the case in hand is in
-FOLDER/case, and its file beside it, so that both are there if the process is not any more.
+MODULE is a file with READERS and Refused (readers.py). Case number i is file i of the corpus,
+modulo their number, damaged with the random numbers of seed i. The number of the case in hand is
+in FOLDER/case, and its file beside it, so that both are there if the process is not any more.
 """
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import importlib.util
 import json
@@ -34,7 +35,8 @@ STATUS, CLEAR = pathlib.Path("/proc/self/status"), pathlib.Path("/proc/self/clea
 
 def corpus(kinds) -> list[tuple[str, pathlib.Path, bytes]]:
     """(kind, path, content) of each file."""
-    folders = sorted(path for path in (HERE / "corpus").iterdir() if not kinds or path.name in kinds)
+    folders = sorted((HERE / "corpus").iterdir())
+    folders = [folder for folder in folders if not kinds or folder.name in kinds]
     return [
         (folder.name, path, path.read_bytes())
         for folder in folders
@@ -64,8 +66,8 @@ class Worker:
         self.folder, self.files = folder, corpus(kinds)
         self.counts = {"read": 0, "refused": 0}
         self.slowest = self.most = 0
-        self.state = open(folder / "case", "wb", buffering=0)
-        self.findings = open(folder / "findings.jsonl", "a", buffering=1)
+        self.state = open(folder / "case", "wb", buffering=0)  # noqa: SIM115
+        self.findings = open(folder / "findings.jsonl", "a", buffering=1)  # noqa: SIM115
         self.by_kind = {
             kind: [data for other, _, data in self.files if other == kind]
             for kind, _, _ in self.files
@@ -98,10 +100,9 @@ class Worker:
             self.found(number, path, kind, f"{taken >> 20} MiB for {len(data)} bytes", "memory")
 
     def reset_peak(self) -> None:
-        try:
+        # Where that is not allowed, the peak is that of all cases so far, and too high.
+        with contextlib.suppress(OSError):
             CLEAR.write_text("5")
-        except OSError:  # then the peak is that of all cases so far, and too high
-            pass
 
     def found(self, number, path, kind, message, where) -> None:
         kept = self.folder / f"{number}-{path.name}"
@@ -128,10 +129,8 @@ class Worker:
         """Imports and buffers are none of a case's memory."""
         for kind, path, _ in self.files:
             if kind in self.readers.READERS:
-                try:
+                with contextlib.suppress(self.readers.Refused):
                     self.readers.READERS[kind](path, random.Random(0))
-                except self.readers.Refused:
-                    pass
 
     def clean(self) -> None:
         if "keras" in sys.modules:

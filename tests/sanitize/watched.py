@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import hashlib
 import json
 import os
 import pathlib
@@ -99,7 +100,7 @@ def compile_package(sanitizer: str, tree: pathlib.Path) -> float:
 
     flags, tensorflow = FLAGS[sanitizer], cache.tensorflow_flags()
     isa = build.processor_set()
-    state = tree.parent / f"libraries-{build.sources_digest()}-{_digest()}"
+    state = tree.parent / f"libraries-{build.sources_digest()}-{_digest(sanitizer)}"
     target = state / build.library_name(tensorflow.version)
     if not target.exists():
         shutil.rmtree(state, ignore_errors=True)
@@ -122,15 +123,13 @@ def compile_package(sanitizer: str, tree: pathlib.Path) -> float:
     return time.perf_counter() - start
 
 
-def _digest() -> str:
+def _digest(sanitizer: str) -> str:
     """Of what else the libraries are made of than the ops' sources."""
-    import hashlib
-
-    digest = hashlib.sha256()
-    folders = (HERE, ROOT / "keras_slayer/export/csrc", ROOT / "keras_slayer/events/csrc")
-    for path in sorted(path for folder in folders for path in folder.iterdir() if path.is_file()):
-        if path.name != "README.md":
-            digest.update(path.read_bytes())
+    digest = hashlib.sha256(repr((FLAGS[sanitizer], OPS_FLAGS)).encode())
+    folders = (ROOT / "keras_slayer/export/csrc", ROOT / "keras_slayer/events/csrc")
+    sources = sorted(path for folder in folders for path in folder.iterdir())
+    for path in (HERE / "watch.h", HERE / "planted.cc", *sources):
+        digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 
 
@@ -299,8 +298,10 @@ def main() -> int:
 def _title(report: str) -> str:
     """Kind and first place of a report, in a line."""
     places = [line for line in report.splitlines() if OURS.search(line)]
-    what = re.search(r"(AddressSanitizer: [\w-]+|ThreadSanitizer: [\w -]+|runtime error: .*)", report)
-    return f"{what[1] if what else 'report'} at {re.sub(r'^ *#[0-9]+ 0x[0-9a-f]+ ', '', places[0])}"
+    kinds = r"AddressSanitizer: [\w-]+|ThreadSanitizer: [\w -]+|runtime error: .*"
+    what = re.search(kinds, report)
+    place = re.sub(r"^ *#[0-9]+ 0x[0-9a-f]+ ", "", places[0])
+    return f"{what[0] if what else 'report'} at {place}"
 
 
 if __name__ == "__main__":
