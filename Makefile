@@ -75,14 +75,14 @@ test-sanitize: $(VENV)/.installed
 		$(BIN)/python tests/sanitize/watched.py $$one --output $(OUT)/sanitize $(ARGS) || exit 1; done
 
 fuzz: $(VENV)/.installed
-	$(BIN)/python tests/fuzz/run.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) \
+	$(BIN)/python tests/fuzz/fuzzing.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) \
 		--output $(OUT)/fuzz $(ARGS)
 
 fuzz-guided: $(VENV)/.installed
 	test -x .fuzz/bin/python || $(BIN)/python -m venv --system-site-packages .fuzz
 	.fuzz/bin/python -m pip install --quiet --disable-pip-version-check 'atheris>=3'
 	PYTHONPATH=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
-		.fuzz/bin/python tests/fuzz/guided.py $(or $(KIND),events) $(OUT)/fuzz/guided \
+		.fuzz/bin/python tests/fuzz/fuzz_guided.py $(or $(KIND),events) $(OUT)/fuzz/guided \
 		-max_total_time=$(or $(SECONDS),600) $(ARGS)
 
 # TensorFlow first, so that the install finds it and compiles the ops for it.

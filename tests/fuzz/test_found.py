@@ -1,5 +1,6 @@
 """What the fuzzers found, and what is like it: each is refused by an error that names the file."""
 
+import os
 import zipfile
 
 import h5py
@@ -7,6 +8,8 @@ import numpy as np
 import pytest
 
 from keras_slayer.events import read_events
+from keras_slayer.events.files.arrays import NPY
+from keras_slayer.events.files.recording import Source
 
 GIANT = {"shape": (1 << 40,), "dtype": "i8", "chunks": (8,)}
 
@@ -66,3 +69,16 @@ def test_an_archive_whose_member_is_no_array(tmp_path):
         file.writestr("events.npy", b"\x94NUMPY")
     with pytest.raises(ValueError, match=r"a\.npz: .* its member events is no array"):
         read_events(path)
+
+
+def test_an_array_that_is_cut_off_while_it_is_read(tmp_path):
+    """Of a mapped file, this ends the process."""
+    path = tmp_path / "a.npy"
+    rows = np.zeros(5000, [("x", "u2"), ("y", "u2"), ("t", "i8"), ("p", "u1")])
+    rows["t"] = np.arange(5000)
+    np.save(path, rows)
+    with open(path, "rb") as file:
+        recording = NPY.open(Source(file, str(path), path))
+        os.truncate(path, 10)
+        (block,) = recording.blocks
+    assert block.events.t.tolist() == list(range(5000))

@@ -63,7 +63,9 @@ def open_npy(
     fields.check_time_unit(time_unit)
     fields.check_columns(columns)
     try:
-        array = np.load(source.path, mmap_mode="r", allow_pickle=False)
+        # A mapped file ends the process (SIGBUS) if it is cut off while it is read.
+        file, mode = (source.file, None) if source.whole else (source.path, "r")
+        array = np.load(file, mmap_mode=mode, allow_pickle=False)
     except _DAMAGED as error:
         raise source.error(f"the array cannot be read: {error}") from error
     return Recording(_blocks(_columns_of(array, columns, source), time_unit, source))

@@ -1,4 +1,4 @@
-"""Readers with a bug, to see that the fuzzer finds it: in place of ``readers.py``."""
+"""Readers with a bug, to see that the fuzzer finds it: in place of ``fuzz_readers.py``."""
 
 import os
 import time

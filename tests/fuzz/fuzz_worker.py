@@ -1,8 +1,8 @@
-"""One process that tries damaged files: ``run.py`` starts it and watches it.
+"""One process that tries damaged files: ``fuzzing.py`` starts it and watches it.
 
-    python tests/fuzz/worker.py MODULE FOLDER FIRST COUNT SECONDS [KIND ...]
+    python tests/fuzz/fuzz_worker.py MODULE FOLDER FIRST COUNT SECONDS [KIND ...]
 
-MODULE is a file with READERS and Refused (readers.py). Case number i is file i of the corpus,
+MODULE is a file with READERS and Refused (fuzz_readers.py). Case number i is file i of the corpus,
 modulo their number, damaged with the random numbers of seed i. The number of the case in hand is
 in FOLDER/case, and its file beside it, so that both are there if the process is not any more.
 """
@@ -23,7 +23,7 @@ import traceback
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-from mutate import mutated  # noqa: E402
+from fuzz_changes import mutated  # noqa: E402
 
 # Of memory that reading takes at its peak, beside what the process has. Compressed data give up to
 # a thousand times their size (deflate), and readers keep three copies of some.
@@ -81,7 +81,8 @@ class Worker:
         path = self.folder / f"damaged-of-{original.name}"
         path.write_bytes(data)
         self.state.seek(0)
-        self.state.write(f"{number:020} {path.name}\n".encode().ljust(100))
+        self.state.write(json.dumps({"case": number, "name": path.name, **self.figures()})
+                         .encode().ljust(300))  # fmt: skip
         self.reset_peak()
         before, start = memory("VmRSS"), time.monotonic()
         try:
@@ -120,10 +121,11 @@ class Worker:
             number += 1
             if number % 200 == 0:
                 self.clean()
-        return {
-            "next": number, **self.counts, "slowest_seconds": round(self.slowest, 3),
-            "most_bytes": self.most,
-        }  # fmt: skip
+        return {"next": number, **self.figures()}
+
+    def figures(self) -> dict:
+        slowest = round(self.slowest, 3)
+        return {**self.counts, "slowest_seconds": slowest, "most_bytes": self.most}
 
     def warm_up(self) -> None:
         """Imports and buffers are none of a case's memory."""
