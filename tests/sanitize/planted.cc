@@ -14,6 +14,8 @@ class Planted : public OpKernel {
 
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
+    OP_REQUIRES(context, context->expected_output_dtype(0) == tensorflow::DT_FLOAT,
+                tensorflow::errors::Internal("the headers do not fit TensorFlow's library"));
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, allocate_large(context, 0, x.shape(), &y));
     const float* from = x.flat<float>().data();

@@ -24,7 +24,7 @@
 #include "tensorflow/core/framework/shape_inference.h"
 #include "tensorflow/core/util/work_sharder.h"
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(KS_WATCH_THREAD)
 #include <sanitizer/tsan_interface.h>
 #endif
 
@@ -54,7 +54,7 @@ class Ordered : public Kernel {
  public:
   using Kernel::Kernel;
   void Compute(tensorflow::OpKernelContext* context) override {
-#if defined(__SANITIZE_THREAD__)
+#if defined(KS_WATCH_THREAD)
     __tsan_acquire(&ended);
     Kernel::Compute(context);
     __tsan_release(&ended);

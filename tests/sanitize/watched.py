@@ -37,9 +37,13 @@ FLAGS = {
     ),
     "thread": ("-fsanitize=thread",),
 }
-# With these checks, addresses of functions are no constants to the compiler (GCC bug 71962), which
-# TensorFlow's headers compare.
+# Of the ops alone, which include TensorFlow's headers. With these checks, addresses of functions
+# are no constants to the compiler (GCC bug 71962), and the headers compare such. And where a
+# sanitizer says that it is there, Protobuf and Abseil lay objects out otherwise than in
+# TensorFlow's library.
 OPS_FLAGS = (
+    "-U__SANITIZE_ADDRESS__",
+    "-U__SANITIZE_THREAD__",
     "-fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute",
     "-fdelete-null-pointer-checks",
 )
@@ -108,7 +112,10 @@ def compile_package(sanitizer: str, tree: pathlib.Path) -> float:
         build.KERNEL_FLAGS = ["-O1", *build.KERNEL_FLAGS[1:]]
         watched = build.TensorFlowFlags(
             tensorflow.version,
-            [*tensorflow.compile, "-include", str(HERE / "watch.h"), "-O1", "-w", *OPS_FLAGS],
+            [
+                *(*tensorflow.compile, "-O1", "-w", *OPS_FLAGS),
+                *(f"-DKS_WATCH_{sanitizer.upper()}", "-include", str(HERE / "watch.h")),
+            ],
             [*tensorflow.link, *flags],
         )
         _planted(state / "planted.so", watched, build)
