@@ -47,6 +47,9 @@ OPS_FLAGS = (
     "-fno-sanitize=null,nonnull-attribute,returns-nonnull-attribute",
     "-fdelete-null-pointer-checks",
 )
+# Of the kernels: with checks of every pointer they take many minutes to compile. AddressSanitizer
+# looks at what they point to.
+KERNEL_FLAGS = ("-O1", "-fno-sanitize=null,alignment,object-size,pointer-overflow,return")
 LIBRARY = {"address": "libasan.so", "thread": "libtsan.so"}
 OPTIONS = {
     "address": {
@@ -109,7 +112,7 @@ def compile_package(sanitizer: str, tree: pathlib.Path) -> float:
     if not target.exists():
         shutil.rmtree(state, ignore_errors=True)
         build.COMMON_FLAGS = [*build.COMMON_FLAGS, "-g1", *flags]
-        build.KERNEL_FLAGS = ["-O1", *build.KERNEL_FLAGS[1:]]
+        build.KERNEL_FLAGS = [*KERNEL_FLAGS, *build.KERNEL_FLAGS[1:]]
         watched = build.TensorFlowFlags(
             tensorflow.version,
             [
@@ -132,7 +135,7 @@ def compile_package(sanitizer: str, tree: pathlib.Path) -> float:
 
 def _digest(sanitizer: str) -> str:
     """Of what else the libraries are made of than the ops' sources."""
-    digest = hashlib.sha256(repr((FLAGS[sanitizer], OPS_FLAGS)).encode())
+    digest = hashlib.sha256(repr((FLAGS[sanitizer], OPS_FLAGS, KERNEL_FLAGS)).encode())
     folders = (ROOT / "keras_slayer/export/csrc", ROOT / "keras_slayer/events/csrc")
     sources = sorted(path for folder in folders for path in folder.iterdir())
     for path in (HERE / "watch.h", HERE / "planted.cc", *sources):
