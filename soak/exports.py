@@ -124,8 +124,10 @@ def run(
                     failures.append(f"{path.name}: a network that nobody wrote")
             except Exception as error:  # whatever it is, a whole file does not raise it
                 failures.append(f"{path.name}: {type(error).__name__}: {str(error)[:200]}")
-            if now > next_kill:
-                seed = chance.choice(list(processes))
+            # One that is at work, not one that still starts.
+            working = [seed for seed in processes if (folder / f"count-{seed}").exists()]
+            if now > next_kill and working:
+                seed = chance.choice(working)
                 dead = processes.pop(seed)
                 if dead.poll() is not None:
                     failures.append(f"a writer ended: {_said(folder, seed)}")

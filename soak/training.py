@@ -17,11 +17,11 @@ import subprocess
 import sys
 import time
 
-from soak.memory import Resident, resident
+from soak.memory import Resident
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 WORKERS = 2
-EPOCHS = 60
+EPOCHS = 100_000  # more than there is time for
 
 
 def worker(folder: pathlib.Path, epochs: int, forget: bool = False) -> None:
@@ -43,13 +43,13 @@ def worker(folder: pathlib.Path, epochs: int, forget: bool = False) -> None:
 
     class Checkpoint(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
-            with writing(folder / f"epoch-{epoch + 1:04}.keras") as temporary:
-                self.model.save(temporary)
             memory.look()
-            note = {"epoch": epoch, "loss": logs["loss"], "resident": resident()}
+            # First: an epoch that is killed between the two is written twice, and never left out.
             with open(folder / "losses.jsonl", "a") as file:
-                print(json.dumps(note), file=file, flush=True)
+                print(json.dumps({"epoch": epoch, "loss": logs["loss"]}), file=file, flush=True)
                 os.fsync(file.fileno())
+            with writing(folder / f"epoch-{epoch + 1:06}.keras") as temporary:
+                self.model.save(temporary)
             for old in sorted(folder.glob("epoch-*.keras"))[:-2]:
                 old.unlink()
 
@@ -89,18 +89,28 @@ def losses(folder: pathlib.Path) -> list[dict[str, float]]:
     return found
 
 
-def wait(process: subprocess.Popen, folder: pathlib.Path, kill_after: float) -> bool:
-    """Until it ends, or is killed so many seconds after its first epoch; whether it was killed."""
-    before, begun = len(losses(folder)), None
-    while process.poll() is None:
-        if begun is None and len(losses(folder)) > before:
-            begun = time.monotonic()
-        if begun is not None and time.monotonic() - begun > kill_after:
-            process.send_signal(signal.SIGKILL)
-            process.wait()
-            return True
-        time.sleep(0.02)
-    return False
+class Worker:
+    """A process, and when it is killed: so many seconds after its first epoch."""
+
+    def __init__(self, folder: pathlib.Path, epochs: int, options: tuple[str, ...]):
+        self.folder, self.arguments = folder, (folder, epochs, *options)
+        self.kills = -1
+        self.restart(0.0)
+
+    def restart(self, after: float) -> None:
+        self.kills += 1
+        self.before, self.after, self.kill_at = len(losses(self.folder)), after, None
+        self.process = start(*self.arguments)
+
+    def due(self) -> bool:
+        """Whether it is to be killed now."""
+        if self.kill_at is None and len(losses(self.folder)) > self.before:
+            self.kill_at = time.monotonic() + self.after
+        return self.kill_at is not None and time.monotonic() >= self.kill_at
+
+    def kill(self) -> None:
+        self.process.send_signal(signal.SIGKILL)
+        self.process.wait()
 
 
 def compare(folder: pathlib.Path, expected: list[float]) -> list[str]:
@@ -112,53 +122,48 @@ def compare(folder: pathlib.Path, expected: list[float]) -> list[str]:
         if note["loss"] != expected[epoch]:
             wrong.append(f"{folder.name}: loss {note['loss']} of epoch {epoch}, "
                          f"{expected[epoch]} without interruption")  # fmt: skip
-    missing = set(range(len(expected))) - seen
+    missing = set(range(max(seen, default=-1) + 1)) - seen
     return wrong[:3] + ([f"{folder.name}: no loss of epochs {sorted(missing)[:5]}"] * bool(missing))
 
 
 def run(
     seconds: float,
     folder: pathlib.Path,
-    epochs: int = EPOCHS,
     workers: int = WORKERS,
-    kills: int = 1 << 30,
     options: tuple[str, ...] = (),
 ) -> dict:
-    """Kills workers until the time is over; then they may end, and a run without kills follows."""
+    """Kills workers until the time is over; a run without kills follows, as far as they came."""
     chance, end = random.Random(0), time.monotonic() + seconds
-    failures, killed, starts = [], 0, 0
+    failures, memory = [], {}
+    running = [Worker(folder / f"worker-{k}", EPOCHS, options) for k in range(workers)]
+    # Each at least once, however long they take to start.
+    while running and (time.monotonic() < end or min(one.kills for one in running) < 2):
+        for one in list(running):
+            if one.process.poll() is not None:
+                failures.append(
+                    f"{one.folder.name}: {(one.folder / 'errors.txt').read_text()[-500:]}"
+                )
+                running.remove(one)
+            elif one.due():
+                one.kill()
+                one.restart(chance.uniform(0.0, 3.0))
+        time.sleep(0.02)
+    for one in running:
+        one.kill()
     folders = [folder / f"worker-{k}" for k in range(workers)]
-    processes = {one: start(one, epochs, *options) for one in folders}
-    starts += workers
-    while processes:
-        for one, process in list(processes.items()):
-            after = chance.uniform(0.0, 1.5) if killed < kills else float("inf")
-            if time.monotonic() > end:
-                after = float("inf")
-            if wait(process, one, after):
-                killed += 1
-            elif process.returncode != 0:
-                failures.append(f"{one.name}: {(one / 'errors.txt').read_text()[-500:]}")
-                del processes[one]
-                continue
-            else:
-                del processes[one]
-                continue
-            processes[one] = start(one, epochs, *options)
-            starts += 1
+    reached = 1 + max((note["epoch"] for one in folders for note in losses(one)), default=-1)
     whole = folder / "whole"
-    wait(start(whole, epochs), whole, float("inf"))
+    start(whole, reached).wait()
     expected = [note["loss"] for note in losses(whole)]
-    if len(expected) != epochs:
-        failures.append(f"the run without kills has {len(expected)} epochs")
-    for one in folders if len(expected) == epochs else ():
-        failures += compare(one, expected)
-    memory = json.loads((whole / "done").read_text()) if (whole / "done").exists() else {}
+    if len(expected) != reached or reached < 2:
+        failures.append(f"the run without kills has {len(expected)} epochs, the others {reached}")
+    else:
+        failures += [wrong for one in folders for wrong in compare(one, expected)]
+        memory = json.loads((whole / "done").read_text())
     return {
-        "epochs": epochs,
         "workers": workers,
-        "killed": killed,
-        "starts": starts,
+        "killed": sum(one.kills for one in running) + len(running),
+        "epochs_reached": reached,
         "losses_compared": sum(len(losses(one)) for one in folders),
         "first_and_last_loss": [round(expected[0], 4), round(expected[-1], 4)] if expected else [],
         "memory": memory,
