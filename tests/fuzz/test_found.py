@@ -46,7 +46,7 @@ def group_as_offset(file):
 
 HDF5 = {
     giant_time: "should be vectors of one length",
-    giant_events: r"data set /p should have at most 33\d{6} bytes.* shape \(1099511627776,\)",
+    giant_events: r"data set /p should have at most 3\d{7} bytes.* shape \(1099511627776,\)",
     giant_offset: "t_offset should be one whole number",
     giant_chunk_of_offset: r"/t_offset should have at most .* chunks \(268435456,\)",
     group_as_offset: "t_offset should be one whole number of microseconds. Received: <HDF5 group",
