@@ -34,11 +34,9 @@ def worker(folder: pathlib.Path, epochs: int, forget: bool = False) -> None:
     model, first = network.classifier(), 0
     if found := newest(folder):
         first = int(re.search(r"\d+", found.name)[0])
+        model = keras.models.load_model(found)
         if forget:
-            model.load_weights(found)
-            model.optimizer = keras.optimizers.Nadam(0.01)
-        else:
-            model = keras.models.load_model(found)
+            model.compile(keras.optimizers.Nadam(0.01), loss=model.loss)
     memory = Resident()
 
     class Checkpoint(keras.callbacks.Callback):

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -114,17 +115,19 @@ def test_half_a_file_is_found(known, tmp_path):
 
 
 def series(*bytes_):
+    """As if sampled once a second until now."""
     one = memory.Resident()
+    one._start = time.monotonic() - len(bytes_)
     one.points = [(float(second), float(value)) for second, value in enumerate(bytes_)]
     return one
 
 
 @pytest.mark.parametrize("growth", [0, 1])
 def test_memory_that_grows_is_found(growth, monkeypatch):
-    monkeypatch.setattr(memory, "resident", lambda: 500 << 20)
     noise = np.random.default_rng(0).integers(-2, 3, 300)
     # Full after a third; then it grows or not.
     values = [min(5 * i, 500) + growth * max(i - 100, 0) / 4 + noise[i] for i in range(300)]
+    monkeypatch.setattr(memory, "resident", lambda: values[-1] * 2**20)
     found = series(*(value * 2**20 for value in values)).figures()
     assert bool(found["failures"]) is bool(growth)
     if growth:
