@@ -27,7 +27,8 @@ class Planted : public OpKernel {
     } else if (bug_ == "past output") {
       to[size + 16] = 1;
     } else if (bug_ == "overflow") {
-      to[0] = float(int32_t(from[0] * 0 + 2147483647) + int32_t(x.dims()));
+      volatile int32_t most = 2147483647;
+      to[0] = float(most + x.dims());
     } else if (bug_ == "cast") {
       to[0] = float(int32_t(from[0] + 1e20f));
     } else {
