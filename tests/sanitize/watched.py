@@ -55,7 +55,7 @@ OPTIONS = {
     "address": {
         "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=0:detect_stack_use_after_return=0:"
         "allocator_may_return_null=1:suppress_equal_pcs=0:log_path={log}",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0:log_path={log}-undefined",
     },
     "thread": {
         "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=0:"
