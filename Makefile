@@ -19,6 +19,10 @@
 # make test-versions  the tests of layers, losses, metrics and package with the oldest and the newest
 #             versions of docs/install.md, in environments of their own (4 GB)
 # make check-aarch64  compiles and links the ops for aarch64; needs g++-aarch64-linux-gnu
+# make soak   half an hour of training, streams, pipelines and exports while much goes wrong (MINUTES=n)
+# make test-sanitize    the tests of native code under AddressSanitizer, UBSan and ThreadSanitizer
+# make fuzz   damaged event files, .net and .nir for ten minutes (SECONDS=n SEED=n); fuzz-guided: by
+#             coverage, with the package atheris in an environment of its own (KIND=events|net|nir)
 # make clean  removes the virtual environment and everything built
 
 PYTHON ?= python3
@@ -37,7 +41,7 @@ SOURCES := pyproject.toml setup.py keras_slayer/supported.py keras_slayer/ops/bu
 WORKERS ?= auto
 
 .PHONY: demo test test-interop lint docs bench bench-peers golden test-gpu bench-gpu clean \
-	wheel test-wheel release test-versions check-aarch64
+	wheel test-wheel release test-versions check-aarch64 soak test-sanitize fuzz fuzz-guided
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -101,6 +105,24 @@ $(PACKAGING)/.installed: packaging/requirements.txt
 	$(PACKAGING)/tools/bin/python -m pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
+soak: $(VENV)/.installed
+	$(BIN)/python -m soak --minutes $(or $(MINUTES),30) --output $(OUT)/soak $(ARGS)
+
+test-sanitize: $(VENV)/.installed
+	for one in address thread; do \
+		$(BIN)/python tests/sanitize/watched.py $$one --output $(OUT)/sanitize $(ARGS) || exit 1; done
+
+fuzz: $(VENV)/.installed
+	$(BIN)/python tests/fuzz/fuzzing.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) \
+		--output $(OUT)/fuzz $(ARGS)
+
+fuzz-guided: $(VENV)/.installed
+	test -x .fuzz/bin/python || $(BIN)/python -m venv --system-site-packages .fuzz
+	.fuzz/bin/python -m pip install --quiet --disable-pip-version-check 'atheris>=3'
+	PYTHONPATH=$$($(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
+		.fuzz/bin/python tests/fuzz/fuzz_guided.py $(or $(KIND),events) $(OUT)/fuzz/guided \
+		-max_total_time=$(or $(SECONDS),600) $(ARGS)
+
 # TensorFlow first, so that the install finds it and compiles the ops for it.
 $(VENV)/.installed: $(SOURCES)
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -161,4 +183,4 @@ $(BENCH)/jax/.installed: benchmarks/requirements-jax.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(INTEROP) $(BENCH) $(DOCS) $(PACKAGING) build dist *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so
+	rm -rf $(VENV) $(INTEROP) $(BENCH) $(DOCS) $(PACKAGING) .fuzz build dist *.egg-info keras_slayer/ops/_native-* keras_slayer/export/_simulator*.so keras_slayer/events/_decoders*.so

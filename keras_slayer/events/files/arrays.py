@@ -36,6 +36,10 @@ def open_npz(
             if others:
                 raise ValueError(f"it holds {others[0]}, which is no array")
             arrays = {name: archive[name] for name in archive.files}
+            # A member with another beginning than an array's is given as bytes.
+            others = [name for name, array in arrays.items() if isinstance(array, bytes)]
+            if others:
+                raise ValueError(f"its member {others[0]} is no array")
     except _DAMAGED as error:
         raise source.error(f"the archive cannot be read: {error}") from error
     shape = arrays.pop(_SENSOR, None)
@@ -59,7 +63,9 @@ def open_npy(
     fields.check_time_unit(time_unit)
     fields.check_columns(columns)
     try:
-        array = np.load(source.path, mmap_mode="r", allow_pickle=False)
+        # A mapped file ends the process (SIGBUS) if it is cut off while it is read.
+        file, mode = (source.file, None) if source.whole else (source.path, "r")
+        array = np.load(file, mmap_mode=mode, allow_pickle=False)
     except _DAMAGED as error:
         raise source.error(f"the array cannot be read: {error}") from error
     return Recording(_blocks(_columns_of(array, columns, source), time_unit, source))

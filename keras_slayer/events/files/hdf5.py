@@ -14,9 +14,11 @@ DSEC, "Data Format", dsec.ifi.uzh.ch/data-format
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import importlib
 import io
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,7 +34,10 @@ _GROUP = "events"
 # Prophesee's Event Compression Format, by the number that they gave it.
 ECF_FILTER = 36559
 # What h5py raises for damaged files.
-_CANNOT = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+_CANNOT = (OSError, RuntimeError, KeyError, TypeError, ValueError, MemoryError)
+# A file of a few bytes can declare a data set of terabytes. Deflate packs at most 1,032 bytes into
+# one; a data set, or one chunk of it, may have so many for each byte of the file and these beside.
+_FREE_BYTES, _BYTES_PER_BYTE = 1 << 25, 1100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,11 +66,32 @@ def open_hdf5(source: Source, time_unit: str | None = None, group: str | None = 
     import h5py
 
     fields.check_time_unit(time_unit)
-    try:
+    with _refusing(source, "the HDF5 file cannot be opened"):
         file = h5py.File(source.path or source.file, "r")
         tables = _tables(file)
+    with _refusing(source, "the HDF5 file is damaged"):
+        table = _chosen(tables, group, source)
+        _check_lengths(table, source)
+        for dataset in table.datasets:
+            _check_size(dataset, source)
+            _check_filters(dataset, source)
+        holders = [table.datasets[0], table.datasets[0].parent, file]
+        shape = _sensor_shape(holders)
+    return Recording(_blocks(file, table, holders, time_unit, source), shape)
+
+
+@contextlib.contextmanager
+def _refusing(source: Source, what: str) -> Iterator[None]:
+    """What h5py raises as a ValueError that names the file; our own errors as they are."""
+    try:
+        yield
     except _CANNOT as error:
-        raise source.error(f"the HDF5 file cannot be opened: {error}") from error
+        if isinstance(error, ValueError) and str(error).startswith(f"{source.name}: "):
+            raise
+        raise source.error(f"{what}: {error}") from error
+
+
+def _chosen(tables: dict[str, _Table], group: str | None, source: Source) -> _Table:
     chosen = tables
     if group is not None:
         chosen = {name: t for name, t in tables.items() if name == group.strip("/")}
@@ -76,11 +102,7 @@ def open_hdf5(source: Source, time_unit: str | None = None, group: str | None = 
             f"Received: events in {[f'/{name}' for name in tables]}, group={group!r}"
         )
     (table,) = chosen.values()
-    _check_lengths(table, source)
-    for dataset in table.datasets:
-        _check_filters(dataset, source)
-    holders = [table.datasets[0], table.datasets[0].parent, file]
-    return Recording(_blocks(file, table, holders, time_unit, source), _sensor_shape(holders))
+    return table
 
 
 def _tables(file) -> dict[str, _Table]:
@@ -108,6 +130,16 @@ def _check_lengths(table: _Table, source: Source) -> None:
     shapes = {dataset.name: dataset.shape for dataset in table.datasets}
     if len(set(shapes.values())) != 1 or len(table.datasets[0].shape) != 1:
         raise source.error(f"the data sets should be vectors of one length. Received: {shapes}")
+
+
+def _check_size(dataset, source: Source) -> None:
+    elements = max(math.prod(dataset.shape or ()), math.prod(dataset.chunks or ()))
+    declared, most = elements * dataset.dtype.itemsize, _FREE_BYTES + _BYTES_PER_BYTE * source.size
+    if declared > most:
+        raise source.error(
+            f"data set {dataset.name} should have at most {most} bytes, in a file of {source.size}."
+            f" Received: shape {dataset.shape}, chunks {dataset.chunks} of {dataset.dtype}"
+        )
 
 
 def _check_filters(dataset, source: Source) -> None:
@@ -156,15 +188,21 @@ def _text(value) -> str:
 
 def _time_offset(holders, source: Source) -> int:
     """`t_offset` beside the data set, or at the root."""
+    import h5py
+
     _, group, root = holders
     for place in (group, root):
-        if _OFFSET in place:
-            offset = np.asarray(place[_OFFSET][()])
-            if offset.size != 1 or offset.dtype.kind not in "iu":
+        if _OFFSET not in place:
+            continue
+        with _refusing(source, f"{_OFFSET} cannot be read"):
+            offset = place[_OFFSET]
+            whole = isinstance(offset, h5py.Dataset) and offset.dtype.kind in "iu"
+            if not whole or offset.size != 1:
                 raise source.error(
                     f"{_OFFSET} should be one whole number of microseconds. Received: {offset}"
                 )
-            return int(offset.reshape(()))
+            _check_size(offset, source)
+            return int(np.asarray(offset[()]).reshape(()))
     return 0
 
 
@@ -179,12 +217,8 @@ def _blocks(file, table: _Table, holders, time_unit, source: Source) -> Iterator
         count = len(table.datasets[0])
         step = max(count, 1) if source.whole else BLOCK_EVENTS
         for start in range(0, count, step):
-            try:
+            with _refusing(source, f"the events from number {start} on cannot be read"):
                 columns = table.read(start, min(start + step, count))
-            except _CANNOT as error:
-                raise source.error(
-                    f"the events from number {start} on cannot be read: {error}"
-                ) from error
             if offset:
                 whole = columns["t"].dtype.kind in "iu"  # of 32 bits in DSEC
                 columns["t"] = columns["t"].astype(np.int64 if whole else float) + offset

@@ -85,8 +85,9 @@ class Source:
         return self.file.read(min(size, max(self.size - self.position, 0)))
 
     def skip(self, size: int) -> None:
-        """Goes past the next bytes, which may be beyond the end of the file."""
-        self.file.seek(size, 1)
+        """Goes past the next bytes, or to the end of the file where there are fewer."""
+        # A damaged header may tell a place beyond what the system counts.
+        self.file.seek(min(self.position + size, self.size))
 
     def header_lines(self, mark: bytes, last: bytes | None = None) -> list[bytes]:
         """The lines that begin with `mark`, up to the line `last`; the file is then at the data."""
