@@ -31,7 +31,7 @@ GROUPS = (
         "Neurons",
         "What a spiking layer takes as `neuron`. [Neurons](../neurons.md) helps to choose.",
         "SRM CUBA LoihiCUBA ALIF ResonateAndFire Learned neurons.Neuron neurons.Surrogate "
-        "neurons.get neurons.decay_from_tau neurons.HORIZON",
+        "neurons.ResetCUBA neurons.get neurons.decay_from_tau neurons.HORIZON",
     ),
     Group(
         "losses",
@@ -48,6 +48,19 @@ GROUPS = (
         "SetFiringRates FiringRateMonitor FiringRateWarning SpikeRasterLogger RateInitializer "
         "set_firing_rates firing_rates rates.FiringRates rates.SetRate rates.spiking_layers "
         "ScaledAdam OwnChannel FluctuationDriven TruncatedTime",
+    ),
+    Group(
+        "presets",
+        "Trained networks",
+        "They come with the package. [Trained networks](../papers.md#trained-networks) lists them.",
+        "from_preset presets.available presets.Preset",
+    ),
+    Group(
+        "distribute",
+        "Many machines",
+        "Training on several devices and machines, and input from others: [Scale](../scale.md).",
+        "distribute.enable_multi_worker distribute.weigh_samples distribute.share_of_batch "
+        "distribute.BackupAndRestore data_service.served",
     ),
     Group(
         "looking",
@@ -132,7 +145,8 @@ GROUPS = (
         "`model.export_loihi(...)` is `export.export_loihi(model, ...)`.",
         "export.export_loihi export.LoihiReport export.LayerReport export.Calibration "
         "export.Mapping export.LoihiSimulator export.SimulationRecord export.LayerRecord "
-        "export.to_loihi export.read_net export.from_net export.to_nir export.from_nir",
+        "export.to_loihi export.fold_normalization export.read_net export.from_net export.to_nir "
+        "export.from_nir",
     ),
     Group(
         "xylo",
