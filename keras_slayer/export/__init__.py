@@ -21,11 +21,15 @@ _HOME = {
     "XyloSimulator": "xylo.simulator",
     "export_loihi": "loihi",
     "export_xylo": "xylo.export",
+    "export_saved_model": "tensorflow_files",
+    "export_tflite": "tensorflow_files",
     "from_net": "net_files",
     "from_nir": "formats.nir_reader",
+    "include_path": "cpp",
     "read_net": "net_files",
     "to_loihi": "conversion.convert",
     "to_nir": "formats.nir_writer",
+    "write_flat": "cpp",
 }
 
 __all__ = sorted(_HOME)
