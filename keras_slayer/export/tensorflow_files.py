@@ -104,7 +104,7 @@ def _write(model, path, batch_size: int | None, steps: int | None, for_tflite=Fa
 
 def _signature(model, batch_size: int | None, steps: int | None):
     """What the model takes, as specifications of tensors."""
-    if isinstance(model, keras.Sequential) and model.inputs:
+    if isinstance(model, keras.Sequential) and model.built:
         inputs = model.inputs[0]
     elif keras_models.is_functional(model):
         inputs = model.input
