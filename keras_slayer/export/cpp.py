@@ -18,7 +18,7 @@ def write_flat(
     """Writes an exported network as a flat file, for programs in C++ (``examples/cpp``).
 
     The file holds the network in the chip's integers, as ``.net`` and ``.nir`` files do, but a
-    reader needs no library. ``network_file.h`` in ``include_path()`` reads it, checks all of it, and
+    reader needs no library. ``network_file.h`` in ``include_path()`` reads it, checks all of it and
     describes the format. The simulator's core, ``live.h`` beside it, runs it with the same spikes
     as ``LoihiSimulator``.
 

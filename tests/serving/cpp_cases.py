@@ -85,17 +85,18 @@ NETWORKS = {"dense": dense_network, "conv": conv_network, "graph": graph_network
 
 def compiled(folder, source, *flags):
     """A program of one source, compiled with every warning an error."""
-    program = folder / source.stem
+    program, flags = folder / source.stem, ["-Wall", "-Wextra", "-Werror", *flags]
+    if source.parent == SOURCES:  # with its own Makefile, as a user does
+        settings = (f"OUT={program}", f"INCLUDE={include_path()}", f"CXXFLAGS={' '.join(flags)}")
+        subprocess.run(["make", "-C", SOURCES, *settings], check=True, stdout=subprocess.DEVNULL)
+        return program
     includes = ["-I", include_path(), "-I", SOURCES]
-    warnings = ["-Wall", "-Wextra", "-Werror"]
-    subprocess.run(
-        ["g++", "-std=c++17", *warnings, *flags, *includes, source, "-o", program], check=True
-    )
+    subprocess.run(["g++", "-std=c++17", *flags, *includes, source, "-o", program], check=True)
     return program
 
 
 def write_recordings(network, folder, density=0.1):
-    """Random events for each input of a network: (spikes as ``LoihiSimulator`` takes them, files)."""
+    """Random events for each input: (spikes as ``LoihiSimulator`` takes them, event files)."""
     graph = network if isinstance(network, IntegerGraph) else graph_of(network)
     rng = np.random.default_rng(0)
     spikes, files = {}, []

@@ -91,7 +91,7 @@ class Digamma(keras.layers.Layer):
 
 def test_ops_that_tflite_lacks(tmp_path, capfd):
     model = keras.Sequential([keras.Input((3, 3)), Digamma()])
-    with pytest.raises(ValueError, match="TFLite has no ops for the model: Digamma. Replace"):
+    with pytest.raises(ValueError, match=r"TFLite has no ops for the model: Digamma\. Replace"):
         export_tflite(model, tmp_path / "network.tflite")
     capfd.readouterr()
     assert not list(tmp_path.iterdir())
