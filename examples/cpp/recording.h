@@ -1,5 +1,5 @@
 // Reads events from text: a first line x,y,t,p, then a line of four whole numbers for each event,
-// t in microseconds. `python -m keras_slayer.events convert IN OUT.csv` makes such files of any other.
+// t in microseconds. `python -m keras_slayer.events convert IN OUT.csv` makes such files.
 #ifndef KERAS_SLAYER_EXAMPLES_RECORDING_H_
 #define KERAS_SLAYER_EXAMPLES_RECORDING_H_
 
