@@ -77,9 +77,9 @@ def export_tflite(
         except Exception as error:
             if type(error).__name__ != "ConverterError":  # which has no public name
                 raise
-            found = re.search(r"ops: (.*)", str(error))
+            found = re.findall(r"^(?:Custom|TF Select) ops: (.*)$", str(error), flags=re.MULTILINE)
             raise ValueError(
-                f"TFLite has no ops for the model: {found[1] if found else error}. Replace the "
+                f"TFLite has no ops for the model: {', '.join(found) or error}. Replace the "
                 "layers that need them, or export a SavedModel (export_saved_model), which any "
                 f"TensorFlow runs. Received: model={model.name!r}"
             ) from error
