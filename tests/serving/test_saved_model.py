@@ -31,7 +31,7 @@ for folder in folders:
     x = [given[name] for name in sorted(given)]
     served = network.serve(x[0] if len(x) == 1 else x)
     by_signature = network.signatures["serving_default"]
-    names = list(by_signature.structured_input_signature[1])
+    names = sorted(by_signature.structured_input_signature[1])  # a, b
     signed = by_signature(**{name: tf.constant(one) for name, one in zip(names, x)})
     (signed,) = signed.values()
     np.save(folder + ".npy", served)
