@@ -38,10 +38,10 @@ for folder in folders:
     assert (served.numpy() == signed.numpy()).all()
 x = tf.zeros((1, 20, 30))
 network = tf.saved_model.load(folders[0])
-with tf.GradientTape() as tape:
-    tape.watch(x)
-    y = network.serve(x)
 try:
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = network.serve(x)
     tape.gradient(y, x)
     gradient = "there is one"
 except LookupError as error:
@@ -135,7 +135,7 @@ def served(tmp_path_factory):
     assert done.returncode == 0, done.stderr[-3000:]
     said = json.loads(done.stdout.splitlines()[-1])
     assert set(said["modules"]) == {"keras", "keras_slayer", "tf_keras"}  # as they were put there
-    assert "gradient registry has no entry for: CustomGradient" in said["gradient"]
+    assert said["gradient"].startswith("No gradient defined for operation")
     return {name: (path, wanted[name], np.load(f"{path}.npy")) for name, path in places.items()}
 
 
