@@ -82,7 +82,8 @@ def conv():
 def two_inputs():
     inputs = [keras.Input((STEPS, 7), name="a"), keras.Input((STEPS, 9), name="b")]
     a, b = (ks.SpikingDense(6, neuron="cuba", kernel_initializer=weights(0.9))(x) for x in inputs)
-    return keras.Model(inputs, ks.SpikingDense(4, neuron="cuba")(keras.layers.Add()([a, b])))
+    last = ks.SpikingDense(4, neuron="cuba", kernel_initializer=weights(0.9))
+    return keras.Model(inputs, last(keras.layers.Add()([a, b])))
 
 
 MODELS = {"dense": dense, "conv": conv, "two_inputs": two_inputs}
