@@ -74,8 +74,8 @@ def export_tflite(
         converter.experimental_enable_resource_variables = False
         try:
             content = converter.convert()
-        except Exception as error:
-            if type(error).__name__ != "ConverterError":  # which has no public name
+        except BaseException as error:  # the converter's own has no public name
+            if type(error).__name__ != "ConverterError":
                 raise
             found = re.findall(r"^(?:Custom|TF Select) ops: (.*)$", str(error), flags=re.MULTILINE)
             raise ValueError(
