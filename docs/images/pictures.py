@@ -28,6 +28,7 @@ class Made(NamedTuple):
 
 
 PICTURES = {
+    "savme.png": Made("examples/savme.py --output {output}", "savme.png", "docs/papers.md"),
     "summary.png": Made(
         "examples/nmnist.py --neuron loihi --data-dir {data} --output {output}",
         "summary.png",

@@ -149,6 +149,12 @@ GROUPS = (
         "export.from_nir",
     ),
     Group(
+        "serving",
+        "Running elsewhere",
+        "Without Keras, without Python, or on small devices: [Serving](../serving.md).",
+        "export.export_saved_model export.export_tflite export.write_flat export.include_path",
+    ),
+    Group(
         "xylo",
         "Xylo",
         "SynSense's chip: neurons, layers, export and simulator.",

@@ -105,7 +105,7 @@ def spike_pipeline(
         shard: `(count, index)`: recordings index, index + count, index + 2 count, ... alone, for
             one of `count` workers that train together. It is taken before cache and shuffle, so
             that a worker keeps and bins its own recordings only. Of an object with `as_dataset`,
-            `dataset[index::count]` is taken, and other recordings are not read; a
+            those alone are read, by the numbers of the recordings; a
             `tf.data.Dataset` is read to its end once (in every epoch without `cache`), and must
             come in the same order in all workers and epochs.
             All shards have as many batches: the last one may be empty. Give them to `fit` through

@@ -1,4 +1,5 @@
-"""Deployment to Intel Loihi and SynSense Xylo, with bit-exact simulators; networks of other tools.
+"""Deployment to Intel Loihi and SynSense Xylo, with bit-exact simulators; networks of other tools;
+files for TensorFlow, TFLite and C++.
 
 The public names are loaded on first use, so that ``import keras_slayer`` needs neither h5py nor
 the compiled simulator.
@@ -20,13 +21,17 @@ _HOME = {
     "XyloReport": "xylo.report",
     "XyloSimulator": "xylo.simulator",
     "export_loihi": "loihi",
+    "export_saved_model": "tensorflow_files",
+    "export_tflite": "tensorflow_files",
     "export_xylo": "xylo.export",
     "fold_normalization": "conversion.folding",
     "from_net": "net_files",
     "from_nir": "formats.nir_reader",
+    "include_path": "cpp",
     "read_net": "net_files",
     "to_loihi": "conversion.convert",
     "to_nir": "formats.nir_writer",
+    "write_flat": "cpp",
 }
 
 __all__ = sorted(_HOME)

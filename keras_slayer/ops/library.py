@@ -16,6 +16,8 @@ Environment:
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import pathlib
 import threading
 import warnings
@@ -29,6 +31,7 @@ _lock = threading.Lock()
 _loaded = None  # the module of native ops, False for the reference, None if unasked
 _path = None  # the file it is from
 _on_gpu = False  # whether its kernels of the GPU are enabled
+_reference = contextvars.ContextVar("reference", default=False)  # within `reference_ops`
 
 
 def packaged_library() -> pathlib.Path:
@@ -114,6 +117,8 @@ def _load():
 def native():
     """The module of native ops, or None where the reference ops are in use."""
     global _loaded, _path, _on_gpu
+    if _reference.get():
+        return None
     if _loaded is None:
         with _lock:
             if _loaded is None:
@@ -121,6 +126,17 @@ def native():
                 if _loaded:
                     _on_gpu = enable.enable(_path) > 0
     return _loaded or None
+
+
+@contextlib.contextmanager
+def reference_ops():
+    """Within the block, in this thread, the reference ops are traced and run: for a graph that has
+    to do without the native ones."""
+    token = _reference.set(True)
+    try:
+        yield
+    finally:
+        _reference.reset(token)
 
 
 def on_gpu() -> bool:
@@ -182,5 +198,15 @@ def load_or_compile() -> None:
 
 
 def library_path() -> pathlib.Path | None:
-    """The file of the native ops in use (for TensorFlow Serving, say); None for the reference."""
+    """The file of the native ops in use; None where the reference ops are.
+
+    If there is no library for this TensorFlow yet, it is compiled. A process that runs a SavedModel
+    needs this file and the TensorFlow of the same version, nothing else of this package::
+
+        tf.load_op_library(path)
+        network = tf.saved_model.load(folder)
+
+    Raises:
+        RuntimeError: ``KERAS_SLAYER_OPS=native`` is set but there is no usable library.
+    """
     return None if native() is None else _path

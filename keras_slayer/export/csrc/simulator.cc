@@ -10,13 +10,12 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
-#include "live.h"
-#include "network.h"
+#include "arrays.h"
 
 namespace py = pybind11;
 
 PYBIND11_MODULE(_simulator, module) {
-  using keras_slayer::Live;
+  using keras_slayer::LiveBatch;
   using keras_slayer::Network;
   using keras_slayer::NeuronParameters;
   module.doc() = "Event-driven simulator of Loihi networks; use keras_slayer.export.LoihiSimulator.";
@@ -30,22 +29,29 @@ PYBIND11_MODULE(_simulator, module) {
                       "Sources are numbers: inputs from 0 on, then the populations in the order in "
                       "which they are added.")
       .def(py::init<std::vector<int64_t>>(), py::arg("inputs"))
-      .def("add_population", &Network::add_population, py::arg("name"), py::arg("bias"),
-           py::arg("neuron"), "With one bias per neuron. What is connected next leads to it.")
-      .def("add_dense", &Network::add_dense, py::arg("source"), py::arg("weight"),
+      .def(
+          "add_population",
+          [](Network& network, const std::string& name, const keras_slayer::Array<int32_t>& bias,
+             NeuronParameters neuron) {
+            network.add_population(name, keras_slayer::values(bias), neuron);
+          },
+          py::arg("name"), py::arg("bias"), py::arg("neuron"),
+          "With one bias per neuron. What is connected next leads to it.")
+      .def("add_dense", &keras_slayer::add_dense, py::arg("source"), py::arg("weight"),
            py::arg("delay"))
-      .def("add_conv", &Network::add_conv, py::arg("source"), py::arg("weight"), py::arg("shape"),
-           py::arg("groups"), py::arg("strides"), py::arg("padding"), py::arg("dilation"))
+      .def("add_conv", &keras_slayer::add_conv, py::arg("source"), py::arg("weight"),
+           py::arg("shape"), py::arg("groups"), py::arg("strides"), py::arg("padding"),
+           py::arg("dilation"))
       .def("add_output", &Network::add_output, py::arg("population"))
-      .def("run", &Network::run, py::arg("spikes"), py::arg("threads"), py::arg("keep_spikes"),
+      .def("run", &keras_slayer::run, py::arg("spikes"), py::arg("threads"), py::arg("keep_spikes"),
            py::arg("keep_current"), py::arg("keep_voltage"),
            "-> (spike counts, synaptic operations), each (batch, population), and lists by "
            "population of spikes, currents and voltages, each (batch, time, neurons) or empty. "
            "The spikes of outputs are always there.");
-  py::class_<Live>(module, "Live")
+  py::class_<LiveBatch>(module, "Live")
       .def(py::init<const Network&, int64_t>(), py::arg("network"), py::arg("batch"),
            py::keep_alive<1, 2>())
-      .def("reset", &Live::reset, py::arg("sample"))
-      .def("run", &Live::run, py::arg("spikes"), py::arg("threads"))
-      .def("step", &Live::step, py::arg("index"), py::arg("population"));
+      .def("reset", &LiveBatch::reset, py::arg("sample"))
+      .def("run", &LiveBatch::run, py::arg("spikes"), py::arg("threads"))
+      .def("step", &LiveBatch::step, py::arg("index"), py::arg("population"));
 }

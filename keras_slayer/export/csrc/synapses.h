@@ -112,11 +112,23 @@ struct ConvGeometry {
   }
 };
 
+// Returns `g`; throws where it is no geometry.
+inline const ConvGeometry& checked(const ConvGeometry& g) {
+  for (const int64_t n : {g.height, g.width, g.channels, g.groups, g.stride[0], g.stride[1],
+                          g.dilation[0], g.dilation[1], g.padding[0] + 1, g.padding[1] + 1}) {
+    if (n < 1) {
+      throw std::invalid_argument("conv: shape, groups, strides, dilation must be > 0");
+    }
+  }
+  return g;
+}
+
 // Cross-correlation; weight is (kernel_height, kernel_width, channels / groups, filters).
 class ConvSynapses : public Synapses {
  public:
   ConvSynapses(const ConvGeometry& g, std::vector<int16_t> weight)
-      : Synapses(g.height * g.width * g.channels, g.out_height() * g.out_width() * g.filters),
+      : Synapses(g.height * g.width * g.channels,
+                 checked(g).out_height() * g.out_width() * g.filters),
         geometry_(g),
         group_inputs_(g.channels / g.groups),
         group_outputs_(g.filters / g.groups),

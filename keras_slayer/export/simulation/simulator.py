@@ -62,7 +62,7 @@ class LoihiSimulator:
     ):
         self._choose(engine, threads)
         self.path = Path(path)
-        self._load(_read(self.path, input_shape), f"{self.path}: ")
+        self._load(read_file(self.path, input_shape), f"{self.path}: ")
 
     @classmethod
     def from_network(
@@ -213,7 +213,10 @@ class LoihiSimulator:
 COUNTS = ("spike_counts", "synaptic_operations")
 
 
-def _read(path: Path, input_shape: Sequence[int] | None) -> IntegerNetwork | IntegerGraph:
+def read_file(
+    path: Path, input_shape: Sequence[int] | None = None
+) -> IntegerNetwork | IntegerGraph:
+    """The network in a ``.net`` or ``.nir`` file."""
     if path.suffix not in READERS:
         raise ValueError(
             f"LoihiSimulator takes {' and '.join(READERS)} files, as model.export_loihi writes "

@@ -1,0 +1,41 @@
+"""Exported networks at the command line.
+
+    python -m keras_slayer.export flat NETWORK.net NETWORK.ksn
+    python -m keras_slayer.export include-path
+
+`flat` writes a .net or .nir file as a flat file, for programs in C++. `include-path` prints where
+the headers are that such programs need.
+"""
+
+import argparse
+import sys
+
+from keras_slayer.export.cpp import include_path, write_flat
+
+
+def main(arguments=None) -> int:
+    """The command line: `python -m keras_slayer.export --help`. Returns the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m keras_slayer.export",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    flat = commands.add_parser("flat", help="write a network as a flat file, for C++")
+    flat.add_argument("network", metavar="IN", help="a .net or .nir file of model.export_loihi")
+    flat.add_argument("output", metavar="OUT", help="the flat file; replaced if it is there")
+    commands.add_parser("include-path", help="print the folder of the simulator's headers")
+    options = parser.parse_args(arguments)
+    if options.command == "include-path":
+        print(include_path())
+        return 0
+    try:
+        write_flat(options.network, options.output)
+    except (OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,51 @@
+"""For programs in C++: networks as flat files, and where the simulator's headers are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from keras_slayer import files
+from keras_slayer.export.formats import flat
+from keras_slayer.export.graph import IntegerGraph, graph_of
+from keras_slayer.export.network import IntegerNetwork
+from keras_slayer.export.simulation.simulator import read_file
+
+
+def write_flat(
+    network: str | os.PathLike | IntegerNetwork | IntegerGraph, path: str | os.PathLike
+) -> None:
+    """Writes an exported network as a flat file, for programs in C++ (``examples/cpp``).
+
+    The file holds the network in the chip's integers, as ``.net`` and ``.nir`` files do, but a
+    reader needs no library. ``network_file.h`` in ``include_path()`` reads it, checks all of it and
+    describes the format. The simulator's core, ``live.h`` beside it, runs it with the same spikes
+    as ``LoihiSimulator``.
+
+    Args:
+        network: a ``.net`` or ``.nir`` file, as ``model.export_loihi`` writes them, or what
+            ``LoihiSimulator(...).network`` is.
+        path: the file to write, by custom ``NAME.ksn``; it is replaced.
+
+    Raises:
+        FileNotFoundError, ValueError: as ``LoihiSimulator``; and weights, delays or sizes beyond
+            the chip's.
+
+    Example:
+
+    >>> model.export_loihi("network.net")
+    >>> keras_slayer.export.write_flat("network.net", "network.ksn")
+    """
+    if not isinstance(network, IntegerNetwork | IntegerGraph):
+        network = read_file(Path(network))
+    graph = network if isinstance(network, IntegerGraph) else graph_of(network)
+    files.write_whole(path, flat.to_bytes(graph))
+
+
+def include_path() -> str:
+    """The folder with the headers of the simulator's core, for a compiler's ``-I``.
+
+    ``network.h``, ``live.h`` and ``network_file.h`` need a compiler of C++17 and nothing else, no
+    Python among it.
+    """
+    return str(Path(__file__).parent / "csrc")

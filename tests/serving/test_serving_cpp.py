@@ -1,0 +1,229 @@
+"""The C++ program of examples/cpp: the spikes of LoihiSimulator, and errors for damaged files."""
+
+import pathlib
+import re
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from cpp_cases import (
+    DT,
+    NETWORKS,
+    SOURCES,
+    STEPS,
+    compiled,
+    dense_network,
+    graph_network,
+    printed_spikes,
+    run,
+    simulated_spikes,
+    write_recordings,
+)
+
+import keras_slayer as ks
+from keras_slayer.export import __main__ as command
+from keras_slayer.export import write_flat
+from keras_slayer.export.graph import IntegerGraph, graph_of
+from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeuron
+
+CHECKSUM = 4  # bytes at the end
+TRIALS = 300
+
+
+@pytest.fixture(scope="module")
+def program(tmp_path_factory):
+    return compiled(tmp_path_factory.mktemp("cpp"), SOURCES / "run_recording.cc", "-O1")
+
+
+@pytest.fixture(scope="module")
+def checked_program(tmp_path_factory):
+    """Runs many networks, and checks every access to memory and every overflow."""
+    checks = ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
+    source = pathlib.Path(__file__).with_name("many_networks.cc")
+    return compiled(tmp_path_factory.mktemp("cpp"), source, *checks)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_spikes_of_the_simulator(program, name, tmp_path):
+    network = NETWORKS[name]()
+    write_flat(network, tmp_path / "network.ksn")
+    spikes, files = write_recordings(network, tmp_path)
+    wanted = simulated_spikes(network, spikes)
+    assert len(wanted) > 20
+    done = run(program, tmp_path / "network.ksn", STEPS, DT, *files)
+    assert done.stderr == ""
+    assert printed_spikes(done.stdout) == wanted
+
+
+def test_the_command_takes_exported_files(program, tmp_path, capsys):
+    """From a Keras model, by .net and by .nir, to the same spikes as in Keras."""
+    import keras
+
+    model = keras.Sequential(
+        [keras.Input((STEPS, 12)), ks.SpikingDense(20, "loihi"), ks.SpikingDense(3, "loihi")]
+    )
+    for layer in model.layers:
+        layer.set_weights([np.abs(weights) for weights in layer.get_weights()])
+    contents = []
+    for suffix in (".net", ".nir"):
+        model.export_loihi(tmp_path / f"network{suffix}")
+        out = tmp_path / f"from{suffix}.ksn"
+        assert command.main(["flat", str(tmp_path / f"network{suffix}"), str(out)]) == 0
+        contents.append(out)
+    spikes, files = write_recordings(dense_like(model), tmp_path)
+    (x,) = spikes.values()
+    wanted = [(0, *place) for place in np.argwhere(model.predict(x, verbose=0)[0]).tolist()]
+    assert len(wanted) > 5
+    for path in contents:
+        assert printed_spikes(run(program, path, STEPS, DT, *files).stdout) == wanted
+    assert command.main(["include-path"]) == 0
+    assert capsys.readouterr().out.strip() == ks.export.include_path()
+
+
+def dense_like(model):
+    """Any network of the model's input."""
+    units = model.input_shape[-1]
+    return IntegerNetwork(
+        (units,), (IntegerDense(np.ones((units, 1), np.int16), IntegerNeuron(0, 0, 1)),)
+    )
+
+
+def test_errors_of_the_command(tmp_path, capsys):
+    assert command.main(["flat", str(tmp_path / "none.net"), str(tmp_path / "out.ksn")]) == 1
+    assert "none.net" in capsys.readouterr().err
+    assert command.main(["flat", "model.keras", str(tmp_path / "out.ksn")]) == 1
+    assert ".net and .nir files" in capsys.readouterr().err
+    assert not (tmp_path / "out.ksn").exists()
+
+
+def damaged(good, with_checksum):
+    """Copies of a file: cut off, or with bytes changed; with a checksum that is right, if asked."""
+    rng = np.random.default_rng(0)
+    for trial in range(TRIALS):
+        data = bytearray(good)
+        if trial < 20:
+            data = data[: len(data) * trial // 20]
+        else:
+            for place in rng.integers(0, len(data), 1 + trial % 5):
+                data[place] = rng.choice([0, 1, 255, rng.integers(256)])
+        if with_checksum and len(data) >= 24:
+            data[12:20] = struct.pack("<Q", len(data))
+            data[-CHECKSUM:] = struct.pack("<I", zlib.crc32(data[:-CHECKSUM]))
+        if data != good:
+            yield bytes(data)
+
+
+@pytest.mark.parametrize("with_checksum", [False, True])
+def test_damaged_files_are_errors(checked_program, with_checksum, tmp_path):
+    """With a checksum that fits, damage may leave a network; then it runs."""
+    network = graph_network()
+    write_flat(network, tmp_path / "good.ksn")
+    _, files = write_recordings(network, tmp_path, density=0.02)
+    good = (tmp_path / "good.ksn").read_bytes()
+    paths = []
+    for number, data in enumerate(damaged(good, with_checksum)):
+        paths.append(tmp_path / f"{number}.ksn")
+        paths[-1].write_bytes(data)
+    assert len(paths) > 0.9 * TRIALS
+    done = run(checked_program, STEPS, DT, *files, "--", tmp_path / "good.ksn", *paths)
+    assert done.returncode == 0
+    first, *results = re.findall(r"((?:.*\n)*?)exit (\d)\n", done.stderr)
+    assert first == ("", "0") and len(results) == len(paths)
+    errors = set()
+    for (text, status), path in zip(results, paths, strict=True):
+        assert status == "1" or (with_checksum and status == "0")
+        if status == "1" and not with_checksum:
+            assert re.fullmatch(rf"error: {path}: byte \d+: .+\n", text)
+        errors.add(re.sub(r"-?\d+", "N", text.split(": ")[-1]))
+    assert len(errors) >= (8 if with_checksum else 3), errors
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("t,x,y,p\n1,2,3,0\n", "the first line must be x,y,t,p"),
+        ("x,y,t,p\n1,0,3,0\n1,0,oops,0\n", "line 3 is no event of this input: 1,0,oops,0"),
+        ("x,y,t,p\n1,0,-3,0\n", "line 2 is no event"),
+        ("x,y,t,p\n50,0,3,0\n", "line 2 is no event"),
+        ("x,y,t,p\n1,0,3,0,9\n", "line 2 is no event"),
+    ],
+)
+def test_damaged_events_are_errors(program, lines, message, tmp_path):
+    write_flat(dense_network(), tmp_path / "network.ksn")
+    (tmp_path / "events.csv").write_text(lines)
+    done = run(program, tmp_path / "network.ksn", STEPS, DT, tmp_path / "events.csv")
+    assert done.returncode == 1 and message in done.stderr
+
+
+def test_wrong_use(program, tmp_path):
+    write_flat(graph_network(), tmp_path / "network.ksn")
+    assert "usage" in run(program).stderr
+    assert "cannot be opened" in run(program, "none.ksn", 5, 1, "events.csv").stderr
+    for arguments in ((0, 1, "a", "b"), (5, 0, "a", "b"), (5, 1, "a")):
+        done = run(program, tmp_path / "network.ksn", *arguments)
+        assert "the network takes 2 files of events" in done.stderr
+
+
+def changed(**fields):
+    """A network of one synapse, with some of its numbers changed."""
+    values = {"weight": 2, "delay": 0, "bias": 0, "decay": 0, "threshold": 1} | fields
+    layer = IntegerDense(
+        np.array([[values["weight"]]], np.int16),
+        IntegerNeuron(values["decay"], 0, values["threshold"]),
+        np.array([values["bias"]], np.int32),
+        np.array([[values["delay"]]], np.uint8),
+    )
+    return IntegerNetwork((1,), (layer,))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"weight": 256}, "weight must be -256 to 255. Received: 256"),
+        ({"delay": 63}, "delay must be 0 to 62. Received: 63"),
+        ({"bias": -4097}, "bias must be -4096 to 4095. Received: -4097"),
+        ({"decay": 4097}, "current_decay must be 0 to 4096. Received: 4097"),
+        ({"threshold": 1 << 17}, "threshold_mantissa must be 0 to 131071. Received: 131072"),
+    ],
+)
+def test_numbers_beyond_the_chips_are_not_written(fields, message, tmp_path):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        write_flat(changed(**fields), tmp_path / "network.ksn")
+    assert not list(tmp_path.iterdir())
+
+
+def test_networks_that_no_program_runs_are_not_written(tmp_path):
+    graph = graph_of(dense_network())
+    heavy = np.full((131072, 1), 255, np.int16)
+    large = IntegerNetwork((131072,), (IntegerDense(heavy[:, :1], IntegerNeuron(0, 0, 1)),))
+    write_flat(large, tmp_path / "large.ksn")  # 2^25 - 2^17: just what the engine takes
+    heavier = IntegerNetwork(
+        (132000,), (IntegerDense(np.full((132000, 1), 255, np.int16), IntegerNeuron(0, 0, 1)),)
+    )
+    with pytest.raises(ValueError, match="the sum of a neuron's weights must be 0 to 33554432"):
+        write_flat(heavier, tmp_path / "network.ksn")
+    longname = {"n" * 5000: next(iter(graph.populations.values()))}
+    with pytest.raises(ValueError, match="bytes of the name"):
+        write_flat(IntegerGraph(graph.inputs, longname, tuple(longname)), tmp_path / "network.ksn")
+
+
+def test_the_header_has_the_limits_of_the_writer():
+    from keras_slayer import loihi
+    from keras_slayer.export.formats import flat
+
+    header = (pathlib.Path(ks.export.include_path()) / "network_file.h").read_text()
+    found = dict(re.findall(r"(k(?:Max|Min)\w+) = ([-\w<( )]+?)[,;]", header))
+    names = {
+        "kMaxNeurons": flat.MAX_NEURONS,
+        "kMaxParts": flat.MAX_NODES,
+        "kMaxSide": flat.MAX_SIDE,
+        "kMaxName": flat.MAX_NAME,
+        "kMinWeight": loihi.MIN_WEIGHT,
+        "kMaxWeight": flat.MAX_WEIGHT,
+        "kMinBias": loihi.MIN_BIAS,
+        "kMaxBias": loihi.MAX_BIAS,
+        "kMaxThreshold": loihi.MAX_THRESHOLD,
+        "kMaxDelay": loihi.MAX_DELAY,
+    }
+    assert {name: eval(found[name]) for name in names} == names
