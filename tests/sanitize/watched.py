@@ -55,7 +55,7 @@ OPTIONS = {
     "address": {
         "ASAN_OPTIONS": "detect_leaks=0:halt_on_error=0:detect_stack_use_after_return=0:"
         "allocator_may_return_null=1:suppress_equal_pcs=0:log_path={log}",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0:log_path={log}-undefined",
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=0",
     },
     "thread": {
         "TSAN_OPTIONS": "ignore_noninstrumented_modules=1:halt_on_error=0:exitcode=0:"
@@ -198,11 +198,11 @@ def environment(sanitizer: str, tree: pathlib.Path, logs: pathlib.Path) -> dict[
 
 
 def python(sanitizer: str, tree: pathlib.Path, logs: pathlib.Path, *arguments: str):
-    """Runs Python in ``tree``; stdout and stderr are text."""
+    """Runs Python in ``tree``; stdout and stderr are text, and among the logs."""
     logs.mkdir(parents=True, exist_ok=True)
     # Without random addresses: an older ThreadSanitizer does not know all that Linux may give.
     start = ["setarch", "--addr-no-randomize"] if shutil.which("setarch") else []
-    return subprocess.run(
+    result = subprocess.run(
         [*start, sys.executable, *arguments],
         cwd=tree,
         env=environment(sanitizer, tree, logs),
@@ -211,6 +211,10 @@ def python(sanitizer: str, tree: pathlib.Path, logs: pathlib.Path, *arguments: s
         text=True,
         check=False,
     )
+    # Of a library that is loaded late, UndefinedBehaviorSanitizer writes to stderr whatever
+    # `log_path` says.
+    (logs / "report-output").write_text(result.stdout)
+    return result
 
 
 def reports(logs: pathlib.Path) -> tuple[list[str], int]:
@@ -286,9 +290,9 @@ def main() -> int:
     shutil.rmtree(logs, ignore_errors=True)
     start = time.perf_counter()
     files = arguments.tests or test_files(sanitizer)
-    run = python(
-        sanitizer, tree, logs, "-m", "pytest", "-p", "no:faulthandler", "--durations=10", *files
-    )
+    # stderr itself stays open: reports come there, too.
+    options = ("-p", "no:faulthandler", "--capture=sys", "--durations=10")
+    run = python(sanitizer, tree, logs, "-m", "pytest", *options, *files)
     seconds["tests"] = time.perf_counter() - start
     (tree.parent / "pytest.log").write_text(run.stdout)
     ours, others = reports(logs)
