@@ -7,6 +7,7 @@ Both run until SIGTERM or Ctrl-C. They have no access control: keep their ports 
 """
 
 import argparse
+import os
 import signal
 import socket
 import sys
@@ -44,7 +45,7 @@ def _worker(options) -> tuple:
 
 
 def main(arguments=None) -> int:
-    """The command line. Returns the exit status."""
+    """The command line. Returns the exit status, if the server did not start."""
     parser = argparse.ArgumentParser(
         prog="python -m keras_slayer.data_service",
         description=__doc__,
@@ -74,14 +75,14 @@ def main(arguments=None) -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
     try:
-        server, message = options.start(options)
+        _server, message = options.start(options)
     except tf.errors.OpError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
     print(message, flush=True)
     stop.wait()
-    del server  # stops it
-    return 0
+    # The server's own stop waits as long as a reader has a call open, and holds all threads.
+    os._exit(0)
 
 
 if __name__ == "__main__":
