@@ -19,14 +19,16 @@ ENVIRONMENTS = {"lava": "peers", "nir": "peers", "nengo": "nengo", "tonic": "ton
 """The virtual environment of each peer: a folder in KERAS_SLAYER_INTEROP, and what is in it in
 requirements-<folder>.txt."""
 
+# Read now: tests change the working directory.
+FOLDER = Path(os.environ.get("KERAS_SLAYER_INTEROP", "")).absolute()
+
 LONGEST_TAIL = 4000
 """Characters of a failed script's output that are shown."""
 
 
 def environment_python(peer: str) -> Path:
     """The interpreter of the peer's virtual environment; fails the test if there is none."""
-    folder = Path(os.environ["KERAS_SLAYER_INTEROP"])
-    python = folder.absolute() / ENVIRONMENTS[peer] / "bin" / "python"
+    python = FOLDER / ENVIRONMENTS[peer] / "bin" / "python"
     if not python.exists():
         pytest.fail(
             f"no environment for {peer!r}: {python} is not there. `make test-interop` makes it "
