@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import collections
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -223,7 +224,7 @@ def reports(logs: pathlib.Path) -> tuple[list[str], int]:
     for path in sorted(logs.glob("report*")):
         text = path.read_text(errors="replace")
         starts = [match.start() for match in REPORT.finditer(text)]
-        for start, stop in zip(starts, [*starts[1:], len(text)], strict=True):
+        for start, stop in itertools.pairwise([*starts, len(text)]):
             start = text.rfind("\n", 0, start) + 1
             report = text[start:stop]
             if OURS.search(report):
