@@ -139,7 +139,8 @@ if phase == "first":
 
 distribute.enable_multi_worker()
 # Each in a folder of its own, as on machines that share no disk: the chief's is what counts.
-backup = distribute.BackupAndRestore(folder / f"worker{index}")
+own = folder / f"worker{index}"
+backup = distribute.BackupAndRestore(own)
 model = new_model()
 last = fit(model, callbacks=[backup, *([Killed()] if phase == "first" else [])])
-tell({"loss": last["loss"], "left": sorted(p.name for p in folder.rglob("*") if p.is_file())})
+tell({"loss": last["loss"], "left": sorted(p.name for p in own.rglob("*") if p.is_file())})

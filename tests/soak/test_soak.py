@@ -20,7 +20,7 @@ from soak import exports, memory, network, recordings, report, streams, training
 @pytest.mark.parametrize("chunk", [0, 700])
 def test_streams_spike_as_the_batch_run(chunk):
     model = network.live("srm")
-    found = streams.by_chunks(ks.Stream(model), streams.Batch(model), 9600, 60, chunk)
+    found = streams.by_chunks(ks.Stream(model), streams.Batch(model), 9600, 600, chunk)
     assert found["failures"] == []
     assert found["steps"] >= 9600 - 700 and found["bursts_compared"] >= 4
     assert found["spikes_compared"] > 1000
@@ -31,7 +31,7 @@ def test_single_steps_spike_as_the_batch_run(tmp_path):
     model.export_loihi(tmp_path / "a.net")
     stream = LoihiSimulator(tmp_path / "a.net").stream()
     for one in (ks.Stream(model), stream):
-        found = streams.by_steps(one, streams.Batch(model), 3200, 60)
+        found = streams.by_steps(one, streams.Batch(model), 3200, 600)
         assert found["failures"] == [] and found["steps"] == 3200 and found["spikes_compared"] > 100
 
 
@@ -48,12 +48,12 @@ def test_a_stream_that_forgets_is_found():
             self.steps = before + chunk.shape[1]
             return found
 
-    found = streams.by_chunks(Forgetful(model), streams.Batch(model), 8000, 60, 700)
+    found = streams.by_chunks(Forgetful(model), streams.Batch(model), 8000, 600, 700)
     assert any("other spikes than alone" in failure for failure in found["failures"])
 
 
 def test_recordings_that_are_harmed_or_vanish(tmp_path):
-    found = recordings.run(30, tmp_path, rounds=2)
+    found = recordings.run(600, tmp_path, rounds=2)
     assert found["failures"] == []
     assert found["rounds"] == 2 and found["samples"] > 30 and found["skipped"] > 4
 
@@ -65,7 +65,7 @@ def test_a_reader_that_takes_damage_for_events_is_found(tmp_path):
         except (ValueError, OSError):
             return Events(x=[1], y=[1], t=[1], polarity=[1])
 
-    found = recordings.run(30, tmp_path, rounds=1, reader=lenient)
+    found = recordings.run(600, tmp_path, rounds=1, reader=lenient)
     assert any("samples of no whole file" in failure for failure in found["failures"])
 
 
@@ -135,7 +135,7 @@ def test_memory_that_grows_is_found(growth, monkeypatch):
 
 
 def test_the_report_says_what_was_survived(tmp_path):
-    found = recordings.run(1, tmp_path, rounds=1)
+    found = recordings.run(60, tmp_path, rounds=1)
     text = report.markdown(
         {"minutes": 1, "machine": {"cores": 2}, "parts": {"recordings": {"seconds": 3, **found}}}
     )
