@@ -15,10 +15,8 @@ import json
 import os
 import pathlib
 import re
-import sys
 import tempfile
 import time
-import traceback
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -118,9 +116,9 @@ def main():
         with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
             try:
                 outputs = run(text, name)
-            except Exception:
-                traceback.print_exc()
-                sys.exit(f"{name} does not run")
+            except Exception as error:
+                error.add_note(f"in the notebook {name}")
+                raise
         file = output / f"{name}.ipynb"
         file.write_text(json.dumps(notebook(text, outputs), indent=1) + "\n")
         passed = time.perf_counter() - start[0], time.process_time() - start[1]

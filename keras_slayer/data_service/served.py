@@ -45,8 +45,15 @@ def served(dataset: tf.data.Dataset, service: str, *, job_name: str | None = Non
         A `tf.data.Dataset` with the elements of `dataset`, of unknown length.
 
     Raises:
-        ValueError: a data set that workers of other processes cannot make.
+        ValueError: no data set, no address, or a data set that workers of other processes cannot
+            make.
     """
+    if not isinstance(dataset, tf.data.Dataset):
+        raise ValueError(f"dataset must be a tf.data.Dataset. Received: dataset={dataset!r}")
+    if not isinstance(service, str) or not service:
+        raise ValueError(
+            f'service must be an address like "HOST:PORT". Received: service={service!r}'
+        )
     found = _obstacle(dataset)
     if found is not None:
         raise ValueError(

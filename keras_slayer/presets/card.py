@@ -33,7 +33,7 @@ class Preset:
 
     name: str
     title: str
-    layers: tuple[dict, ...]
+    layers: tuple[dict, ...] = dataclasses.field(repr=False)
     sensor_shape: tuple[int, ...]
     steps: int
     dt: float
@@ -86,6 +86,6 @@ def read(name: str) -> Preset:
     known = names()
     if name not in known:
         raise ValueError(
-            f"there is no preset of that name: they are {', '.join(known)}. Received: name={name!r}"
+            f"there is no preset of that name. The presets are {', '.join(known)}. Received: name={name!r}"
         )
     return Preset.from_json((FOLDER / f"{name}.json").read_text())

@@ -154,6 +154,9 @@ def test_refuses_what_workers_cannot_have():
     ]:
         with pytest.raises(ValueError, match=rf"Workers cannot make a data set with {message}"):
             served(made, "localhost:1")
+    for dataset, address, name in [([1], "localhost:1", "dataset"), (pipeline(), "", "service")]:
+        with pytest.raises(ValueError, match=rf"{name} must be .*Received: {name}="):
+            served(dataset, address)
 
 
 def test_a_killed_worker_costs_this_epoch_some_samples_and_none_comes_twice(service):

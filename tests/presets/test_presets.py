@@ -96,7 +96,7 @@ def test_available_prints_a_row_for_each(capsys):
 
 
 def test_an_unknown_name_lists_the_names():
-    with pytest.raises(ValueError, match=r"they are .*nmnist_dense.*Received: name='mnist'"):
+    with pytest.raises(ValueError, match=r"The presets are .*nmnist_dense.*Received: name='mnist'"):
         ks.from_preset("mnist")
 
 
