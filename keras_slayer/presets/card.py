@@ -86,6 +86,7 @@ def read(name: str) -> Preset:
     known = names()
     if name not in known:
         raise ValueError(
-            f"there is no preset of that name. The presets are {', '.join(known)}. Received: name={name!r}"
+            f"there is no preset of that name. The presets are {', '.join(known)}. "
+            f"Received: name={name!r}"
         )
     return Preset.from_json((FOLDER / f"{name}.json").read_text())
