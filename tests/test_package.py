@@ -39,9 +39,9 @@ IMPORT = """
 import json, sys, time
 import keras
 before = set(sys.modules)
-start = time.perf_counter()
+start = time.process_time()
 import keras_slayer
-seconds = time.perf_counter() - start
+seconds = time.process_time() - start
 added = sorted(set(sys.modules) - before)
 from keras_slayer.ops import library
 found = {

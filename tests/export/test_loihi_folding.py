@@ -94,6 +94,16 @@ def test_a_current_with_memory_has_a_larger_bias():
     np.testing.assert_allclose(layer.bias, np.array([1.0, -2.0]) * factor, rtol=0.01)
 
 
+def test_a_bias_that_the_chip_cannot_hold_is_clipped_with_a_warning():
+    inputs = keras.Input((20, 6, 6, 2))
+    neuron = ks.LoihiCUBA(224, 16, 1612)  # a slow current: a bias 256 times as large
+    model = keras.Model(inputs, normalised(inputs, 2, "a", neuron))
+    model.get_layer("a_norm").beta.assign([0.01, -2.0])
+    with pytest.warns(UserWarning, match="a: 1 of 2 biases are beyond .*-64 to 63.98.* clipped"):
+        layer = fold_normalization(model).get_layer("a")
+    assert layer.bias[1] == -64 and 0 < layer.bias[0] < 63
+
+
 def refused(make):
     inputs = keras.Input((20, 6, 6, 2))
     return keras.Model(inputs, make(inputs))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 
 import keras
 import numpy as np
@@ -53,7 +54,7 @@ def fold_normalization(model: keras.Model, *, weight_bits: int = 8) -> keras.Mod
 
     c is chosen for each layer such that rounding to ``weight_bits`` does the least harm. The bias
     is the neuron's: it has all of its strength from the first step on, where that of a ``Conv2D``
-    comes through the synaptic current.
+    comes through the synaptic current. A bias that the chip cannot hold is clipped, with a warning.
 
     Args:
         model: built ``keras.Sequential`` or functional model; not changed.
@@ -226,7 +227,14 @@ def _layer(chain: _Chain, weight_bits: int, problems: list[Problem]):
         weight_bits=weight_bits,
     )
     bias = factor * shift * loihi.DECAY_UNIT / max(neuron.current_decay, 1)
-    limits = loihi.MIN_BIAS / loihi.WEIGHT_SCALE, loihi.MAX_BIAS / loihi.WEIGHT_SCALE
+    low, high = loihi.MIN_BIAS / loihi.WEIGHT_SCALE, loihi.MAX_BIAS / loihi.WEIGHT_SCALE
+    beyond = int(((bias < low) | (bias > high)).sum())
+    if beyond:
+        warnings.warn(
+            f"{name}: {beyond} of {bias.size} biases are beyond what the chip holds, {low:g} to "
+            f"{high:g}, and were clipped: {bias.min():.4g} to {bias.max():.4g}",
+            stacklevel=3,
+        )
     options = {
         "neuron": neuron,
         "use_bias": True,
@@ -246,7 +254,7 @@ def _layer(chain: _Chain, weight_bits: int, problems: list[Problem]):
             groups=inner.groups,
             **options,
         )
-    return layer, factor * kernel, np.clip(bias, *limits)
+    return layer, factor * kernel, np.clip(bias, low, high)
 
 
 def _normalisation(norm: keras.layers.BatchNormalization) -> tuple[np.ndarray, np.ndarray]:
