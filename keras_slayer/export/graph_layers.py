@@ -87,9 +87,10 @@ class _Builder:
             delays = np.zeros_like(weight) if delay is None else delay
             found = np.unique(delays[weight != 0]) + 1
             if found.size and found.tolist() != [2]:
+                steps = "step" if found.tolist() == [1] else "steps"
                 self.refuse(
                     name,
-                    f"its neurons feed each other {', '.join(map(str, found))} steps later",
+                    f"its neurons feed each other {', '.join(map(str, found))} {steps} later",
                     "two steps, as those of SpikingRecurrentDense do",
                 )
 

@@ -7,18 +7,22 @@ from collections.abc import Sequence
 
 import keras
 
+from keras_slayer.export import graph_layers
 from keras_slayer.export.formats.netx_reader import read_network
+from keras_slayer.export.graph import IntegerGraph
 from keras_slayer.export.keras_layers import keras_layers
 from keras_slayer.export.network import IntegerNetwork
 from keras_slayer.export.problems import Problem
 from keras_slayer.export.targets import get_target
 
 
-def read_net(path: str | os.PathLike, input_shape: Sequence[int] | None = None) -> IntegerNetwork:
+def read_net(
+    path: str | os.PathLike, input_shape: Sequence[int] | None = None
+) -> IntegerNetwork | IntegerGraph:
     """The network in a ``.net`` file in the chip's integers: what ``LoihiSimulator`` runs.
 
     Read are the files that ``model.export_loihi`` writes, and those of lava-dl: of the blocks
-    ``Input``, ``Dense``, ``Conv``, ``Pool``, ``Flatten`` and ``Affine`` of
+    ``Input``, ``Dense``, ``Recurrent``, ``Conv``, ``Pool``, ``Flatten`` and ``Affine`` of
     ``lava.lib.dl.slayer.block.cuba``, or in any other form that its loader ``lava.lib.dl.netx``
     takes. What the loader would misread is an error that says why.
 
@@ -36,7 +40,9 @@ def read_net(path: str | os.PathLike, input_shape: Sequence[int] | None = None) 
         IntegerNetwork with ``input_shape``, ``output_shape`` and ``layers``. Images have their
         channels last; weights are int16 (inputs, outputs) or (height, width, channels / groups,
         filters), delays uint8 (inputs, outputs). A last layer without neurons (``Affine``) has
-        neurons that add up currents and never spike.
+        neurons that add up currents and never spike. Where a layer is recurrent, an
+        ``IntegerGraph`` of the populations "layer 0", "layer 1", ...: the loop of lava-dl takes one
+        step, as the way to the next layer does.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -70,12 +76,14 @@ def from_net(path: str | os.PathLike, input_shape: Sequence[int] | None = None) 
         input_shape: as for ``read_net``.
 
     Returns:
-        keras.Sequential from (batch, time, *input_shape) to (batch, time, *output_shape), built.
+        keras.Sequential from (batch, time, *input_shape) to (batch, time, *output_shape), built; a
+        functional model where a layer is recurrent.
 
     Raises:
         FileNotFoundError, ValueError: as ``read_net``.
         ValueError: what no layer computes: weights off the grid of 8 bits and sign, delays of
-            single synapses, layers that never spike. The message lists all of it.
+            single synapses, layers that never spike, lava-dl's recurrent layers, whose loop takes
+            one step where that of ``SpikingRecurrentDense`` takes two. The message lists all of it.
 
     Example:
 
@@ -83,6 +91,10 @@ def from_net(path: str | os.PathLike, input_shape: Sequence[int] | None = None) 
     >>> model.compile("adam", keras_slayer.losses.SpikeCountLoss(60, 10))
     """
     network = read_net(path, input_shape)
+    if isinstance(network, IntegerGraph):
+        model, problems = graph_layers.keras_model(network, get_target("loihi2"))
+        _refuse(problems, path)
+        return model
     layers, problems = keras_layers(network, get_target("loihi2"))
     _refuse(problems, path)
     return keras.Sequential([keras.Input((None, *network.input_shape)), *layers])

@@ -1,5 +1,6 @@
 """What the tests of the export share."""
 
+import h5py
 import pytest
 from netx_cases import image_network
 from random_networks import RandomNetworks
@@ -30,3 +31,18 @@ def random_networks():
 def network():
     """Conv, pool with groups, flatten, dense with delay and bias, on an image of H != W."""
     return image_network()
+
+
+@pytest.fixture
+def write_layers(tmp_path):
+    """write_layers({"type": ..., data set: value, ...}, ...) -> path of a file of such layers."""
+
+    def write(*layers):
+        path = tmp_path / "layers.net"
+        with h5py.File(path, "w") as file:
+            for i, layer in enumerate(layers):
+                for name, value in layer.items():
+                    file[f"layer/{i}/{name}"] = value
+        return path
+
+    return write

@@ -41,3 +41,12 @@ def image_network():
             ),
         ),
     )
+
+
+def cells(current_decay=1024, voltage_decay=128, threshold=80):
+    values = {"type": "CUBA", "iDecay": current_decay, "vDecay": voltage_decay}
+    return {f"neuron/{name}": value for name, value in (values | {"vThMant": threshold}).items()}
+
+
+def dense(weight, shape=None, **more):
+    return {"type": "dense", "shape": shape or [len(weight)], "weight": weight, **more}

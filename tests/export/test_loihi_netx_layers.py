@@ -3,7 +3,7 @@
 import h5py
 import numpy as np
 import pytest
-from netx_cases import NEURON, even
+from netx_cases import NEURON, cells, dense, even
 
 from keras_slayer.export import LoihiSimulator, read_net
 from keras_slayer.export.formats import netx
@@ -14,30 +14,6 @@ from keras_slayer.export.network import (
     IntegerNetwork,
     IntegerNeuron,
 )
-
-
-@pytest.fixture
-def write_layers(tmp_path):
-    """write_layers({"type": ..., data set: value, ...}, ...) -> path of a file of such layers."""
-
-    def write(*layers):
-        path = tmp_path / "layers.net"
-        with h5py.File(path, "w") as file:
-            for i, layer in enumerate(layers):
-                for name, value in layer.items():
-                    file[f"layer/{i}/{name}"] = value
-        return path
-
-    return write
-
-
-def cells(current_decay=1024, voltage_decay=128, threshold=80):
-    values = {"type": "CUBA", "iDecay": current_decay, "vDecay": voltage_decay}
-    return {f"neuron/{name}": value for name, value in (values | {"vThMant": threshold}).items()}
-
-
-def dense(weight, shape=None, **more):
-    return {"type": "dense", "shape": shape or [len(weight)], "weight": weight, **more}
 
 
 def conv(weight, shape, padding=0):

@@ -16,6 +16,15 @@ SPIKING = (
 )  # fmt: skip
 """Read as they are, by lava's loader too."""
 
+RECURRENT = (
+    "recurrent", "recurrent_square", "recurrent_between", "recurrent_twice", "recurrent_biases",
+    "recurrent_image",
+)  # fmt: skip
+"""Read as they are, by lava's loader too. A model's loop takes a step more."""
+
+NOT_LOADED = ("recurrent_no_delays",)
+"""Delays of 0, with which lava's loader fails where a recurrent layer is not square."""
+
 SILENT = ("affine", "affine_dynamics")
 """Their last layer has no spikes, and is read for its voltage."""
 
@@ -26,6 +35,7 @@ our writer makes of them."""
 NOT_AS_TRAINED = {
     "biases": "training adds them to the current, the chip to the voltage",
     "image_biases": "as above",
+    "recurrent_biases": "as above",
     "delays_of_inputs": "its delays were put in after training",
     "one_delay": "as above",
 }
@@ -37,7 +47,7 @@ REFUSED = {
     "conv_delays": "layer 1: 'delay' of a conv layer is ignored by lava-dl's loader",
     "scaled_norm": "layer 0/neuron: 'weight_exp' scales the weights in training",
     "own_decays": r"layer 0/neuron: 'iDecay' must be one number, not of shape \(9,\)",
-    "recurrent": "layer 0: type 'dense_rec' .* it is recurrent",
+    "recurrent_delays": "layer 0: 'delay' of a recurrent layer is one of its outputs in training",
     "transposed": "layer 1: type 'convT' .* transposed convolution",
     "unpool": "layer 1: type 'unpool' .* spreads pixels",
     "no_flatten": r"layer 2: dense on an image \(4, 1, 1\) needs a flatten",
@@ -68,7 +78,7 @@ def simulator(written, name):
 def results(written, run_peer, tmp_path_factory):
     """What lava's runtime makes of the files, by name."""
     folder = tmp_path_factory.mktemp("run")
-    for name in (*SPIKING, *SILENT, *REWRITTEN):
+    for name in (*SPIKING, *RECURRENT, *SILENT, *REWRITTEN):
         ours, path = simulator(written, name), folder / f"{name}.net"
         assert ours.input_shape == tuple(written[1][name][0])
         if name in REWRITTEN:
@@ -83,7 +93,7 @@ def results(written, run_peer, tmp_path_factory):
     return run_peer("lava", "run_lava.py", folder)
 
 
-@pytest.mark.parametrize("name", SPIKING + REWRITTEN)
+@pytest.mark.parametrize("name", SPIKING + RECURRENT + REWRITTEN)
 def test_spikes_are_those_of_lava(name, results):
     result = results[name]
     assert "error" not in result, result["error"]
@@ -101,11 +111,34 @@ def test_layers_without_spikes_have_the_voltages_of_lava(name, results, written)
     assert len(np.unique(voltage[:, -1])) > 6
 
 
-@pytest.mark.parametrize("name", [n for n in SPIKING + REWRITTEN if n not in NOT_AS_TRAINED])
+AS_TRAINED = [
+    name for name in SPIKING + RECURRENT + NOT_LOADED + REWRITTEN if name not in NOT_AS_TRAINED
+]
+
+
+@pytest.mark.parametrize("name", AS_TRAINED)
 def test_spikes_are_those_of_training(name, written):
     """Of lava-dl's blocks in evaluation mode, in floating point."""
     data = np.load(written[0] / f"{name}.npz")
     np.testing.assert_array_equal(simulator(written, name).run(data["spikes"]), data["trained"])
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_networks_run_live_and_without_compiler(name, written):
+    spikes = np.load(written[0] / f"{name}.npz")["spikes"]
+    expected = simulator(written, name).run(spikes)
+    stream = simulator(written, name).stream(batch=len(spikes))
+    chunks = [stream(spikes[:, a:b]) for a, b in ((0, 1), (1, 23), (23, 24), (24, 60))]
+    np.testing.assert_array_equal(np.concatenate(chunks, axis=1), expected)
+    path, shape = file_of(written, name)
+    slow = LoihiSimulator(path, input_shape=shape, engine="numpy")
+    np.testing.assert_array_equal(slow.run(spikes), expected)
+
+
+@pytest.mark.parametrize("name", RECURRENT)
+def test_recurrent_networks_are_no_models(name, written):
+    with pytest.raises(ValueError, match="feed each other 1 step later; allowed: two steps"):
+        from_net(*file_of(written, name))
 
 
 @pytest.mark.parametrize("name", SPIKING + REWRITTEN)
@@ -136,7 +169,7 @@ def test_refused(name, written):
 
 def test_all_that_was_written_is_tested(written):
     _, shapes = written
-    assert set(shapes) == {*SPIKING, *SILENT, *REWRITTEN, *REFUSED}
+    assert set(shapes) == {*SPIKING, *RECURRENT, *NOT_LOADED, *SILENT, *REWRITTEN, *REFUSED}
     for name in ("delays", "square_delays"):
         layers = simulator(written, name).network.layers
         assert any(len(np.unique(layer.delay)) > 3 for layer in layers if layer.delay is not None)

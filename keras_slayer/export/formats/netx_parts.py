@@ -42,6 +42,39 @@ def weights(group: CheckedGroup, shape: tuple[int | None, ...]) -> np.ndarray:
     return _one_grid(group, group.integers("weight", MIN_WEIGHT, MAX_WEIGHT, shape=shape))
 
 
+def loop(group: CheckedGroup, weight: np.ndarray) -> np.ndarray:
+    """int16 (to, from): weights of a recurrent layer's neurons to each other.
+
+    The loop takes one step, as the way to the next layer does. A ``delay`` is refused: training
+    delays what leaves the layer, the loader its loop, too.
+
+    Args:
+        weight: from the layer's inputs, (outputs, inputs). The loader scales both as one.
+    """
+    outputs = len(weight)
+    own = group.integers("weight_rec", MIN_WEIGHT, MAX_WEIGHT, shape=(outputs, outputs))
+    both = _one_grid(group, np.concatenate([weight, own], axis=1), "'weight' and 'weight_rec'")
+    if np.any(both < 0) and not np.any(both > 0):
+        raise group.fail(
+            "'weight' and 'weight_rec' have no positive value: lava-dl's loader would change them"
+        )
+    least = int(-both.min())
+    power = least > 0 and least & (least - 1) == 0
+    for name, part in (("weight", weight), ("weight_rec", own)):
+        # The loader makes the least weight -256, which a matrix without a positive weight lacks.
+        if power and part.min() == -least and part.max() <= 0 and both.max() < least:
+            raise group.fail(
+                f"{name!r} has no positive value, and its least one, {-least}, is the largest "
+                "weight of the layer and a power of two: lava-dl's loader would change it"
+            )
+    if "delay" in group and np.any(delays(group, weight.shape)):
+        raise group.fail(
+            "'delay' of a recurrent layer is one of its outputs in training; lava-dl's loader "
+            "delays its loop, too, and scales its weights wrongly. Train without delays"
+        )
+    return own
+
+
 def kernel(group: CheckedGroup, shape: tuple[int, int]) -> np.ndarray:
     """int16 (*shape, height, width); in the file there may be a last axis of one."""
     weight = group.integers("weight", MIN_WEIGHT, MAX_WEIGHT, ndims=[4, 5])
@@ -53,11 +86,11 @@ def kernel(group: CheckedGroup, shape: tuple[int, int]) -> np.ndarray:
     return _one_grid(group, weight)
 
 
-def _one_grid(group: CheckedGroup, weight: np.ndarray) -> np.ndarray:
+def _one_grid(group: CheckedGroup, weight: np.ndarray, name: str = "'weight'") -> np.ndarray:
     low, high = weight.min(initial=0), weight.max(initial=0)
     # A synapse has eight bits and, where signs are mixed, one of them is the sign.
     if low < 0 < high and (low < -128 or high > 127) and np.any(weight % 2):
-        raise group.fail(f"'weight' of both signs from {low} to {high} must be even")
+        raise group.fail(f"{name} of both signs from {low} to {high} must be even")
     return weight
 
 

@@ -1,11 +1,13 @@
 """Reads a ``.net`` file into integers in Keras' order, trusting nothing in it.
 
-Accepted is what lava-dl's loader reads exactly: input, dense, conv and flatten layers with CUBA
-neurons; and of what the loader refuses or leaves out, what lava-dl's training defines: pooling, and
-input layers with neurons. What the loader would skip, clip or misread is an error here.
+Accepted is what lava-dl's loader reads exactly: input, dense, recurrent dense, conv and flatten
+layers with CUBA neurons; and of what the loader refuses or leaves out, what lava-dl's training
+defines: pooling, and input layers with neurons. What the loader would skip, clip or misread is an
+error here.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -14,19 +16,21 @@ import numpy as np
 from keras_slayer.export.formats import netx_parts as parts
 from keras_slayer.export.formats.hdf5 import CheckedGroup, open_checked
 from keras_slayer.export.formats.netx import MAX_SMALL, channels_first
+from keras_slayer.export.graph import Connection, DenseSynapses, IntegerGraph, graph_of
 from keras_slayer.export.network import (
     IntegerConv,
     IntegerDense,
     IntegerFlatten,
     IntegerLayer,
     IntegerNetwork,
+    IntegerNeuron,
 )
 
 MAX_LAYERS = 1000
 MAX_NEURONS = 1 << 24
 """Largest input, and most neurons in all layers together (a Loihi 2 chip has a million)."""
 
-TYPES = ("input", "dense", "conv", "pool", "flatten")
+TYPES = ("input", "dense", "dense_rec", "conv", "pool", "flatten")
 
 REFUSED = {
     "average": "averages spikes, which the chip does not. Leave the layer out of the file, and "
@@ -34,17 +38,22 @@ REFUSED = {
     "concat": "joins layers, which lava-dl's loader does not read",
     "convT": "is a transposed convolution, which lava-dl's loader does not read",
     "dense_comp": "has complex weights, which CUBA neurons do not take",
-    "dense_rec": "is recurrent: read are layers that feed forward",
     "unpool": "spreads pixels, which lava-dl's loader does not read",
 }
 """Layers that lava-dl writes, and why they are not read."""
 
 
-def read_network(path: str | Path, input_shape: Sequence[int] | None = None) -> IntegerNetwork:
+def read_network(
+    path: str | Path, input_shape: Sequence[int] | None = None
+) -> IntegerNetwork | IntegerGraph:
     """The network in a ``.net`` file.
 
     Args:
         input_shape: (inputs,) or (height, width, channels), where the file does not say it.
+
+    Returns:
+        A chain; a graph if a layer is recurrent, of populations "layer 0", "layer 1", ..., flattens
+        counted.
 
     Raises:
         FileNotFoundError: there is no such file.
@@ -86,10 +95,11 @@ class _Reader:
         self.input_shape = self.shape = input_shape
         self.image: tuple[int, ...] | None = None  # the image that a flatten hides
         self.layers: list[IntegerLayer] = []
+        self.loops: dict[str, DenseSynapses] = {}
         self.neurons = 0
         self.silent: CheckedGroup | None = None  # a layer whose neurons never spike
 
-    def network(self, groups: list[CheckedGroup]) -> IntegerNetwork:
+    def network(self, groups: list[CheckedGroup]) -> IntegerNetwork | IntegerGraph:
         kinds = [group.text("type") for group in groups]
         for i, (kind, group) in enumerate(zip(kinds, groups, strict=True)):
             if kind == "input":
@@ -99,6 +109,7 @@ class _Reader:
                 continue
             read = {
                 "dense": self._dense,
+                "dense_rec": self._recurrent,
                 "conv": self._conv,
                 "pool": self._pool,
                 "flatten": self._flatten,
@@ -114,7 +125,16 @@ class _Reader:
             read(group)
         if all(isinstance(layer, IntegerFlatten) for layer in self.layers):
             raise groups[-1].fail("the network has no layer with neurons")
-        return IntegerNetwork(self.input_shape, tuple(self.layers))
+        chain = IntegerNetwork(self.input_shape, tuple(self.layers))
+        return self._with_loops(graph_of(chain)) if self.loops else chain
+
+    def _with_loops(self, graph: IntegerGraph) -> IntegerGraph:
+        """What a neuron sends in a step reaches its layer in the next, as the next layer."""
+        populations = dict(graph.populations)
+        for name, loop in self.loops.items():
+            connections = (*populations[name].connections, Connection(name, loop))
+            populations[name] = replace(populations[name], connections=connections)
+        return replace(graph, populations=populations)
 
     def _add(self, group: CheckedGroup, layer: IntegerLayer) -> None:
         self.layers.append(layer)
@@ -160,6 +180,20 @@ class _Reader:
         self._add(group, IntegerFlatten())
 
     def _dense(self, group: CheckedGroup) -> None:
+        neuron, weight = self._neuron_and_weights(group)
+        if np.any(weight < 0) and not np.any(weight > 0):
+            raise group.fail("'weight' has no positive value: lava-dl's loader would change it")
+        delay = parts.delays(group, weight.shape)
+        self._add_dense(group, neuron, weight, None if delay is None else self._inputs_first(delay))
+
+    def _recurrent(self, group: CheckedGroup) -> None:
+        neuron, weight = self._neuron_and_weights(group)
+        loop = parts.loop(group, weight)
+        self._add_dense(group, neuron, weight, None)
+        self.loops[f"layer {len(self.layers) - 1}"] = DenseSynapses(np.ascontiguousarray(loop.T))
+
+    def _neuron_and_weights(self, group: CheckedGroup) -> tuple[IntegerNeuron, np.ndarray]:
+        """The weights are (outputs, inputs), in the order of the file."""
         if self.shape is not None and len(self.shape) != 1:
             raise group.fail(
                 f"dense on an image {channels_first(self.shape)} needs a flatten before"
@@ -169,18 +203,19 @@ class _Reader:
         weight = parts.weights(group, (outputs, self.shape[0] if self.shape else None))
         if not weight.shape[1]:
             raise group.fail("'weight' has no inputs")
-        if np.any(weight < 0) and not np.any(weight > 0):
-            raise group.fail("'weight' has no positive value: lava-dl's loader would change it")
+        return neuron, weight
+
+    def _add_dense(
+        self,
+        group: CheckedGroup,
+        neuron: IntegerNeuron,
+        weight: np.ndarray,
+        delay: np.ndarray | None,
+    ) -> None:
         if self.shape is None:  # a dense layer tells its input's size itself
             self.input_shape = self.shape = weight.shape[1:]
-        delay = parts.delays(group, weight.shape)
-        layer = IntegerDense(
-            self._inputs_first(weight),
-            neuron,
-            parts.bias(group, outputs),
-            None if delay is None else self._inputs_first(delay),
-        )
-        self._add(group, layer)
+        bias = parts.bias(group, weight.shape[0])
+        self._add(group, IntegerDense(self._inputs_first(weight), neuron, bias, delay))
 
     def _inputs_first(self, values: np.ndarray) -> np.ndarray:
         """(inputs, outputs) of the file's (outputs, inputs), flattened images in Keras' order."""

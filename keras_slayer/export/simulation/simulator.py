@@ -39,7 +39,7 @@ class LoihiSimulator:
 
     Attributes:
         network: what the file says: a chain (``IntegerNetwork``) of a ``.net`` file, an
-            ``IntegerGraph`` of a ``.nir`` file.
+            ``IntegerGraph`` of a ``.nir`` file or of a ``.net`` file with recurrent layers.
 
     Raises:
         FileNotFoundError, ValueError: no such file, or not a network the chip runs as written.

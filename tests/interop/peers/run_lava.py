@@ -82,9 +82,13 @@ class Runner:
     def _reset(self):
         """Every state to zero: potentials, and what the synapses still have to deliver."""
         for layer in self.network.layers:
-            synapse = layer.synapse
-            delivery = synapse.a_buf if hasattr(synapse, "a_buf") else synapse.a_buff
-            for state in (layer.neuron.u, layer.neuron.v, delivery):
+            synapses = [layer.synapse]
+            if hasattr(layer, "synapse_rec"):
+                synapses.append(layer.synapse_rec)
+            deliveries = [
+                each.a_buf if hasattr(each, "a_buf") else each.a_buff for each in synapses
+            ]
+            for state in (layer.neuron.u, layer.neuron.v, *deliveries):
                 state.set(np.zeros(state.shape))
 
     def stop(self):

@@ -46,6 +46,10 @@ def pool(size, **options):
     return cuba.Pool(POOLING, size, **options)
 
 
+def recurrent(inputs, outputs, neuron=LIVELY, **options):
+    return cuba.Recurrent(dict(neuron), inputs, outputs, **options)  # it changes the dict
+
+
 def mean_norm(neuron):
     return {**neuron, "norm": MeanOnlyBatchNorm}
 
@@ -97,6 +101,27 @@ def networks():
         "variable_strings": ([source(), dense(12, 9)], (12,)),
         "delays_of_inputs": ([source(), dense(12, 9, delay=True), dense(9, 5)], (12,)),
         "one_delay": ([source(), dense(12, 9, delay=True), dense(9, 5)], (12,)),
+        "recurrent": ([recurrent(12, 9)], (12,)),
+        "recurrent_square": ([source(), recurrent(9, 9, weight_scale=2)], (9,)),
+        "recurrent_between": (
+            [
+                source(),
+                dense(30, 20, weight_scale=2),
+                recurrent(20, 14, weight_norm=True, weight_scale=2),
+                dense(14, 6, weight_scale=3),
+            ],
+            (30,),
+        ),
+        "recurrent_twice": (
+            [recurrent(16, 12, weight_scale=2), recurrent(12, 10, weight_scale=3)],
+            (16,),
+        ),
+        "recurrent_biases": ([source(), recurrent(30, 20, mean_norm(LIVELY))], (30,)),
+        "recurrent_image": (
+            [source(), conv(2, 4, 3), cuba.Flatten(), recurrent(4 * 3 * 5, 8), dense(8, 4)],
+            (2, 5, 7),
+        ),
+        "recurrent_no_delays": ([recurrent(12, 9, delay=True), dense(9, 4)], (12,)),
         "pool": (
             [source(), conv(2, 5, 3), pool(2), cuba.Flatten(), dense(5 * 4 * 3, 7)],
             (2, 10, 8),
@@ -119,7 +144,7 @@ def networks():
         "conv_delays": ([source(), conv(2, 4, 3, delay=True), conv(4, 3, 2)], (2, 8, 8)),
         "scaled_norm": ([dense(12, 9, {**LIVELY, "norm": WgtScaleBatchNorm})], (12,)),
         "own_decays": ([dense(12, 9, {**LIVELY, "shared_param": False})], (12,)),
-        "recurrent": ([cuba.Recurrent(LIVELY, 12, 9)], (12,)),
+        "recurrent_delays": ([recurrent(9, 9, delay=True), dense(9, 4)], (9,)),
         "transposed": ([source(), cuba.ConvT(LIVELY, 2, 4, 2)], (2, 5, 5)),
         "unpool": ([source(), cuba.Unpool(LIVELY, 2)], (2, 5, 5)),
         "no_flatten": ([source(), conv(2, 4, 5), dense(4, 3)], (2, 5, 5)),
@@ -161,7 +186,10 @@ def write(folder, name, blocks, shape):
     value = spikes = (torch.rand(BATCH, *shape, STEPS) < 0.3).float()
     for block in blocks:  # blocks learn their shapes, and norms their means, from data
         value = block(value)
-        if getattr(block, "delay", None) is not None:
+        if isinstance(block, cuba.Recurrent):  # its neurons keep their state from call to call
+            for state in ("current_state", "voltage_state"):
+                setattr(block.neuron, state, torch.zeros_like(getattr(block.neuron, state)))
+        if getattr(block, "delay", None) is not None and "no_delays" not in name:
             delay = block.delay.delay.data
             delay.copy_(20 * torch.rand_like(delay))
     value = spikes
