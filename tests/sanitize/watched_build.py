@@ -40,8 +40,8 @@ KERNEL_FLAGS = ("-O1", "-fno-sanitize=null,alignment,object-size,pointer-overflo
 def compile_package(sanitizer: str, tree: pathlib.Path) -> str:
     """Puts a copy of the package with watched libraries into ``tree``.
 
-    Returns the name of these libraries, which is another one after a change to what they are made
-    of. They are kept beside ``tree``, and compiled once.
+    Returns the names of the folders with these libraries, which are others after a change to what
+    they are made of. They are kept beside ``tree``, and compiled once.
     """
     ignored = shutil.ignore_patterns("*.so", "*.so.json", "__pycache__", ".building-*")
     for name in ("keras_slayer", "tests", "benchmarks", "examples"):
@@ -53,10 +53,10 @@ def compile_package(sanitizer: str, tree: pathlib.Path) -> str:
 
     flags, tensorflow = FLAGS[sanitizer], cache.tensorflow_flags()
     isa = build.processor_set()
-    state = tree.parent / f"libraries-{build.sources_digest()}-{_digest(sanitizer)}"
-    target = state / build.library_name(tensorflow.version)
+    ops = tree.parent / f"ops-{build.sources_digest()}-{_digest(sanitizer)}"
+    target = ops / build.library_name(tensorflow.version)
     if not target.exists():
-        shutil.rmtree(state, ignore_errors=True)
+        shutil.rmtree(ops, ignore_errors=True)
         build.COMMON_FLAGS = [*build.COMMON_FLAGS, "-g1", *flags]
         build.KERNEL_FLAGS = [*KERNEL_FLAGS, *build.KERNEL_FLAGS[1:]]
         watched = build.TensorFlowFlags(
@@ -67,24 +67,29 @@ def compile_package(sanitizer: str, tree: pathlib.Path) -> str:
             ],
             [*tensorflow.link, *flags],
         )
-        _planted(state / "planted.so", watched, build)
-        _extension(state, "_simulator", ROOT / "keras_slayer/export/csrc", flags)
-        _extension(state, "_decoders", ROOT / "keras_slayer/events/csrc", flags)
+        _planted(ops / "planted.so", watched, build)
         build.build_library(target, watched, isa)
     record.write(target)
-    for path in state.iterdir():
-        folder = "events" if "_decoders" in path.name else "export"
-        folder = "ops" if "_native" in path.name else folder
-        shutil.copy(path, tree / "keras_slayer" / folder if path.stem != "planted" else tree)
-    return state.name
+    shutil.copy(ops / "planted.so", tree)
+    for path in ops.glob("_native*"):
+        shutil.copy(path, tree / "keras_slayer" / "ops")
+    names = [ops.name]
+    for name, part in (("_simulator", "export"), ("_decoders", "events")):
+        sources = ROOT / "keras_slayer" / part / "csrc"
+        extension = tree.parent / f"{part}-{_digest(sanitizer, sources)}"
+        _extension(extension, name, sources, flags)
+        for path in extension.iterdir():
+            shutil.copy(path, tree / "keras_slayer" / part)
+        names.append(extension.name)
+    return " ".join(names)
 
 
-def _digest(sanitizer: str) -> str:
-    """Of what else the libraries are made of than the ops' sources."""
-    digest = hashlib.sha256(repr((FLAGS[sanitizer], OPS_FLAGS, KERNEL_FLAGS)).encode())
-    folders = (ROOT / "keras_slayer/export/csrc", ROOT / "keras_slayer/events/csrc")
-    sources = sorted(path for folder in folders for path in folder.iterdir())
-    for path in (HERE / "watch.h", HERE / "planted.cc", *sources):
+def _digest(sanitizer: str, sources: pathlib.Path | None = None) -> str:
+    """Of the flags and, for an extension, its sources; the ops' have their own digest."""
+    flags = (FLAGS[sanitizer], OPS_FLAGS, KERNEL_FLAGS)
+    digest = hashlib.sha256(repr(flags).encode())
+    paths = sorted(sources.iterdir()) if sources else [HERE / "watch.h", HERE / "planted.cc"]
+    for path in paths:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]
 
@@ -100,12 +105,15 @@ def _planted(target: pathlib.Path, flags, build) -> None:
 
 
 def _extension(folder: pathlib.Path, name: str, sources: pathlib.Path, flags) -> None:
+    target = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    if target.exists():
+        return
+    folder.mkdir(exist_ok=True)
     pybind11 = folder.parent / "pybind11"  # which installs only have while they build
     if not (pybind11 / "pybind11" / "include").is_dir():
         _run([sys.executable, "-m", "pip", "install", "-q", "--target", str(pybind11), "pybind11"])
     found = (pybind11 / "pybind11" / "include", sysconfig.get_path("include"))
     include = [f"-isystem{path}" for path in found]
-    target = folder / f"{name}{sysconfig.get_config_var('EXT_SUFFIX')}"
     files = map(str, sorted(sources.glob("*.cc")))
     common = ["-std=c++17", "-fPIC", "-O1", "-g1", "-fvisibility=hidden", "-pthread", "-shared"]
     _run([os.environ.get("CXX", "g++"), *common, *flags, *include, *files, "-o", str(target)])
