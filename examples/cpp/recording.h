@@ -46,6 +46,13 @@ inline bool parse(std::string_view line, Event& event) {
   return at == end;
 }
 
+// The beginning of a line as an error shows it: without what would end or hide the message.
+inline std::string shown(std::string_view line) {
+  std::string text(line.substr(0, 80));
+  std::replace_if(text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
 // What of an event cannot be in an input of the shape (height, width, channels) or (inputs); empty
 // if it can. Where a place has one channel or x is the place, p may be either polarity.
 inline std::string problem_of(const Event& event, const std::vector<int64_t>& shape) {
@@ -89,8 +96,7 @@ inline Recording read_events(const std::string& path, const std::vector<int64_t>
                                                    : "it must be four whole numbers x,y,t,p";
     if (!problem.empty()) {
       throw std::runtime_error(path + ": line " + std::to_string(number) +
-                               " is no event of this input: " + std::string(line.substr(0, 80)) +
-                               ": " + problem);
+                               " is no event of this input: " + shown(line) + ": " + problem);
     }
     const double step = std::floor(static_cast<double>(event.t) / (1000 * dt));
     const int64_t place = (event.y * width + event.x) * channels + (channels > 1 ? event.p : 0);
