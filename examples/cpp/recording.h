@@ -79,12 +79,12 @@ inline std::string problem_of(const Event& event, const std::vector<int64_t>& sh
 // step are left out. A place spikes once in a step, however many events it has there.
 using Recording = std::vector<std::pair<int64_t, int32_t>>;
 
-inline Recording read_events(const std::string& path, const std::vector<int64_t>& shape,
-                             int64_t steps, double dt) {
-  const std::vector<uint8_t> bytes = keras_slayer::read_bytes(path);
+// `bytes` is the content of a file; `where` begins each error.
+inline Recording parse_events(const std::vector<uint8_t>& bytes, const std::string& where,
+                              const std::vector<int64_t>& shape, int64_t steps, double dt) {
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (next_line(text) != "x,y,t,p") {
-    throw std::runtime_error(path + ": the first line must be x,y,t,p");
+    throw std::runtime_error(where + ": the first line must be x,y,t,p");
   }
   const int64_t width = shape.size() == 3 ? shape[1] : shape[0];
   const int64_t channels = shape.size() == 3 ? shape[2] : 1;
@@ -95,7 +95,7 @@ inline Recording read_events(const std::string& path, const std::vector<int64_t>
     const std::string problem = parse(line, event) ? problem_of(event, shape)
                                                    : "it must be four whole numbers x,y,t,p";
     if (!problem.empty()) {
-      throw std::runtime_error(path + ": line " + std::to_string(number) +
+      throw std::runtime_error(where + ": line " + std::to_string(number) +
                                " is no event of this input: " + shown(line) + ": " + problem);
     }
     const double step = std::floor(static_cast<double>(event.t) / (1000 * dt));
@@ -107,6 +107,11 @@ inline Recording read_events(const std::string& path, const std::vector<int64_t>
   std::sort(recording.begin(), recording.end());
   recording.erase(std::unique(recording.begin(), recording.end()), recording.end());
   return recording;
+}
+
+inline Recording read_events(const std::string& path, const std::vector<int64_t>& shape,
+                             int64_t steps, double dt) {
+  return parse_events(keras_slayer::read_bytes(path), path, shape, steps, dt);
 }
 
 #endif  // KERAS_SLAYER_EXAMPLES_RECORDING_H_
