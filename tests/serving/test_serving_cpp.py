@@ -10,9 +10,7 @@ import pytest
 from cpp_cases import (
     DT,
     NETWORKS,
-    SOURCES,
     STEPS,
-    compiled,
     dense_network,
     graph_network,
     printed_spikes,
@@ -29,19 +27,6 @@ from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeu
 
 CHECKSUM = 4  # bytes at the end
 TRIALS = 300
-
-
-@pytest.fixture(scope="module")
-def program(tmp_path_factory):
-    return compiled(tmp_path_factory.mktemp("cpp"), SOURCES / "run_recording.cc", "-O1")
-
-
-@pytest.fixture(scope="module")
-def checked_program(tmp_path_factory):
-    """Runs many networks, and checks every access to memory and every overflow."""
-    checks = ["-O0", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"]
-    source = pathlib.Path(__file__).with_name("many_networks.cc")
-    return compiled(tmp_path_factory.mktemp("cpp"), source, *checks)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -137,32 +122,6 @@ def test_damaged_files_are_errors(checked_program, with_checksum, tmp_path):
             assert re.fullmatch(rf"error: {path}: byte \d+: .+\n", text)
         errors.add(re.sub(r"-?\d+", "N", text.split(": ")[-1]))
     assert len(errors) >= (8 if with_checksum else 3), errors
-
-
-@pytest.mark.parametrize(
-    ("lines", "message"),
-    [
-        ("t,x,y,p\n1,2,3,0\n", "the first line must be x,y,t,p"),
-        ("x,y,t,p\n1,0,3,0\n1,0,oops,0\n", "line 3 is no event of this input: 1,0,oops,0"),
-        ("x,y,t,p\n1,0,-3,0\n", "line 2 is no event"),
-        ("x,y,t,p\n50,0,3,0\n", "line 2 is no event"),
-        ("x,y,t,p\n1,0,3,0,9\n", "line 2 is no event"),
-    ],
-)
-def test_damaged_events_are_errors(program, lines, message, tmp_path):
-    write_flat(dense_network(), tmp_path / "network.ksn")
-    (tmp_path / "events.csv").write_text(lines)
-    done = run(program, tmp_path / "network.ksn", STEPS, DT, tmp_path / "events.csv")
-    assert done.returncode == 1 and message in done.stderr
-
-
-def test_wrong_use(program, tmp_path):
-    write_flat(graph_network(), tmp_path / "network.ksn")
-    assert "usage" in run(program).stderr
-    assert "cannot be opened" in run(program, "none.ksn", 5, 1, "events.csv").stderr
-    for arguments in ((0, 1, "a", "b"), (5, 0, "a", "b"), (5, 1, "a")):
-        done = run(program, tmp_path / "network.ksn", *arguments)
-        assert "the network takes 2 files of events" in done.stderr
 
 
 def changed(**fields):

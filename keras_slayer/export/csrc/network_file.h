@@ -25,8 +25,9 @@
 #ifndef KERAS_SLAYER_EXPORT_NETWORK_FILE_H_
 #define KERAS_SLAYER_EXPORT_NETWORK_FILE_H_
 
-#include <fstream>
-#include <iterator>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 
 #include "network.h"
 
@@ -35,7 +36,7 @@ namespace keras_slayer {
 constexpr int64_t kMaxNeurons = 1 << 24;   // of all populations, and inputs
 constexpr uint32_t kMaxParts = 50000;      // inputs, populations, connections of a population
 constexpr uint32_t kMaxSide = 1 << 16;     // of a window, its stride, padding or dilation
-constexpr int64_t kMaxMeetings = 1 << 28;  // of a window's taps and the places of its output
+constexpr int64_t kMaxMeetings = 1 << 24;  // of all windows' taps and the places of their outputs
 constexpr uint32_t kMaxName = 1 << 12;     // bytes
 constexpr int32_t kMinWeight = -256, kMaxWeight = 255, kMinBias = -4096, kMaxBias = 4095;
 constexpr int32_t kMaxThreshold = 131071, kMaxDelay = 62;
@@ -151,8 +152,9 @@ class NetworkReader {
 
   [[noreturn]] void out_of_range(const char* what, int64_t value, int64_t low,
                                  int64_t high) const {
-    fail(std::string(what) + " must be " + std::to_string(low) + " to " + std::to_string(high) +
-         ", found " + std::to_string(value));
+    const std::string to = low < high ? " to " + std::to_string(high) : "";
+    fail(std::string(what) + " must be " + std::to_string(low) + to + ", found " +
+         std::to_string(value));
   }
 
   // `count` integers of the type Stored, each checked.
@@ -238,8 +240,10 @@ class NetworkReader {
     // Before anything is made of it: of no more neurons than there are, and these in this order.
     const std::vector<int64_t> shape = {geometry.out_height(), geometry.out_width(), filters};
     if (shape != population.shape) fail("the convolution does not lead to " + population.name);
-    if (shape[0] * height > kMaxMeetings || shape[1] * width > kMaxMeetings) {
-      fail("the window is too large for its output");
+    meetings_ += shape[0] * height + shape[1] * width;
+    if (meetings_ > kMaxMeetings) {
+      fail("windows and outputs of the convolutions up to here are too large: " +
+           std::to_string(meetings_) + " taps of rows and columns, more than 2^24");
     }
     // Each factor is at most 2^24 and 2^16: the product of taps and channels fits in 64 bits.
     const uint64_t taps = uint64_t(height) * width;
@@ -254,17 +258,31 @@ class NetworkReader {
   const std::vector<uint8_t> bytes_;
   const std::string where_;
   size_t at_ = 0, end_ = 0;
-  int64_t neurons_ = 0;
+  int64_t neurons_ = 0, meetings_ = 0;
 };
+
+// The content of a file.
+inline std::vector<uint8_t> read_bytes(const std::string& path) {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"),
+                                                             std::fclose);
+  if (!file) throw std::runtime_error(path + ": cannot be opened: " + std::strerror(errno));
+  std::vector<uint8_t> bytes;
+  constexpr size_t kPart = 1 << 16;
+  for (size_t found = kPart; found == kPart;) {
+    const size_t before = bytes.size();
+    bytes.resize(before + kPart);
+    found = std::fread(bytes.data() + before, 1, kPart, file.get());
+    bytes.resize(before + found);
+  }
+  if (std::ferror(file.get())) {
+    throw std::runtime_error(path + ": cannot be read: " + std::strerror(errno));
+  }
+  return bytes;
+}
 
 // Throws std::runtime_error with file, byte and cause where it is no flat file, or a damaged one.
 inline NetworkFile read_network(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw std::runtime_error(path + ": cannot be opened");
-  std::vector<uint8_t> bytes((std::istreambuf_iterator<char>(file)),
-                             std::istreambuf_iterator<char>());
-  if (file.bad()) throw std::runtime_error(path + ": cannot be read");
-  return NetworkReader(std::move(bytes), path).read();
+  return NetworkReader(read_bytes(path), path).read();
 }
 
 }  // namespace keras_slayer

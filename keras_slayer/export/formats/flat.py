@@ -15,6 +15,7 @@ from keras_slayer.export.formats.netx_parts import MAX_WEIGHT
 from keras_slayer.export.formats.netx_reader import MAX_NEURONS
 from keras_slayer.export.formats.nir_integers_reader import MAX_NODES, MAX_SIDE
 from keras_slayer.export.graph import (
+    Connection,
     ConvSynapses,
     DenseSynapses,
     IntegerGraph,
@@ -35,6 +36,7 @@ MAGIC = b"\x89KSN\r\n\x1a\n"
 VERSION = 1
 MAX_NAME = 1 << 12
 MAX_SUM = 1 << 25
+MAX_MEETINGS = 1 << 24
 _HEAD = struct.Struct("<8sIQ")
 _CHECKSUM_BYTES = 4
 
@@ -56,6 +58,9 @@ def _parts(graph: IntegerGraph) -> Iterator[bytes]:
     _check("inputs in all", sum(np.prod(s) for s in graph.inputs.values()), 1, MAX_NEURONS)
     _check("populations", len(graph.populations), 1, MAX_NODES)
     _check("neurons in all", sum(p.size for p in graph.populations.values()), 1, MAX_NEURONS)
+    meetings = sum(_meetings(p.shape, c) for p in graph.populations.values() for c in p.connections)
+    _check("taps of windows at all places of rows and columns", meetings, 0, MAX_MEETINGS)
+    _check("outputs", len(graph.outputs), 1, len(graph.populations))
     yield _numbers(len(graph.inputs))
     for name, shape in graph.inputs.items():
         yield _named(name, shape)
@@ -84,6 +89,14 @@ def _population(name: str, population: Population, numbers: dict[str, int]) -> I
     for connection in connections:
         yield _numbers(numbers[connection.source])
         yield from _synapses(f"{name!r}, from {connection.source!r}", connection.synapses)
+
+
+def _meetings(shape: Shape, connection: Connection) -> int:
+    """What a reader keeps for each window: taps by rows, and by columns, of the output."""
+    if isinstance(connection.synapses, DenseSynapses):
+        return 0
+    height, width = connection.synapses.weight.shape[:2]
+    return shape[0] * height + shape[1] * width
 
 
 def _synapses(where: str, synapses: DenseSynapses | ConvSynapses) -> Iterator[bytes]:
