@@ -16,6 +16,7 @@ WITHOUT_CODE = (
     "CONTRIBUTING.md",
     "architecture.md",
     "citation.md",
+    "defaults.md",
     "glossary.md",
     "method.md",
     "results.md",

@@ -42,7 +42,7 @@ PICTURES = {
     "defaults.png": Made(
         "benchmarks/defaults.py main rates --data-dir {data} --output {output}",
         "defaults.png",
-        "docs/results.md",
+        "docs/defaults.md",
     ),
     "spike_times.png": Made(
         "examples/oxford.py --output {output}", "oxford.png", "docs/results.md"

@@ -101,7 +101,8 @@ GROUPS = (
         "For `spike_pipeline(..., transforms=[...])`.",
         "events.transforms.Transform events.transforms.EventBatch events.transforms.Sequential "
         "events.transforms.RandomApply events.transforms.get events.transforms.Shift "
-        "events.transforms.Rotate events.transforms.Zoom events.transforms.Flip "
+        "events.transforms.Rotate events.transforms.Zoom events.transforms.Affine "
+        "events.transforms.Flip "
         "events.transforms.SpaceJitter events.transforms.Crop events.transforms.CenterCrop "
         "events.transforms.RandomCrop events.transforms.Downsample events.transforms.TimeCrop "
         "events.transforms.RandomTimeCrop events.transforms.TimeJitter "

@@ -98,8 +98,8 @@ def test_without_a_sensor():
     events = recording()
     free = [transform for transform in EVERY if not transform.needs_sensor]
     assert {type(t).__name__ for t in EVERY} - {type(t).__name__ for t in free} == {
-        "CenterCrop", "Crop", "DropEventsByArea", "Flip", "RandomApply", "RandomCrop", "Rotate",
-        "Sequential", "Shift", "SpaceJitter", "UniformNoise", "Zoom",
+        "Affine", "CenterCrop", "Crop", "DropEventsByArea", "Flip", "RandomApply", "RandomCrop",
+        "Rotate", "Sequential", "Shift", "SpaceJitter", "UniformNoise", "Zoom",
     }  # fmt: skip
     for transform in free:
         with_sensor = transform(events, sensor_shape=SHAPE, seed=1)
@@ -120,7 +120,8 @@ def test_sensors_without_an_image():
     assert len(noisy) > 20 and noisy.y.max() == noisy.polarity.max() == 0
     fields = {"x": tf.constant([1, 2]), "t": tf.constant([5, 6])}
     assert set(transforms.Shift(0)(fields, sensor_shape=(20,))) == {"x", "t"}
-    for transform in (transforms.Rotate(5), transforms.Zoom(0.1), transforms.DropEventsByArea(0.1)):
+    images = transforms.Rotate(5), transforms.Zoom(0.1), transforms.Affine(5)
+    for transform in (*images, transforms.DropEventsByArea(0.1)):
         with pytest.raises(ValueError, match=r"needs a sensor with an image.*sensor_shape=\(20,\)"):
             transform(events, sensor_shape=(20,))
 
@@ -241,6 +242,8 @@ T = transforms
         (lambda: T.Rotate((5, -5)), r"degrees must be a range within \[-180, 180\], lowest first"),
         (lambda: T.Rotate((1, 2, 3)), r"number or a pair \(low, high\).*degrees=\(1, 2, 3\)"),
         (lambda: T.Zoom(0.95), r"scale must be a range within \[0.1, 10\].*scale=0.95"),
+        (lambda: T.Affine(stretch=0.95), r"stretch must be a range within \[0.1, 10\].*=0.95"),
+        (lambda: T.Affine(shear=(1, -1)), r"shear must be a range within \[-5, 5\], lowest"),
         (lambda: T.Shift(1.5), "`pixels` must be a whole number.*pixels=1.5"),
         (lambda: T.SpaceJitter(-1.0), "std must be a number in"),
         (lambda: T.TimeCrop(0.3), "length must be whole microseconds.*length=0.3"),

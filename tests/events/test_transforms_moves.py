@@ -129,11 +129,16 @@ def test_shift_is_random_shift():
 
 
 def matrix_loop(events, cos, sin):
-    """About the centre; halves to the even, as NumPy rounds."""
+    return linear_loop(events, ((cos, -sin), (sin, cos)))
+
+
+def linear_loop(events, matrix):
+    """`matrix` times (x, y) about the centre; halves to the even, as NumPy rounds."""
     cx, cy = (WIDTH - 1) / 2, (HEIGHT - 1) / 2
 
     def move(x, y, t, p):
-        moved = cx + (x - cx) * cos - (y - cy) * sin, cy + (x - cx) * sin + (y - cy) * cos
+        x, y = matrix @ np.array([x - cx, y - cy])
+        moved = cx + x, cy + y
         for place in moved:  # else the result would depend on the last bit
             assert abs(place % 1 - 0.5) > 1e-4
         return (*(int(np.round(place)) for place in moved), t, p)
@@ -179,6 +184,37 @@ def test_zoom_draws_from_the_range():
     scales = (x - 200.0) / 100
     assert 0.79 < scales.min() < 0.83 and 1.17 < scales.max() < 1.21
     assert abs(scales.mean() - 1) < 0.05
+
+
+def test_affine_is_a_shear_then_a_stretch_a_turn_and_a_zoom():
+    events, angle = recording(), math.radians(25)
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    matrix = 0.83 * turn @ [[1.21, 0.37], [0, 1 / 1.21]]
+    transform = transforms.Affine((25, 25), (0.83, 0.83), (1.21, 1.21), (0.37, 0.37))
+    assert rows(transform(events, sensor_shape=SHAPE)) == linear_loop(events, matrix)
+    assert rows(transforms.Affine()(events, sensor_shape=SHAPE)) == rows(events)
+
+
+def test_affine_draws_each_value_from_its_range():
+    """Of one point to the right of the centre and one below it, each recording's matrix."""
+    pair = Events(x=[300, 200], y=[200, 300], t=[1, 2])
+    wide = ragged([pair] * 400, (tf.int32,) * 3 + (tf.bool,))
+    result = transforms.Affine(10, 0.2, (1.0, 1.4), (-0.3, 0.1))(
+        wide, sensor_shape=(401, 401, 1), seed=1
+    )
+    x, y = (result[name].values.numpy().reshape(400, 2) / 100 - 2 for name in ("x", "y"))
+    degrees = np.degrees(np.arctan2(y[:, 0], x[:, 0]))
+    area = np.sqrt(x[:, 0] * y[:, 1] - x[:, 1] * y[:, 0])  # the scale: stretch and shear keep it
+    stretch = np.hypot(x[:, 0], y[:, 0]) / area
+    shear = (x[:, 0] * x[:, 1] + y[:, 0] * y[:, 1]) / (area**2 * stretch)
+    found = np.array([degrees, area, stretch, shear])
+    low, high = np.array([-10, 0.8, 1.0, -0.3]), np.array([10, 1.2, 1.4, 0.1])
+    margin = (high - low) / 20
+    assert (np.abs(found.min(axis=1) - low) < margin).all(), found.min(axis=1)
+    assert (np.abs(found.max(axis=1) - high) < margin).all(), found.max(axis=1)
+    assert (np.abs(found.mean(axis=1) - (low + high) / 2) < margin).all()
+    apart = np.corrcoef(found) - np.eye(4)
+    assert np.abs(apart).max() < 0.15  # four draws, not one
 
 
 def test_space_jitter():

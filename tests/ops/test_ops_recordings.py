@@ -75,7 +75,11 @@ def test_on_sensor(sensor, size):
 
 @pytest.mark.parametrize("sensor", [sensor for sensor in SENSORS if len(sensor) == 3])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("transform", [transforms.Rotate(180), transforms.Zoom((0.1, 2))], ids=str)
+@pytest.mark.parametrize(
+    "transform",
+    [transforms.Rotate(180), transforms.Zoom((0.1, 2)), transforms.Affine(90, 0.5, 0.5, 1)],
+    ids=str,
+)
 def test_turn(sensor, size, transform):
     batch = random_batch(size, sensor)
     for seed in range(3):

@@ -4,6 +4,7 @@ They work on whole batches in TensorFlow ops, inside of `spike_pipeline(..., tra
 and on one recording when called. `Transform` is the base class for transforms of one's own.
 """
 
+from keras_slayer.events.transforms.affine import Affine
 from keras_slayer.events.transforms.base import Transform
 from keras_slayer.events.transforms.batch import EventBatch
 from keras_slayer.events.transforms.compose import RandomApply, Sequential, get
@@ -17,6 +18,7 @@ from keras_slayer.events.transforms.sizes import CenterCrop, Crop, Downsample, R
 from keras_slayer.events.transforms.timing import RandomTimeCrop, TimeCrop, TimeJitter, TimeScale
 
 __all__ = [
+    "Affine",
     "CenterCrop",
     "Crop",
     "Denoise",

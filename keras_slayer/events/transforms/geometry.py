@@ -95,7 +95,7 @@ class Rotate(Transform):
         low, high = (limit * math.pi / 180 for limit in self.degrees)
         angle = tf.random.stateless_uniform([batch.size, 1], seed, low, high)
         cos, sin = tf.cos(angle), tf.sin(angle)
-        return _about_the_centre(batch, sensor_shape, (cos, sin, -sin, cos))
+        return about_the_centre(batch, sensor_shape, (cos, sin, -sin, cos))
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -123,10 +123,10 @@ class Zoom(Transform):
     def apply(self, batch, sensor_shape, seed):
         scale = tf.random.stateless_uniform([batch.size, 1], seed, *self.scale)
         zero = tf.zeros_like(scale)
-        return _about_the_centre(batch, sensor_shape, (scale, zero, zero, scale))
+        return about_the_centre(batch, sensor_shape, (scale, zero, zero, scale))
 
 
-def _about_the_centre(batch, sensor_shape, matrix):
+def about_the_centre(batch, sensor_shape, matrix):
     """Events at (y, x) move to `matrix`, rows first, times (y, x), about the centre."""
     height, width, _ = sensor_shape
     native = batch.native()
