@@ -21,7 +21,7 @@ class RandomGraphs(RandomNetworks):
         Args:
             populations: how many; default: random.
             recurrent: whether populations may feed themselves.
-            delays: whether dense synapses may have delays.
+            delays: whether synapses may have delays.
         """
         inputs = {f"in {i}": self.shape() for i in range(self.rng.integers(1, 3))}
         shapes, found = dict(inputs), {}
@@ -51,8 +51,9 @@ class RandomGraphs(RandomNetworks):
         shape = self.shape()
         if count and len(shapes[chosen[0]]) == 3 and self.rng.random() < 0.6:
             layer = self.conv(shapes[chosen[0]])
+            late = self.choice(0, 0, 0, 1, 3) if delays else 0
             synapses = ConvSynapses(
-                layer.weight, layer.strides, layer.padding, layer.dilation, layer.groups
+                layer.weight, layer.strides, layer.padding, layer.dilation, layer.groups, late
             )
             shape = layer.output_shape(shapes[chosen[0]])
             first = [Connection(chosen[0], synapses)]
@@ -74,7 +75,8 @@ class RandomGraphs(RandomNetworks):
             groups = self.choice(*both)
             weight = self.weight(*(2 * reach + 1), source[2] // groups, shape[2])
             padding = tuple(int(n) for n in reach * dilation)
-            return ConvSynapses(weight, (1, 1), padding, tuple(map(int, dilation)), groups)
+            late = self.choice(0, 0, 1, 1, 4) if delays else 0
+            return ConvSynapses(weight, (1, 1), padding, tuple(map(int, dilation)), groups, late)
         layer = self.dense(int(np.prod(source)), int(np.prod(shape)))
         return DenseSynapses(layer.weight, layer.delay if delays else None)
 

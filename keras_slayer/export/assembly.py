@@ -85,9 +85,12 @@ class _Assembly:
             connections.append(self._constant_input(layer.shift, source.shape))
         if source.recurrent is not None:
             # Its input acts a step after it arrives: in the model R s[t-1] is part of z[t].
-            weight = weights[id(source.recurrent), 1.0]
-            delay = np.ones(weight.shape, np.uint8)
-            connections.append(Connection(source.name, DenseSynapses(weight, delay)))
+            weight, window = weights[id(source.recurrent), 1.0], source.recurrent.window
+            if window is None:
+                loop = DenseSynapses(weight, np.ones(weight.shape, np.uint8))
+            else:
+                loop = replace(convolution(weight, window), delay=1)
+            connections.append(Connection(source.name, loop))
         bias = None if layer.bias is None else layer.bias.astype(np.int32)
         neuron = self._target.to_integers(source.neuron)
         self.populations[source.name] = Population(source.shape, neuron, tuple(connections), bias)

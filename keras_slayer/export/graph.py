@@ -44,15 +44,22 @@ class DenseSynapses:
 
 @dataclass(frozen=True, eq=False)
 class ConvSynapses:
-    """Cross-correlation over (height, width, channels); fields as those of ``IntegerConv``."""
+    """Cross-correlation over (height, width, channels); fields as those of ``IntegerConv``.
+
+    Args:
+        delay: steps beyond the one of every connection, the same for all synapses.
+    """
 
     weight: np.ndarray
     strides: tuple[int, int] = (1, 1)
     padding: tuple[int, int] = (0, 0)
     dilation: tuple[int, int] = (1, 1)
     groups: int = 1
+    delay: int = 0
 
-    longest_delay = 0
+    @property
+    def longest_delay(self) -> int:
+        return self.delay
 
     def output_shape(self, input_shape: Shape) -> Shape:
         return as_layer(self, None).output_shape(input_shape)
@@ -157,7 +164,7 @@ def _check(name: str, connection: Connection, source: Shape, shape: Shape) -> No
 def as_layer(
     synapses: Synapses, neuron: IntegerNeuron | None, bias: np.ndarray | None = None
 ) -> IntegerDense | IntegerConv:
-    """Synapses and the neurons that they end in, as a layer of a chain."""
+    """Synapses and the neurons that they end in, as a layer; windows lose their delay."""
     if isinstance(synapses, DenseSynapses):
         return IntegerDense(synapses.weight, neuron, bias, synapses.delay)
     return IntegerConv(
@@ -213,6 +220,8 @@ def chain_of(graph: IntegerGraph) -> tuple[IntegerNetwork | None, dict[str, str]
             reasons[name] = f"{len(sources)} connections lead to it"
         elif sources[0] != before:
             reasons[name] = f"it reads {sources[0]!r}, not {before!r} before it"
+        elif _is_late(population.connections[0].synapses):
+            reasons[name] = "its convolution has a delay"
         else:
             layer = as_layer(population.connections[0].synapses, population.neuron, population.bias)
             if isinstance(layer, IntegerDense) and len(graph.shape(before)) == 3:
@@ -226,6 +235,10 @@ def chain_of(graph: IntegerGraph) -> tuple[IntegerNetwork | None, dict[str, str]
     if reasons:
         return None, reasons
     return IntegerNetwork(next(iter(graph.inputs.values())), tuple(layers)), {}
+
+
+def _is_late(synapses: Synapses) -> bool:
+    return isinstance(synapses, ConvSynapses) and synapses.delay > 0
 
 
 def sums_by_sign(weight: np.ndarray) -> np.ndarray:

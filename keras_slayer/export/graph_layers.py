@@ -66,7 +66,8 @@ class _Builder:
         others = [c for c in population.connections if c.source != name]
         self._check_loops(name, own)
         convolutions = [c for c in others if isinstance(c.synapses, ConvSynapses)]
-        if convolutions and (own or len(convolutions) < len(others)):
+        dense_loop = any(isinstance(c.synapses, DenseSynapses) for c in own)
+        if convolutions and (dense_loop or len(convolutions) < len(others)):
             self.refuse(
                 name, "dense synapses and convolutions lead to its neurons", "one kind of the two"
             )
@@ -79,8 +80,10 @@ class _Builder:
         self.tensors[name] = result
 
     def _check_loops(self, name: str, own: list[Connection]) -> None:
-        if len(own) > 1 or any(isinstance(c.synapses, ConvSynapses) for c in own):
-            self.refuse(name, "its neurons feed each other in several ways", "one dense matrix")
+        windows = any(isinstance(c.synapses, ConvSynapses) for c in own)
+        if len(own) > 1 or windows:
+            ways = "in several ways" if len(own) > 1 else "by a convolution"
+            self.refuse(name, f"its neurons feed each other {ways}", "one dense matrix")
             return
         for connection in own:
             weight, delay = connection.synapses.weight, connection.synapses.delay
@@ -153,7 +156,7 @@ class _Builder:
                 "one window, or no bias",
             )
             return None
-        groups = [joined] if joined else [([c.source], c.synapses) for c in others]
+        groups = [joined] if joined else [([_late(c)], c.synapses) for c in others]
         summands = []
         for sources, synapses in groups:
             layer = as_layer(synapses, population.neuron, population.bias)
@@ -161,7 +164,7 @@ class _Builder:
             self.problems += problems
             if problems:
                 return None
-            x = [self.tensors[source] for source in sources]
+            x = [self._sent(*source) for source in sources]
             x = keras.layers.Concatenate()(x) if len(x) > 1 else x[0]
             shape = tuple(x.shape[2:])
             if joined:
@@ -177,11 +180,21 @@ class _Builder:
         total = keras.layers.Add()(summands)
         return spiking.SpikingActivation(neuron, name=self.names(name))(total)
 
-    def _joined(self, others: list[Connection]) -> tuple[list[str], ConvSynapses] | None:
+    def _sent(self, source: str, delay: int) -> keras.KerasTensor:
+        """What a source sends, ``delay`` steps later."""
+        x = self.tensors[source]
+        if not delay:
+            return x
+        constant = keras.initializers.Constant(float(delay))
+        return spiking.DelayLayer(float(self.target.max_delay), delay_initializer=constant)(x)
+
+    def _joined(
+        self, others: list[Connection]
+    ) -> tuple[list[tuple[str, int]], ConvSynapses] | None:
         """All convolutions as one of their sources side by side, if they have one window."""
         synapses = [connection.synapses for connection in others]
         if len(synapses) == 1:
-            return [others[0].source], synapses[0]
+            return [_late(others[0])], synapses[0]
         windows = {
             (each.weight.shape[:2], each.strides, each.padding, each.dilation, each.groups)
             for each in synapses
@@ -192,7 +205,7 @@ class _Builder:
         weight = np.concatenate([each.weight for each in synapses], axis=2)
         first = synapses[0]
         one = ConvSynapses(weight, first.strides, first.padding, first.dilation)
-        return [connection.source for connection in others], one
+        return [_late(connection) for connection in others], one
 
     def _plain(self, synapses: ConvSynapses, shape: tuple[int, ...]) -> list[keras.Layer]:
         """Without neurons."""
@@ -216,3 +229,8 @@ class _Builder:
         layer.build((None, None, *shape))
         conv.kernel.assign(weight / self.target.grid.scale)
         return [*before, layer]
+
+
+def _late(connection: Connection) -> tuple[str, int]:
+    """The source of a convolution, and the delay."""
+    return connection.source, connection.synapses.delay

@@ -42,8 +42,11 @@ def run_neuron(sums, neuron, bias=0):
     return history
 
 
-def synapses(layer, shape):
-    """Every synapse of a layer as (input, output, weight, delay), numbered in C order."""
+def synapses(layer, shape, late=0):
+    """Every synapse of a layer as (input, output, weight, delay), numbered in C order.
+
+    ``late`` is the delay of a convolution.
+    """
     if layer.type == "dense":
         inputs, outputs = layer.weight.shape
         for i in range(inputs):
@@ -67,7 +70,7 @@ def synapses(layer, shape):
                         for c in range(share):
                             i = (y * width + x) * channels + group * share + c
                             o = (oy * out_width + ox) * filters + f
-                            yield i, o, int(layer.weight[ky, kx, c, f]), 0
+                            yield i, o, int(layer.weight[ky, kx, c, f]), late
 
 
 def run_sample(network, spikes):
@@ -112,8 +115,9 @@ def run_graph(graph, spikes):
     wires = defaultdict(list)  # (source, element) -> what its spikes meet
     for target, population in graph.populations.items():
         for connection in population.connections:
-            layer = as_layer(connection.synapses, None)
-            for i, o, weight, delay in synapses(layer, graph.shape(connection.source)):
+            layer, shape = as_layer(connection.synapses, None), graph.shape(connection.source)
+            late = connection.synapses.longest_delay
+            for i, o, weight, delay in synapses(layer, shape, late):
                 wires[connection.source, i].append((target, o, weight, delay))
     states = {name: [(0, 0)] * p.size for name, p in graph.populations.items()}
     arriving = defaultdict(int)  # (population, neuron, step) -> sum of weights

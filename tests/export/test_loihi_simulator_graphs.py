@@ -79,8 +79,9 @@ def test_random_graphs_have_everything_and_are_lively():
         for layer, (name, population) in zip(record.layers, graph.populations.items(), strict=True):
             sources = [c.source for c in population.connections]
             kinds = {type(c.synapses).__name__[:4] for c in population.connections}
-            own = [type(c.synapses).__name__ for c in population.connections if c.source == name]
-            found |= {f"{len(sources)} sources", layer.type, *own}
+            own = [c.synapses for c in population.connections if c.source == name]
+            found |= {f"{len(sources)} sources", layer.type}
+            found |= {f"loop {type(each).__name__} {each.longest_delay > 0}" for each in own}
             found.add(f"{len(kinds)} kinds")
             if len(set(sources)) < len(sources):
                 found.add("twice from one source")
@@ -88,7 +89,9 @@ def test_random_graphs_have_everything_and_are_lively():
                 found.add("branch")
     assert found >= {"1 inputs", "2 inputs", "1 outputs", "2 outputs", "branch"}
     assert found >= {"0 sources", "1 sources", "2 sources", "3 sources", "twice from one source"}
-    assert found >= {"source", "dense", "conv", "mixed", "DenseSynapses", "ConvSynapses"}
+    assert found >= {"source", "dense", "conv", "mixed"}
+    kinds = ("DenseSynapses", "ConvSynapses")
+    assert found >= {f"loop {kind} {late}" for kind in kinds for late in (False, True)}
     assert live > 0.7 * outputs
 
 

@@ -12,7 +12,7 @@ from random_graphs import RandomGraphs
 from report_cases import HOSTILE
 from wiring_cases import mixed
 
-from keras_slayer.export.graph import DenseSynapses, IntegerGraph, graph_of
+from keras_slayer.export.graph import ConvSynapses, IntegerGraph, graph_of
 from keras_slayer.export.report.wiring import reads, steps, when, wiring_of
 from keras_slayer.export.report.wiring_layout import layout
 from keras_slayer.export.report.wiring_svg import LEVELS_IN_A_ROW, draw, fits_in_a_row, shorten
@@ -60,7 +60,9 @@ def test_wiring_by_hand():
 
 def delays_of(connection):
     synapses = connection.synapses
-    if isinstance(synapses, DenseSynapses) and synapses.delay is not None:
+    if isinstance(synapses, ConvSynapses):
+        return synapses.delay, synapses.delay
+    if synapses.delay is not None:
         used = synapses.delay[synapses.weight != 0]
         return (int(used.min()), int(used.max())) if used.size else (0, 0)
     return 0, 0

@@ -118,6 +118,17 @@ def test_a_loop_of_the_chip_is_two_steps_long(tmp_path):
         from_nir(tmp_path / "chip.nir", integers=False)
 
 
+def convolved():
+    """Neurons of an image that feed themselves through a Conv2d."""
+    image = np.array([1, 4, 5])
+    kernel = nir.Conv2d((4, 5), np.ones((1, 1, 3, 3)), 1, 1, 1, 1, np.zeros(1))
+    rows = [np.full((1, 4, 5), row) for row in (4 * DT, 4.0, 0.0, 1.0, 0.0)]
+    nodes = {"in": nir.Input(image), "node": nir.LIF(*rows), "loop": kernel}
+    nodes |= {"out": nir.Output(image)}
+    edges = [("in", "node"), ("node", "loop"), ("loop", "node"), ("node", "out")]
+    return nir.NIRGraph(nodes, edges, type_check=False)
+
+
 @pytest.mark.parametrize(
     ("graph", "options", "what"),
     [
@@ -130,6 +141,12 @@ def test_a_loop_of_the_chip_is_two_steps_long(tmp_path):
             lambda: looped(lif(), nir.Linear(weights(4, 5))),
             {},
             r"its weight has shape \(4, 5\), and its input \(4,\)",
+        ),
+        (
+            convolved,
+            {},
+            r"loop \(Conv2d\), node \(LIF\): these nodes form a cycle; allowed: neurons that feed "
+            "themselves through one Affine or Linear",
         ),
     ],
 )

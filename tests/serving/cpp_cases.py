@@ -56,14 +56,18 @@ def conv_network():
 
 
 def graph_network():
-    """Two inputs, a branch, a loop, neurons that a bias alone drives, two outputs."""
+    """Two inputs, a branch, loops, neurons that a bias alone drives, two outputs."""
     rng = np.random.default_rng(3)
     image, vector = (5, 6, 1), (8,)
     populations = {
         "conv": Population(
             (5, 6, 2),
             NEURON,
-            (Connection("camera", ConvSynapses(even(rng, 3, 3, 1, 2), padding=(1, 1))),),
+            (
+                Connection("camera", ConvSynapses(even(rng, 3, 3, 1, 2), padding=(1, 1))),
+                Connection("conv", ConvSynapses(-even(rng, 3, 1, 1, 2), (1, 1), (1, 0), groups=2)),
+                Connection("conv", ConvSynapses(even(rng, 1, 3, 2, 2), padding=(0, 1), delay=4)),
+            ),
         ),
         "constant": Population((1,), NEURON, (), np.array([4000], np.int32)),
         "loop": Population(
@@ -120,7 +124,11 @@ def write_recordings(network, folder, density=0.1):
 def run(program, *arguments):
     """What the program does; never a crash."""
     done = subprocess.run(
-        [program, *map(str, arguments)], capture_output=True, text=True, check=False
+        [program, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        errors="backslashreplace",  # a damaged name in an error need not be UTF-8
+        check=False,
     )
     assert done.returncode in (0, 1, 2), done.stderr[-3000:]
     return done

@@ -32,12 +32,13 @@ inline void add_dense(Network& network, int64_t source, const Array<int16_t>& we
 
 inline void add_conv(Network& network, int64_t source, const Array<int16_t>& weight,
                      std::array<int64_t, 3> shape, int64_t groups, std::array<int64_t, 2> strides,
-                     std::array<int64_t, 2> padding, std::array<int64_t, 2> dilation) {
+                     std::array<int64_t, 2> padding, std::array<int64_t, 2> dilation,
+                     int64_t delay) {
   if (weight.ndim() != 4) throw std::invalid_argument("conv: weight must be 4-D");
   const ConvGeometry geometry = {
       shape[0], shape[1], shape[2], weight.shape(0), weight.shape(1), weight.shape(3), groups,
       {strides[0], strides[1]}, {padding[0], padding[1]}, {dilation[0], dilation[1]}};
-  network.connect(source, std::make_unique<ConvSynapses>(geometry, values(weight)));
+  network.connect(source, std::make_unique<ConvSynapses>(geometry, values(weight), delay));
 }
 
 // The spikes of all inputs, checked.

@@ -13,10 +13,11 @@
 //     biases       u32      0, or the last number of the shape; then as many i32
 //     connections  u32, then for each:
 //       source     u32      number of an input, or of inputs + number of a population
-//       kind       u32      0: dense, 1: convolution
+//       kind       u32      0: dense, 1: convolution, 2: convolution with a delay
 //       dense      u32 delays (0 or 1); i16 weights (inputs, neurons); u8 delays of that shape
 //       conv       10 u32: kernel height, width, filters, groups, strides, padding, dilation (each
-//                  vertical, horizontal); i16 weights (height, width, channels / groups, filters)
+//                  vertical, horizontal); of kind 2 the delay, u32; i16 weights (height, width,
+//                  channels / groups, filters)
 //   outputs      u32, then for each: u32 number of a population
 //   checksum     u32      CRC-32 (that of zlib) of all bytes before
 //
@@ -214,7 +215,8 @@ class NetworkReader {
     const uint32_t number_of = number("source", 0, known - 1);
     const Named& source =
         number_of < inputs ? file.inputs[number_of] : file.populations[number_of - inputs];
-    if (number("kind of synapses", 0, 1) == 0) {
+    const uint32_t kind = number("kind of synapses", 0, 2);
+    if (kind == 0) {
       const bool delays = number("delays", 0, 1);
       const int64_t count = source.size() * population.size();
       auto weight = numbers<int16_t, int16_t>("a weight", count, kMinWeight, kMaxWeight);
@@ -232,6 +234,7 @@ class NetworkReader {
     for (int i = 0; i < 6; ++i) {
       windows[i] = number("strides, padding or dilation", i / 2 == 1 ? 0 : 1, kMaxSide);
     }
+    const int64_t delay = kind == 2 ? number("a delay", 0, kMaxDelay) : 0;
     if (source.shape.size() != 3) fail("a convolution reads an image, not a vector");
     const ConvGeometry geometry = {source.shape[0], source.shape[1], source.shape[2],
                                    height, width, filters, groups,
@@ -252,7 +255,8 @@ class NetworkReader {
     if (per_tap == 0) fail("groups must divide channels and filters");
     need(per_tap, 2 * taps);
     auto weight = numbers<int16_t, int16_t>("a weight", taps * per_tap, kMinWeight, kMaxWeight);
-    file.network->connect(number_of, std::make_unique<ConvSynapses>(geometry, std::move(weight)));
+    file.network->connect(
+        number_of, std::make_unique<ConvSynapses>(geometry, std::move(weight), delay));
   }
 
   const std::vector<uint8_t> bytes_;

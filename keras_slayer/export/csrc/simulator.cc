@@ -41,7 +41,7 @@ PYBIND11_MODULE(_simulator, module) {
            py::arg("delay"))
       .def("add_conv", &keras_slayer::add_conv, py::arg("source"), py::arg("weight"),
            py::arg("shape"), py::arg("groups"), py::arg("strides"), py::arg("padding"),
-           py::arg("dilation"))
+           py::arg("dilation"), py::arg("delay"))
       .def("add_output", &Network::add_output, py::arg("population"))
       .def("run", &keras_slayer::run, py::arg("spikes"), py::arg("threads"), py::arg("keep_spikes"),
            py::arg("keep_current"), py::arg("keep_voltage"),

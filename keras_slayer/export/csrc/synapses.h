@@ -123,16 +123,19 @@ inline const ConvGeometry& checked(const ConvGeometry& g) {
   return g;
 }
 
-// Cross-correlation; weight is (kernel_height, kernel_width, channels / groups, filters).
+// Cross-correlation; weight is (kernel_height, kernel_width, channels / groups, filters). All
+// synapses have the same delay.
 class ConvSynapses : public Synapses {
  public:
-  ConvSynapses(const ConvGeometry& g, std::vector<int16_t> weight)
+  ConvSynapses(const ConvGeometry& g, std::vector<int16_t> weight, int64_t delay = 0)
       : Synapses(g.height * g.width * g.channels,
                  checked(g).out_height() * g.out_width() * g.filters),
         geometry_(g),
         group_inputs_(g.channels / g.groups),
         group_outputs_(g.filters / g.groups),
+        delay_(delay),
         weight_(std::move(weight)) {
+    if (delay < 0) throw std::invalid_argument("conv: delay must be >= 0");
     if (group_inputs_ * g.groups != g.channels || group_outputs_ * g.groups != g.filters) {
       throw std::invalid_argument("conv: groups must divide channels and filters");
     }
@@ -159,7 +162,7 @@ class ConvSynapses : public Synapses {
     const ConvGeometry& g = geometry_;
     const int64_t c = input % g.channels;
     const int64_t pixel = input / g.channels;
-    int32_t* target = sums.at(step) + c / group_inputs_ * group_outputs_;
+    int32_t* target = sums.at(step + delay_) + c / group_inputs_ * group_outputs_;
     int64_t met = 0;
     for (const Meeting& row : rows_[pixel / g.width]) {
       for (const Meeting& column : columns_[pixel % g.width]) {
@@ -174,6 +177,8 @@ class ConvSynapses : public Synapses {
     }
     return met;
   }
+
+  int64_t delay_rows() const override { return 1 + delay_; }
 
   // An upper bound, because neurons at the border have fewer taps.
   int64_t largest_sum() const override {
@@ -214,7 +219,7 @@ class ConvSynapses : public Synapses {
   }
 
   const ConvGeometry geometry_;
-  const int64_t group_inputs_, group_outputs_;
+  const int64_t group_inputs_, group_outputs_, delay_;
   const std::vector<int16_t> weight_;
   std::vector<std::vector<Meeting>> rows_, columns_;
   std::vector<int64_t> nonzero_;

@@ -110,7 +110,9 @@ def _synapses(where: str, synapses: DenseSynapses | ConvSynapses) -> Iterator[by
     windows = (*synapses.strides, *synapses.padding, *synapses.dilation)
     height, width, _, filters = synapses.weight.shape
     _check(f"{where}: a window", max(height, width, *windows), 1, MAX_SIDE)
-    yield _numbers(1, height, width, filters, synapses.groups, *windows)
+    _check(f"{where}: delay", synapses.delay, 0, MAX_DELAY)
+    late = [synapses.delay] if synapses.delay else []
+    yield _numbers(2 if late else 1, height, width, filters, synapses.groups, *windows, *late)
     yield weight
 
 

@@ -114,7 +114,8 @@ class Nodes:
         elif source in self.vectors:
             ends = self.dense(target, source, as_dense(synapses, shape), late)
         else:
-            end = self.delayed(self.names[source], np.full(channels_first(shape), late))
+            steps = np.full(channels_first(shape), late + synapses.delay)
+            end = self.delayed(self.names[source], steps)
             pool = self.pool_weight(target)
             for node in [sum_pool(synapses)] if pool else window_nodes(synapses, shape):
                 end = self.add(node, end)

@@ -12,9 +12,9 @@ Output              ``population`` that is read out, ``position`` among the outp
 CubaLIF             ``name``, ``position``, ``shape`` (channels last), ``current_decay``,
                     ``voltage_decay``, ``threshold_mantissa``; ``bias`` if there is one
 Linear, Conv2d,     of a connection's first node: ``source``, ``target``, ``position`` among those
-SumPool2d           of the target, ``synapses`` ("dense" or "conv"), ``weight``; ``delay`` of dense
-                    ones if there is one; ``strides``, ``padding``, ``dilation``, ``groups`` of
-                    windows
+SumPool2d           of the target, ``synapses`` ("dense" or "conv"), ``weight``; ``delay`` if there
+                    is one: of each dense synapse, or of all of a window; ``strides``, ``padding``,
+                    ``dilation``, ``groups`` of windows
 =================== ==============================================================================
 
 Fields and orders of axes are those of ``export.graph``. Beside ``nodes`` are ``integers`` (the
@@ -73,7 +73,8 @@ def of_connection(target: str, position: int, connection: Connection) -> dict:
             found["delay"] = np.ascontiguousarray(synapses.delay, np.uint8)
         return found
     windows = {name: np.array(getattr(synapses, name), np.int64) for name in WINDOWS}
-    return found | windows | {"groups": synapses.groups}
+    late = {"delay": synapses.delay} if synapses.delay else {}
+    return found | windows | {"groups": synapses.groups} | late
 
 
 WINDOWS = {"strides": 1, "padding": 0, "dilation": 1}

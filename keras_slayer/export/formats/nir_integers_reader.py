@@ -216,7 +216,9 @@ def _synapses(fields: _Fields) -> Synapses:
     weight = fields.integers("weight", MIN_WEIGHT, MAX_WEIGHT, ndim=4).astype(np.int16)
     if not all(weight.shape):
         raise fields.fail(f"'weight' has shape {weight.shape}: no side may be 0")
-    return ConvSynapses(weight, **windows, groups=fields.integer("groups", 1, MAX_SIDE))
+    groups = fields.integer("groups", 1, MAX_SIDE)
+    delay = fields.integer("delay", 0, MAX_DELAY) if "delay" in fields.fields else 0
+    return ConvSynapses(weight, **windows, groups=groups, delay=delay)
 
 
 def _in_order(rows: list, by: str | None = None) -> list:

@@ -52,8 +52,10 @@ def steps_late(name: str, connection: Connection, steps: dict[str, int]) -> int:
 
 def _smallest_delay(synapses: Synapses) -> int:
     """Of the synapses whose weight is not zero."""
-    if isinstance(synapses, ConvSynapses) or synapses.delay is None or not synapses.weight.any():
+    if synapses.delay is None or not synapses.weight.any():
         return 0
+    if isinstance(synapses, ConvSynapses):
+        return synapses.delay
     return int(synapses.delay[synapses.weight != 0].min())
 
 

@@ -50,7 +50,9 @@ def as_dense(synapses: ConvSynapses, shape: tuple[int, ...]) -> DenseSynapses:
             )
             if 0 <= row < shape[0] and 0 <= column < shape[1]:
                 matrix[row, column, :, y, x] = kernel[tap]
-    return DenseSynapses(matrix.reshape(int(np.prod(shape)), int(np.prod(out))))
+    weight = matrix.reshape(int(np.prod(shape)), int(np.prod(out)))
+    delay = np.full(weight.shape, synapses.delay, np.uint8) if synapses.delay else None
+    return DenseSynapses(weight, delay)
 
 
 def is_pool(synapses: ConvSynapses) -> bool:

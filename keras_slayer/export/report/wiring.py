@@ -7,7 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_slayer.export.graph import Connection, DenseSynapses, IntegerGraph, Shape
+from keras_slayer.export.graph import (
+    Connection,
+    ConvSynapses,
+    DenseSynapses,
+    IntegerGraph,
+    Shape,
+)
 
 RELAY = "relay"
 """Last part of the name of a population that only repeats another one, a step later."""
@@ -123,7 +129,9 @@ def _role(name: str, connections: tuple[Connection, ...]) -> str:
 def _link(target: str, connection: Connection, known: dict[str, Node]) -> Link:
     synapses, source = connection.synapses, known.get(connection.source)
     shortest = longest = 0
-    if isinstance(synapses, DenseSynapses) and synapses.delay is not None:
+    if isinstance(synapses, ConvSynapses):
+        shortest = longest = synapses.delay
+    elif synapses.delay is not None:
         delays = synapses.delay[synapses.weight != 0]
         if delays.size:
             shortest, longest = int(delays.min()), int(delays.max())

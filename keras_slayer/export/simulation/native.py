@@ -62,6 +62,7 @@ class NativeNetwork:
                         synapses.strides,
                         synapses.padding,
                         synapses.dilation,
+                        synapses.delay,
                     )
         self._places = {name: i for i, name in enumerate(graph.populations)}
         for name in graph.outputs:

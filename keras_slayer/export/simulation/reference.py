@@ -93,17 +93,19 @@ def hop(spikes: np.ndarray) -> np.ndarray:
 
 
 def one_for_each(synapses: Synapses) -> Synapses:
-    """With weight 1 for each synapse, undelayed: the sums count synaptic operations."""
+    """With weight 1 for each synapse, without delays: the sums count synaptic operations."""
     ones = (synapses.weight != 0).astype(np.int16)
     if isinstance(synapses, DenseSynapses):
         return DenseSynapses(ones)
-    return replace(synapses, weight=ones)
+    return replace(synapses, weight=ones, delay=0)
 
 
 def sums(synapses: Synapses, arriving: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """What synapses bring to neurons of ``shape`` in each step, int64 (batch, time, *shape)."""
     if isinstance(synapses, ConvSynapses):
-        return conv_sums(synapses, arriving)
+        late = np.zeros_like(arriving)
+        late[:, synapses.delay :] = arriving[:, : max(arriving.shape[1] - synapses.delay, 0)]
+        return conv_sums(synapses, late)
     flat = arriving.reshape(*arriving.shape[:2], synapses.weight.shape[0])
     return dense_sums(synapses, flat).reshape(*arriving.shape[:2], *shape)
 
