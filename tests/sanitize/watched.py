@@ -81,6 +81,9 @@ def environment(sanitizer: str, tree: pathlib.Path, logs: pathlib.Path) -> dict[
         "KERAS_SLAYER_OPS": "native",
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "OMP_NUM_THREADS": "1",
+        # With oneDNN, which newer processors have on, TensorFlow cuts what is larger than 4 kB out
+        # of blocks of its own, in which nothing is watched.
+        "TF_ENABLE_ONEDNN_OPTS": "0",
     }
 
 
