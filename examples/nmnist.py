@@ -25,6 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 import tensorflow as tf
+from nmnist_data import DURATION, SENSOR, binning, load_data, training_pipeline
 from nmnist_recipes import PAPER, RECIPES  # the modules beside this one
 from progress import OccasionalMonitor, Progress
 from rich.console import Console
@@ -34,8 +35,6 @@ import keras_slayer as ks
 from keras_slayer.events import spike_pipeline
 from keras_slayer.neurons import BY_NAME
 
-DURATION = 300.0  # ms of each recording that the network sees
-SENSOR = (34, 34, 2)
 MISTAKES = 24  # recordings drawn
 
 
@@ -59,6 +58,13 @@ def parse_arguments():
     data.add_argument("--shift", type=int, default=2, help="random shift, pixels (%(default)s)")
     data.add_argument("--rotate", type=float, default=10.0, help="degrees (%(default)s)")
     data.add_argument("--zoom", type=float, default=0.1, help="fraction (%(default)s)")
+    data.add_argument(
+        "--test-shift",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="test also by the spikes of all copies moved by up to so much: 1 makes 9 of them",
+    )
     network = parser.add_argument_group("network and training")
     network.add_argument("--network", choices=sorted(RECIPES), default="mlp")
     network.add_argument("--neuron", choices=sorted(BY_NAME), default="srm")
@@ -73,7 +79,7 @@ def parse_arguments():
         default="sample",
         help="paper: cnn in the steps of SLAYER's authors, 1 ms; sample: quicker (%(default)s)",
     )
-    network.add_argument("--epochs", type=int, help="(mlp 25, cnn 15, paper 10)")
+    network.add_argument("--epochs", type=int, help="(mlp 40, cnn 20, paper 10)")
     network.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
     network.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     output = parser.add_argument_group("output")
@@ -88,6 +94,8 @@ def parse_arguments():
     for name in ("epochs", "batch_size"):
         if getattr(arguments, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if arguments.test_shift < 0:
+        parser.error(f"--test-shift must be 0 or more. Received: {arguments.test_shift}")
     if arguments.export and arguments.neuron != "loihi":
         parser.error(f"--export needs --neuron loihi: {arguments.neuron} is not the chip's neuron")
     return arguments
@@ -95,23 +103,6 @@ def parse_arguments():
 
 def recipe_of(arguments):
     return PAPER if arguments.recipe == "paper" else RECIPES[arguments.network]
-
-
-def load_data(arguments, split=("train", "test")):
-    """(name, training set, test set) of (events, label)."""
-    import tensorflow_datasets as tfds
-
-    from keras_slayer import datasets
-
-    tfds.disable_progress_bar()
-    source = arguments.data
-    if source == "auto":
-        prepared = "nmnist" in tfds.list_builders() and tfds.builder("nmnist").data_path.exists()
-        source = "nmnist" if arguments.data_dir or prepared else "saccade_mnist"
-    if source == "nmnist":
-        return ("N-MNIST", *datasets.load_nmnist(arguments.data_dir, split=split))
-    print("Simulated event-camera digits (saccade_mnist); --data-dir takes N-MNIST.")
-    return ("saccade_mnist/small", *datasets.load_saccade_mnist(config="small", split=split))
 
 
 def make_neuron(arguments, dt):
@@ -157,6 +148,24 @@ def accuracy(spikes_and_labels):
     return float(np.mean(np.concatenate(hits)))
 
 
+def spikes_over_copies(model, spikes, pixels):
+    """Output spikes of all copies of the recordings, moved by up to `pixels`, one after the other.
+
+    Time (axis 1) becomes (2 pixels + 1)^2 times as long. What leaves the sensor is lost.
+    """
+    height, width = spikes.shape[2:4]
+    padded = tf.pad(spikes, [[0, 0], [0, 0], [pixels] * 2, [pixels] * 2, [0, 0]])
+    moves = range(2 * pixels + 1)
+    return np.concatenate(
+        [
+            model.predict_on_batch(padded[:, :, y : y + height, x : x + width])
+            for y in moves
+            for x in moves
+        ],
+        axis=1,
+    )
+
+
 def run_export(model, path, test):
     """(accuracy of the exported file in the simulator, spikes that differ from the model's)."""
     from keras_slayer.export import LoihiSimulator
@@ -178,25 +187,14 @@ def main():
     output = pathlib.Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
     recipe = recipe_of(arguments)
-    dt, steps = recipe["dt"], int(DURATION / recipe["dt"])
     start = time.monotonic()
 
     split = ("train[:80%]", "train[80%:]") if arguments.hold_out else ("train", "test")
     name, train_events, test_events = load_data(arguments, split)
-    binning = {"sensor_shape": SENSOR, "steps": steps, "dt": dt}
-    train = spike_pipeline(
-        train_events,
-        batch_size=arguments.batch_size,
-        shuffle=True,
-        shift=arguments.shift,
-        rotate=arguments.rotate,
-        zoom=arguments.zoom,
-        seed=arguments.seed,
-        **binning,
-    )
-    test = spike_pipeline(test_events, batch_size=20, **binning)
+    train = training_pipeline(train_events, arguments, recipe)
+    test = spike_pipeline(test_events, batch_size=20, **binning(recipe))
     # A pipeline of its own: one that is left after its first batch may keep a cache cut short.
-    monitored = spike_pipeline(test_events, batch_size=20, cache=False, **binning)
+    monitored = spike_pipeline(test_events, batch_size=20, cache=False, **binning(recipe))
 
     model = build_model(arguments, recipe)
     model.summary()
@@ -213,7 +211,7 @@ def main():
         validation_data=test,
         epochs=arguments.epochs,
         shuffle=False,  # the pipeline does; Keras would only warn that it cannot
-        callbacks=[OccasionalMonitor(monitored), Progress()],
+        callbacks=[OccasionalMonitor(monitored, every=5), Progress()],
         verbose=0,
     )
     trained = time.monotonic()
@@ -223,13 +221,18 @@ def main():
     spikes_per_sample = np.mean([out.sum(axis=(1, 2)).mean() for out, _ in outputs])
     train_accuracy = model.evaluate(train, verbose=0, return_dict=True)["accuracy"]
 
-    figure = draw(arguments, output, model, test, history, dt)
+    figure = draw(arguments, output, model, test, history, recipe["dt"])
     mistakes = draw_mistakes(arguments, output, test, outputs)
     table = Table(title=f"{name}: {arguments.network}, {arguments.neuron} neurons")
     table.add_column("what")
     table.add_column("result", justify="right")
     table.add_row("train accuracy (augmented)", f"{train_accuracy:.2%}")
     table.add_row("test accuracy", f"{accuracy(outputs):.2%}")
+    if arguments.test_shift:
+        pixels = arguments.test_shift
+        copies = [(spikes_over_copies(model, x, pixels), y.numpy()) for x, y in test]
+        what = f"test accuracy, {(2 * pixels + 1) ** 2} moved copies"
+        table.add_row(what, f"{accuracy(copies):.2%}")
     if arguments.neuron == "loihi":
         path = pathlib.Path(arguments.export or output / "network.net")
         exported, differing = run_export(model, path, test)

@@ -35,13 +35,14 @@ def parse_arguments():
     parser.set_defaults(
         neuron="srm", gradient="slayer", surrogate="exponential", surrogate_tau=None
     )
+    parser.set_defaults(shift=2, rotate=10.0, zoom=0.1)
     data = parser.add_argument_group("data")
     data.add_argument("--data", choices=["auto", "nmnist", "saccade_mnist"], default="auto")
     data.add_argument("--data-dir", help="folder with N-MNIST's Train.zip and Test.zip")
     network = parser.add_argument_group("network and training")
     network.add_argument("--network", choices=sorted(nmnist.RECIPES), default="mlp")
     network.add_argument("--model", help="trained SRM network (.keras); default: trains one")
-    network.add_argument("--epochs", type=int, help="of SRM training (mlp 25, cnn 15)")
+    network.add_argument("--epochs", type=int, help="of SRM training (mlp 40, cnn 20)")
     network.add_argument("--fine-tuning", type=int, default=3, help="epochs (%(default)s)")
     network.add_argument("--weight-bits", type=int, default=8, help="(%(default)s)")
     network.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
@@ -63,15 +64,8 @@ def parse_arguments():
 def make_pipelines(arguments, recipe):
     """(name, augmented training data, training data as recorded, test data, the same to monitor)"""
     name, train_events, test_events = nmnist.load_data(arguments)
-    binning = {
-        "sensor_shape": nmnist.SENSOR,
-        "steps": int(nmnist.DURATION / recipe["dt"]),
-        "dt": recipe["dt"],
-    }
-    augmentation = {"shift": 2, "rotate": 10.0, "zoom": 0.1, "seed": arguments.seed}
-    train = spike_pipeline(
-        train_events, batch_size=arguments.batch_size, shuffle=True, **augmentation, **binning
-    )
+    binning = nmnist.binning(recipe)
+    train = nmnist.training_pipeline(train_events, arguments, recipe)
     recorded = spike_pipeline(train_events, batch_size=20, **binning)
     test = spike_pipeline(test_events, batch_size=20, **binning)
     # A pipeline of its own: one that is left after its first batch may keep a cache cut short.

@@ -1,15 +1,18 @@
 """The examples train, export and draw, as a user would run them."""
 
+import itertools
 import os
 import pathlib
 import re
 import runpy
 import subprocess
 import sys
+import types
 
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer import datasets
@@ -44,15 +47,15 @@ def check_progress(printed, epochs, layers):
 
 
 def test_trains_exports_and_draws(tmp_path):
-    result = run_example(
-        "--data", "saccade_mnist", "--neuron", "loihi", "--epochs", "3", cwd=tmp_path
-    )
+    options = ["--data", "saccade_mnist", "--neuron", "loihi", "--epochs", "3", "--test-shift", "1"]
+    result = run_example(*options, cwd=tmp_path)
     assert result.returncode == 0, result.stderr[-3000:]
     check_progress(result.stdout, epochs=3, layers=2)
     figures = dict(re.findall(r"│ ([\w ,()]+?) +│ +([\w./%]+) │", result.stdout))
     test = float(figures["test accuracy"].rstrip("%"))
     assert test > 70, figures  # chance is 10 %
     assert float(figures["test accuracy, exported file"].rstrip("%")) == test
+    assert float(figures["test accuracy, 9 moved copies"].rstrip("%")) > 70
     assert figures["output spikes that differ"] == "0"
     for name in ("exported file", "model", "picture"):
         assert (tmp_path / figures[name]).stat().st_size > 10_000, name
@@ -110,6 +113,41 @@ def test_the_paper_recipe_is_the_published_network(examples, monkeypatch):
     neurons = [layer.neuron for layer in model.layers if hasattr(layer, "neuron")]
     assert {type(neuron) for neuron in neurons} == {ks.SRM}
     assert {neuron.surrogate for neuron in neurons} == {"triangle"}
+
+
+def test_copies_are_moved_in_every_direction(examples, monkeypatch):
+    """A model that passes its input on: each copy is the recording at another place."""
+    monkeypatch.setattr(sys, "argv", ["nmnist.py", "--test-shift", "1"])
+    nmnist = runpy.run_path(str(examples / "nmnist.py"))
+    assert nmnist["parse_arguments"]().test_shift == 1
+    spikes = (np.random.default_rng(0).random((2, 3, 4, 5, 2)) < 0.5).astype("float32")
+    echo = types.SimpleNamespace(predict_on_batch=lambda x: np.reshape(x, (2, 3, -1)))
+    copies = nmnist["spikes_over_copies"](echo, tf.constant(spikes), 1).reshape(2, 9, *(3, 4, 5, 2))
+    found = {copies[:, copy].tobytes() for copy in range(9)}
+    expected = set()
+    for y, x in itertools.product((-1, 0, 1), repeat=2):
+        moved = np.zeros_like(spikes)
+        for row, column in itertools.product(range(4), range(5)):
+            if 0 <= row + y < 4 and 0 <= column + x < 5:
+                moved[:, :, row + y, column + x] = spikes[:, :, row, column]
+        expected.add(moved.tobytes())
+    assert found == expected and len(found) == 9
+
+
+def test_the_recipe_changes_recordings_anew_in_each_epoch(examples, monkeypatch):
+    """Stretch and shear are the recipe's: without the other options, rows alone still move."""
+    options = ["--shift", "0", "--rotate", "0", "--zoom", "0"]
+    monkeypatch.setattr(sys, "argv", ["nmnist.py", *options])
+    nmnist = runpy.run_path(str(examples / "nmnist.py"))
+    arguments = nmnist["parse_arguments"]()
+    events = {"x": [[17, 17]], "y": [[2, 31]], "t": [[0, 9]], "polarity": [[True, True]]}
+    fields = {name: np.array(values) for name, values in events.items()}
+    data = tf.data.Dataset.from_tensor_slices((fields, np.array([3])))
+    train = nmnist["training_pipeline"](data, arguments, nmnist["RECIPES"]["mlp"])
+    columns = {tuple(np.argwhere(next(iter(train))[0].numpy())[:, 3]) for _ in range(4)}
+    assert len(columns) > 1, columns
+    still = nmnist["training_pipeline"](data, arguments, nmnist["PAPER"])
+    assert np.argwhere(next(iter(still))[0].numpy())[:, 3].tolist() == [17, 17]
 
 
 def test_occasional_monitor_looks_every_few_epochs(examples):
