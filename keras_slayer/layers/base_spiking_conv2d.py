@@ -48,8 +48,8 @@ class BaseSpikingConv2D(WeightedSpikingLayer):
         *image, channels = input_shape[2:]
         if None in (*image, channels) or channels % self.groups != 0:
             raise ValueError(
-                f"{type(self).__name__} needs input of known height, width and channels, the last a "
-                f"multiple of groups={self.groups}. Received: input_shape={tuple(input_shape)}"
+                f"{type(self).__name__} needs input of known height, width and channels, the last "
+                f"a multiple of groups={self.groups}. Received: input_shape={tuple(input_shape)}"
             )
         if min(self.compute_output_shape(input_shape)[2:4]) < 1:
             raise ValueError(

@@ -34,7 +34,7 @@ class SpikingRecurrentConv2D(RecurrentSpikingLayer, BaseSpikingConv2D):
         recurrent_kernel_size: an integer or a pair (vertical, horizontal), 1 to 16384; None:
             ``kernel_size``.
         recurrent_initializer: default ``FluctuationDriven(neuron, xi=7.5)``, as for
-            ``SpikingRecurrentDense``; its fan-in is the recurrent kernel's height x width x filters.
+            ``SpikingRecurrentDense``; the fan-in is height x width x filters of the kernel.
         recurrent_regularizer, recurrent_constraint: of the recurrent kernel.
         use_bias, kernel_initializer, ...: as for ``SpikingDense``.
 

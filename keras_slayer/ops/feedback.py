@@ -166,7 +166,9 @@ def feedback_of(z, weights) -> Feedback:
         ValueError: wrong rank, dtype or shape.
     """
     maps = weights.shape.rank == 4
-    axes, rank = ("(batch, time, height, width, filters)", 5) if maps else ("(batch, time, units)", 3)
+    axes, rank = (
+        ("(batch, time, height, width, filters)", 5) if maps else ("(batch, time, units)", 3)
+    )
     if z.shape.rank != rank:
         raise ValueError(
             f"neurons that feed each other take input of the axes {axes}. "
