@@ -4,8 +4,9 @@
     python examples/make_presets.py nmnist_cnn --model out/nmnist_cnn/model.keras \\
         --data-dir FOLDER --commit 2786713
 
-Each preset is trained by the command that COMMANDS gives for it, which its card repeats. This
-measures the accuracy on the test recordings again, writes the weights and the card into
+Each preset is trained by the command that RECIPES gives for it, which its card repeats. This
+measures the accuracy on the test recordings again and, for Loihi's neurons, how many spikes of the
+exported file differ from the model's. It writes the weights and the card into
 keras_slayer/presets, and prints the card.
 """
 
@@ -15,6 +16,7 @@ import os
 import pathlib
 import platform
 import re
+import tempfile
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -136,6 +138,18 @@ def accuracy(model, batches):
     return float(np.mean(np.concatenate(hits)))
 
 
+def spikes_that_differ(model, batches):
+    """Between the model and its exported file; None for networks that do not export exactly."""
+    spiking = [layer for layer in model.layers if hasattr(layer, "neuron")]
+    if not all(isinstance(layer.neuron, ks.LoihiCUBA) for layer in spiking):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        report = model.export_loihi(pathlib.Path(folder) / "network.net")
+        simulator = ks.export.LoihiSimulator(report.path)
+    pairs = ((simulator.run(x), model.predict_on_batch(x)) for x, _ in batches.as_numpy_iterator())
+    return sum(int(np.sum(out != expected)) for out, expected in pairs)
+
+
 def main(argv=None):
     arguments = parse_arguments(argv)
     tfds.disable_progress_bar()
@@ -158,6 +172,7 @@ def main(argv=None):
         dt=recipe.dt,
         pipeline=recipe.pipeline,
         test_accuracy=accuracy(model, test),
+        spikes_that_differ=spikes_that_differ(model, test),
         command=recipe.command,
         seed=SEED,
         commit=arguments.commit,

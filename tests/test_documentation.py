@@ -23,7 +23,9 @@ WITHOUT_CODE = (
 )
 # tests/docs/test_notebooks.py runs these.
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.md"))
-WITH_CODE = [p for p in PAGES if p.name not in WITHOUT_CODE and p not in NOTEBOOKS]
+# tests/datasets/test_dataset_pages.py runs the code of these.
+DATA_SETS = sorted((ROOT / "docs" / "datasets").glob("*.md"))
+WITH_CODE = [p for p in PAGES if p.name not in WITHOUT_CODE and p not in NOTEBOOKS + DATA_SETS]
 
 
 def python_blocks(page: pathlib.Path) -> list[str]:

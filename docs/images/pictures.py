@@ -3,9 +3,9 @@
     python docs/images/pictures.py --list
     python docs/images/pictures.py delays.png [...] [--data-dir FOLDER]
 
-Most train networks first, for minutes to hours. `--data-dir` is the folder with N-MNIST's Train.zip
-and Test.zip. Pictures in docs/images/visualization/ are made by visualization.py beside this file,
-and the notebooks draw theirs when the site is built.
+Most of them train networks first, for minutes to hours. `--data-dir` is the folder with N-MNIST's
+Train.zip and Test.zip. Pictures in docs/images/visualization/ are made by visualization.py beside
+this file, and the notebooks draw theirs when the site is built.
 """
 
 import argparse
@@ -28,6 +28,19 @@ class Made(NamedTuple):
 
 
 PICTURES = {
+    "dataset_nmnist.png": Made(
+        "docs/images/datasets.py nmnist --data-dir {data} --output {output}",
+        "dataset.png",
+        "docs/datasets/nmnist.md",
+    ),
+    **{
+        f"dataset_{name}.png": Made(
+            f"docs/images/datasets.py {name} --output {{output}}",
+            "dataset.png",
+            f"docs/datasets/{name}.md",
+        )
+        for name in ("saccade_mnist", "synthetic_gestures", "synthetic_words")
+    },
     "savme.png": Made("examples/savme.py --output {output}", "savme.png", "docs/papers.md"),
     "summary.png": Made(
         "examples/nmnist.py --neuron loihi --data-dir {data} --output {output}",

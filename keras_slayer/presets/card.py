@@ -29,6 +29,8 @@ class Preset:
         test: which recordings these were, and how many.
         command, seed, commit, versions: how it was trained.
         sha256, bytes: of the file of weights.
+        spikes_that_differ: how many output spikes of the exported Loihi file are not those of the
+            model, on these test recordings; None for networks of other neurons than Loihi's.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Preset:
     versions: dict[str, str]
     sha256: str
     bytes: int
+    spikes_that_differ: int | None = None
 
     @property
     def frame(self) -> dict:
