@@ -65,30 +65,41 @@ class _Builder:
         own = [c for c in population.connections if c.source == name]
         others = [c for c in population.connections if c.source != name]
         self._check_loops(name, own)
-        convolutions = [c for c in others if isinstance(c.synapses, ConvSynapses)]
-        dense_loop = any(isinstance(c.synapses, DenseSynapses) for c in own)
-        if convolutions and (dense_loop or len(convolutions) < len(others)):
+        windows = {isinstance(c.synapses, ConvSynapses) for c in population.connections}
+        if len(windows) > 1:
             self.refuse(
                 name, "dense synapses and convolutions lead to its neurons", "one kind of the two"
             )
+        elif windows == {True} and not others:
+            self.refuse(
+                name,
+                "its neurons take spikes of each other alone, by a convolution",
+                "a convolution that comes from elsewhere, too",
+            )
         result = None
         if len(self.problems) == known:
-            make = self._windows if convolutions else self._dense
+            make = self._windows if windows == {True} else self._dense
             result = make(name, population, others, own)
         if result is None:
             result = keras.Input((None, *population.shape))
         self.tensors[name] = result
 
     def _check_loops(self, name: str, own: list[Connection]) -> None:
-        windows = any(isinstance(c.synapses, ConvSynapses) for c in own)
-        if len(own) > 1 or windows:
-            ways = "in several ways" if len(own) > 1 else "by a convolution"
-            self.refuse(name, f"its neurons feed each other {ways}", "one dense matrix")
+        if len(own) > 1:
+            what = "its neurons feed each other in several ways"
+            self.refuse(name, what, "one matrix, or one convolution")
             return
-        for connection in own:
-            weight, delay = connection.synapses.weight, connection.synapses.delay
-            delays = np.zeros_like(weight) if delay is None else delay
-            found = np.unique(delays[weight != 0]) + 1
+        for synapses in (connection.synapses for connection in own):
+            if isinstance(synapses, ConvSynapses) and not _keeps_the_size(synapses):
+                self.refuse(
+                    name,
+                    "its neurons feed each other by a convolution with strides, dilation or other "
+                    "zeros around the maps",
+                    "as many zeros as keep the size of the maps, strides and dilation of 1",
+                )
+            delays = np.zeros_like(synapses.weight)
+            delays += 0 if synapses.delay is None else synapses.delay
+            found = np.unique(delays[synapses.weight != 0]) + 1
             if found.size and found.tolist() != [2]:
                 steps = "step" if found.tolist() == [1] else "steps"
                 self.refuse(
@@ -149,11 +160,12 @@ class _Builder:
         self, name: str, population: Population, others: list[Connection], own: list[Connection]
     ):
         joined = self._joined(others)
-        if joined is None and population.bias is not None:
+        if joined is None and (population.bias is not None or own):
             self.refuse(
                 name,
-                "convolutions of several windows lead to its neurons, which have a bias",
-                "one window, or no bias",
+                "convolutions of several windows lead to its neurons, which have a bias or feed "
+                "each other",
+                "one window, or neither",
             )
             return None
         groups = [joined] if joined else [([_late(c)], c.synapses) for c in others]
@@ -161,6 +173,9 @@ class _Builder:
         for sources, synapses in groups:
             layer = as_layer(synapses, population.neuron, population.bias)
             problems = chain.problems_of(layer, name, self.target)
+            for loop in own:
+                each = as_layer(loop.synapses, population.neuron)
+                problems += chain.problems_of(each, name, self.target)
             self.problems += problems
             if problems:
                 return None
@@ -168,7 +183,8 @@ class _Builder:
             x = keras.layers.Concatenate()(x) if len(x) > 1 else x[0]
             shape = tuple(x.shape[2:])
             if joined:
-                steps = chain.conv_layers(layer, shape, self.target, self.names(name))
+                loop = own[0].synapses.weight if own else None
+                steps = chain.conv_layers(layer, shape, self.target, self.names(name), loop)
             else:
                 steps = self._plain(synapses, shape)
             for step in steps:
@@ -229,6 +245,12 @@ class _Builder:
         layer.build((None, None, *shape))
         conv.kernel.assign(weight / self.target.grid.scale)
         return [*before, layer]
+
+
+def _keeps_the_size(synapses: ConvSynapses) -> bool:
+    """Whether it is the second convolution of a ``SpikingRecurrentConv2D``."""
+    same = tuple((taps - 1) / 2 for taps in synapses.weight.shape[:2])
+    return synapses.strides == synapses.dilation == (1, 1) and synapses.padding == same
 
 
 def _late(connection: Connection) -> tuple[str, int]:

@@ -138,6 +138,17 @@ def recurrent():
     return [x], dense(4)(L.Concatenate()([a, b]))
 
 
+def recurrent_images():
+    """Maps whose neurons feed each other, with kernels of even size and a late branch."""
+    (x,) = image()
+    a = ks.SpikingRecurrentConv2D(3, 3, padding="same", neuron=NEURON, recurrent_kernel_size=2)(x)
+    late = ks.DelayLayer(delay_initializer=keras.initializers.Constant(2.0))(a)
+    z = L.Add()([conv(3)(a), late])
+    options = {"recurrent_kernel_size": (1, 3), "use_bias": True}
+    b = ks.SpikingRecurrentConv2D(2, 2, 2, neuron=SLOW, **options)(z)
+    return [x], dense(5)(ks.Flatten()(b))
+
+
 def shared_layers():
     (x,) = vector()
     same = dense(9)
@@ -240,9 +251,9 @@ CASES = {
     for case in (
         *(skip_over_two_layers, skip_of_images, joined_vectors, joined_images, joined_rows),
         *(images_above_each_other, padded, sum_of_currents, mean_of_currents, joined_currents),
-        *(spikes_added_to_currents, neurons_alone, constant_currents, recurrent, shared_layers),
-        *(shared_weights, late_branches, late_images, late_output, late_with_constants),
-        *(several_inputs_and_outputs, nested, plus, residual, biased),
+        *(spikes_added_to_currents, neurons_alone, constant_currents, recurrent, recurrent_images),
+        *(shared_layers, shared_weights, late_branches, late_images, late_output),
+        *(late_with_constants, several_inputs_and_outputs, nested, plus, residual, biased),
     )
 }
 

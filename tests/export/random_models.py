@@ -53,7 +53,7 @@ class RandomModels:
     def image_step(self, known):
         x = self.choice(known)
         filters, neuron = int(self.rng.integers(2, 4)), self.neuron()
-        kind = self.rng.integers(6)
+        kind = self.rng.integers(7)
         if kind == 0:
             bias = bool(self.rng.integers(2))
             return conv(filters, self.choice([1, 2, 3]), neuron, use_bias=bias)(x)
@@ -66,6 +66,11 @@ class RandomModels:
             times = keras.initializers.Constant(float(self.rng.integers(4)))
             return conv(filters, 3, neuron)(ks.DelayLayer(delay_initializer=times)(x))
         if kind == 4:
+            size = self.choice([1, 2, 3])
+            return ks.SpikingRecurrentConv2D(
+                filters, 2, padding="same", neuron=neuron, recurrent_kernel_size=size
+            )(x)
+        if kind == 5:
             bias = bool(self.rng.integers(2))
             sides = [per_step(filters, use_bias=bias)(v) for v in (x, known[-1])]
             return ks.SpikingActivation(neuron)(L.Add()(sides))

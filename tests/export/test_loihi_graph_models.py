@@ -10,7 +10,10 @@ from random_models import RandomModels
 
 from keras_slayer.export import LoihiSimulator, export_loihi
 
-RELAYS = {"late_images": 2, "late_output": 2, "late_with_constants": 2, "biased": 1}
+RELAYS = {
+    **{"late_images": 2, "late_output": 2, "late_with_constants": 2, "biased": 1},
+    "recurrent_images": 2,
+}
 CONSTANTS = ("constant_currents", "late_with_constants")
 
 
@@ -36,6 +39,17 @@ def test_every_spike_is_the_models(name, tmp_path):
     populations = simulator.network.populations
     assert sum(name.endswith("/relay") for name in populations) == RELAYS.get(name, 0)
     assert ("constant" in populations) == (name in CONSTANTS)
+
+
+@pytest.mark.parametrize("name", ["biased", "recurrent_images"])
+def test_calibration_of_rounded_loops(name, tmp_path):
+    """What the chip's layers do is compared with Keras' ops on the same rounded weights."""
+    model = model_of(name)
+    (spikes,) = spikes_for(model)
+    report = export_loihi(model, tmp_path / "a.nir", weight_bits=4, calibration=spikes)
+    assert not report.exact
+    assert all(layer.spikes for layer in report.calibration.layers)
+    assert [layer.differing for layer in report.calibration.layers] == [0] * 4
 
 
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))

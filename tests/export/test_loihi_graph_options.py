@@ -49,6 +49,12 @@ def loop():
     return [x], ks.SpikingDense(4, CUBA)(L.Concatenate()([a, x]))
 
 
+def loop_of_maps():
+    (x,) = image()
+    a = ks.SpikingRecurrentConv2D(3, 3, neuron=CUBA, recurrent_kernel_size=2)(x)
+    return [x], ks.SpikingDense(4, CUBA)(ks.Flatten()(a))
+
+
 def float_model(case):
     model = enliven(functional(case))
     for layer in model.layers:
@@ -61,7 +67,7 @@ def given_to(model, spikes):
     return spikes if len(model.inputs) > 1 else spikes[0]
 
 
-@pytest.mark.parametrize("case", [shortcuts, currents, loop])
+@pytest.mark.parametrize("case", [shortcuts, currents, loop, loop_of_maps])
 def test_converted_graphs_fire_as_often_and_export(case, tmp_path):
     model = float_model(case)
     spikes = given_to(model, spikes_for(model, batch=8))

@@ -11,12 +11,11 @@ import tensorflow as tf
 from keras_slayer import ops
 from keras_slayer.export.graph import (
     ConvSynapses,
-    DenseSynapses,
     IntegerGraph,
     Population,
     Synapses,
 )
-from keras_slayer.export.simulation.reference import Neurons
+from keras_slayer.export.simulation.reference import Neurons, sums, without_delay
 from keras_slayer.export.target import Target
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
@@ -67,23 +66,38 @@ def _synaptic_input(synapses: Synapses, spikes: tf.Tensor, shape, target: Target
     return tf.reshape(z, shape)
 
 
-def _fire(
-    population: Population, z: tf.Tensor, own: DenseSynapses | None, target: Target
-) -> tf.Tensor:
-    if population.bias is not None:  # in NumPy: no op of the package has it
-        sums = np.zeros(z.shape, np.int64)
-        sums[:, 1:] = np.rint(np.asarray(z)[:, :-1] * target.grid.scale)
-        neurons = Neurons(population.neuron, (len(sums), *population.shape), population.bias)
-        return tf.stack(
-            [tf.constant(neurons.step(sums[:, t])[0], tf.float32) for t in range(sums.shape[1])], 1
-        )
+def _fire(population: Population, z: tf.Tensor, own: Synapses | None, target: Target) -> tf.Tensor:
+    if own is not None and not _acts_a_step_later(own):
+        raise ValueError("a population that feeds itself does so a step later, in Keras")
+    if population.bias is not None:
+        return tf.constant(_fire_with_bias(population, np.asarray(z), own, target), tf.float32)
     neuron = target.to_neuron(population.neuron)
     if own is None:
         return tf.cast(ops.fire(z, neuron)[0], tf.float32)
-    if own.delay is None or (own.delay != 1).any():
-        raise ValueError("a population that feeds itself does so a step later, in Keras")
     weight = tf.constant(own.weight / target.grid.scale, tf.float32)
     return tf.cast(ops.fire_recurrent(z, weight, neuron)[0], tf.float32)
+
+
+def _acts_a_step_later(own: Synapses) -> bool:
+    if isinstance(own, ConvSynapses):
+        return own.delay == 1
+    return own.delay is not None and bool((own.delay == 1).all())
+
+
+def _fire_with_bias(
+    population: Population, z: np.ndarray, own: Synapses | None, target: Target
+) -> np.ndarray:
+    """In NumPy: no op of the package has a bias."""
+    arriving = np.zeros(z.shape, np.int64)
+    arriving[:, 1:] = np.rint(z[:, :-1] * target.grid.scale)
+    neurons = Neurons(population.neuron, (len(z), *population.shape), population.bias)
+    spikes = np.zeros(z.shape)
+    for t in range(z.shape[1]):
+        spikes[:, t] = neurons.step(arriving[:, t])[0]
+        if own is not None and t + 2 < z.shape[1]:
+            reached = sums(without_delay(own), spikes[:, t : t + 1], population.shape)
+            arriving[:, t + 2] += reached[:, 0]
+    return spikes
 
 
 def float_reference(layers: Sequence[keras.Operation], target: Target) -> dict[int, keras.Layer]:
