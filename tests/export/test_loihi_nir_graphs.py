@@ -186,6 +186,30 @@ def test_a_bias_is_added_to_the_voltage_in_every_step():
     assert not writer.to_nir(graph).nodes["linear"].weight.any()
 
 
+def test_what_no_input_leads_to_is_in_a_graph_that_nir_takes(tmp_path):
+    """An input that nothing reads, and neurons that their biases and loops alone drive."""
+    loop = ConvSynapses(np.full((3, 3, 2, 2), 6, np.int16), padding=(1, 1), delay=1)
+    bias = np.array([9, -3], np.int32)
+    graph = IntegerGraph(
+        {"in": (2, 3, 1)},
+        {
+            "image": Population((4, 3, 2), MEMORYLESS, (Connection("image", loop),), bias * 9),
+            "ring": Population((2,), MEMORYLESS, (dense("ring", [40, 50], [3, 2]),), bias * 10),
+        },
+        ("image", "ring"),
+    )
+    path = tmp_path / "a.nir"
+    writer.write(graph, path)
+    same(LoihiSimulator(path).network, graph)
+    spikes = np.zeros((1, 30, 2, 3, 1), np.float32)
+    chip = LoihiSimulator(path).run(spikes)
+    found = nir_cycles.run(nir.read(path), [spikes])
+    found[0] = np.moveaxis(found[0].reshape(1, 30, 2, 4, 3), 2, -1)
+    for mine, expected in zip(found, chip, strict=True):
+        assert 0.1 < expected.mean() < 0.9
+        np.testing.assert_array_equal(mine, expected)
+
+
 def test_images_behind_dense_weights_are_vectors():
     rng = np.random.default_rng(0)
     full = DenseSynapses((2 * rng.integers(-50, 60, (5, 12))).astype(np.int16))

@@ -225,6 +225,37 @@ def test_levels_lie_beside_each_other_while_they_fit():
         assert float(svg.get("width")) < 1280
 
 
+def nearest(path, x, y):
+    """Distance of a point from the last stretch of a path."""
+    numbers = list(map(float, re.findall(r"-?[\d.]+", path.get("d"))))
+    stretch = [numbers[i : i + 2] for i in range(len(numbers) - 8, len(numbers), 2)]
+    found = []
+    for t in (i / 100 for i in range(101)):
+        shares = ((1 - t) ** 3, 3 * t * (1 - t) ** 2, 3 * t * t * (1 - t), t**3)
+        place = [sum(s * p[k] for s, p in zip(shares, stretch, strict=True)) for k in (0, 1)]
+        found.append(((place[0] - x) ** 2 + (place[1] - y) ** 2) ** 0.5)
+    return min(found)
+
+
+@pytest.mark.parametrize("graph", [mixed(), residual(8, (2, 3), 2), RandomGraphs(7).graph()])
+def test_what_is_written_on_a_link_is_nearest_to_that_link(graph):
+    _, svg = drawing(graph)
+    links = list(groups(svg, "link"))
+    paths = [g.find("path") for g in links if "feeds itself" not in g.find("title").text]
+    texts = 0
+    for group in links:
+        labels = [t for t in group.iter("text") if t.get("text-anchor") == "middle"]
+        if not labels:
+            continue
+        x = float(labels[0].get("x"))
+        y = sum(float(label.get("y")) for label in labels) / len(labels) - 4
+        own = group.find("path")
+        assert nearest(own, x, y) < 1
+        assert all(nearest(path, x, y) > 5 for path in paths if path is not own)
+        texts += 1
+    assert texts >= 4
+
+
 def test_what_is_written_beside_parallel_links_is_on_both_sides():
     sizes = [3] * (LEVELS_IN_A_ROW + 1)
     populations = dict(graph_of(mlp(*sizes)).populations)

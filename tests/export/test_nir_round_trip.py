@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import keras_slayer as ks
-from keras_slayer.export import from_nir, to_nir
+from keras_slayer.export import LoihiSimulator, from_nir, to_nir
 
 DT = 1e-4
 LEAKY = ks.CUBA(threshold=1.25, current_decay=0.25, voltage_decay=0.125)
@@ -127,6 +127,23 @@ def test_files(tmp_path):
         to_nir(model, tmp_path / "none" / "a.nir")
     with pytest.raises(ValueError, match="dt must be"):
         to_nir(model, dt=0)
+
+
+def test_an_input_that_nothing_reads(tmp_path):
+    """nir makes an output of it. For the chip's integers that is no matter: they name outputs."""
+    used, unread = keras.Input((20, 5)), keras.Input((20, 4), name="unread")
+    model = keras.Model([used, unread], ks.SpikingDense(3, LEAKY)(used))
+    with pytest.raises(ValueError, match="unread: nothing reads this input"):
+        to_nir(model, tmp_path / "a.nir")
+    assert not list(tmp_path.iterdir())
+    model = keras.Model([used, unread], ks.SpikingDense(3, "loihi")(used))
+    model.export_loihi(tmp_path / "a.nir")
+    assert len(nir.read(tmp_path / "a.nir").inputs) == 2
+    simulator = LoihiSimulator(tmp_path / "a.nir")
+    assert simulator.input_shape == [(5,), (4,)]
+    assert simulator.output_shape == (3,)
+    read = from_nir(tmp_path / "a.nir")
+    assert (len(read.inputs), len(read.outputs)) == (2, 1)
 
 
 def test_all_that_nir_cannot_hold_is_named():

@@ -18,7 +18,13 @@ from keras_slayer.export.formats.nir_windows import (
     weights,
     window_nodes,
 )
-from keras_slayer.export.graph import Connection, DenseSynapses, IntegerGraph, Shape
+from keras_slayer.export.graph import (
+    Connection,
+    DenseSynapses,
+    IntegerGraph,
+    Population,
+    Shape,
+)
 from keras_slayer.loihi import DECAY_UNIT, WEIGHT_SCALE
 
 NO_DECAY = 2.0**30
@@ -37,7 +43,7 @@ def vectors(graph: IntegerGraph) -> set[str]:
             isinstance(connection.synapses, DenseSynapses) or connection.source in found
             for connection in population.connections
         )
-        if len(population.shape) == 1 or any(dense) or not population.connections:
+        if len(population.shape) == 1 or any(dense) or not _is_fed(name, population):
             found.add(name)
     return found
 
@@ -77,7 +83,7 @@ class Nodes:
         """Its neurons, and the connections that lead to them."""
         population = self.graph.populations[name]
         connections = list(enumerate(population.connections))
-        ends = [] if connections else [self.silence(name)]
+        ends = [] if _is_fed(name, population) else [self.silence(name)]
         for number, connection in connections:
             if connection.source != name:
                 ends += self.connection(name, number, connection)
@@ -186,6 +192,11 @@ class Nodes:
         return nir.CubaLIF(
             **{key: np.full(bias.shape, value, float) for key, value in values.items()}
         )
+
+
+def _is_fed(name: str, population: Population) -> bool:
+    """Whether anything but itself leads to a population."""
+    return any(connection.source != name for connection in population.connections)
 
 
 def _order(shape: Shape) -> np.ndarray:

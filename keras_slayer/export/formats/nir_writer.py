@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import keras
@@ -111,7 +112,17 @@ def _wiring(model: keras.Model):
         [entry[0] for entry in ([ends] if isinstance(ends[0], str) else ends)]
         for ends in (config["input_layers"], config["output_layers"])
     )
-    return (layers, sources, inputs, outputs), []
+    unread = set(inputs) - {*itertools.chain(*sources.values()), *outputs}
+    return (layers, sources, inputs, outputs), [
+        Problem(
+            name,
+            "nothing reads this input",
+            "inputs that lead to an output: nir would make another output of it",
+            "build the model without it",
+        )
+        for name in inputs
+        if name in unread
+    ]
 
 
 def _tensors(value) -> list[dict]:

@@ -49,6 +49,16 @@ class Bar:
 
 
 @dataclass(frozen=True)
+class Long:
+    """A text that may take several lines."""
+
+    text: str
+
+    def __str__(self) -> str:
+        return f'<span class="long">{escape(self.text)}</span>'
+
+
+@dataclass(frozen=True)
 class Differing:
     """A count that should be 0."""
 
@@ -74,8 +84,8 @@ def table(
         label: for screen readers.
         headings: of the columns.
         rows: the first cell of each names the row. None is an empty cell, integers get thousands'
-            commas, ``Layer``, ``Bar`` and ``Differing`` draw themselves. The page's script finds
-            the rows whose first cell is a ``Layer``.
+            commas, ``Layer``, ``Bar``, ``Long`` and ``Differing`` draw themselves. The page's
+            script finds the rows whose first cell is a ``Layer``.
         left: columns that are flush left.
         total: the last row.
     """
@@ -103,7 +113,7 @@ def _row(row: Sequence[object], kinds: Sequence[str]) -> str:
 def _cell(value: object) -> str:
     if value is None:
         return ""
-    if isinstance(value, Layer | Bar | Differing):
+    if isinstance(value, Layer | Bar | Long | Differing):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else escape(str(value))
 

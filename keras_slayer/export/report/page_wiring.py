@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from keras_slayer.export.report.data import ReportData
-from keras_slayer.export.report.page_tables import Layer, table
+from keras_slayer.export.report.page_tables import Layer, Long, table
 from keras_slayer.export.report.wiring import Wiring, reads, steps
 from keras_slayer.export.report.wiring_svg import draw, fits_in_a_row
 
@@ -44,7 +44,7 @@ def _table(wiring: Wiring, cores: dict[str, int]) -> str:
             node.role,
             node.neurons,
             cores.get(node.name),
-            reads(wiring, node.name),
+            Long(reads(wiring, node.name)),
             "" if node.earliest is None else steps(node.earliest, node.latest),
             "output" if node.is_output else "",
         ]

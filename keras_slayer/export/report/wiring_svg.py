@@ -25,6 +25,8 @@ PORT = 14.0
 MARGIN = 44.0
 LETTERS = 17
 """Of a name, in a node."""
+LINE, LETTER_MIDDLE = 12.0, 4.0
+"""Of a label: from line to line, and from the middle of the letters down to the baseline."""
 
 
 Point = tuple[float, float]
@@ -74,6 +76,7 @@ class _Drawing:
         )
         parts = [
             f'<svg class="wiring" width="{width:.0f}" height="{height:.0f}" role="img" '
+            f'style="--width: {width:.0f}px" '
             f'viewBox="{-MARGIN:.0f} {-MARGIN / 2:.0f} {width:.0f} {height:.0f}" '
             f'aria-label="{escape(label)}">'
         ]
@@ -131,31 +134,34 @@ class _Drawing:
             self._point(tip, side),
             self._point(tip - 7, side + 4),
         ]
-        text = self._text_beside(link, self.plan.across[way[-2]], *points[-2:])
+        text = self._text_on(link, way, *points[-2:])
         return (
             f'<g class="link"><title>{escape(describe(link))}</title><path d="{path}"/>'
             f'<path class="head" d="M{"L".join(head)}z"/>{text}</g>'
         )
 
-    def _text_beside(self, link: Link, middle: float, start: Point, end: Point) -> str:
-        """What is written where the last stretch of a link begins: at the side it turns from, and
-        of one that leads straight on at that side of the ``middle`` where it begins."""
+    def _text_on(self, link: Link, way: tuple[Item, ...], start: Point, end: Point) -> str:
+        """What is written on the last stretch of a link: on the line itself, so that of several it
+        is plain which one is meant. Links that lead straight down have it at the side on which they
+        lie: there may be several from one node to another."""
         lines = []
         if len(self.wiring.into(link.target)) > 1 and link.earliest is not None:
             lines.append(steps(link.earliest, link.latest))
         if link.longest_delay:
             lines.append(delay(link))
-        # To the right, or down where levels lie beside each other.
-        is_straight = abs(end[1] - start[1]) < PORT
-        turns = start[1] < middle if is_straight else end[1] > start[1]
-        x, y = self._turn(*start)
-        anchor = "end" if turns and not self.is_sideways else "start"
-        if self.is_sideways:
-            x, y = x + 6, y - 5 - 12 * (len(lines) - 1) if turns else y + 14
-        else:
-            x, y = x - 7 if turns else x + 7, y + 13
+        # Links that pass levels come side by side; those of one node part on their way.
+        at = 0.5 if len(way) == 2 else 0.1
+        # The curve of _link, whose ends point along the levels.
+        (a, c), (b, d) = start, end
+        along = a + (b - a) * at * (1.5 - 1.5 * at + at * at)
+        x, y = self._turn(along, c + (d - c) * at * at * (3 - 2 * at))
+        anchor = "middle"
+        if not self.is_sideways and len(way) == 2 and abs(d - c) < PORT:
+            is_left = c < self.plan.across[way[0]]
+            x, anchor = (x - 7, "end") if is_left else (x + 7, "start")
+        y += LETTER_MIDDLE - LINE / 2 * (len(lines) - 1)
         return "".join(
-            f'<text class="label" x="{x:.1f}" y="{y + 12 * i:.1f}" text-anchor="{anchor}">'
+            f'<text class="label" x="{x:.1f}" y="{y + LINE * i:.1f}" text-anchor="{anchor}">'
             f"{line}</text>"
             for i, line in enumerate(lines)
         )

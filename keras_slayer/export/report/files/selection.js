@@ -88,3 +88,11 @@ document.addEventListener("keydown", (event) => {
   if (selected.layer !== null) select(selected.layer, selected.core);
 });
 
+
+// A drawing that is wider than the page is shown from its first input on.
+const input = document.querySelector("svg.wiring .node.input");
+if (input) {
+  const view = input.closest(".scroll");
+  const [box, frame] = [input, view].map((element) => element.getBoundingClientRect());
+  view.scrollLeft = (box.left + box.right) / 2 - (frame.left + frame.right) / 2;
+}
