@@ -5,17 +5,17 @@
 # on held-out recordings. Five layers want smaller steps than two.
 RECIPES = {
     "mlp": {
-        "dt": 3.0,
+        "dt": 1.0,
         "learning_rate": 3e-3,
-        "epochs": 40,
+        "epochs": 30,
         "dropout": 0.3,
         "stretch": 0.15,
         "shear": 0.2,
     },
     "cnn": {
         "dt": 3.0,
-        "learning_rate": 1e-3,
-        "epochs": 20,
+        "learning_rate": 2e-3,
+        "epochs": 15,
         "dropout": 0.3,
         "stretch": 0.15,
         "shear": 0.2,
