@@ -121,7 +121,7 @@ def test_it_trains():
     model = keras.Sequential(
         [keras.Input(SHAPE[1:]), made("cuba"), ks.Flatten(), ks.SpikingDense(2, "cuba")]
     )
-    model.compile(keras.optimizers.Adam(0.01), ks.SpikeMaxLoss())
+    model.compile(keras.optimizers.Adam(0.03), ks.SpikeMaxLoss())
     x, y = spikes((8, *SHAPE[1:]), 0.2), np.arange(8) % 2
     before = [w.numpy() for w in model.trainable_weights]
     history = model.fit(x, y, epochs=15, batch_size=8, verbose=0).history["loss"]
