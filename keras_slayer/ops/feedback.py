@@ -165,6 +165,7 @@ def feedback_of(z, weights) -> Feedback:
     Raises:
         ValueError: wrong rank, dtype or shape.
     """
+    weights = tf.convert_to_tensor(weights)
     maps = weights.shape.rank == 4
     axes, rank = (
         ("(batch, time, height, width, filters)", 5) if maps else ("(batch, time, units)", 3)

@@ -83,7 +83,6 @@ def _tensor(synaptic_input, in_chunks: bool):
 def fire_recurrent_from(synaptic_input, weights, neuron: Neuron, start=None) -> tuple:
     """(spikes, membrane, state): from rest, and without a state (None); or from ``start``."""
     z = _tensor(synaptic_input, start is not None)
-    weights = tf.convert_to_tensor(weights)
     feedback = feedback_of(z, weights)
     if start is not None:
         start = state.checked(start, recurrent_state_size(neuron), z)
@@ -136,8 +135,6 @@ def _one_step_later(fired, start):
 
 def total_input(synaptic_input, spikes, weights, start=None):
     """z[t] = synaptic_input[t] + s[t-1] @ weights of a run that gave these spikes."""
-    within = feedback_of(spikes, tf.convert_to_tensor(weights)).synapse(
-        _one_step_later(spikes, start)
-    )
+    within = feedback_of(spikes, weights).synapse(_one_step_later(spikes, start))
     # Summed by events however many there are, as the op does.
     return _tensor(synaptic_input, start is not None) + _tensor(within, True)

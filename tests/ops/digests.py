@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer import ops
+from keras_slayer.ops.synapses.events import find_events
 
 SYNAPSES = (
     *(
@@ -68,6 +69,20 @@ SYNAPSES = (
         lambda rng, shape: [
             np.tile([1 + 2.0**-23, 2.0**-12 * (1 + 2.0**-23)], (99, 1)),
             np.tile([1, 2.0**-12 * (1 - 2.0**-23)], (517, 1)),
+        ],
+    ),
+    cases.Case(
+        "gradient of spike_matmul, in parts",  # each of which stays in the cache
+        lambda x, grad: (
+            tf.stop_gradient(
+                cases.native_ops().keras_slayer_event_matmul_weights_grad(
+                    **find_events(x, x.dtype, 1.0)[0], grad=grad, columns=40
+                )
+            ),
+        ),
+        lambda rng, shape: [
+            cases.spikes_like(rng, (6000, 40), 0.1),
+            rng.normal(size=(6000, 131)),
         ],
     ),
     cases.Case(

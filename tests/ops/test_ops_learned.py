@@ -77,7 +77,7 @@ def test_the_op_and_its_reference_are_equal(name, per, gradient):
             assert_close(got, want, "float64")
 
 
-@pytest.mark.parametrize(("per", "gradient"), zip(PER, ("slayer", "exodus"), strict=True))
+@pytest.mark.parametrize(("per", "gradient"), [("layer", "slayer"), ("channel", "exodus")])
 @pytest.mark.parametrize("dtype", ("float32", "float16", "bfloat16"))
 @pytest.mark.parametrize("name", MAKE)
 def test_dtypes(name, dtype, per, gradient):

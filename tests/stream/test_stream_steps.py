@@ -67,7 +67,7 @@ def test_neurons_in_python_take_single_steps():
         np.testing.assert_array_equal(found, np.flatnonzero(whole[0, t]))
         if t == 10:
             stream.state = stream.state
-    assert len(stream.state) == 7  # the layers that have one
+    assert len(stream.state) == 6  # the layers that have one
 
 
 def test_values_pass_a_delay_before_neurons_in_python():

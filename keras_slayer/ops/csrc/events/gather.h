@@ -186,11 +186,12 @@ KS_HD Selection<T> events_of(const Events& events, int64_t row) {
           events.offsets[row + 1] - first};
 }
 
-// sum[j] = sum over the selection of value * matrix[index][j] for `count` columns.
-template <class T, class A>
+// sum[j] = sum over the selection of value * matrix[index][j] for `count` columns. With kAdd, that
+// is added to the sums, event by event.
+template <bool kAdd, class T, class A>
 KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t width,
                        A* __restrict sum, int count) {
-  clear(sum, count);
+  if (!kAdd) clear(sum, count);
   for (int64_t e = 0; e < selection.size; ++e) {
     const A value = load(selection.value[e]);
     const T* __restrict source = matrix + selection.index[e] * width;
@@ -199,11 +200,12 @@ KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t w
 }
 
 // The same for kVectors vectors of columns, whose sums stay in registers.
-template <class A, int kVectors>
+template <bool kAdd, class A, int kVectors>
 KS_HD void gather_vectors(const Selection<A>& selection, const A* matrix, int64_t width, A* out) {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
   constexpr int kLanes = int(kVectorBytes / sizeof(A));
   Vector sum[kVectors] = {};
+  if (kAdd) __builtin_memcpy(sum, out, sizeof(sum));
   for (int64_t e = 0; e < selection.size; ++e) {
     const A value = selection.value[e];
     const A* source = matrix + selection.index[e] * width;
@@ -236,28 +238,28 @@ template <class A>
 constexpr int64_t kGatherColumns = kGatherVectors * kVectorBytes / int64_t(sizeof(A));
 
 // The same for up to kGatherColumns columns.
-template <class T, class A>
+template <bool kAdd = false, class T, class A>
 KS_HD void gather(const Selection<T>& selection, const T* matrix, int64_t width, A* sum,
                   int64_t count) {
   if constexpr (InVectors<T>::kUsable) {
     constexpr int64_t kLanes = kGatherColumns<A> / kGatherVectors;
-    if (count == 8 * kLanes) return gather_vectors<T, 8>(selection, matrix, width, sum);
+    if (count == 8 * kLanes) return gather_vectors<kAdd, T, 8>(selection, matrix, width, sum);
     int64_t at = 0;
     if (count >= at + 4 * kLanes) {
-      gather_vectors<T, 4>(selection, matrix + at, width, sum + at);
+      gather_vectors<kAdd, T, 4>(selection, matrix + at, width, sum + at);
       at += 4 * kLanes;
     }
     if (count >= at + 2 * kLanes) {
-      gather_vectors<T, 2>(selection, matrix + at, width, sum + at);
+      gather_vectors<kAdd, T, 2>(selection, matrix + at, width, sum + at);
       at += 2 * kLanes;
     }
     if (count >= at + kLanes) {
-      gather_vectors<T, 1>(selection, matrix + at, width, sum + at);
+      gather_vectors<kAdd, T, 1>(selection, matrix + at, width, sum + at);
       at += kLanes;
     }
-    if (count > at) gather_rows(selection, matrix + at, width, sum + at, int(count - at));
+    if (count > at) gather_rows<kAdd>(selection, matrix + at, width, sum + at, int(count - at));
   } else {
-    gather_rows(selection, matrix, width, sum, int(count));
+    gather_rows<kAdd>(selection, matrix, width, sum, int(count));
   }
 }
 

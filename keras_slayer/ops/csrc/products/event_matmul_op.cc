@@ -31,6 +31,29 @@ absl::Status multiply(OpKernelContext* context, const Events& events, const Tens
   }
 }
 
+// The same for events that are sorted within each row.
+template <class Device>
+absl::Status multiply_sorted(OpKernelContext* context, const Events& events, const Tensor& matrix,
+                             Tensor* out) {
+  if constexpr (Device::kGpu) return multiply<Device>(context, events, matrix, out);
+  // Fewest events of a row and part for which that costs less than to read and write the sums.
+  constexpr int64_t kWorth = 8;
+  const int64_t width = matrix.dim_size(1), bytes = tensorflow::DataTypeSize(matrix.dtype());
+  const int64_t rows = matrix.dim_size(0), room = second_level_cache() / 2;
+  const int64_t part = std::max<int64_t>(1, room / std::max<int64_t>(1, width * bytes));
+  const int64_t size = events.offsets[events.rows];
+  const bool worth = rows > part && bytes >= 4 &&
+                     size / kWorth >= events.rows * block_count(rows, part);
+  if (!worth) return multiply<Device>(context, events, matrix, out);
+  const int64_t tile = std::max<int64_t>(1, block_count(events.rows, threads(context)));
+  const EventMatmulPartsArgs args = {events, width, part, tile, data_of(matrix), data_of(out)};
+  parallel_for(context, block_count(events.rows, tile), tile * row_cost(events, width),
+               [&](int64_t begin, int64_t end) {
+                 kernels::event_matmul_parts(dtype_of(matrix), args, begin, end);
+               });
+  return absl::OkStatus();
+}
+
 // The events sorted by column, and by row within a column.
 struct ByColumn {
   Tensor offsets, row_of, value;
@@ -228,7 +251,7 @@ class EventMatmulWeightsGrad : public OpKernel {
     OP_REQUIRES_OK(context, sort_by_column<Device>(context, events, &sorted));
     const Events transposed = {columns, events.rows, sorted.offsets.flat<int64_t>().data(),
                                sorted.row_of.flat<int32_t>().data(), data_of(sorted.value)};
-    OP_REQUIRES_OK(context, multiply<Device>(context, transposed, grad, out));
+    OP_REQUIRES_OK(context, multiply_sorted<Device>(context, transposed, grad, out));
   }
 };
 KS_REGISTER_DEVICES("EventMatmulWeightsGrad", EventMatmulWeightsGrad,
