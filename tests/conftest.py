@@ -27,6 +27,18 @@ def fixed_seed():
     keras.utils.set_random_seed(1234)
 
 
+@pytest.fixture(scope="session")
+def generated_data(tmp_path_factory) -> str:
+    """tfds' folder for data sets that are generated: each is prepared once, not in each test."""
+    return os.environ.get("TFDS_DATA_DIR") or str(tmp_path_factory.mktemp("tfds"))
+
+
+@pytest.fixture
+def finds_generated_data(generated_data, monkeypatch):
+    """For tests that load such sets, and for what they run."""
+    monkeypatch.setenv("TFDS_DATA_DIR", generated_data)
+
+
 @pytest.fixture
 def sample_data() -> pathlib.Path:
     """Folder with Train.zip and Test.zip of 900 real N-MNIST recordings."""

@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "first_spikes.py"
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 
 
 def run(folder, *arguments):
-    environment = {"TFDS_DATA_DIR": str(folder / "tfds"), **os.environ, "COLUMNS": "140"}
+    environment = {**os.environ, "COLUMNS": "140"}
     command = [sys.executable, str(SCRIPT), "--data", "saccade_mnist", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False

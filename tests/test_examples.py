@@ -15,6 +15,7 @@ import keras_slayer as ks
 from keras_slayer import datasets
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def run_example(*arguments, cwd, script="nmnist.py"):
     return subprocess.run(
         [sys.executable, str(ROOT / "examples" / script), *arguments],
         cwd=cwd,
-        env={**os.environ, "TFDS_DATA_DIR": str(cwd / "tfds"), "COLUMNS": "100"},
+        env={**os.environ, "COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=False,
