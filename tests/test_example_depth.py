@@ -41,7 +41,5 @@ def test_ten_layers_train_where_their_gradients_stay_stable(tmp_path):
     assert (tmp_path / "out" / "depth" / "depth.png").stat().st_size > 10_000
 
 
-def test_says_what_is_wrong_before_training(tmp_path):
-    result = run(tmp_path, "--layers", "1")
-    assert result.returncode != 0
-    assert "--layers must be at least 2" in result.stderr
+def test_says_what_is_wrong_before_training(refusal):
+    assert "--layers must be at least 2" in refusal(SCRIPT, "--layers", "1")

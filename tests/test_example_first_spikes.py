@@ -36,7 +36,5 @@ def test_first_spikes_recognise_digits_and_come_early_if_asked(tmp_path):
     assert picture.stat().st_size > 10_000
 
 
-def test_says_what_is_wrong_before_training(tmp_path):
-    result = run(tmp_path, "--dt", "20")
-    assert result.returncode != 0
-    assert "--dt must be 1 to 10" in result.stderr
+def test_says_what_is_wrong_before_training(refusal):
+    assert "--dt must be 1 to 10" in refusal(SCRIPT, "--dt", "20")
