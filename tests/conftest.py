@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import runpy
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -25,6 +27,36 @@ SAMPLE_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / 
 def fixed_seed():
     """Each test starts from the same random state, whatever ran before it."""
     keras.utils.set_random_seed(1234)
+
+
+@pytest.fixture(scope="session")
+def generated_data(tmp_path_factory) -> str:
+    """tfds' folder for data sets that are generated: each is prepared once, not in each test."""
+    return os.environ.get("TFDS_DATA_DIR") or str(tmp_path_factory.mktemp("tfds"))
+
+
+@pytest.fixture
+def finds_generated_data(generated_data, monkeypatch):
+    """For tests that load such sets, and for what they run."""
+    monkeypatch.setenv("TFDS_DATA_DIR", generated_data)
+
+
+@pytest.fixture
+def refusal(tmp_path, monkeypatch, capsys):
+    """What a script of examples/ says to wrong arguments, before it trains: in this process."""
+
+    def of(script: pathlib.Path, *arguments: str) -> str:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.syspath_prepend(script.parent)  # as Python does for a script
+        monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+        with pytest.raises((SystemExit, FileNotFoundError)) as error:
+            runpy.run_path(str(script), run_name="__main__")
+        assert getattr(error.value, "code", 1), "it must not end as if all were well"
+        printed = capsys.readouterr()
+        assert "epoch 1" not in printed.out
+        return f"{printed.err}{error.value}"
+
+    return of
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The code of README and docs runs as printed."""
 
-import os
 import pathlib
 import re
 
@@ -32,10 +31,10 @@ def python_blocks(page: pathlib.Path) -> list[str]:
     return re.findall(r"```python\n(.*?)```", page.read_text(), flags=re.DOTALL)
 
 
+@pytest.mark.usefixtures("finds_generated_data")
 @pytest.mark.parametrize("page", WITH_CODE, ids=lambda page: page.name)
 def test_code_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TFDS_DATA_DIR", os.environ.get("TFDS_DATA_DIR", str(tmp_path / "tfds")))
     blocks = python_blocks(page)
     assert blocks, f"{page.name} shows no code"
     keras.utils.set_random_seed(0)

@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "depth.py"
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 
 
 def run(folder, *arguments):
-    environment = {"TFDS_DATA_DIR": str(folder / "tfds"), **os.environ, "COLUMNS": "180"}
+    environment = {**os.environ, "COLUMNS": "180"}
     command = [sys.executable, str(SCRIPT), "--data", "saccade_mnist", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -38,7 +41,5 @@ def test_ten_layers_train_where_their_gradients_stay_stable(tmp_path):
     assert (tmp_path / "out" / "depth" / "depth.png").stat().st_size > 10_000
 
 
-def test_says_what_is_wrong_before_training(tmp_path):
-    result = run(tmp_path, "--layers", "1")
-    assert result.returncode != 0
-    assert "--layers must be at least 2" in result.stderr
+def test_says_what_is_wrong_before_training(refusal):
+    assert "--layers must be at least 2" in refusal(SCRIPT, "--layers", "1")

@@ -6,11 +6,14 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "first_spikes.py"
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 
 
 def run(folder, *arguments):
-    environment = {"TFDS_DATA_DIR": str(folder / "tfds"), **os.environ, "COLUMNS": "140"}
+    environment = {**os.environ, "COLUMNS": "140"}
     command = [sys.executable, str(SCRIPT), "--data", "saccade_mnist", *arguments]
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
@@ -33,7 +36,5 @@ def test_first_spikes_recognise_digits_and_come_early_if_asked(tmp_path):
     assert picture.stat().st_size > 10_000
 
 
-def test_says_what_is_wrong_before_training(tmp_path):
-    result = run(tmp_path, "--dt", "20")
-    assert result.returncode != 0
-    assert "--dt must be 1 to 10" in result.stderr
+def test_says_what_is_wrong_before_training(refusal):
+    assert "--dt must be 1 to 10" in refusal(SCRIPT, "--dt", "20")

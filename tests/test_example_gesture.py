@@ -10,6 +10,7 @@ import sys
 import pytest
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "dvs_gesture.py"
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 DUMMY = pathlib.Path(__file__).parent / "datasets" / "dummy_data" / "dvs_gesture"
 
 
@@ -22,7 +23,7 @@ def test_learns_gestures_and_the_file_fires_every_spike_of_the_model(tmp_path):
     result = subprocess.run(
         [sys.executable, str(SCRIPT), "--quick"],
         cwd=tmp_path,
-        env={"TFDS_DATA_DIR": str(tmp_path / "tfds"), **os.environ, "COLUMNS": "120"},
+        env={**os.environ, "COLUMNS": "120"},
         capture_output=True,
         text=True,
         check=False,

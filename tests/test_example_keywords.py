@@ -13,6 +13,7 @@ import pytest
 import keras_slayer as ks
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "keywords.py"
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def run(*arguments, cwd):
     return subprocess.run(
         [sys.executable, str(SCRIPT), *arguments],
         cwd=cwd,
-        env={"TFDS_DATA_DIR": str(cwd / "tfds"), **os.environ, "COLUMNS": "100"},
+        env={**os.environ, "COLUMNS": "100"},
         capture_output=True,
         text=True,
         check=False,

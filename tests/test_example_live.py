@@ -1,6 +1,5 @@
 """The example that plays recordings in real time, as a user would run it."""
 
-import os
 import pathlib
 import re
 import runpy
@@ -12,13 +11,13 @@ import pytest
 from keras_slayer.events import Events, to_spikes, write_events
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "live.py"
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 
 
 @pytest.fixture
 def live(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(SCRIPT.parent)
-    monkeypatch.setenv("TFDS_DATA_DIR", os.environ.get("TFDS_DATA_DIR", str(tmp_path / "tfds")))
     return runpy.run_path(str(SCRIPT))
 
 

@@ -1,12 +1,14 @@
 """The example of residual networks, small: shortcuts of both kinds, trained, drawn, exported."""
 
-import os
 import pathlib
 import re
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = pathlib.Path(__file__).resolve().parents[1] / "examples" / "residual.py"
+pytestmark = pytest.mark.usefixtures("finds_generated_data")
 
 
 def test_a_network_with_shortcuts_learns_and_runs_on_the_chip(tmp_path):
@@ -16,7 +18,6 @@ def test_a_network_with_shortcuts_learns_and_runs_on_the_chip(tmp_path):
     result = subprocess.run(
         [sys.executable, str(SCRIPT), *what, *small],
         cwd=tmp_path,
-        env={"TFDS_DATA_DIR": str(tmp_path / "tfds"), **os.environ},
         capture_output=True,
         text=True,
         check=False,

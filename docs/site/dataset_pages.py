@@ -96,7 +96,7 @@ def _facts(builder, records: list[DatasetRecord], files: str | None) -> str:
         ("this reader was run on", _checked(first)),
     ]
     lines = [f"| {name} | {value} |" for name, value in rows if value]
-    return "\n".join(["| | |", "|---|---|", *lines])
+    return "\n".join([lines[0], "|---|---|", *lines[1:]])
 
 
 def _variant(record: DatasetRecord) -> str:

@@ -60,3 +60,7 @@ def on_page_markdown(markdown, page, config, files):
     if not uri.startswith(("reference/", "repository/")):
         markdown = docstring_text.linked(markdown, reference.LINKS, once=True)
     return equations.inline(markdown)
+
+
+def on_page_content(html, page, config, files):
+    return pages.whole_options(html)

@@ -58,6 +58,21 @@ def relink(markdown: str, path: str) -> str:
     return LINK.sub(link, re.sub(r"\[([\w/]+\.md)\]\(([^)\s]+)\)", named, markdown))
 
 
+def whole_options(html: str) -> str:
+    """Options in inline code, such as --data-dir, as spans that browsers do not break."""
+    option = re.compile(r"(?<![^\s>])--?[a-z][\w-]*")
+    parts = re.split(r"(<pre\b.*?</pre>)", html, flags=re.DOTALL)
+    parts[::2] = [
+        re.sub(
+            r"<code>[^<]*</code>",
+            lambda code: option.sub(r'<span class="whole">\g<0></span>', code[0]),
+            part,
+        )
+        for part in parts[::2]
+    ]
+    return "".join(parts)
+
+
 def title(markdown: str) -> str:
     return re.search(r"^# (.*)$", markdown, flags=re.MULTILINE)[1]
 

@@ -89,6 +89,14 @@ def test_pages_outside_of_docs_are_found():
     assert not pages.repository_pages({"docs/a.md": "[x](../absent.py)"}, ())
 
 
+def test_options_in_lines_are_kept_whole():
+    html = "<p>as <code>a.py --data-dir x-y -n 1</code></p><pre><code>a --b</code></pre>"
+    assert pages.whole_options(html) == (
+        '<p>as <code>a.py <span class="whole">--data-dir</span> x-y <span class="whole">-n</span> '
+        "1</code></p><pre><code>a --b</code></pre>"
+    )
+
+
 def shown_pictures() -> list[pathlib.Path]:
     return [p for p in (DOCS / "images").rglob("*") if p.suffix in (*pages.PICTURES, ".webp")]
 

@@ -54,8 +54,7 @@ def check_columns(columns: Sequence[str] | None) -> None:
     """ValueError unless `columns` names each field once."""
     if columns is None:
         return
-    names = columns.split(",") if isinstance(columns, str) else list(columns)
-    fields = [FIELD_OF.get(name.strip().lower()) for name in names]
+    fields = [FIELD_OF.get(name.lower()) for name in column_names(columns)]
     if not all(fields.count(field) == 1 for field in NEEDED):
         raise ValueError(
             f"`columns` must name each of x, y, t and p once, in the order of the file; other "
@@ -64,8 +63,10 @@ def check_columns(columns: Sequence[str] | None) -> None:
 
 
 def column_names(columns: Sequence[str]) -> list[str]:
-    """The names in `columns`, which is a sequence or one text with commas."""
-    return [n.strip() for n in (columns.split(",") if isinstance(columns, str) else columns)]
+    """The names in `columns`: a sequence, one text with commas, or the letters, "txyp"."""
+    if isinstance(columns, str):
+        columns = columns.split(",") if "," in columns else columns
+    return [name.strip() for name in columns]
 
 
 def to_microseconds(t: np.ndarray, time_unit: str | None, source: Source) -> np.ndarray:

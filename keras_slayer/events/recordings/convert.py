@@ -1,5 +1,7 @@
 """Recordings in the forms that people have them in, turned into `Events`."""
 
+import re
+
 import numpy as np
 
 from keras_slayer.events.stream import Events
@@ -29,7 +31,7 @@ def as_events(recording, *, columns: str | None = None, time_unit: str | None = 
             - an array `(n, 4)` or `(n, 3)`, with `columns`.
 
             Polarity is 0 or 1, -1 or 1 (-1 becomes 0), bool, or a channel's number from 0.
-        columns: the columns of an array by their letters: "xytp", "txyp", "xyt", ...
+        columns: the columns of an array by their letters: "xytp", "t,x,y,p", "xyt", ...
         time_unit: "s", "ms", "us" or "ns": the unit of the times. None means microseconds, and
             refuses times of a floating-point type, which may be anything. Times of an integer
             type in nanoseconds are rounded down to microseconds, others to the nearest.
@@ -94,7 +96,7 @@ def _columns(array, columns) -> dict:
             "An array does not say which column is which: give `columns` by their letters, "
             f'such as columns="xytp" or "txyp". Received: columns=None with {_kind(array)}'
         )
-    letters = list(columns) if isinstance(columns, str) else []
+    letters = list(re.sub("[, ]", "", columns)) if isinstance(columns, str) else []
     if set(letters) - set(_LETTERS) or len(set(letters)) < len(letters) or not {"x", "t"} <= set(
         letters
     ):  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from keras_slayer.events.files.fields import check_columns
 from keras_slayer.events.recordings import labels as labelling
 from keras_slayer.events.recordings.items import Items
 from keras_slayer.events.recordings.packing import PackedFolder, TemporaryFolder
@@ -27,6 +28,8 @@ def from_folder(
     class_names: Sequence[str] | None = None,
     sensor_shape: Sequence[int] | None = None,
     downsample: Sequence[int] | None = None,
+    columns: str | Sequence[str] | None = None,
+    time_unit: str | None = None,
     reader: Callable | None = None,
     cache: _Path | bool | None = None,
     on_error: str = "raise",
@@ -56,6 +59,8 @@ def from_folder(
         sensor_shape: `(height, width)`, `(height, width, channels)` or `(neurons,)`. None: as the
             files say, else the largest x and y of all recordings. Events outside are an error.
         downsample: `(height, width)` of a smaller sensor; see `Recordings.downsample`.
+        columns, time_unit: of text, NumPy and HDF5 files that do not say them, as in
+            `read_events`: columns="txyp", time_unit="s". Files of other formats know both.
         reader: makes of a path `Events`, or what `as_events` takes, or an iterator of such for
             long files. None: `read_events`.
         cache: None reads a file each time. True keeps its events in memory. A folder keeps them
@@ -105,7 +110,9 @@ def from_folder(
     numbers, intervals, class_names = labelling.encode(
         list(of_files.values()), class_names, [str(folder / name) for name in found]
     )
-    make = _source_maker(folder, reader, cache)
+    options = {"columns": columns, "time_unit": time_unit}
+    options = {name: value for name, value in options.items() if value is not None}
+    make = _source_maker(folder, reader, cache, options)
     entries = [
         Entry(i, make(name), numbers[i], intervals[i], {**found[name], **further.get(name, {})})
         for i, name in enumerate(found)
@@ -116,16 +123,22 @@ def from_folder(
     return made if downsample is None else made.downsample(downsample)
 
 
-def _source_maker(folder, reader, cache):
+def _source_maker(folder, reader, cache, options):
     if reader is not None and not callable(reader):
         raise ValueError(f"`reader` must be a function of a path. Received: reader={reader!r}")
+    if reader is not None and options:
+        raise ValueError(
+            "`columns` and `time_unit` are for files that `read_events` reads; a `reader` knows "
+            f"its own. Received: reader={reader!r} with {options}"
+        )
+    check_columns(options.get("columns"))
     if cache is None or isinstance(cache, bool):
         packed, keep = TemporaryFolder(), "memory" if cache else "none"
     elif isinstance(cache, (str, os.PathLike)):
         packed, keep = PackedFolder(cache), "folder"
     else:
         raise ValueError(f"`cache` must be None, True or a folder. Received: cache={cache!r}")
-    return lambda name: FileSource(folder / name, reader, packed, keep)
+    return lambda name: FileSource(folder / name, reader, packed, keep, options)
 
 
 def _csv_path(folder, labels) -> pathlib.Path | None:

@@ -9,6 +9,7 @@ import types
 from collections.abc import Callable, Iterator, Mapping
 
 from keras_slayer import events as package
+from keras_slayer.events.files import registry
 from keras_slayer.events.recordings import columns
 from keras_slayer.events.recordings.convert import as_events
 from keras_slayer.events.recordings.packing import PackedFolder, digest
@@ -69,13 +70,20 @@ class FileSource:
         reader: of a path makes events or an iterator of chunks of them; None for `read_events`.
         folder: for packed columns.
         keep: "none" (packed only for single windows), "memory" or "folder".
+        options: of `read_events`, for files of the formats that have them.
     """
 
     def __init__(
-        self, path: pathlib.Path, reader: Callable | None, folder: PackedFolder, keep: str
+        self,
+        path: pathlib.Path,
+        reader: Callable | None,
+        folder: PackedFolder,
+        keep: str,
+        options: Mapping | None = None,
     ):
         self.name = str(path)
         self._path, self._reader, self._folder, self._keep = path, reader, folder, keep
+        self._options = options or {}
         self._lock = threading.Lock()  # threads wait for the one that reads or packs
         self._held = None
         self._info = None
@@ -113,10 +121,11 @@ class FileSource:
         """The events as the reader gives them: all at once, or a chunk after the other."""
         if self._reader is not None:
             found = self._reader(self._path)
-        elif self._path.stat().st_size > WHOLE_BYTES:
-            found = package.read_events(self._path, chunk=CHUNK_EVENTS)
         else:
-            found = package.read_events(self._path)
+            chunk = CHUNK_EVENTS if self._path.stat().st_size > WHOLE_BYTES else None
+            known = registry.of_file(self._path).options if self._options else ()
+            options = {name: self._options[name] for name in self._options if name in known}
+            found = package.read_events(self._path, chunk=chunk, **options)
         if isinstance(found, Iterator):
             yield from map(as_events, found)
         else:
@@ -126,7 +135,8 @@ class FileSource:
         stat = self._path.stat()
         reader = self._reader
         name = reader and (getattr(reader, "__module__", ""), getattr(reader, "__qualname__", ""))
-        state = (columns.FORMAT, stat.st_size, stat.st_mtime_ns, _code(reader))
+        made_by = (_code(reader), _value(self._options)) if self._options else _code(reader)
+        state = (columns.FORMAT, stat.st_size, stat.st_mtime_ns, made_by)
         return digest(os.path.abspath(self._path), name), digest(state)
 
 
