@@ -82,3 +82,12 @@ def test_says_what_is_wrong_before_training(tmp_path, script, arguments, message
     assert result.returncode != 0
     assert message in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+def test_neurons_that_forget_too_soon_learn_not_to(tmp_path):
+    rows = tables(run("delays.py", "--leaks", "--quick", cwd=tmp_path))
+    fixed, learned = (percent(rows[name][0]) for name in ("1 ms", "from 1 ms, learned"))
+    assert fixed < 60, rows  # chance is 12.5 %
+    assert learned > 85, rows
+    span = re.findall(r"[\d.]+", rows["from 1 ms, learned"][2])
+    assert float(span[0]) < 1 < 4 < float(span[2]), rows  # some longer, some shorter
