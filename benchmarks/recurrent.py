@@ -6,7 +6,8 @@
 700 inputs, 256 neurons that feed each other, 20 neurons to read out from, 250 steps, batches of 32
 with 3 % of the inputs firing per step: forward, backward and update by Adam. Each candidate is a
 process of its own (peers/protocol.py); `make bench-peers` makes the environments of the others.
-All take turns, so that whatever else the machine does meets all alike: compare ratios.
+All take turns, so that whatever else the machine does meets all alike: compare ratios. The column
+`processor` is the least time of all cores together, which other work of the machine is not in.
 """
 
 import argparse
@@ -61,6 +62,7 @@ def main() -> None:
         f"density {arguments.density:.1%}",
         results,
         {
+            "processor": lambda result: f"{1e3 * result.facts['processor']:.1f}",
             "rates": lambda result: " ".join(f"{rate:.3f}" for rate in result.facts["rates"]),
         },
     )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.neurons import Neuron
@@ -16,7 +17,8 @@ _WHAT = {"spikes": "spikes", "membrane": "membrane potential", "current": "synap
 
 
 class LayerRecord:
-    """What one layer did on a batch: NumPy arrays (batch, time, ...).
+    """What one layer did on a batch: NumPy arrays (batch, time, ...); within a ``tf.function``
+    tensors of it.
 
     Attributes:
         name: of the layer in the record.
@@ -58,6 +60,8 @@ class LayerRecord:
     def threshold(self) -> float | np.ndarray:
         if self.neuron is None:
             raise AttributeError(f"{self._title} has no neurons, and so no threshold.")
+        if tf.is_symbolic_tensor(self.neuron.firing_threshold):
+            return self.neuron.firing_threshold
         threshold = np.asarray(self.neuron.firing_threshold)
         return float(threshold) if threshold.ndim == 0 else threshold
 
@@ -102,7 +106,7 @@ class Record(dict):
     """Layer name to ``LayerRecord``, in the order of computation.
 
     Attributes:
-        outputs: what the model returned, as arrays.
+        outputs: what the model returned, as arrays (or tensors).
     """
 
     outputs: object = None
@@ -114,6 +118,7 @@ class Record(dict):
         return "\n".join(map(repr, self.values()))
 
 
+@tf.autograph.experimental.do_not_convert
 def record(
     model: keras.Model,
     x,
@@ -132,6 +137,14 @@ def record(
     neurons that gave them had: for ``LoihiCUBA`` with the rounded weights. A neuron that is given
     ``current`` fires these spikes (``neuron.fire(current)``), but in 16-bit models, which round
     ``current`` to 16 bits on the way out.
+
+    Within a ``tf.function``, all are tensors of its graph, for it to compute with or to return::
+
+        @tf.function
+        def rate(x):
+            return tf.reduce_mean(ks.record(model, x)["hidden"].spikes)
+
+    A ``tf.function`` that the model calls runs as the Python that it is made of.
 
     Arrays take 4 bytes per neuron, step and probe. ``layers`` and ``probe`` choose; nothing else is
     kept.
@@ -180,19 +193,21 @@ def record(
             neuron = layer.neuron if firing is None else firing.neuron
         found[name] = LayerRecord(name, layer, neuron, arrays)
 
-    outputs = watch(model, first_batch(x), list(chosen), seen)
+    outputs = watch(model, first_batch(x), list(chosen), seen, in_graph=True)
     missing = [name for name in chosen.values() if name not in found]
     if missing and (layers is not None or not found):
         raise ValueError(
-            "these layers did not run where they can be watched: the model did not call them, or "
-            f"within a tf.function that was traced before. Received: layers {missing}"
+            "these layers did not run where they can be watched: the model did not call them. "
+            f"Received: layers {missing}"
         )
     found.outputs = _arrays(outputs)
     return found
 
 
 def _arrays(tensors):
-    return keras.tree.map_structure(np.asarray, tensors)
+    return keras.tree.map_structure(
+        lambda tensor: tensor if tf.is_symbolic_tensor(tensor) else np.asarray(tensor), tensors
+    )
 
 
 def _noted(layer, firing):

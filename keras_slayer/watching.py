@@ -16,8 +16,18 @@ Seen = Callable[[keras.layers.Layer, object, probes.Firing | None], None]
 """Told of each call of a watched layer: the layer, its output, and what its neurons did."""
 
 
-def watch(model: keras.Model, x, layers: Iterable[keras.layers.Layer], seen: Seen):
+def watch(
+    model: keras.Model,
+    x,
+    layers: Iterable[keras.layers.Layer],
+    seen: Seen,
+    *,
+    in_graph: bool = False,
+):
     """Runs ``model`` on ``x`` in inference mode, and tells ``seen`` what ``layers`` do.
+
+    A ``tf.function`` that the model calls runs as the Python that it is made of, so that the layers
+    within it can be watched.
 
     Args:
         model: of any kind.
@@ -26,13 +36,16 @@ def watch(model: keras.Model, x, layers: Iterable[keras.layers.Layer], seen: See
         seen: called with the layer, its output, and a ``Firing`` if it has neurons, after each
             call of a layer, in the order of computation. Of a layer that returns its state, the
             output comes without it.
+        in_graph: whether ``seen`` takes tensors of a graph, where ``watch`` is called within a
+            ``tf.function``.
 
     Returns:
         What the model returns.
 
     Raises:
-        ValueError: a layer that runs within a ``tf.function``, where there are no values.
+        ValueError: a layer that runs where ``seen`` cannot be given its tensors.
     """
+    graph = None if tf.executing_eagerly() or not in_graph else tf.constant(0).graph
 
     def watched(layer, call):
         def watching(*args, **kwargs):
@@ -40,10 +53,12 @@ def watch(model: keras.Model, x, layers: Iterable[keras.layers.Layer], seen: See
                 result = call(*args, **kwargs)
             returns_state = isinstance(layer, TemporalLayer) and layer.return_state
             output = result[0] if returns_state else result
-            if any(tf.is_symbolic_tensor(part) for part in keras.tree.flatten(output)):
+            parts = filter(tf.is_symbolic_tensor, keras.tree.flatten(output))
+            if any(part.graph is not graph for part in parts):
+                places = "eagerly, or in the graph of the call" if in_graph else "eagerly"
                 raise ValueError(
-                    "layers can be watched where TensorFlow runs eagerly, and this one is called "
-                    f"within a tf.function. Received: layer {layer.name!r}"
+                    f"layers can be watched where TensorFlow runs {places}, and this one is called "
+                    f"within a tf.function, loop or branch. Received: layer {layer.name!r}"
                 )
             own = [firing for firing in noted if firing.layer is layer]
             seen(layer, output, own[-1] if own else None)
@@ -51,8 +66,19 @@ def watch(model: keras.Model, x, layers: Iterable[keras.layers.Layer], seen: See
 
         return watching
 
-    with wrapped(layers, "call", watched):
+    with wrapped(layers, "call", watched), _functions_as_python():
         return model(x, training=False)
+
+
+@contextlib.contextmanager
+def _functions_as_python():
+    """Within the block, a ``tf.function`` runs what it was made of, where it is called."""
+    before = tf.config.functions_run_eagerly()
+    tf.config.run_functions_eagerly(True)
+    try:
+        yield
+    finally:
+        tf.config.run_functions_eagerly(before)
 
 
 @contextlib.contextmanager

@@ -155,8 +155,9 @@ def test_live():
     own = [state for name, state in stream.state.items() if name.endswith("own")]
     assert own[0].shape == (2, 1, 16)
     stream.reset()
-    with pytest.raises(ValueError, match=r"takes the neurons of the package.*Received: own"):
-        stream.step([0])
+    for t in range(STEPS):
+        places = stream.step(np.flatnonzero(x[0, t]))
+        np.testing.assert_array_equal(places, np.flatnonzero(whole[0, t]))
 
 
 def test_saved_with_the_model(tmp_path):

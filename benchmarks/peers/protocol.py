@@ -155,13 +155,13 @@ def serve(prepare: Callable[[Settings], Work], variants: tuple[str, ...]) -> Non
         send(error=f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
 
 
-def _mean_step(step) -> float:
-    """Seconds of a step among its like, as in training."""
-    count, start, passed = 0, time.perf_counter(), 0.0
+def _mean_step(step) -> tuple[float, float]:
+    """Seconds of a step among its like, as in training: of the clock, and of all processors."""
+    count, start, passed, used = 0, time.perf_counter(), 0.0, time.process_time()
     while count < TURN_STEPS and passed < TURN_SECONDS:
         step()
         count, passed = count + 1, time.perf_counter() - start
-    return passed / count
+    return passed / count, (time.process_time() - used) / count
 
 
 def _serve(settings, prepare, send):
@@ -172,15 +172,18 @@ def _serve(settings, prepare, send):
     for _ in range(WARMUP):
         work.step()
     send(ready=time.perf_counter() - start)
+    processor = float("inf")
     for line in sys.stdin:
         if line.strip() == "finish":
             break
         work.step()
-        send(seconds=_mean_step(work.step))
+        seconds, used = _mean_step(work.step)
+        processor = min(processor, used)
+        send(seconds=seconds)
     peak = peak_bytes()  # of the work, not of its checks
     versions = {}
     for name in work.packages:
         # None where a package runs from its source folder.
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
-    send(**work.facts(), peak=peak, idle=idle, versions=versions)
+    send(**work.facts(), peak=peak, idle=idle, versions=versions, processor=processor)

@@ -23,8 +23,9 @@ GROUPS = (
         "layers",
         "Layers",
         "Tensors have the axes (batch, time, ..., channels).",
-        "SpikingDense SpikingRecurrentDense SpikingConv2D SpikingSumPooling2D SpikingActivation "
-        "DelayLayer TemporalFilter WinnerTakeAll Flatten PerStep",
+        "SpikingDense SpikingRecurrentDense SpikingConv2D SpikingRecurrentConv2D "
+        "SpikingSumPooling2D SpikingActivation DelayLayer TemporalFilter WinnerTakeAll Flatten "
+        "PerStep",
     ),
     Group(
         "neurons",

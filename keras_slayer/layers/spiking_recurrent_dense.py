@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 
 from keras_slayer import checks, neurons
-from keras_slayer.initializers import FluctuationDriven
-from keras_slayer.layers import probes
+from keras_slayer.layers.recurrent_spiking_layer import RecurrentSpikingLayer
 from keras_slayer.layers.spatial import MAX_UNITS
-from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
-from keras_slayer.ops.recurrent import fire_recurrent_from, recurrent_state_size, total_input
 from keras_slayer.ops.synapses.matmul import matmul_synapse
-from keras_slayer.quantization import quantize_weights
-
-# Of the default recurrent weights: three times the distance of the kernel's (2.5), so that they
-# bring a ninth of the kernel's variance to the membrane.
-RECURRENT_XI = 7.5
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
-class SpikingRecurrentDense(WeightedSpikingLayer):
+class SpikingRecurrentDense(RecurrentSpikingLayer):
     """Spikes of ``units`` neurons, fed by the inputs and by each other's last spikes.
 
     ::
@@ -78,11 +69,14 @@ class SpikingRecurrentDense(WeightedSpikingLayer):
         recurrent_constraint=None,
         **kwargs,
     ) -> None:
-        super().__init__(neuron=neuron, **kwargs)
+        super().__init__(
+            neuron=neuron,
+            recurrent_initializer=recurrent_initializer,
+            recurrent_regularizer=recurrent_regularizer,
+            recurrent_constraint=recurrent_constraint,
+            **kwargs,
+        )
         self.units = checks.integer(units, "units", low=1, high=MAX_UNITS)
-        self.recurrent_initializer = keras.initializers.get(recurrent_initializer)
-        self.recurrent_regularizer = keras.regularizers.get(recurrent_regularizer)
-        self.recurrent_constraint = keras.constraints.get(recurrent_constraint)
 
     def build(self, input_shape):
         if len(input_shape) != 3 or input_shape[-1] is None:
@@ -92,48 +86,17 @@ class SpikingRecurrentDense(WeightedSpikingLayer):
                 f"Received: input_shape={tuple(input_shape)}"
             )
         self._add_weights((input_shape[-1], self.units), self.units)
-        self.recurrent_kernel = self.add_weight(
-            name="recurrent_kernel",
-            shape=(self.units, self.units),
-            initializer=self.recurrent_initializer
-            or FluctuationDriven(self.neuron, xi=RECURRENT_XI),
-            regularizer=self.recurrent_regularizer,
-            constraint=self.recurrent_constraint,
-            autocast=not self.on_chip,
-        )
+        self._add_recurrent_kernel((self.units, self.units))
         self.input_spec = keras.layers.InputSpec(ndim=3, axes={-1: input_shape[-1]})
         self.built = True
-
-    def quantized_recurrent_kernel(self):
-        """The recurrent kernel as the forward pass uses it: see ``quantized_kernel``."""
-        kernel = tf.convert_to_tensor(self.recurrent_kernel)
-        return quantize_weights(kernel, self.neuron.weight_bits) if self.on_chip else kernel
 
     def synaptic_input(self, inputs):
         """What comes from outside the layer."""
         spikes, kernel, bias = self._operands(inputs)
         return matmul_synapse(spikes, kernel) + bias
 
-    def advance(self, inputs, state):
-        recurrent = tf.cast(self.quantized_recurrent_kernel(), self._synapse_dtype())
-        z, neuron = self.synaptic_input(inputs), self.neuron_now()
-        spikes, membrane, after = fire_recurrent_from(z, recurrent, neuron, state)
-        probes.note(self, neuron, lambda: total_input(z, spikes, recurrent, state), membrane)
-        return tf.cast(spikes, self.compute_dtype), after
-
-    def state_at_rest(self, inputs):
-        numbers = recurrent_state_size(self.neuron)
-        rest = tf.zeros([tf.shape(inputs)[0], numbers, self.units], self.state_dtype)
-        return tf.ensure_shape(rest, [inputs.shape[0], None, self.units])
-
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)
 
     def get_config(self) -> dict:
-        return {
-            **super().get_config(),
-            "units": self.units,
-            "recurrent_initializer": keras.initializers.serialize(self.recurrent_initializer),
-            "recurrent_regularizer": keras.regularizers.serialize(self.recurrent_regularizer),
-            "recurrent_constraint": keras.constraints.serialize(self.recurrent_constraint),
-        }
+        return {**super().get_config(), "units": self.units}

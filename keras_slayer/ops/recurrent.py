@@ -1,6 +1,7 @@
 """Neurons of one layer that feed each other, as one differentiable function of a series.
 
-z[t] = synaptic_input[t] + s[t-1] @ weights, (s[t], u[t]) = neuron(z[t])
+z[t] = synaptic_input[t] + s[t-1] @ weights, (s[t], u[t]) = neuron(z[t]); or a convolution in place
+of the product.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
-from keras_slayer.ops import handoff, library, neurons, selection, state
+from keras_slayer.ops import handoff, neurons, state
+from keras_slayer.ops.feedback import Feedback, feedback_of
 from keras_slayer.ops.recurrent_reference import reference_recurrent
-from keras_slayer.ops.synapses.events import find_events
-from keras_slayer.ops.synapses.matmul import matmul_synapse
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput, value_of
 
 
@@ -40,17 +40,21 @@ def fire_recurrent(
     (``kernel_cutoff``), and neurons without a native op, run in a loop of plain TensorFlow, which
     is many times slower.
 
+    With four axes, ``weights`` are the kernel of a convolution with padding "same", by which the
+    neurons of maps feed each other. Then @ is that convolution, and each spike adds the weights
+    that it meets. On a GPU that loop is one of plain TensorFlow.
+
     Args:
-        synaptic_input: input from outside the layer: a tensor (batch, time, units), or the
-            ``SynapticInput`` that a synapse returns.
+        synaptic_input: input from outside the layer: a tensor (batch, time, units) or (batch, time,
+            height, width, filters), or the ``SynapticInput`` that a synapse returns.
         weights: matrix (units, units) of its dtype: from the neuron of the row to that of the
-            column.
+            column. Or kernel (height, width, filters / groups, filters).
         neuron, initial_state, return_state: as for ``ops.fire``. The state has one number more
             per neuron: its last spike.
 
     Returns:
-        (spikes, membrane potential before reset), both (batch, time, units), and the state if it is
-        asked for.
+        (spikes, membrane potential before reset), both like the input, and the state if it is asked
+        for.
 
     Raises:
         ValueError: wrong rank, dtype, or shape of the weights or of the state.
@@ -79,80 +83,51 @@ def _tensor(synaptic_input, in_chunks: bool):
 def fire_recurrent_from(synaptic_input, weights, neuron: Neuron, start=None) -> tuple:
     """(spikes, membrane, state): from rest, and without a state (None); or from ``start``."""
     z = _tensor(synaptic_input, start is not None)
-    weights = tf.convert_to_tensor(weights)
-    _check(z, weights)
+    feedback = feedback_of(z, weights)
     if start is not None:
         start = state.checked(start, recurrent_state_size(neuron), z)
-    choice = selection.choose("recurrent neurons", z.shape, weights.shape)
     native = getattr(neuron, "native", None) is not None and neuron.kernels is None
-    if choice.is_reference or not native:
+    if feedback.choose(z).is_reference or not native:
         spikes, membrane, after = reference_recurrent(z, weights, neuron, start)
         return spikes, tf.stop_gradient(membrane), after
-    fired, membrane, after = _fire_bytes(z, weights, neuron, start)
+    fired, membrane, after = _fire_bytes(z, feedback, neuron, start)
     for y in (fired, membrane):
         y.set_shape(z.shape)
     return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane), after
 
 
-def _check(z, weights) -> None:
-    if z.shape.rank != 3:
-        raise ValueError(
-            "neurons that feed each other take input of the axes (batch, time, units). "
-            f"Received: synaptic_input of shape {z.shape}"
-        )
-    if weights.dtype != z.dtype:
-        raise ValueError(
-            "weights must have the dtype of the synaptic input. "
-            f"Received: weights of {weights.dtype.name}, synaptic_input of {z.dtype.name}"
-        )
-    if not weights.shape.is_compatible_with([z.shape[2], z.shape[2]]):
-        raise ValueError(
-            "weights must be a square matrix of the units of the synaptic input. Received: "
-            f"weights of shape {weights.shape}, synaptic_input of shape {z.shape}"
-        )
-
-
-def _fire_bytes(z, weights, neuron: Neuron, start):
+def _fire_bytes(z, feedback: Feedback, neuron: Neuron, start):
     """(spikes as bytes, membrane, state), differentiable: the gradient of the spikes comes to the
     membrane (``handoff.to_floats``)."""
-    native = library.native()
 
     @tf.custom_gradient
     def loop(z, weights, *_params):
         # Persistent tapes would look up gradients of the native ops, which do not exist.
-        fired, membrane, after = native.keras_slayer_recurrent_layer(
-            synaptic_input=tf.stop_gradient(z),
-            weights=tf.stop_gradient(weights),
-            state=state.listed(start),
-            **neurons.native_options(neuron),
+        fired, membrane, after = feedback.fire(
+            tf.stop_gradient(z), tf.stop_gradient(weights), neuron, start
         )
 
         def grad(_grad_bytes, grad_fired, *_):
-            dz = native.keras_slayer_recurrent_layer_grad(
-                grad_spikes=grad_fired,
-                membrane=membrane,
-                weights=weights,
-                **neurons.native_gradient_options(neuron.without_bias()),
-            )
-            grads = dz, _weights_grad(_one_step_later(fired, start), weights, dz)
+            dz = feedback.input_grad(grad_fired, membrane, weights, neuron.without_bias())
+            grads = dz, feedback.weights_grad(_one_step_later(fired, start), dz)
             if neuron.native_params is None:
                 return grads
             # What comes from outside and what the next step feels.
             felt = tf.concat([dz[:, 1:], tf.zeros_like(dz[:, :1])], axis=1)
-            total = grad_fired + tf.linalg.matmul(felt, weights, transpose_b=True)
+            total = grad_fired + feedback.transposed(felt)
             before = None if start is None else start[:, :-1]
             return *grads, neurons.native_grads(total, membrane, neuron, before)[1]
 
         return (fired, membrane, *after), grad
 
-    return state.with_final(loop(z, weights, *neurons.learned_params(neuron)))
+    return state.with_final(loop(z, feedback.weights, *neurons.learned_params(neuron)))
 
 
 def _one_step_later(fired, start):
     """The spikes that each step feels: those before it."""
     if start is None:
-        batch, _, units = tf.unstack(tf.shape(fired))
-        before = tf.zeros([batch, 1, units], fired.dtype)
+        shape = tf.shape(fired)
+        before = tf.zeros(tf.concat([shape[:1], [1], shape[2:]], axis=0), fired.dtype)
     else:
         before = tf.cast(start[:, -1:] != 0, fired.dtype)
     return tf.concat([before, fired], axis=1)[:, :-1]
@@ -160,21 +135,6 @@ def _one_step_later(fired, start):
 
 def total_input(synaptic_input, spikes, weights, start=None):
     """z[t] = synaptic_input[t] + s[t-1] @ weights of a run that gave these spikes."""
-    within = matmul_synapse(_one_step_later(spikes, start), weights)
+    within = feedback_of(spikes, weights).synapse(_one_step_later(spikes, start))
     # Summed by events however many there are, as the op does.
     return _tensor(synaptic_input, start is not None) + _tensor(within, True)
-
-
-def _weights_grad(spikes, weights, dz):
-    """spikes^T @ dz over all samples and steps."""
-    native = library.native()
-    choice = selection.choose("gradient of recurrent weights", spikes.shape, weights.shape)
-    units = tf.shape(weights, tf.int64)[0]
-    rows, dz = (tf.reshape(x, tf.stack([-1, units])) for x in (spikes, dz))
-    if choice.kernel == "few units":
-        out = native.keras_slayer_few_units_matmul_weights_grad(x=rows, grad=dz)
-    else:
-        events, _ = find_events(rows, dz.dtype, 1.0)
-        out = native.keras_slayer_event_matmul_weights_grad(**events, grad=dz, columns=units)
-    out.set_shape(weights.shape)
-    return out

@@ -10,11 +10,13 @@ import tensorflow as tf
 from keras_slayer.loihi import DECAY_UNIT, STATE_SHIFT, WEIGHT_SCALE
 from keras_slayer.neurons import LoihiCUBA, Neuron, reference
 from keras_slayer.ops import state
+from keras_slayer.ops.feedback import feedback_of
 
 
 def reference_recurrent(z, weights, neuron: Neuron, start=None):
     """(spikes, membrane, state or None) of ``ops.fire_recurrent``."""
-    inputs, matrix = reference.widen(z), reference.widen(weights)
+    inputs, wide = reference.widen(z), reference.widen(weights)
+    feed = feedback_of(z, weights).step
     kind = _Chip if isinstance(neuron, LoihiCUBA) else _Recursive
     stepper = (kind if neuron.kernels is None else _Truncated)(neuron)
     before = None if start is None else start[:, :-1]
@@ -23,11 +25,11 @@ def reference_recurrent(z, weights, neuron: Neuron, start=None):
 
     def step(carry, now):
         *parts, spiked = carry
-        total = now + tf.matmul(spiked, matrix)
+        total = now + feed(spiked, wide)
         parts, spikes, membrane = stepper.step(parts, total)
         return (*parts, spikes), (spikes, membrane, total)
 
-    series = tf.transpose(inputs, [1, 0, 2])
+    series = _swapped(inputs)
     (spikes, membrane, totals), (*parts, spiked) = _loop(step, series, (*parts, spiked))
     after = None
     if start is not None:
@@ -38,17 +40,21 @@ def reference_recurrent(z, weights, neuron: Neuron, start=None):
 
 
 def _zeros(inputs, dtype=None):
-    """Of one step of (batch, time, units), of which there may be none."""
-    batch, _, units = tf.unstack(tf.shape(inputs))
-    return tf.ensure_shape(
-        tf.zeros([batch, units], dtype or inputs.dtype), [inputs.shape[0], inputs.shape[2]]
-    )
+    """Of one step of (batch, time, ...), of which there may be none."""
+    shape = tf.shape(inputs)
+    zeros = tf.zeros(tf.concat([shape[:1], shape[2:]], axis=0), dtype or inputs.dtype)
+    return tf.ensure_shape(zeros, [inputs.shape[0], *inputs.shape[2:]])
+
+
+def _swapped(x):
+    """(time, batch, ...) of (batch, time, ...), and back."""
+    return tf.transpose(x, [1, 0, *range(2, x.shape.rank)])
 
 
 def _loop(step, series, carry):
-    """``step(carry, series[t]) -> (carry, outputs)`` over a series (time, batch, units).
+    """``step(carry, series[t]) -> (carry, outputs)`` over a series (time, batch, ...).
 
-    Returns the three outputs (batch, time, units) and the carry after the last step.
+    Returns the three outputs (batch, time, ...) and the carry after the last step.
     """
     steps, one = tf.shape(series)[0], series.shape[1:]
     arrays = [
@@ -65,9 +71,9 @@ def _loop(step, series, carry):
     _, carry, arrays = tf.while_loop(lambda t, *_: t < steps, body, (0, tuple(carry), arrays))
     # One element more than there are steps, for no elements at all have no shape.
     silence = tf.zeros(tf.shape(series)[1:], series.dtype)
-    stacked = [tf.transpose(a.write(steps, silence).stack()[:-1], [1, 0, 2]) for a in arrays]
+    stacked = [_swapped(a.write(steps, silence).stack()[:-1]) for a in arrays]
     for y in stacked:
-        y.set_shape([one[0], series.shape[0], one[1]])
+        y.set_shape([one[0], series.shape[0], *one[1:]])
     return stacked, carry
 
 
@@ -81,7 +87,7 @@ class _Stepper(Protocol):
         """(parts, spikes, membrane)."""
 
     def state(self, parts, before, totals, spikes) -> tf.Tensor:
-        """The numbers of the state (batch, numbers, units) after the last step."""
+        """The numbers of the state (batch, numbers, ...) after the last step."""
 
 
 class _Recursive(_Stepper):
@@ -181,14 +187,13 @@ class _Truncated(_Stepper):
     def start(self, before, inputs):
         ahead = [len(taps) - 1 for taps in (self.response, self.refractory)]
         if before is None:
-            batch, _, units = tf.unstack(tf.shape(inputs))
-            parts = [tf.zeros([batch, n, units], inputs.dtype) for n in ahead]
+            parts = [tf.cast(state.at_rest(n, inputs), inputs.dtype) for n in ahead]
         else:
             past = tf.split(tf.cast(before, inputs.dtype), ahead, axis=1)
             taps = (self.response, self.refractory)
             parts = [_still_to_come(x, t) for x, t in zip(past, taps, strict=True)]
         for x, n in zip(parts, ahead, strict=True):
-            x.set_shape([inputs.shape[0], n, inputs.shape[2]])
+            x.set_shape([inputs.shape[0], n, *inputs.shape[2:]])
         return parts
 
     def step(self, parts, z):
@@ -213,14 +218,15 @@ class _Truncated(_Stepper):
 def _later(pending, taps, x):
     """What comes at the steps after this one, once ``x`` has come in at this one."""
     shifted = tf.concat([pending[:, 1:], tf.zeros_like(pending[:, :1])], axis=1)
-    return shifted + tf.constant(taps[1:], x.dtype)[:, None] * x[:, None]
+    kernel = tf.reshape(tf.constant(taps[1:], x.dtype), [-1, *[1] * (x.shape.rank - 1)])
+    return shifted + kernel * x[:, None]
 
 
 def _still_to_come(past, taps):
-    """What the last inputs (batch, taps - 1, units) add at each of the next steps."""
+    """What the last inputs (batch, taps - 1, ...) add at each of the next steps."""
     size = len(taps) - 1
     matrix = np.zeros((size, size))  # from the step of the past to the step ahead
     for ahead in range(size):
         for k in range(ahead + 1, size + 1):
             matrix[size - (k - ahead), ahead] = taps[k]
-    return tf.einsum("bku,ka->bau", past, tf.constant(matrix, past.dtype))
+    return tf.einsum("bk...,ka->ba...", past, tf.constant(matrix, past.dtype))

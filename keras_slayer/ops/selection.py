@@ -183,6 +183,7 @@ CANDIDATES = {
         REFERENCE,
     ),
     "recurrent neurons": (Candidate("one loop", _NATIVE, _native), REFERENCE),
+    "recurrent neurons of maps": (Candidate("one loop", _ON_CPU, _on_cpu), REFERENCE),
     "gradient of recurrent weights": (
         Candidate(
             "few units",

@@ -15,6 +15,7 @@ from keras_slayer.layers import (
     SpikingActivation,
     SpikingConv2D,
     SpikingDense,
+    SpikingRecurrentConv2D,
     SpikingRecurrentDense,
     SpikingSumPooling2D,
     TemporalFilter,
@@ -83,6 +84,17 @@ def _conv2d(call: Call) -> list[Synapses]:
     return [Synapses("kernel", call.inputs, (2, 3, 4), kernel, of_linear(apply))]
 
 
+def _recurrent_conv2d(call: Call) -> list[Synapses]:
+    def apply(frame, kernel):
+        return spike_conv2d(frame[None], kernel, padding="same")
+
+    kernel = np.asarray(call.layer.quantized_recurrent_kernel())
+    return [
+        *_conv2d(call),
+        after_first_step("recurrent_kernel", call, kernel, of_linear(apply)),
+    ]
+
+
 def _sum_pool2d(call: Call) -> list[Synapses]:
     """One weight, which no variable holds, for every input of every window."""
     layer = call.layer
@@ -109,6 +121,7 @@ OWN: dict[type, Rule] = {
     SpikingDense: _dense,
     SpikingRecurrentDense: _recurrent,
     SpikingConv2D: _conv2d,
+    SpikingRecurrentConv2D: _recurrent_conv2d,
     SpikingSumPooling2D: _sum_pool2d,
     SpikingActivation: _none,
     TemporalFilter: _filter,

@@ -152,15 +152,16 @@ def _rnn(call) -> list[Synapses]:
     ]
 
 
-def after_first_step(name: str, call, kernel: np.ndarray) -> Synapses:
-    """Synapses from the outputs (batch, time, units) to the next step, from rest.
+def after_first_step(name: str, call, kernel: np.ndarray, fan_out=of_matrix) -> Synapses:
+    """Synapses from the outputs (batch, time, ...) to the next step, from rest.
 
     A dense product runs at every step, the first too, whose input is zero.
     """
     if call.options.get("initial_state") is not None:
         raise NotCountedError("it was given a state: outputs from before are not to be seen")
-    batch, steps, _ = call.outputs.shape
-    return Synapses(name, call.outputs[:, :-1], (2,), kernel, of_matrix, calls=batch * steps)
+    batch, steps, *places = call.outputs.shape
+    places = tuple(range(2, 2 + len(places)))
+    return Synapses(name, call.outputs[:, :-1], places, kernel, fan_out, calls=batch * steps)
 
 
 RULES = {

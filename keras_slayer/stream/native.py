@@ -118,20 +118,7 @@ class StepNetwork:
 
     def step(self, index, value=None) -> np.ndarray:
         """Places of the events that come out."""
-        index = np.asarray(index)
-        if index.ndim != 1 or not (index.dtype.kind in "iu" or index.size == 0):
-            raise ValueError(
-                "`index` must be a vector of integers. "
-                f"Received: {index.dtype} of shape {index.shape}"
-            )
-        index = np.ascontiguousarray(index, np.int32)
-        if value is not None:
-            value = np.ascontiguousarray(value, np.float32)
-            if value.shape != index.shape:
-                raise ValueError(
-                    f"`value` must have a number for each of {index.size} places. "
-                    f"Received: {value.size}"
-                )
+        index, value = checked_events(index, value)
         count = self._library.keras_slayer_step_run(
             self._handle,
             index.ctypes.data,
@@ -229,6 +216,28 @@ class StepNetwork:
         return self._library.keras_slayer_step_pool(
             self._handle, sizes.ctypes.data, layer.quantized_weight(), population
         )
+
+
+def checked_events(index, value) -> tuple[np.ndarray, np.ndarray | None]:
+    """The events of a step as arrays: int32 places, and float32 values or None.
+
+    Raises:
+        ValueError: no vector of integers, or not a value for each.
+    """
+    index = np.asarray(index)
+    if index.ndim != 1 or not (index.dtype.kind in "iu" or index.size == 0):
+        raise ValueError(
+            f"`index` must be a vector of integers. Received: {index.dtype} of shape {index.shape}"
+        )
+    index = np.ascontiguousarray(index, np.int32)
+    if value is not None:
+        value = np.ascontiguousarray(value, np.float32)
+        if value.shape != index.shape:
+            raise ValueError(
+                f"`value` must have a number for each of {index.size} places. "
+                f"Received: {value.size}"
+            )
+    return index, value
 
 
 def _before(window: Window2D, link: Link) -> list[int]:

@@ -11,6 +11,7 @@ from keras_slayer.layers import Flatten, PerStep
 from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.ops import library
 from keras_slayer.stream import native
+from keras_slayer.stream.step_parts import IN_TENSORFLOW
 
 # Each value from the one at the same place; in inference, where dropout and noise do nothing.
 _BY_VALUE = (
@@ -73,11 +74,11 @@ def chain(model: keras.Model) -> list[native.Link]:
     links, shape = [], tuple(model.inputs[0].shape)
     for layer in _in_turn(model):
         kind = type(layer).__name__
-        if not isinstance(layer, native.LAYERS):
+        if not isinstance(layer, (*native.LAYERS, *IN_TENSORFLOW)):
             raise ValueError(
                 "step() takes a chain of SpikingDense, SpikingRecurrentDense, SpikingConv2D, "
-                "SpikingSumPooling2D, DelayLayer and Flatten. Call the stream on chunks of one "
-                f"step instead. Received: {layer.name} ({kind})"
+                "SpikingRecurrentConv2D, SpikingSumPooling2D, DelayLayer and Flatten. Call the "
+                f"stream on chunks of one step instead. Received: {layer.name} ({kind})"
             )
         neuron = getattr(layer, "neuron", None)
         if layer.compute_dtype != "float32" or getattr(neuron, "kernels", None) is not None:
@@ -85,11 +86,6 @@ def chain(model: keras.Model) -> list[native.Link]:
                 "step() computes in float32, with recursive neurons (kernel_cutoff=None). "
                 f"Received: {layer.name} ({kind}) with dtype {layer.compute_dtype} and "
                 f"neuron={neuron!r}"
-            )
-        if neuron is not None and neuron.native is None:
-            raise ValueError(
-                "step() takes the neurons of the package: call the stream on chunks of one step "
-                f"instead. Received: {layer.name} ({kind}) with neuron={neuron!r}"
             )
         after = tuple(layer.compute_output_shape(shape))
         links.append(native.Link(layer.path or layer.name, layer, shape, after))

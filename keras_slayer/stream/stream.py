@@ -9,8 +9,9 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer.layers.carry import Carry, carrying
-from keras_slayer.stream import native, steps
+from keras_slayer.stream import steps
 from keras_slayer.stream.apply import apply_to, as_input
+from keras_slayer.stream.step_parts import Steps
 
 
 class Stream:
@@ -48,7 +49,8 @@ class Stream:
         self.batch_size: int | None = None
         self.steps = 0
         self._states: dict[str, tf.Tensor] = {}
-        self._network: native.StepNetwork | None = None
+        self._network: Steps | None = None
+        self._step_functions = {}
         _, _, *self._shape = model.inputs[0].shape
         self._dtype = model.inputs[0].dtype
         self._spec = tf.TensorSpec([None, None, *self._shape], self._dtype)
@@ -78,9 +80,11 @@ class Stream:
         """One time step of one sample, from events to events: no dense frames.
 
         It gives the spikes of a call on a chunk of one step, in a fraction of its time. Calls and
-        steps may follow each other. For a chain of ``SpikingDense``, ``SpikingConv2D``,
-        ``SpikingSumPooling2D``, ``DelayLayer`` and ``Flatten`` in float32, with the native ops.
-        Steps take the weights as they are at the first step after a call, a reset or a new state.
+        steps may follow each other. For a chain of ``SpikingDense``, ``SpikingRecurrentDense``,
+        ``SpikingConv2D``, ``SpikingRecurrentConv2D``, ``SpikingSumPooling2D``, ``DelayLayer`` and
+        ``Flatten`` in float32, with the native ops. Layers with neurons of your own, and
+        ``SpikingRecurrentConv2D``, run as TensorFlow ops on a chunk of one step, in its time. Steps
+        take the weights as they are at the first step after a call, a reset or a new state.
 
         Args:
             index: places of the events in the flattened input of a step (row, column, channel),
@@ -102,7 +106,7 @@ class Stream:
         self.steps += 1
         return places
 
-    def _step_network(self) -> native.StepNetwork:
+    def _step_network(self) -> Steps:
         if self.batch_size not in (None, 1):
             raise ValueError(
                 "step() takes one sample, and the state is of more: call reset(). "
@@ -111,7 +115,8 @@ class Stream:
         chain = steps.chain(self.model)
         if self.batch_size is None:
             self._begin(1)
-        return native.StepNetwork(chain, {name: s.numpy() for name, s in self._states.items()})
+        states = {name: state.numpy() for name, state in self._states.items()}
+        return Steps(chain, states, self._step_functions)
 
     def _begin(self, batch: int) -> None:
         """All at rest."""

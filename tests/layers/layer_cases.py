@@ -73,6 +73,20 @@ _SPIKING = {
         },
         _IMAGE,
     ),
+    "recurrent-conv": Case(
+        ks.SpikingRecurrentConv2D,
+        {
+            "filters": 4,
+            "kernel_size": (3, 2),
+            "strides": (2, 1),
+            "padding": "same",
+            "groups": 2,
+            "recurrent_kernel_size": (2, 3),
+            "kernel_initializer": LIVELY,
+            "recurrent_initializer": keras.initializers.RandomNormal(0.0, 0.3, seed=6),
+        },
+        _IMAGE,
+    ),
     "conv-dilated": Case(
         ks.SpikingConv2D,
         {

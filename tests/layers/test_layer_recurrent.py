@@ -8,7 +8,7 @@ from layer_cases import NEURONS, spikes
 
 import keras_slayer as ks
 from keras_slayer import ops
-from keras_slayer.layers.spiking_recurrent_dense import RECURRENT_XI
+from keras_slayer.layers.recurrent_spiking_layer import RECURRENT_XI
 from keras_slayer.neurons import BY_NAME
 from keras_slayer.quantization import quantize_weights
 

@@ -192,6 +192,12 @@ EVERYTHING[ks.SpikingConv2D] = {
     "dilation_rate": (1, 1),
     "groups": 2,
 }
+EVERYTHING[ks.SpikingRecurrentConv2D] = {
+    **EVERYTHING[ks.SpikingRecurrentDense],
+    **EVERYTHING[ks.SpikingConv2D],
+    "recurrent_kernel_size": (2, 3),
+}
+del EVERYTHING[ks.SpikingRecurrentConv2D]["units"]
 
 
 @pytest.mark.parametrize("layer", EVERYTHING, ids=lambda layer: layer.__name__)

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer import ops
+from keras_slayer.ops.synapses.events import find_events
 
 SYNAPSES = (
     *(
@@ -71,6 +72,20 @@ SYNAPSES = (
         ],
     ),
     cases.Case(
+        "gradient of spike_matmul, in parts",  # each of which stays in the cache
+        lambda x, grad: (
+            tf.stop_gradient(
+                cases.native_ops().keras_slayer_event_matmul_weights_grad(
+                    **find_events(x, x.dtype, 1.0)[0], grad=grad, columns=40
+                )
+            ),
+        ),
+        lambda rng, shape: [
+            cases.spikes_like(rng, (6000, 40), 0.1),
+            rng.normal(size=(6000, 131)),
+        ],
+    ),
+    cases.Case(
         "spike_matmul",
         lambda x, w: (ops.spike_matmul(x, w),),
         lambda rng, shape: [cases.spikes_like(rng, shape, 0.02), rng.normal(size=(shape[-1], 150))],
@@ -125,15 +140,17 @@ def main() -> None:
                 pooled = layer_ops.evaluate_pooled(layer, pool, inputs, neuron, "native")
                 result[f"{name} {kind}, pooled"] = {"gradients": digest(pooled[:2])}
     for kind in ("srm-triangle-exodus", "cuba-exponential-slayer", "loihi-triangle-slayer"):
-        result[f"recurrent {kind}"] = recurrent(layer_ops.NEURONS[kind])
+        result[f"recurrent {kind}"] = recurrent(layer_ops.NEURONS[kind], (150,), (150, 150))
+        maps = recurrent(layer_ops.NEURONS[kind], (9, 7, 5), (3, 3, 5, 5))
+        result[f"recurrent maps {kind}"] = maps
     print(json.dumps(result))
 
 
-def recurrent(neuron) -> dict:
+def recurrent(neuron, units, weights) -> dict:
     """Of more samples than a work item has, and units that fill no whole vectors."""
     random = np.random.default_rng(0)
-    z = tf.constant(random.normal(0.3, 1, size=(19, 40, 150)), tf.float32)
-    weights = tf.constant(0.1 * random.normal(size=(150, 150)), tf.float32)
+    z = tf.constant(random.normal(0.3, 1, size=(19, 40, *units)), tf.float32)
+    weights = tf.constant(0.1 * random.normal(size=weights), tf.float32)
     with cases.backend("native"), tf.GradientTape() as tape:
         tape.watch([z, weights])
         outputs = ops.fire_recurrent(z, weights, neuron)

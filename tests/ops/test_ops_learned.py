@@ -1,6 +1,7 @@
 """Gradients of the parameters of neurons: the native op, its reference, numerical derivatives."""
 
 import functools
+import itertools
 
 import numpy as np
 import pytest
@@ -76,15 +77,38 @@ def test_the_op_and_its_reference_are_equal(name, per, gradient):
             assert_close(got, want, "float64")
 
 
+@pytest.mark.parametrize(("per", "gradient"), [("layer", "slayer"), ("channel", "exodus")])
 @pytest.mark.parametrize("dtype", ("float32", "float16", "bfloat16"))
 @pytest.mark.parametrize("name", MAKE)
-def test_dtypes(name, dtype):
-    neuron = MAKE[name]()
-    z, grad, weights = arrays(neuron, dtype, "layer")
+def test_dtypes(name, dtype, per, gradient):
+    neuron = MAKE[name](gradient=gradient)
+    z, grad, weights = arrays(neuron, dtype, per, steps=11)
     got = gradients(neurons.fire_tensor, z, grad, neuron, weights)[2]
     want = gradients(reference, z, grad, neuron, weights)[2]
     for parameter in neuron.learnable:
         assert_close(np.asarray(got[parameter]), np.asarray(want[parameter]), dtype)
+
+
+@pytest.mark.parametrize("dtype", ("float64", "float32", "float16", "bfloat16"))
+@pytest.mark.parametrize("name", MAKE)
+def test_series_of_any_length(name, dtype):
+    """The kernel takes four steps at once. A short series has the gradients that it has as the
+    beginning of a long one whose later spikes do not matter, which the reference confirms."""
+    for per, gradient in itertools.product(PER, ("slayer", "exodus")):
+        neuron = MAKE[name](gradient=gradient)
+        z, grad, weights = arrays(neuron, dtype, per, steps=16)
+        bound = neuron.with_tensors({k: neuron.changed(k, w) for k, w in weights.items()})
+        state = neurons.fire_tensor(z[:, 8:], bound, tf.zeros((2, neuron.states, 2, CHANNELS)))[2]
+        for start in (None, state):
+            membrane = neurons.fire_tensor(z, bound, start)[1]
+            for steps in (0, 1, 2, 3, 5, 7):
+                early = tf.reshape(tf.range(16) < steps, (16, 1, 1))
+                masked = tf.where(early, grad, tf.zeros_like(grad))
+                dz, found = neurons.native_grads(grad[:, :steps], membrane[:, :steps], bound, start)
+                whole, expected = neurons.native_grads(masked, membrane, bound, start)
+                np.testing.assert_array_equal(dz, whole[:, :steps])
+                np.testing.assert_array_equal(found, expected)
+                assert np.any(found) == (steps > 0)
 
 
 @pytest.mark.parametrize("name", ("srm", "cuba", "alif", "rf"))

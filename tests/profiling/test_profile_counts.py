@@ -133,6 +133,18 @@ def test_recurrent_weights_meet_the_spikes_of_the_step_before(neuron):
     assert (found.macs, found.acs) == (one[1], recurrent)
 
 
+def test_recurrent_weights_of_maps():
+    options = {"kernel_initializer": LIVELY, "recurrent_kernel_size": (2, 3)}
+    layer = ks.SpikingRecurrentConv2D(3, 2, neuron=NEURONS["alif"], **options)
+    found, x, y = profiled(layer, IMAGE)
+    kernel, recurrent = (w.numpy() for w in (layer.kernel, layer.recurrent_kernel))
+    before = np.concatenate([np.zeros_like(y[:, :1]), y[:, :-1]], axis=1)
+    one = connections.conv(IMAGE[1:], kernel, (1, 1), (1, 1), "valid")
+    other = connections.conv(y.shape[2:], recurrent, (1, 1), (1, 1), "same")
+    one, other = expected(one, steps_as_calls(x)), expected(other, steps_as_calls(before))
+    assert y[:, :-1].any() and as_found(found) == (one[0] + other[0], one[1] + other[1])
+
+
 def test_filters_and_layers_without_synapses():
     layer = ks.TemporalFilter([0.5, 0.0, 0.25, 1.0, 2.0], learnable=True)
     found, x, _ = profiled(layer, VECTOR)

@@ -5,7 +5,8 @@ import re
 import keras
 import numpy as np
 import pytest
-from stream_cases import STEPS, chain, image_network, spikes
+from own_neuron_cases import Least, TwinOfALIF
+from stream_cases import STEPS, chain, excitable, image_network, spikes
 
 import keras_slayer as ks
 
@@ -29,6 +30,68 @@ def test_single_steps_are_the_whole(neuron):
         if t == 10:
             stream.state = stream.state
     assert stream.steps == STEPS - 11  # since the state was set
+
+
+def partly_in_tensorflow(shape=(6, 5, 2)):
+    """Layers that run natively before, between and behind others."""
+    keras.utils.set_random_seed(1)
+    return excitable(
+        keras.Sequential(
+            [
+                keras.Input((100, *shape)),
+                ks.SpikingConv2D(3, 3, padding="same", neuron="cuba"),
+                ks.SpikingRecurrentConv2D(4, 3, neuron="alif"),
+                ks.DelayLayer(3.0, delay_initializer=keras.initializers.RandomUniform(0, 3)),
+                ks.Flatten(),
+                ks.SpikingDense(16, TwinOfALIF(threshold=0.3, beta=0.1)),
+                keras.layers.Dropout(0.5),
+                ks.SpikingDense(70, "cuba"),
+                ks.SpikingRecurrentDense(9, Least()),
+            ]
+        )
+    )
+
+
+def test_neurons_in_python_take_single_steps():
+    recording = spikes(6, 5, 2, batch=1, density=0.3)
+    stream = ks.Stream(partly_in_tensorflow())
+    whole = stream(recording).numpy()
+    assert 0.02 < whole.mean() < 0.9
+    stream.reset()
+    for t in range(STEPS):
+        if t in (7, 8):
+            (found,) = np.nonzero(stream(recording[:, t : t + 1]).numpy().ravel())
+        else:
+            found = stream.step(np.flatnonzero(recording[0, t])[::-1])
+            assert found.dtype == np.int32
+        np.testing.assert_array_equal(found, np.flatnonzero(whole[0, t]))
+        if t == 10:
+            stream.state = stream.state
+    assert len(stream.state) == 6  # the layers that have one
+
+
+def test_values_pass_a_delay_before_neurons_in_python():
+    """And events that cannot be are refused there, too."""
+    ones = {"kernel_initializer": "ones"}
+    model = keras.Sequential(
+        [keras.Input((None, 5)), ks.DelayLayer(2.0), ks.SpikingDense(3, Least(), **ones)]
+    )
+    recording = np.zeros((1, 4, 5), np.float32)
+    recording[0, 0] = [0, 9.5, 0, -1.0, 0]
+    stream = ks.Stream(model)
+    whole = stream(recording).numpy()
+    stream.reset()
+    found = [stream.step([3, 1], [-1.0, 9.5]), *(stream.step([]) for _ in range(3))]
+    assert whole.any()
+    for t, places in enumerate(found):
+        np.testing.assert_array_equal(places, np.flatnonzero(whole[0, t]))
+    for index, value, message in (
+        ([5], None, r"an index must lie in \[0, 4\]. Received: 5"),
+        ([2, 2], [1.0, 1.0], "a place has one value in a step. Received: index 2 twice"),
+        ([0.5], None, "must be a vector of integers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            stream.step(index, value)
 
 
 def test_values_of_events():

@@ -6,6 +6,18 @@
 namespace keras_slayer {
 namespace KS_ISA {
 
+namespace {
+
+// Whether pack_events takes less time than a branch for each group. It does not know 16-bit types.
+template <class S>
+constexpr bool kPacks = sizeof(S) == 1;
+#if defined(__AVX512F__)
+template <>
+constexpr bool kPacks<float> = true;
+#endif
+
+}  // namespace
+
 void collect_events(Dtype dtype, const CollectArgs& args, int64_t begin, int64_t end) {
   with_types(dtype, args.x_type, [&](auto type, auto spike) {
     using T = decltype(type);
@@ -16,8 +28,8 @@ void collect_events(Dtype dtype, const CollectArgs& args, int64_t begin, int64_t
       const S* x = static_cast<const S*>(args.x) + row * args.columns;
       const int64_t first = next;
       T* value = static_cast<T*>(args.value);
-      if constexpr (sizeof(S) == 1 && sizeof(T) == sizeof(ArithmeticOf<T>)) {
-        next += pack_events(x, args.columns, 0, args.index + next, value + next);
+      if constexpr (kPacks<S> && sizeof(T) == sizeof(ArithmeticOf<T>)) {
+        next += pack_events<kAheadBytes>(x, args.columns, 0, args.index + next, value + next);
       } else {
         for_each_event<kAheadBytes>(x, args.columns, [&](int64_t i) {
           args.index[next] = int32_t(i);

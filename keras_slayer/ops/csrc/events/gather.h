@@ -46,15 +46,21 @@ KS_HD uint32_t event_mask(const uint8_t* x) {
 #endif
 
 // Calls visit(i) for each event of x[0 .. size), in order. Prefetches kAhead bytes ahead, which
-// reading memory at full speed needs.
+// reading memory at full speed needs, and then tests four groups at once: whether a group has an
+// event is what no processor can predict.
 template <int64_t kAhead = 0, class T, class Visit>
 KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
+  constexpr int kGroups = kAhead > 0 ? 4 : 1;
   int64_t first = 0;
-  for (; first + kGroup <= size; first += kGroup) {
-    if (kAhead > 0) __builtin_prefetch(reinterpret_cast<const char*>(x + first) + kAhead);
-    for (uint32_t mask = event_mask(x + first); mask != 0; mask &= mask - 1) {
-      visit(first + __builtin_ctz(mask));
+  for (; first + kGroups * kGroup <= size; first += kGroups * kGroup) {
+    uint64_t mask = 0;
+#pragma GCC unroll 4
+    for (int g = 0; g < kGroups; ++g) {
+      const T* group = x + first + g * kGroup;
+      if (kAhead > 0) __builtin_prefetch(reinterpret_cast<const char*>(group) + kAhead);
+      mask |= uint64_t(event_mask(group)) << (g * kGroup);
     }
+    for (; mask != 0; mask &= mask - 1) visit(first + __builtin_ctzll(mask));
   }
   for (; first < size; ++first) {
     if (is_event(x[first])) visit(first);
@@ -82,10 +88,10 @@ KS_HD bool more_events(const T* x, int64_t size, int64_t limit) {
 
 // Writes the events of x[0 .. size) to index (as first + i) and value, and returns their number.
 // Both arrays must have room for size + kGroup numbers.
-template <class S, class A>
+template <int64_t kAhead = 0, class S, class A>
 KS_HD int64_t pack_events(const S* x, int64_t size, int64_t first, int32_t* index, A* value) {
   int64_t packed = 0;
-  for_each_event(x, size, [&](int64_t i) {
+  for_each_event<kAhead>(x, size, [&](int64_t i) {
     index[packed] = int32_t(first + i);
     value[packed++] = A(load(x[i]));
   });
@@ -97,11 +103,12 @@ KS_HD __m512 load_group(const uint8_t* x, __mmask16 inside) {
   return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_maskz_loadu_epi8(inside, x)));
 }
 // Packs kGroup elements at once, without a branch per event.
-template <class S>
+template <int64_t kAhead, class S>
 KS_HD int64_t pack_groups(const S* x, int64_t size, int64_t first, int32_t* index, float* value) {
   const __m512i lanes = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
   int64_t packed = 0;
   for (int64_t i = 0; i < size; i += kGroup) {
+    if (kAhead > 0) __builtin_prefetch(reinterpret_cast<const char*>(x + i) + kAhead);
     const __mmask16 inside = size - i < kGroup ? __mmask16((1u << (size - i)) - 1) : __mmask16(~0);
     const __m512 loaded = load_group(x + i, inside);
     const __mmask16 chosen =
@@ -113,13 +120,15 @@ KS_HD int64_t pack_groups(const S* x, int64_t size, int64_t first, int32_t* inde
   }
   return packed;
 }
+template <int64_t kAhead = 0>
 KS_HD int64_t pack_events(const float* x, int64_t size, int64_t first, int32_t* index,
                           float* value) {
-  return pack_groups(x, size, first, index, value);
+  return pack_groups<kAhead>(x, size, first, index, value);
 }
+template <int64_t kAhead = 0>
 KS_HD int64_t pack_events(const uint8_t* x, int64_t size, int64_t first, int32_t* index,
                           float* value) {
-  return pack_groups(x, size, first, index, value);
+  return pack_groups<kAhead>(x, size, first, index, value);
 }
 #endif
 
@@ -177,11 +186,12 @@ KS_HD Selection<T> events_of(const Events& events, int64_t row) {
           events.offsets[row + 1] - first};
 }
 
-// sum[j] = sum over the selection of value * matrix[index][j] for `count` columns.
-template <class T, class A>
+// sum[j] = sum over the selection of value * matrix[index][j] for `count` columns. With kAdd, that
+// is added to the sums, event by event.
+template <bool kAdd, class T, class A>
 KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t width,
                        A* __restrict sum, int count) {
-  clear(sum, count);
+  if (!kAdd) clear(sum, count);
   for (int64_t e = 0; e < selection.size; ++e) {
     const A value = load(selection.value[e]);
     const T* __restrict source = matrix + selection.index[e] * width;
@@ -190,11 +200,12 @@ KS_HD void gather_rows(const Selection<T>& selection, const T* matrix, int64_t w
 }
 
 // The same for kVectors vectors of columns, whose sums stay in registers.
-template <class A, int kVectors>
+template <bool kAdd, class A, int kVectors>
 KS_HD void gather_vectors(const Selection<A>& selection, const A* matrix, int64_t width, A* out) {
   typedef A Vector __attribute__((vector_size(kVectorBytes)));
   constexpr int kLanes = int(kVectorBytes / sizeof(A));
   Vector sum[kVectors] = {};
+  if (kAdd) __builtin_memcpy(sum, out, sizeof(sum));
   for (int64_t e = 0; e < selection.size; ++e) {
     const A value = selection.value[e];
     const A* source = matrix + selection.index[e] * width;
@@ -227,28 +238,28 @@ template <class A>
 constexpr int64_t kGatherColumns = kGatherVectors * kVectorBytes / int64_t(sizeof(A));
 
 // The same for up to kGatherColumns columns.
-template <class T, class A>
+template <bool kAdd = false, class T, class A>
 KS_HD void gather(const Selection<T>& selection, const T* matrix, int64_t width, A* sum,
                   int64_t count) {
   if constexpr (InVectors<T>::kUsable) {
     constexpr int64_t kLanes = kGatherColumns<A> / kGatherVectors;
-    if (count == 8 * kLanes) return gather_vectors<T, 8>(selection, matrix, width, sum);
+    if (count == 8 * kLanes) return gather_vectors<kAdd, T, 8>(selection, matrix, width, sum);
     int64_t at = 0;
     if (count >= at + 4 * kLanes) {
-      gather_vectors<T, 4>(selection, matrix + at, width, sum + at);
+      gather_vectors<kAdd, T, 4>(selection, matrix + at, width, sum + at);
       at += 4 * kLanes;
     }
     if (count >= at + 2 * kLanes) {
-      gather_vectors<T, 2>(selection, matrix + at, width, sum + at);
+      gather_vectors<kAdd, T, 2>(selection, matrix + at, width, sum + at);
       at += 2 * kLanes;
     }
     if (count >= at + kLanes) {
-      gather_vectors<T, 1>(selection, matrix + at, width, sum + at);
+      gather_vectors<kAdd, T, 1>(selection, matrix + at, width, sum + at);
       at += kLanes;
     }
-    if (count > at) gather_rows(selection, matrix + at, width, sum + at, int(count - at));
+    if (count > at) gather_rows<kAdd>(selection, matrix + at, width, sum + at, int(count - at));
   } else {
-    gather_rows(selection, matrix, width, sum, int(count));
+    gather_rows<kAdd>(selection, matrix, width, sum, int(count));
   }
 }
 

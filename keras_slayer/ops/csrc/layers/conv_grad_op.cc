@@ -19,27 +19,6 @@ absl::Status check_output(const Tensor& membrane, std::initializer_list<int64_t>
   return series_shape(membrane, "membrane", shape);
 }
 
-// The weights [kernel_height, kernel_width, channels / groups, filters] in TransposedOrder, padded
-// with zeros.
-template <class T, class A>
-Aligned<A> transposed_weights(const ConvGeometry& g, const Tensor& weights) {
-  const TransposedOrder order(g, sizeof(A));
-  const int64_t taps = g.kernel_width * (g.channels / g.groups);
-  const auto given = weights.flat<T>();
-  Aligned<A> ordered(order.slices() * g.filters * order.slice);
-  int64_t from = 0;
-  for (int64_t ky = 0; ky < g.kernel_height; ++ky) {
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      const int64_t at = ky * order.run + tap;
-      A* to = &ordered[at / order.slice * g.filters * order.slice + at % order.slice];
-      for (int64_t f = 0; f < g.filters; ++f) {
-        to[f * order.slice] = static_cast<A>(given(from++));
-      }
-    }
-  }
-  return ordered;
-}
-
 #define KS_CONV_GRAD_INPUTS         \
   .Input("grad: T")                 \
       .Input("input_size: int64")   \

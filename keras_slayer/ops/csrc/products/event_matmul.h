@@ -31,7 +31,18 @@ struct EventMatmulArgs {
   void* out;      // [rows, width]
 };
 
+// The same in parts: `part` rows of the matrix, which stay in the second-level cache, for all rows
+// of a work item, then the next ones. The events of a row must be in the order of the matrix' rows.
+// Not for 16-bit types: sums of parts would be rounded. Work item: `tile` rows of the output.
+struct EventMatmulPartsArgs {
+  Events events;
+  int64_t width, part, tile;
+  const void* matrix;
+  void* out;
+};
+
 KS_KERNEL(event_matmul, EventMatmulArgs);
+KS_KERNEL(event_matmul_parts, EventMatmulPartsArgs);
 
 }  // namespace keras_slayer
 

@@ -33,5 +33,41 @@ void event_matmul(Dtype dtype, const EventMatmulArgs& args, int64_t begin, int64
   });
 }
 
+namespace {
+
+template <class T>
+void multiply_parts(const EventMatmulPartsArgs& args, int64_t first, int64_t last) {
+  const Events& events = args.events;
+  const Rows<int64_t> done(1, last - first);  // events of each row
+  T* out = static_cast<T*>(args.out) + first * args.width;
+  for (int64_t row = first; row < last; ++row) done.row(0)[row - first] = events.offsets[row];
+  clear(out, (last - first) * args.width);
+  for (int64_t part = 0; part < events.columns; part += args.part) {
+    T* __restrict sum = out;
+    for (int64_t row = first; row < last; ++row, sum += args.width) {
+      const int64_t begin = done.row(0)[row - first];
+      int64_t end = begin;
+      while (end < events.offsets[row + 1] && events.index[end] < part + args.part) ++end;
+      done.row(0)[row - first] = end;
+      const Selection<T> chosen = {events.index + begin,
+                                   static_cast<const T*>(events.value) + begin, end - begin};
+      if (chosen.size == 0) continue;
+      for (int64_t column = 0; column < args.width; column += kGatherColumns<T>) {
+        gather<true>(chosen, static_cast<const T*>(args.matrix) + column, args.width,
+                     sum + column, smaller(args.width - column, kGatherColumns<T>));
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void event_matmul_parts(Dtype dtype, const EventMatmulPartsArgs& args, int64_t begin,
+                        int64_t end) {
+  const int64_t first = begin * args.tile, last = smaller(end * args.tile, args.events.rows);
+  if (dtype == Dtype::kDouble) return multiply_parts<double>(args, first, last);
+  multiply_parts<float>(args, first, last);
+}
+
 }  // namespace KS_ISA
 }  // namespace keras_slayer

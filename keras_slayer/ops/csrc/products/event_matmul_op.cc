@@ -31,47 +31,127 @@ absl::Status multiply(OpKernelContext* context, const Events& events, const Tens
   }
 }
 
+// The same for events that are sorted within each row.
+template <class Device>
+absl::Status multiply_sorted(OpKernelContext* context, const Events& events, const Tensor& matrix,
+                             Tensor* out) {
+  if constexpr (Device::kGpu) return multiply<Device>(context, events, matrix, out);
+  // Fewest events of a row and part for which that costs less than to read and write the sums.
+  constexpr int64_t kWorth = 8;
+  const int64_t width = matrix.dim_size(1), bytes = tensorflow::DataTypeSize(matrix.dtype());
+  const int64_t rows = matrix.dim_size(0), room = second_level_cache() / 2;
+  const int64_t part = std::max<int64_t>(1, room / std::max<int64_t>(1, width * bytes));
+  const int64_t size = events.offsets[events.rows];
+  const bool worth = rows > part && bytes >= 4 &&
+                     size / kWorth >= events.rows * block_count(rows, part);
+  if (!worth) return multiply<Device>(context, events, matrix, out);
+  const int64_t tile = std::max<int64_t>(1, block_count(events.rows, threads(context)));
+  const EventMatmulPartsArgs args = {events, width, part, tile, data_of(matrix), data_of(out)};
+  parallel_for(context, block_count(events.rows, tile), tile * row_cost(events, width),
+               [&](int64_t begin, int64_t end) {
+                 kernels::event_matmul_parts(dtype_of(matrix), args, begin, end);
+               });
+  return absl::OkStatus();
+}
+
 // The events sorted by column, and by row within a column.
 struct ByColumn {
   Tensor offsets, row_of, value;
 };
 
-// A counting sort of the events. Bits is the unsigned integer with as many bits as a value. Each
-// work item sorts the events of its own columns, so that no two threads write to one cache line
-// all the time.
+// Counting sorts of the events. Bits is the unsigned integer with as many bits as a value.
+template <class Bits>
+class Sort {
+ public:
+  Sort(OpKernelContext* context, const Events& events, int64_t items, ByColumn* sorted)
+      : context_(context),
+        events_(events),
+        items_(items),
+        size_(events.offsets[events.rows]),
+        value_(static_cast<const Bits*>(events.value)),
+        offsets_(sorted->offsets.flat<int64_t>().data()),
+        sorted_rows_(sorted->row_of.flat<int32_t>().data()),
+        sorted_values_(static_cast<Bits*>(sorted->value.data())) {
+    offsets_[events.columns] = size_;
+  }
+
+  // Each work item sorts the events of its own columns, and reads all.
+  void by_columns() const {
+    parallel_for(context_, items_, size_ * 2, [&](int64_t begin, int64_t end) {
+      const int64_t first = events_.columns * begin / items_, last = events_.columns * end / items_;
+      std::vector<int64_t> next(size_t(last - first), 0);  // where each column's next event goes
+      int64_t place = 0;
+      for (int64_t e = 0; e < size_; ++e) {
+        const int64_t column = events_.index[e];
+        if (column < first) ++place;
+        if (column >= first && column < last) ++next[size_t(column - first)];
+      }
+      for (int64_t column = first; column < last; ++column) {
+        offsets_[column] = place;
+        place += std::exchange(next[size_t(column - first)], place);
+      }
+      for (int64_t row = 0; row < events_.rows; ++row) {
+        for (int64_t e = events_.offsets[row]; e < events_.offsets[row + 1]; ++e) {
+          const int64_t column = events_.index[e];
+          if (column >= first && column < last) put(next[size_t(column - first)]++, row, e);
+        }
+      }
+    });
+  }
+
+  // Each work item reads the events of its own rows. Those of one column go side by side.
+  void by_rows() const {
+    const int64_t columns = events_.columns;
+    std::vector<int64_t> next(size_t(items_ * columns), 0);
+    const auto for_rows = [&](auto visit) {
+      parallel_for(context_, items_, size_ * 2 / items_, [&](int64_t begin, int64_t end) {
+        for (int64_t item = begin; item < end; ++item) {
+          int64_t* own = next.data() + item * columns;
+          for (int64_t row = events_.rows * item / items_; row < events_.rows * (item + 1) / items_;
+               ++row) {
+            for (int64_t e = events_.offsets[row]; e < events_.offsets[row + 1]; ++e) {
+              visit(own[events_.index[e]]++, row, e);
+            }
+          }
+        }
+      });
+    };
+    for_rows([](int64_t, int64_t, int64_t) {});  // counts
+    int64_t place = 0;
+    for (int64_t column = 0; column < columns; ++column) {
+      offsets_[column] = place;
+      for (int64_t item = 0; item < items_; ++item) {
+        place += std::exchange(next[size_t(item * columns + column)], place);
+      }
+    }
+    for_rows([&](int64_t at, int64_t row, int64_t event) { put(at, row, event); });
+  }
+
+ private:
+  void put(int64_t at, int64_t row, int64_t event) const {
+    sorted_rows_[at] = int32_t(row);
+    sorted_values_[at] = value_[event];
+  }
+
+  OpKernelContext* context_;
+  const Events& events_;
+  int64_t items_, size_;
+  const Bits* value_;
+  int64_t* offsets_;
+  int32_t* sorted_rows_;
+  Bits* sorted_values_;
+};
+
 template <class Bits>
 void counting_sort(OpKernelContext* context, const Events& events, ByColumn* sorted) {
   constexpr int64_t kItemEvents = 1 << 12;  // fewest events that are worth a work item
-  const int64_t size = events.offsets[events.rows], columns = events.columns;
+  // Fewest events of a column and work item, so that no two threads write to one cache line all
+  // the time.
+  constexpr int64_t kLine = 16;
+  const int64_t size = events.offsets[events.rows];
   const int64_t items = std::clamp(size / kItemEvents, int64_t(1), threads(context));
-  const Bits* from = static_cast<const Bits*>(events.value);
-  Bits* to = static_cast<Bits*>(sorted->value.data());
-  int64_t* offsets = sorted->offsets.flat<int64_t>().data();
-  int32_t* row_of = sorted->row_of.flat<int32_t>().data();
-  parallel_for(context, items, size * 2, [&](int64_t begin, int64_t end) {
-    const int64_t first = columns * begin / items, last = columns * end / items;
-    std::vector<int64_t> next(size_t(last - first), 0);  // where each column's next event goes
-    int64_t place = 0;
-    for (int64_t e = 0; e < size; ++e) {
-      const int64_t column = events.index[e];
-      if (column < first) ++place;
-      if (column >= first && column < last) ++next[column - first];
-    }
-    for (int64_t column = first; column < last; ++column) {
-      offsets[column] = place;
-      place += std::exchange(next[column - first], place);
-    }
-    for (int64_t row = 0; row < events.rows; ++row) {
-      for (int64_t e = events.offsets[row]; e < events.offsets[row + 1]; ++e) {
-        const int64_t column = events.index[e];
-        if (column < first || column >= last) continue;
-        const int64_t at = next[column - first]++;
-        row_of[at] = int32_t(row);
-        to[at] = from[e];
-      }
-    }
-  });
-  offsets[columns] = size;
+  const Sort<Bits> sort(context, events, items, sorted);
+  size / kLine >= items * events.columns ? sort.by_rows() : sort.by_columns();
 }
 
 template <class Device>
@@ -171,7 +251,7 @@ class EventMatmulWeightsGrad : public OpKernel {
     OP_REQUIRES_OK(context, sort_by_column<Device>(context, events, &sorted));
     const Events transposed = {columns, events.rows, sorted.offsets.flat<int64_t>().data(),
                                sorted.row_of.flat<int32_t>().data(), data_of(sorted.value)};
-    OP_REQUIRES_OK(context, multiply<Device>(context, transposed, grad, out));
+    OP_REQUIRES_OK(context, multiply_sorted<Device>(context, transposed, grad, out));
   }
 };
 KS_REGISTER_DEVICES("EventMatmulWeightsGrad", EventMatmulWeightsGrad,

@@ -1,9 +1,9 @@
 // The loop over time of neurons that feed each other. Forward, the rows of the weights are added
 // that belong to units that fired. Backward, a dense product, because all gradients count.
-#include "events/gather.h"
 #include "neurons/backward_rows.h"
 #include "neurons/forward_rows.h"
 #include "products/product.h"
+#include "recurrent/fired.h"
 #include "recurrent/recurrent.h"
 
 namespace keras_slayer {
@@ -30,48 +30,6 @@ class PerSample {
   int64_t count_;
   Object* objects_[kRecurrentSamples];
 };
-
-// The units that fired in the step before, for each sample.
-template <class T>
-class Fired {
- public:
-  using A = ArithmeticOf<T>;
-  Fired(int64_t samples, int64_t units)
-      : units_(units),
-        index_(samples, units + kGroup),
-        value_(1, units + kGroup),
-        ones_(1, units),
-        bytes_(1, units) {
-    for (int64_t j = 0; j < units; ++j) store(&ones_.row(0)[j], A(1));
-  }
-  void set(int64_t sample, const uint8_t* spikes) {
-    count_[sample] = pack_events(spikes, units_, 0, index_.row(sample), value_.row(0));
-  }
-  // From the last spikes of a state; none at rest.
-  void start(int64_t sample, const double* spikes) {
-    uint8_t* __restrict bytes = bytes_.row(0);
-    for (int64_t j = 0; j < units_; ++j) bytes[j] = spikes != nullptr && spikes[j] != 0 ? 1 : 0;
-    set(sample, bytes);
-  }
-  Selection<T> of(int64_t sample) const {
-    return {index_.row(sample), ones_.row(0), count_[sample]};
-  }
-
- private:
-  int64_t units_;
-  Rows<int32_t> index_;
-  Rows<A> value_;
-  Rows<T> ones_;
-  Rows<uint8_t> bytes_;
-  int64_t count_[kRecurrentSamples];
-};
-
-// The last spikes among the numbers of a sample's state, if there is one.
-template <class Number>
-Number* last_spikes(const SeriesState& state, Number* numbers, int64_t units, int64_t sample) {
-  if (numbers == nullptr) return nullptr;
-  return numbers + state.at(units, sample, 0) + (state.count - 1) * units;
-}
 
 }  // namespace
 
@@ -114,11 +72,7 @@ void recurrent(Dtype dtype, const RecurrentArgs& args, int64_t begin, int64_t en
       }
       for (int64_t s = 0; s < samples; ++s) {
         neurons[s].finish(args.state, units, first + s, 0, units);
-        double* to = last_spikes(args.state, args.state.to, units, first + s);
-        if (to == nullptr) continue;
-        clear(to, units);
-        const Selection<T> last = fired.of(s);
-        for (int64_t e = 0; e < last.size; ++e) to[last.index[e]] = 1;
+        fired.finish(s, last_spikes(args.state, args.state.to, units, first + s));
       }
     }
     for (int64_t s = 0; s < args.samples; ++s) {
