@@ -65,29 +65,37 @@ class _Builder:
         own = [c for c in population.connections if c.source == name]
         others = [c for c in population.connections if c.source != name]
         self._check_loops(name, own)
-        convolutions = [c for c in others if isinstance(c.synapses, ConvSynapses)]
-        dense_loop = any(isinstance(c.synapses, DenseSynapses) for c in own)
-        if convolutions and (dense_loop or len(convolutions) < len(others)):
+        kinds = {isinstance(connection.synapses, ConvSynapses) for connection in (*others, *own)}
+        if len(kinds) > 1:
             self.refuse(
                 name, "dense synapses and convolutions lead to its neurons", "one kind of the two"
             )
+        if kinds == {True} and not others:
+            self.refuse(name, "nothing leads to its neurons but what they send", "an input")
         result = None
         if len(self.problems) == known:
-            make = self._windows if convolutions else self._dense
+            make = self._windows if True in kinds else self._dense
             result = make(name, population, others, own)
         if result is None:
             result = keras.Input((None, *population.shape))
         self.tensors[name] = result
 
     def _check_loops(self, name: str, own: list[Connection]) -> None:
-        windows = any(isinstance(c.synapses, ConvSynapses) for c in own)
-        if len(own) > 1 or windows:
-            ways = "in several ways" if len(own) > 1 else "by a convolution"
-            self.refuse(name, f"its neurons feed each other {ways}", "one dense matrix")
+        if len(own) > 1:
+            self.refuse(
+                name, "its neurons feed each other in several ways", "one matrix or convolution"
+            )
             return
-        for connection in own:
-            weight, delay = connection.synapses.weight, connection.synapses.delay
-            delays = np.zeros_like(weight) if delay is None else delay
+        for synapses in (connection.synapses for connection in own):
+            if isinstance(synapses, ConvSynapses) and not _is_same(synapses):
+                self.refuse(
+                    name,
+                    "its neurons feed each other by a convolution with groups, dilation or uneven "
+                    "padding",
+                    "one of odd sides with as many zeros around, as of SpikingRecurrentConv2D",
+                )
+            weight, delay = synapses.weight, synapses.delay
+            delays = np.broadcast_to(0 if delay is None else delay, weight.shape)
             found = np.unique(delays[weight != 0]) + 1
             if found.size and found.tolist() != [2]:
                 steps = "step" if found.tolist() == [1] else "steps"
@@ -149,18 +157,21 @@ class _Builder:
         self, name: str, population: Population, others: list[Connection], own: list[Connection]
     ):
         joined = self._joined(others)
-        if joined is None and population.bias is not None:
+        has = ["a bias"] * (population.bias is not None) + ["a loop"] * bool(own)
+        if joined is None and has:
             self.refuse(
                 name,
-                "convolutions of several windows lead to its neurons, which have a bias",
-                "one window, or no bias",
+                "convolutions of several windows lead to its neurons, which have "
+                + " and ".join(has),
+                "one window, or neither",
             )
             return None
         groups = [joined] if joined else [([_late(c)], c.synapses) for c in others]
         summands = []
         for sources, synapses in groups:
             layer = as_layer(synapses, population.neuron, population.bias)
-            problems = chain.problems_of(layer, name, self.target)
+            integers = [layer, *(as_layer(c.synapses, population.neuron) for c in own)]
+            problems = [p for each in integers for p in chain.problems_of(each, name, self.target)]
             self.problems += problems
             if problems:
                 return None
@@ -168,7 +179,8 @@ class _Builder:
             x = keras.layers.Concatenate()(x) if len(x) > 1 else x[0]
             shape = tuple(x.shape[2:])
             if joined:
-                steps = chain.conv_layers(layer, shape, self.target, self.names(name))
+                loop = own[0].synapses.weight if own else None
+                steps = chain.conv_layers(layer, shape, self.target, self.names(name), loop)
             else:
                 steps = self._plain(synapses, shape)
             for step in steps:
@@ -234,3 +246,10 @@ class _Builder:
 def _late(connection: Connection) -> tuple[str, int]:
     """The source of a convolution, and the delay."""
     return connection.source, connection.synapses.delay
+
+
+def _is_same(synapses: ConvSynapses) -> bool:
+    """Whether it is what padding "same" and strides of 1 make of a kernel with odd sides."""
+    sides = synapses.weight.shape[:2]
+    plain = synapses.strides == synapses.dilation == (1, 1) and synapses.groups == 1
+    return plain and all(2 * p + 1 == side for p, side in zip(synapses.padding, sides, strict=True))

@@ -135,9 +135,17 @@ def _dense(layer: IntegerDense, shape: tuple[int, ...], target: Target) -> keras
 
 
 def conv_layers(
-    layer: IntegerConv, shape: tuple[int, ...], target: Target, name: str | None = None
+    layer: IntegerConv,
+    shape: tuple[int, ...],
+    target: Target,
+    name: str | None = None,
+    loop: np.ndarray | None = None,
 ) -> list[keras.Layer]:
-    """The convolution, where need be after a layer of zeros around the image."""
+    """The convolution, where need be after a layer of zeros around the image.
+
+    Args:
+        loop: weights of a convolution, with padding "same", from its neurons to themselves.
+    """
     weight, dilation, strides = layer.weight, layer.dilation, layer.strides
     if max(strides) > 1 and max(dilation) > 1:  # SpikingConv2D has one of them
         weight, dilation = undilated(weight, dilation), (1, 1)
@@ -149,7 +157,10 @@ def conv_layers(
         rows, columns = (n + 2 * p for n, p in zip(shape, layer.padding, strict=False))
         shape = (rows, columns, shape[2])
     weight = np.pad(weight, ((0, taps[0]), (0, taps[1]), (0, 0), (0, 0)))
-    conv = spiking.SpikingConv2D(
+    kind, more = spiking.SpikingConv2D, {}
+    if loop is not None:
+        kind, more = spiking.SpikingRecurrentConv2D, {"recurrent_kernel_size": loop.shape[:2]}
+    conv = kind(
         weight.shape[3],
         weight.shape[:2],
         strides=strides,
@@ -160,8 +171,12 @@ def conv_layers(
         use_bias=layer.bias is not None,
         kernel_initializer="zeros",
         name=name,
+        **more,
     )
-    return [*before, _with_weights(conv, shape, weight, layer.bias, target)]
+    _with_weights(conv, shape, weight, layer.bias, target)
+    if loop is not None:
+        conv.recurrent_kernel.assign(loop / target.grid.scale)
+    return [*before, conv]
 
 
 def _with_weights(

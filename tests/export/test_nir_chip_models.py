@@ -128,18 +128,6 @@ def test_delays_of_convolutions(window):
     np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
 
 
-def test_loops_of_convolutions_are_refused_by_name():
-    draw = RandomGraphs(0)
-    loop = ConvSynapses(draw.weight(3, 3, 2, 2), padding=(1, 1), delay=1)
-    first = Connection("in", ConvSynapses(draw.weight(1, 1, 2, 2)))
-    population = Population((4, 5, 2), draw.neuron(), (first, Connection("ring", loop)))
-    graph = IntegerGraph({"in": (4, 5, 2)}, {"ring": population}, ("ring",))
-    _, problems = keras_model(graph, get_target("loihi2"))
-    assert [(p.layer, p.what) for p in problems] == [
-        ("ring", "its neurons feed each other by a convolution")
-    ]
-
-
 def looped(delay):
     weight = np.full((2, 2), 20, np.int16)
     own = DenseSynapses(weight, np.full((2, 2), delay, np.uint8))

@@ -22,7 +22,8 @@ from keras_slayer.export.model.walk import Walk
 from keras_slayer.export.problems import Notes, Problem
 from keras_slayer.export.targets.loihi1 import TARGET
 from keras_slayer.initializers import FluctuationDriven
-from keras_slayer.layers import SpikingActivation, SpikingRecurrentDense, SpikingSumPooling2D
+from keras_slayer.layers import SpikingActivation, SpikingSumPooling2D
+from keras_slayer.layers.recurrent_spiking_layer import RecurrentSpikingLayer
 from keras_slayer.layers.spiking_layer import WeightedSpikingLayer
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, Neuron
 from keras_slayer.quantization import WEIGHT_MIN, weight_max
@@ -93,7 +94,7 @@ class LayerPlan:
             # Weights beyond the range would get no gradient, and stay there.
             top = weight_max(self.neuron.weight_bits)
             kernels = [layer.kernel]
-            if isinstance(layer, SpikingRecurrentDense):
+            if isinstance(layer, RecurrentSpikingLayer):
                 kernels.append(layer.recurrent_kernel)
             for kernel in kernels:
                 kernel.assign(np.clip(np.asarray(kernel) * self._factor, WEIGHT_MIN, top))
@@ -206,7 +207,7 @@ def _kernel(population: FloatPopulation) -> np.ndarray:
         gains = [term.gain for term in part.spikes.terms] or [1.0]  # none: after something wrong
         rows += [placed * gain for gain in gains]
     if population.recurrent is not None:
-        rows.append(population.recurrent.kernel)
+        rows.append(population.recurrent.kernel.reshape(-1, channels))
     return np.concatenate(rows)
 
 

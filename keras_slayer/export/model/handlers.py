@@ -84,6 +84,18 @@ def _spiking_recurrent_dense(layer: spiking.SpikingRecurrentDense, walk: Walk) -
     return _fire(layer, walk, current, own)
 
 
+@handles(spiking.SpikingRecurrentConv2D)
+def _spiking_recurrent_conv(layer: spiking.SpikingRecurrentConv2D, walk: Walk) -> Value:
+    current = _connect_conv(layer, walk, *_weights(layer), layer.groups)
+    kernel = np.asarray(layer.recurrent_kernel)
+    used = np.asarray(layer.quantized_recurrent_kernel())
+    shape = walk.output_shape
+    sides = zip(shape[:2], kernel.shape[:2], strict=True)
+    window = Window(padding=tuple(_padding("same", *side, 1, 1) for side in sides))
+    own = Synapses(walk.name, type(layer).__name__, kernel, used, shape, window)
+    return _fire(layer, walk, current, own)
+
+
 @handles(spiking.SpikingConv2D)
 def _spiking_conv(layer: spiking.SpikingConv2D, walk: Walk) -> Value:
     return _fire(layer, walk, _connect_conv(layer, walk, *_weights(layer), layer.groups))

@@ -19,7 +19,6 @@ from keras_slayer.export.model.program import INPUT, Program, Ref, Step, replace
 from keras_slayer.export.model.values import Current, Value, identity, source_of
 from keras_slayer.export.problems import Notes
 from keras_slayer.export.target import Target
-from keras_slayer.layers import SpikingRecurrentConv2D
 from keras_slayer.neurons import CUBA, SRM, Neuron
 
 Handler = Callable[[keras.Operation, "Walk"], Value | None]
@@ -179,20 +178,10 @@ class Walk:
         return self.name
 
 
-# What else to do about layers that have no handler.
-_INSTEAD = {
-    SpikingRecurrentConv2D: "train a SpikingRecurrentDense in its place, whose loop is a matrix "
-    "(docs/recurrent.md, Convolutions)",
-}
-
-
 def _unknown(layer: keras.Operation, walk: Walk) -> None:
     known = {kind.__name__ for kind in walk._handlers if issubclass(kind, keras.Layer)}
     walk.notes.add(
         f"{type(layer).__name__} has no counterpart on the chip",
         ", ".join(sorted(known)),
-        _INSTEAD.get(
-            type(layer),
-            "replace the layer, or move it after the last spiking layer, where the host runs it",
-        ),
+        "replace the layer, or move it after the last spiking layer, where the host runs it",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -11,7 +12,6 @@ import tensorflow as tf
 from keras_slayer import ops
 from keras_slayer.export.graph import (
     ConvSynapses,
-    DenseSynapses,
     IntegerGraph,
     Population,
     Synapses,
@@ -67,23 +67,35 @@ def _synaptic_input(synapses: Synapses, spikes: tf.Tensor, shape, target: Target
     return tf.reshape(z, shape)
 
 
-def _fire(
-    population: Population, z: tf.Tensor, own: DenseSynapses | None, target: Target
-) -> tf.Tensor:
-    if population.bias is not None:  # in NumPy: no op of the package has it
-        sums = np.zeros(z.shape, np.int64)
-        sums[:, 1:] = np.rint(np.asarray(z)[:, :-1] * target.grid.scale)
-        neurons = Neurons(population.neuron, (len(sums), *population.shape), population.bias)
-        return tf.stack(
-            [tf.constant(neurons.step(sums[:, t])[0], tf.float32) for t in range(sums.shape[1])], 1
-        )
+def _fire(population: Population, z: tf.Tensor, own: Synapses | None, target: Target) -> tf.Tensor:
+    if own is not None and (own.delay is None or np.any(own.delay != 1)):
+        raise ValueError("a population that feeds itself does so a step later, in Keras")
+    if population.bias is not None:
+        return _fire_with_bias(population, z, own, target)
     neuron = target.to_neuron(population.neuron)
     if own is None:
         return tf.cast(ops.fire(z, neuron)[0], tf.float32)
-    if own.delay is None or (own.delay != 1).any():
-        raise ValueError("a population that feeds itself does so a step later, in Keras")
     weight = tf.constant(own.weight / target.grid.scale, tf.float32)
     return tf.cast(ops.fire_recurrent(z, weight, neuron)[0], tf.float32)
+
+
+def _fire_with_bias(
+    population: Population, z: tf.Tensor, own: Synapses | None, target: Target
+) -> tf.Tensor:
+    """Step by step: no op of the package has biases of the voltage."""
+    z = np.array(z)
+    neurons = Neurons(population.neuron, (len(z), *population.shape), population.bias)
+    steps = z.shape[1]
+    fired = []
+    for t in range(steps):
+        sums = np.rint(z[:, t - 1] * target.grid.scale).astype(np.int64) if t else 0 * z[:, 0]
+        spikes = tf.constant(neurons.step(sums.astype(np.int64))[0], tf.float32)
+        fired.append(spikes)
+        if own is not None and t + 1 < steps:
+            undelayed = replace(own, delay=0 if isinstance(own, ConvSynapses) else None)
+            alone = _synaptic_input(undelayed, spikes[:, None], (len(z), 1, *z.shape[2:]), target)
+            z[:, t + 1] += np.asarray(alone)[:, 0]
+    return tf.stack(fired, 1)
 
 
 def float_reference(layers: Sequence[keras.Operation], target: Target) -> dict[int, keras.Layer]:
