@@ -2,6 +2,7 @@
 
     python examples/delays.py              # three seeds of each network: some minutes
     python examples/delays.py --quick      # one seed, half of the networks
+    python examples/delays.py --leaks      # no delays, but time constants that are learned
 
 Each recording is one spike of each of eight inputs. The class is the order in which they come: 8 ms
 apart, to neurons that forget within some 3 ms. Counts and rates are the same for all classes, and
@@ -26,6 +27,7 @@ import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import delay_leaks
 import keras
 import numpy as np
 import tensorflow as tf
@@ -77,6 +79,7 @@ def parse_arguments():
     parser.add_argument("--seeds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--epochs", type=int, default=20, help="(%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one seed, half of the networks")
+    parser.add_argument("--leaks", action="store_true", help="see examples/delay_leaks.py")
     parser.add_argument("--output", default="out/delays", help="folder (%(default)s)")
     arguments = parser.parse_args()
     if arguments.quick:
@@ -98,6 +101,13 @@ def recordings(lags, count, generator):
     target = np.zeros((count, STEPS, CLASSES), np.float32)
     target[np.arange(count), onset + ANSWER, labels] = 1
     return spikes, labels, target
+
+
+def drawn(seed):
+    """(lags, recordings to train on, others to test on)."""
+    generator = np.random.default_rng(seed)
+    lags = GAP * np.stack([generator.permutation(INPUTS) for _ in range(CLASSES)])
+    return lags, *(recordings(lags, count, generator) for count in (TRAINING, TEST))
 
 
 def build_model(network, seed):
@@ -218,6 +228,9 @@ def main():
     arguments = parse_arguments()
     # Detectors are silent until spikes arrive together: that is the task, no fault.
     warnings.simplefilter("ignore", ks.FiringRateWarning)
+    if arguments.leaks:
+        delay_leaks.compare(lambda seed: [data[:2] for data in drawn(seed)[1:]], CLASSES, arguments)
+        return
     output = pathlib.Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
     results = {name: [] for name in (QUICK if arguments.quick else NETWORKS)}
@@ -225,10 +238,7 @@ def main():
     rates = {name: [] for name in results}
     start = time.monotonic()
     for seed in range(arguments.seeds):
-        generator = np.random.default_rng(seed)
-        lags = GAP * np.stack([generator.permutation(INPUTS) for _ in range(CLASSES)])
-        training = recordings(lags, TRAINING, generator)
-        test = recordings(lags, TEST, generator)
+        lags, training, test = drawn(seed)
         for name in results:
             keras.utils.set_random_seed(seed)
             model, rate = train(name, training, arguments.epochs, seed)

@@ -80,3 +80,12 @@ def test_delays_learned_from_random_see_motion_as_those_set_by_hand(tmp_path):
 def test_says_what_is_wrong_before_training(refusal, tmp_path, script, arguments, message):
     assert message in refusal(EXAMPLES / script, *arguments)
     assert not list(tmp_path.iterdir())
+
+
+def test_neurons_that_forget_too_soon_learn_not_to(tmp_path):
+    rows = tables(run("delays.py", "--leaks", "--quick", cwd=tmp_path))
+    fixed, learned = (percent(rows[name][0]) for name in ("1 ms", "from 1 ms, learned"))
+    assert fixed < 60, rows  # chance is 12.5 %
+    assert learned > 85, rows
+    span = re.findall(r"[\d.]+", rows["from 1 ms, learned"][2])
+    assert float(span[0]) < 1 < 4 < float(span[2]), rows  # some longer, some shorter

@@ -65,20 +65,16 @@ class _Builder:
         own = [c for c in population.connections if c.source == name]
         others = [c for c in population.connections if c.source != name]
         self._check_loops(name, own)
-        windows = {isinstance(c.synapses, ConvSynapses) for c in population.connections}
-        if len(windows) > 1:
+        kinds = {isinstance(connection.synapses, ConvSynapses) for connection in (*others, *own)}
+        if len(kinds) > 1:
             self.refuse(
                 name, "dense synapses and convolutions lead to its neurons", "one kind of the two"
             )
-        elif windows == {True} and not others:
-            self.refuse(
-                name,
-                "its neurons take spikes of each other alone, by a convolution",
-                "a convolution that comes from elsewhere, too",
-            )
+        if kinds == {True} and not others:
+            self.refuse(name, "nothing leads to its neurons but what they send", "an input")
         result = None
         if len(self.problems) == known:
-            make = self._windows if windows == {True} else self._dense
+            make = self._windows if True in kinds else self._dense
             result = make(name, population, others, own)
         if result is None:
             result = keras.Input((None, *population.shape))
@@ -86,20 +82,21 @@ class _Builder:
 
     def _check_loops(self, name: str, own: list[Connection]) -> None:
         if len(own) > 1:
-            what = "its neurons feed each other in several ways"
-            self.refuse(name, what, "one matrix, or one convolution")
+            self.refuse(
+                name, "its neurons feed each other in several ways", "one matrix or convolution"
+            )
             return
         for synapses in (connection.synapses for connection in own):
-            if isinstance(synapses, ConvSynapses) and not _keeps_the_size(synapses):
+            if isinstance(synapses, ConvSynapses) and not _is_same(synapses):
                 self.refuse(
                     name,
-                    "its neurons feed each other by a convolution with strides, dilation or other "
-                    "zeros around the maps",
-                    "as many zeros as keep the size of the maps, strides and dilation of 1",
+                    "its neurons feed each other by a convolution with groups, dilation or uneven "
+                    "padding",
+                    "one of odd sides with as many zeros around, as of SpikingRecurrentConv2D",
                 )
-            delays = np.zeros_like(synapses.weight)
-            delays += 0 if synapses.delay is None else synapses.delay
-            found = np.unique(delays[synapses.weight != 0]) + 1
+            weight, delay = synapses.weight, synapses.delay
+            delays = np.broadcast_to(0 if delay is None else delay, weight.shape)
+            found = np.unique(delays[weight != 0]) + 1
             if found.size and found.tolist() != [2]:
                 steps = "step" if found.tolist() == [1] else "steps"
                 self.refuse(
@@ -160,11 +157,12 @@ class _Builder:
         self, name: str, population: Population, others: list[Connection], own: list[Connection]
     ):
         joined = self._joined(others)
-        if joined is None and (population.bias is not None or own):
+        has = ["a bias"] * (population.bias is not None) + ["a loop"] * bool(own)
+        if joined is None and has:
             self.refuse(
                 name,
-                "convolutions of several windows lead to its neurons, which have a bias or feed "
-                "each other",
+                "convolutions of several windows lead to its neurons, which have "
+                + " and ".join(has),
                 "one window, or neither",
             )
             return None
@@ -172,10 +170,8 @@ class _Builder:
         summands = []
         for sources, synapses in groups:
             layer = as_layer(synapses, population.neuron, population.bias)
-            problems = chain.problems_of(layer, name, self.target)
-            for loop in own:
-                each = as_layer(loop.synapses, population.neuron)
-                problems += chain.problems_of(each, name, self.target)
+            integers = [layer, *(as_layer(c.synapses, population.neuron) for c in own)]
+            problems = [p for each in integers for p in chain.problems_of(each, name, self.target)]
             self.problems += problems
             if problems:
                 return None
@@ -247,12 +243,13 @@ class _Builder:
         return [*before, layer]
 
 
-def _keeps_the_size(synapses: ConvSynapses) -> bool:
-    """Whether it is the second convolution of a ``SpikingRecurrentConv2D``."""
-    same = tuple((taps - 1) / 2 for taps in synapses.weight.shape[:2])
-    return synapses.strides == synapses.dilation == (1, 1) and synapses.padding == same
-
-
 def _late(connection: Connection) -> tuple[str, int]:
     """The source of a convolution, and the delay."""
     return connection.source, connection.synapses.delay
+
+
+def _is_same(synapses: ConvSynapses) -> bool:
+    """Whether it is what padding "same" and strides of 1 make of a kernel with odd sides."""
+    sides = synapses.weight.shape[:2]
+    plain = synapses.strides == synapses.dilation == (1, 1) and synapses.groups == 1
+    return plain and all(2 * p + 1 == side for p, side in zip(synapses.padding, sides, strict=True))

@@ -144,7 +144,7 @@ def conv_layers(
     """The convolution, where need be after a layer of zeros around the image.
 
     Args:
-        loop: weights of the convolution by which the neurons feed each other, if they do.
+        loop: weights of a convolution, with padding "same", from its neurons to themselves.
     """
     weight, dilation, strides = layer.weight, layer.dilation, layer.strides
     if max(strides) > 1 and max(dilation) > 1:  # SpikingConv2D has one of them
@@ -157,10 +157,9 @@ def conv_layers(
         rows, columns = (n + 2 * p for n, p in zip(shape, layer.padding, strict=False))
         shape = (rows, columns, shape[2])
     weight = np.pad(weight, ((0, taps[0]), (0, taps[1]), (0, 0), (0, 0)))
-    kind, options = spiking.SpikingConv2D, {}
+    kind, more = spiking.SpikingConv2D, {}
     if loop is not None:
-        kind = spiking.SpikingRecurrentConv2D
-        options = {"recurrent_kernel_size": loop.shape[:2], "recurrent_initializer": "zeros"}
+        kind, more = spiking.SpikingRecurrentConv2D, {"recurrent_kernel_size": loop.shape[:2]}
     conv = kind(
         weight.shape[3],
         weight.shape[:2],
@@ -172,7 +171,7 @@ def conv_layers(
         use_bias=layer.bias is not None,
         kernel_initializer="zeros",
         name=name,
-        **options,
+        **more,
     )
     _with_weights(conv, shape, weight, layer.bias, target)
     if loop is not None:

@@ -25,7 +25,8 @@ class SpikingRecurrentConv2D(RecurrentSpikingLayer, BaseSpikingConv2D):
     (``keras_slayer.ops.fire_recurrent``). On a GPU, and with neurons that have no native op, that
     is a loop of plain TensorFlow, which is many times slower.
 
-    With ``LoihiCUBA`` neurons it is exported to Loihi, into ``.nir``.
+    With ``LoihiCUBA`` neurons ``export_loihi`` writes it to ``.nir``, as a convolution from the
+    neurons to themselves.
 
     Args:
         filters, kernel_size, strides, padding, dilation_rate, groups: of the convolution of the

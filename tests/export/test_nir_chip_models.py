@@ -30,7 +30,6 @@ def conv(filters=3, **options):
 def residual(x):
     y = conv(use_bias=True, bias_initializer=keras.initializers.Constant(0.25))(x)
     y = keras.layers.Add()([conv()(y), y])
-    y = ks.SpikingRecurrentConv2D(3, 2, neuron=NEURON, recurrent_kernel_size=(2, 3), name="maps")(y)
     y = ks.SpikingDense(6, neuron=NEURON)(ks.Flatten()(y))
     y = ks.DelayLayer(5.0, delay_initializer=keras.initializers.RandomUniform(0, 5))(y)
     loop = ks.SpikingRecurrentDense(8, neuron=NEURON, use_bias=True, name="loop")(y)
@@ -69,7 +68,6 @@ def test_a_network_comes_back_to_the_bit(tmp_path):
     read = from_nir(tmp_path / "a.nir")
     np.testing.assert_array_equal(read.predict(x, verbose=0), expected)
     assert type(read.get_layer("loop")) is ks.SpikingRecurrentDense
-    assert type(read.get_layer("maps")) is ks.SpikingRecurrentConv2D
     read.export_loihi(tmp_path / "b.nir")
     np.testing.assert_array_equal(LoihiSimulator(tmp_path / "b.nir").run(x), expected)
     object_of = from_nir(nir.read(tmp_path / "a.nir", type_check=False))
@@ -128,39 +126,6 @@ def test_delays_of_convolutions(window):
     expected = LoihiSimulator.from_network(graph).run(x)
     assert 0.02 < expected.mean() < 0.98
     np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
-
-
-def ring(loop, bias=None):
-    """A population of maps that also feeds itself."""
-    draw = RandomGraphs(0)
-    first = Connection("in", ConvSynapses(draw.weight(3, 3, 2, 2), padding=(1, 1)))
-    population = Population((4, 5, 2), draw.neuron(), (first, Connection("ring", loop)), bias)
-    return draw, IntegerGraph({"in": (4, 5, 2)}, {"ring": population}, ("ring",))
-
-
-def test_loops_of_convolutions():
-    weight = RandomGraphs(1).weight(3, 5, 2, 2)
-    draw, graph = ring(ConvSynapses(weight, padding=(1, 2), delay=1), np.array([3, 5], np.int32))
-    model, problems = keras_model(graph, get_target("loihi2"))
-    assert not problems
-    assert type(model.get_layer("ring")) is ks.SpikingRecurrentConv2D
-    x = draw.graph_spikes(graph)["in"]
-    expected = LoihiSimulator.from_network(graph).run(x)
-    assert 0.02 < expected.mean() < 0.98
-    np.testing.assert_array_equal(model.predict(x, verbose=0), expected)
-
-
-@pytest.mark.parametrize(
-    "synapses, what",
-    [
-        ({"padding": (1, 1)}, "its neurons feed each other 1 step later"),
-        ({"padding": (2, 2), "dilation": (2, 2), "delay": 1}, "by a convolution with strides"),
-    ],
-)
-def test_loops_of_convolutions_that_no_layer_has(synapses, what):
-    _, graph = ring(ConvSynapses(RandomGraphs(1).weight(3, 3, 2, 2), **synapses))
-    _, problems = keras_model(graph, get_target("loihi2"))
-    assert [problem.layer for problem in problems] == ["ring"] and what in problems[0].what
 
 
 def looped(delay):

@@ -84,19 +84,21 @@ def _spiking_recurrent_dense(layer: spiking.SpikingRecurrentDense, walk: Walk) -
     return _fire(layer, walk, current, own)
 
 
-@handles(spiking.SpikingConv2D)
-def _spiking_conv(layer: spiking.SpikingConv2D, walk: Walk) -> Value:
-    return _fire(layer, walk, _connect_conv(layer, walk, *_weights(layer), layer.groups))
-
-
 @handles(spiking.SpikingRecurrentConv2D)
 def _spiking_recurrent_conv(layer: spiking.SpikingRecurrentConv2D, walk: Walk) -> Value:
     current = _connect_conv(layer, walk, *_weights(layer), layer.groups)
     kernel = np.asarray(layer.recurrent_kernel)
     used = np.asarray(layer.quantized_recurrent_kernel())
-    window = _window(walk.output_shape, kernel, "same")
-    own = Synapses(walk.name, type(layer).__name__, kernel, used, walk.output_shape, window)
+    shape = walk.output_shape
+    sides = zip(shape[:2], kernel.shape[:2], strict=True)
+    window = Window(padding=tuple(_padding("same", *side, 1, 1) for side in sides))
+    own = Synapses(walk.name, type(layer).__name__, kernel, used, shape, window)
     return _fire(layer, walk, current, own)
+
+
+@handles(spiking.SpikingConv2D)
+def _spiking_conv(layer: spiking.SpikingConv2D, walk: Walk) -> Value:
+    return _fire(layer, walk, _connect_conv(layer, walk, *_weights(layer), layer.groups))
 
 
 @handles(spiking.SpikingSumPooling2D)
@@ -242,24 +244,14 @@ def _connect_conv(
         walk.notes.add(
             f"its data_format is {layer.data_format!r}", "'channels_last'", "build it with that"
         )
-    strides, dilation = _pair(layer.strides), _pair(getattr(layer, "dilation_rate", 1))
-    window = _window(walk.shape, kernel, layer.padding, strides, dilation, int(groups))
-    return walk.connect(type(layer).__name__, kernel, used, window)
-
-
-def _window(
-    image: tuple[int, ...],
-    kernel: np.ndarray,
-    padding: str,
-    strides: tuple[int, int] = (1, 1),
-    dilation: tuple[int, int] = (1, 1),
-    groups: int = 1,
-) -> Window:
-    sides = tuple(
-        _padding(padding, *axis)
-        for axis in zip(image[:2], kernel.shape[:2], strides, dilation, strict=True)
+    strides = _pair(layer.strides)
+    dilation = _pair(getattr(layer, "dilation_rate", 1))
+    padding = tuple(
+        _padding(layer.padding, *axis)
+        for axis in zip(walk.shape[:2], kernel.shape[:2], strides, dilation, strict=True)
     )
-    return Window(strides, sides, dilation, groups)
+    window = Window(strides, padding, dilation, int(groups))
+    return walk.connect(type(layer).__name__, kernel, used, window)
 
 
 def _padding(padding: str, size: int, kernel: int, stride: int, dilation: int) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -15,7 +16,7 @@ from keras_slayer.export.graph import (
     Population,
     Synapses,
 )
-from keras_slayer.export.simulation.reference import Neurons, sums, without_delay
+from keras_slayer.export.simulation.reference import Neurons
 from keras_slayer.export.target import Target
 from keras_slayer.layers.spiking_layer import SpikingLayer
 
@@ -67,10 +68,10 @@ def _synaptic_input(synapses: Synapses, spikes: tf.Tensor, shape, target: Target
 
 
 def _fire(population: Population, z: tf.Tensor, own: Synapses | None, target: Target) -> tf.Tensor:
-    if own is not None and not _acts_a_step_later(own):
+    if own is not None and (own.delay is None or np.any(own.delay != 1)):
         raise ValueError("a population that feeds itself does so a step later, in Keras")
     if population.bias is not None:
-        return tf.constant(_fire_with_bias(population, np.asarray(z), own, target), tf.float32)
+        return _fire_with_bias(population, z, own, target)
     neuron = target.to_neuron(population.neuron)
     if own is None:
         return tf.cast(ops.fire(z, neuron)[0], tf.float32)
@@ -78,26 +79,23 @@ def _fire(population: Population, z: tf.Tensor, own: Synapses | None, target: Ta
     return tf.cast(ops.fire_recurrent(z, weight, neuron)[0], tf.float32)
 
 
-def _acts_a_step_later(own: Synapses) -> bool:
-    if isinstance(own, ConvSynapses):
-        return own.delay == 1
-    return own.delay is not None and bool((own.delay == 1).all())
-
-
 def _fire_with_bias(
-    population: Population, z: np.ndarray, own: Synapses | None, target: Target
-) -> np.ndarray:
-    """In NumPy: no op of the package has a bias."""
-    arriving = np.zeros(z.shape, np.int64)
-    arriving[:, 1:] = np.rint(z[:, :-1] * target.grid.scale)
+    population: Population, z: tf.Tensor, own: Synapses | None, target: Target
+) -> tf.Tensor:
+    """Step by step: no op of the package has biases of the voltage."""
+    z = np.array(z)
     neurons = Neurons(population.neuron, (len(z), *population.shape), population.bias)
-    spikes = np.zeros(z.shape)
-    for t in range(z.shape[1]):
-        spikes[:, t] = neurons.step(arriving[:, t])[0]
-        if own is not None and t + 2 < z.shape[1]:
-            reached = sums(without_delay(own), spikes[:, t : t + 1], population.shape)
-            arriving[:, t + 2] += reached[:, 0]
-    return spikes
+    steps = z.shape[1]
+    fired = []
+    for t in range(steps):
+        sums = np.rint(z[:, t - 1] * target.grid.scale).astype(np.int64) if t else 0 * z[:, 0]
+        spikes = tf.constant(neurons.step(sums.astype(np.int64))[0], tf.float32)
+        fired.append(spikes)
+        if own is not None and t + 1 < steps:
+            undelayed = replace(own, delay=0 if isinstance(own, ConvSynapses) else None)
+            alone = _synaptic_input(undelayed, spikes[:, None], (len(z), 1, *z.shape[2:]), target)
+            z[:, t + 1] += np.asarray(alone)[:, 0]
+    return tf.stack(fired, 1)
 
 
 def float_reference(layers: Sequence[keras.Operation], target: Target) -> dict[int, keras.Layer]:
