@@ -185,7 +185,7 @@ def parse() -> argparse.Namespace:
         "--all-types", action="store_true", help="all tests, not one for each type of number"
     )
     parser.add_argument("tests", nargs="*", help="test files; default: all that run native code")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main() -> int:
