@@ -53,7 +53,7 @@ def test_a_release_has_a_date(tmp_path, heading, dated):
 
 def test_an_empty_folder_is_a_list_of_problems(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["check_release.py", str(tmp_path)])
-    with pytest.raises(SystemExit, match="has 0 wheels for Python 3.11 instead of one"):
+    with pytest.raises(SystemExit, match=r"has 0 wheels for Python 3\.11 instead of one"):
         check_release.main()
 
 
