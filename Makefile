@@ -20,7 +20,10 @@
 #             versions of docs/install.md, in environments of their own (4 GB)
 # make check-aarch64  compiles and links the ops for aarch64; needs g++-aarch64-linux-gnu
 # make soak   half an hour of training, streams, pipelines and exports while much goes wrong (MINUTES=n)
-# make test-sanitize    the tests of native code under AddressSanitizer, UBSan and ThreadSanitizer
+# make test-sanitize    the tests of native code under AddressSanitizer, UBSan and ThreadSanitizer (hours;
+#             ARGS=--resume goes on where it was stopped)
+# make wasm   the chip's simulator for browsers and Node.js, examples/wasm/network.wasm; needs clang 17 or
+#             newer with a C++ library for WebAssembly (docs/serving.md)
 # make fuzz   damaged event files, .net and .nir for ten minutes (SECONDS=n SEED=n); fuzz-guided: by
 #             coverage, with the package atheris in an environment of its own (KIND=events|net|nir)
 # make clean  removes the virtual environment and everything built
@@ -41,7 +44,8 @@ SOURCES := pyproject.toml setup.py keras_slayer/supported.py keras_slayer/ops/bu
 WORKERS ?= auto
 
 .PHONY: demo test test-interop lint docs bench bench-peers golden test-gpu bench-gpu clean \
-	wheel test-wheel release test-versions check-aarch64 soak test-sanitize fuzz fuzz-guided
+	wheel test-wheel release test-versions check-aarch64 soak test-sanitize fuzz fuzz-guided \
+	wasm
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 demo: $(VENV)/.installed
@@ -111,6 +115,9 @@ soak: $(VENV)/.installed
 test-sanitize: $(VENV)/.installed
 	for one in address thread; do \
 		$(BIN)/python tests/sanitize/watched.py $$one --output $(OUT)/sanitize $(ARGS) || exit 1; done
+
+wasm:
+	$(MAKE) -C examples/wasm INCLUDE=$(abspath keras_slayer/export/csrc)
 
 fuzz: $(VENV)/.installed
 	$(BIN)/python tests/fuzz/fuzzing.py --seconds $(or $(SECONDS),600) --seed $(or $(SEED),0) \

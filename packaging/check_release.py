@@ -101,12 +101,8 @@ def file_problems(dist: pathlib.Path) -> list[str]:
 def main() -> None:
     dist = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else ROOT / "dist")
     problems = version_problems() + date_problems() + file_problems(dist)
-    # Renders README as PyPI does.
-    say(
-        run(
-            sys.executable, "-m", "twine", "check", "--strict", *sorted(dist.glob("keras_slayer-*"))
-        )
-    )
+    if files := sorted(dist.glob("keras_slayer-*")):  # renders README as PyPI does
+        say(run(sys.executable, "-m", "twine", "check", "--strict", *files))
     if changed := run("git", "-C", ROOT, "status", "--porcelain"):
         problems.append(f"files that are not committed:\n{changed}")
     if problems:

@@ -9,6 +9,7 @@ import sys
 import keras
 import pytest
 import tensorflow as tf
+from networks import WITHOUT_DRAWING
 
 import keras_slayer as ks
 from keras_slayer.data_service import served
@@ -25,13 +26,15 @@ class Service:
     """A dispatcher and two workers, each at a port that is kept for it."""
 
     def __init__(self):
-        self.all, self.address = [], None
-        self.ports = [launch._reserve() for _ in range(2)]
+        self.all = []
+        *self.ports, dispatcher = self.reserved = [launch._reserve() for _ in range(3)]
+        self.port = str(dispatcher.getsockname()[1])
+        self.address = f"grpc://localhost:{self.port}"
 
     def start(self, *arguments):
         process = subprocess.Popen(
             [sys.executable, "-m", "keras_slayer.data_service", *arguments],
-            env=subprocess_environment(),
+            env=subprocess_environment(WITHOUT_DRAWING),
             stdout=subprocess.PIPE,
             text=True,
         )
@@ -47,7 +50,7 @@ class Service:
         for process in self.all:
             process.kill()
             process.communicate()
-        for port in self.ports:
+        for port in self.reserved:
             port.close()
 
 
@@ -59,11 +62,11 @@ def wait_for(worker):
 def service():
     service = Service()
     try:
-        service.dispatcher = service.start("dispatcher")
-        ready = service.dispatcher.stdout.readline()
-        assert ready.startswith("dispatcher ready at grpc://"), ready
-        service.address = ready.split()[-1]
+        # Side by side: workers wait for their dispatcher.
+        service.dispatcher = service.start("dispatcher", "--port", service.port)
         service.workers = [service.start_worker(number) for number in range(2)]
+        ready = service.dispatcher.stdout.readline()
+        assert ready == f"dispatcher ready at {service.address}\n"
         for worker in service.workers:
             wait_for(worker)
         yield service

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from networks import WITHOUT_DRAWING
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "layers"))
 from layer_cases import subprocess_environment
@@ -17,7 +18,7 @@ def trained():
     program = pathlib.Path(__file__).parent / "mirrored_program.py"
     done = subprocess.run(
         [sys.executable, program],
-        env=subprocess_environment(),
+        env=subprocess_environment(WITHOUT_DRAWING),
         capture_output=True,
         text=True,
         timeout=600,
@@ -49,6 +50,5 @@ def test_after_training(trained):
 def test_it_is_the_weighing_that_does_it(trained):
     """With Keras' own step, the last batch of 3 has another gradient on two devices: 2 and 1."""
     one, two = (found["history"]["loss"] for found in trained["keras"])
-    assert one == trained["weighed"][0]["history"]["loss"]
     assert one[0] == pytest.approx(two[0], abs=1e-6)  # no update of that batch yet
     assert abs(one[-1] - two[-1]) > 1e-5

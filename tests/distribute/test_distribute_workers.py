@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from networks import BATCH, compiled, data, scaled_adam, small
+from networks import BATCH, WITHOUT_DRAWING, compiled, data, scaled_adam, small
 
 import keras_slayer as ks
 from keras_slayer.distribute import launch
@@ -31,7 +31,7 @@ def phases(tmp_path_factory):
     program = pathlib.Path(__file__).parent / "worker_program.py"
     results = []
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in subprocess_environment().items():
+        for name, value in subprocess_environment(WITHOUT_DRAWING).items():
             patch.setenv(name, value)
         for phase in ("first", "again"):
             output = io.StringIO()

@@ -159,11 +159,11 @@ def model_of(case, **options):
 
 
 @functools.cache
-def subprocess_environment():
-    """For child processes: quiet TensorFlow, this process's import path."""
+def subprocess_environment(*folders):
+    """For child processes: quiet TensorFlow, this process's import path after ``folders``."""
     import os
     import pathlib
 
     root = str(pathlib.Path(ks.__file__).parents[1])
-    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    path = os.pathsep.join(filter(None, [*map(str, folders), root, os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path, "TF_CPP_MIN_LOG_LEVEL": "3"}

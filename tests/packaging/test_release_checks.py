@@ -51,6 +51,12 @@ def test_a_release_has_a_date(tmp_path, heading, dated):
     assert (check_release.date_problems(tmp_path) == []) == dated
 
 
+def test_an_empty_folder_is_a_list_of_problems(tmp_path, monkeypatch):
+    monkeypatch.setattr("sys.argv", ["check_release.py", str(tmp_path)])
+    with pytest.raises(SystemExit, match=r"has 0 wheels for Python 3\.11 instead of one"):
+        check_release.main()
+
+
 def metadata(**changes):
     project = wheel_tools.project()
     fields = {

@@ -32,6 +32,17 @@ def test_types_take_turns_and_nothing_else_is_left_out():
     ]
 
 
+def test_some_cases_of_a_test_are_always_the_same():
+    names = [f"file::grid[{n}]" for n in range(50)] + ["file::plain", "file::left_out"]
+    kept = [True] * 51 + [False]
+    chosen = watched_choice.some(kept, names, 8)
+    assert sum(chosen[:50]) == 8 and chosen[50:] == [True, False]
+    turned = watched_choice.some(kept[::-1], names[::-1], 8)
+    assert turned == chosen[::-1]
+    assert not all(chosen[:8])  # spread over the parameters
+    assert watched_choice.some(kept, names, 60) == kept
+
+
 def test_the_files_are_there():
     files = watched_choice.test_files(ROOT)
     assert all((ROOT / file).is_file() for file in files) and len(files) == len(set(files)) > 30

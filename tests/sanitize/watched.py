@@ -184,8 +184,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "--all-types", action="store_true", help="all tests, not one for each type of number"
     )
+    parser.add_argument(
+        "--most", type=int, default=24, help="so many cases of a test; 0: all (default: 24)"
+    )
     parser.add_argument("tests", nargs="*", help="test files; default: all that run native code")
-    return parser.parse_args()
+    return parser.parse_intermixed_args()
 
 
 def main() -> int:
@@ -198,7 +201,7 @@ def main() -> int:
     if wrong := check_planted(sanitizer, tree):
         raise SystemExit("\n".join(wrong))
     print(f"{sanitizer}: {libraries}; all planted bugs are reported", flush=True)
-    options = ["--all-types"] if arguments.all_types else []
+    options = [f"--most={arguments.most}", *(["--all-types"] if arguments.all_types else [])]
     files = arguments.tests or watched_choice.test_files(ROOT)
     results = {}
     for number, file in enumerate(files, 1):

@@ -1,11 +1,13 @@
 """Which tests run under a sanitizer: a plugin of pytest, and the list of files, for watched.py.
 
 Of tests that differ in types of numbers alone one runs, and the types take turns: a kernel is one
-template for all of them. What runs on reference ops alone is left out, as nothing watched runs.
+template for all of them. What runs on reference ops alone is left out, as nothing watched runs. Of
+what is left of a test, some cases run, always the same ones.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 
 TYPES = {
@@ -41,12 +43,14 @@ def test_files(root: pathlib.Path) -> list[str]:
 
 def pytest_addoption(parser):
     parser.addoption("--all-types", action="store_true", help="no choice among types of numbers")
+    parser.addoption("--most", type=int, default=0, help="so many cases of a test; 0: all")
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("all_types"):
-        return
-    kept = choice([(item.nodeid.split("[")[0], _parameters(item)) for item in items])
+    tests = [(item.nodeid.split("[")[0], _parameters(item)) for item in items]
+    kept = [True] * len(items) if config.getoption("all_types") else choice(tests)
+    if most := config.getoption("most"):
+        kept = some(kept, [item.nodeid for item in items], most)
     left_out = [item for item, keep in zip(items, kept, strict=True) if not keep]
     items[:] = [item for item, keep in zip(items, kept, strict=True) if keep]
     config.hook.pytest_deselected(items=left_out)
@@ -71,6 +75,17 @@ def choice(tests: list[tuple[str, dict]]) -> list[bool]:
         turns[name] = turn + 1
         kept[numbers[turn % len(numbers)]] = True
     return kept
+
+
+def some(kept: list[bool], names: list[str], most: int) -> list[bool]:
+    """At most so many of each test's cases; which ones, only their names decide."""
+    cases: dict[str, list[str]] = {}
+    for keep, name in zip(kept, names, strict=True):
+        if keep:
+            cases.setdefault(name.split("[")[0], []).append(name)
+    order = {name: hashlib.sha256(name.encode()).digest() for name in names}
+    chosen = {name for group in cases.values() for name in sorted(group, key=order.get)[:most]}
+    return [keep and name in chosen for keep, name in zip(kept, names, strict=True)]
 
 
 def _is_type(value) -> bool:

@@ -162,6 +162,10 @@ def test_networks_that_no_program_runs_are_not_written(tmp_path):
     )
     with pytest.raises(ValueError, match="the sum of a neuron's weights must be 0 to 33554432"):
         write_flat(heavier, tmp_path / "network.ksn")
+    (name,) = list(graph.populations)[-1:]
+    outputs = (name,) * (len(graph.populations) + 1)
+    with pytest.raises(ValueError, match=r"outputs must be 1 to 2\. Received: 3"):
+        write_flat(IntegerGraph(graph.inputs, graph.populations, outputs), tmp_path / "network.ksn")
     longname = {"n" * 5000: next(iter(graph.populations.values()))}
     with pytest.raises(ValueError, match="bytes of the name"):
         write_flat(IntegerGraph(graph.inputs, longname, tuple(longname)), tmp_path / "network.ksn")
@@ -178,6 +182,7 @@ def test_the_header_has_the_limits_of_the_writer():
         "kMaxParts": flat.MAX_NODES,
         "kMaxSide": flat.MAX_SIDE,
         "kMaxName": flat.MAX_NAME,
+        "kMaxMeetings": flat.MAX_MEETINGS,
         "kMinWeight": loihi.MIN_WEIGHT,
         "kMaxWeight": flat.MAX_WEIGHT,
         "kMinBias": loihi.MIN_BIAS,
