@@ -208,6 +208,7 @@ ON_THE_CPU_ALONE = {
     *("DropEvents", "JitterEvents", "DenoiseEvents", "RefractoryEvents"),
     *("MatmulLayer", "Conv2DLayer", "Conv2DLayerGrad", "Conv2DLayerPooledGrad"),
     *("EventConv2D", "EventConv2DWeightsGrad"),
+    *("RecurrentConv2DLayer", "RecurrentConv2DLayerGrad"),
 }
 
 

@@ -94,11 +94,10 @@ def hop(spikes: np.ndarray) -> np.ndarray:
 
 def one_for_each(synapses: Synapses) -> Synapses:
     """With weight 1 for each synapse, without delays: the sums count synaptic operations."""
-    return replace(without_delay(synapses), weight=(synapses.weight != 0).astype(np.int16))
-
-
-def without_delay(synapses: Synapses) -> Synapses:
-    return replace(synapses, delay=None if isinstance(synapses, DenseSynapses) else 0)
+    ones = (synapses.weight != 0).astype(np.int16)
+    if isinstance(synapses, DenseSynapses):
+        return DenseSynapses(ones)
+    return replace(synapses, weight=ones, delay=0)
 
 
 def sums(synapses: Synapses, arriving: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
