@@ -208,6 +208,7 @@ def options(arguments) -> Settings:
         density=network.density if arguments.density is None else arguments.density,
         threads=arguments.threads,
         memory_gib=arguments.memory,
+        processor_time=arguments.processor_time,
     )
 
 
@@ -221,6 +222,8 @@ def parse_arguments():
     parser.add_argument(
         "--environments", type=pathlib.Path, default=".bench", help="folder (%(default)s)"
     )
+    what = "of all threads, not the clock's: where others use the machine"
+    parser.add_argument("--processor-time", action="store_true", help=what)
     parser.add_argument("--batch", type=int, help="instead of the workload's")
     parser.add_argument("--steps", type=int, help="instead of the workload's")
     parser.add_argument("--density", type=float, help="of the input, instead of the workload's")
@@ -265,6 +268,7 @@ def main():
     network = settings.network
     of = f"batch {settings.batch}, T = {settings.steps}"
     of += f", density {settings.density:.2%}" if network.specs else ""
+    of += ", processor time" * settings.processor_time
     table = common.results_table(
         f"{arguments.workload.upper()}: {network.title}, {of}",
         results,

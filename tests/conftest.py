@@ -36,9 +36,22 @@ def generated_data(tmp_path_factory) -> str:
 
 
 @pytest.fixture
-def finds_generated_data(generated_data, monkeypatch):
+def set_data_dir(monkeypatch):
+    """Sets tfds' folder of prepared data, for this process and for those that it starts."""
+
+    def to(folder: str | os.PathLike) -> None:
+        monkeypatch.setenv("TFDS_DATA_DIR", str(folder))
+        if "tensorflow_datasets" in sys.modules:  # which has read the variable when imported
+            constants = sys.modules["tensorflow_datasets"].core.constants
+            monkeypatch.setattr(constants, "DATA_DIR", str(folder))
+
+    return to
+
+
+@pytest.fixture
+def finds_generated_data(generated_data, set_data_dir):
     """For tests that load such sets, and for what they run."""
-    monkeypatch.setenv("TFDS_DATA_DIR", generated_data)
+    set_data_dir(generated_data)
 
 
 @pytest.fixture

@@ -103,10 +103,10 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_code_of_the_pages_runs(name, tmp_path, monkeypatch, no_network):
+def test_code_of_the_pages_runs(name, tmp_path, monkeypatch, set_data_dir, no_network):
     """On the files that the tests of the builder are made with: a folder as the page asks for."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "prepared"))
+    set_data_dir(tmp_path / "prepared")
     if name in SMALL:
         unit = "word" if name == "synthetic_words" else "class"
         for config in tfds.builder_cls(name).BUILDER_CONFIGS:
@@ -120,3 +120,4 @@ def test_code_of_the_pages_runs(name, tmp_path, monkeypatch, no_network):
     exec(compile(block, name, "exec"), namespace)
     assert namespace["spikes"].numpy().sum() > 0
     assert not no_network
+    assert list((tmp_path / "prepared").rglob(f"{name}-train.tfrecord*")), "not in your own folder"
