@@ -211,7 +211,7 @@ def main():
         validation_data=test,
         epochs=arguments.epochs,
         shuffle=False,  # the pipeline does; Keras would only warn that it cannot
-        callbacks=[OccasionalMonitor(monitored, every=5), Progress()],
+        callbacks=[OccasionalMonitor(monitored), Progress()],
         verbose=0,
     )
     trained = time.monotonic()
