@@ -43,11 +43,12 @@ def export_loihi(
     """Writes ``model`` as a network for Loihi that spikes exactly as the model does.
 
     Exported are ``keras.Sequential`` and functional models, with branches, shared layers, several
-    inputs and outputs, of SpikingDense, SpikingConv2D, SpikingRecurrentDense, SpikingSumPooling2D,
-    DelayLayer, Flatten (or a Reshape or ``PerStep`` Flatten that does the same), Add, Average and
-    Concatenate, and of Dense and Conv2D, with or without BatchNormalization, followed by
-    SpikingActivation. Their neurons are ``LoihiCUBA``. Dropout and noise are dropped. What comes
-    after the last spiking layer stays on the host, and the report names it.
+    inputs and outputs, of SpikingDense, SpikingConv2D, SpikingRecurrentDense,
+    SpikingRecurrentConv2D, SpikingSumPooling2D, DelayLayer, Flatten (or a Reshape or ``PerStep``
+    Flatten that does the same), Add, Average and Concatenate, and of Dense and Conv2D, with or
+    without BatchNormalization, followed by SpikingActivation. Their neurons are ``LoihiCUBA``.
+    Dropout and noise are dropped. What comes after the last spiking layer stays on the host, and
+    the report names it.
 
     Layers of ``LoihiCUBA`` neurons train on the chip's integers, and these are exported as they
     are. Weights trained in floating point, or with more than ``weight_bits``, are rounded here;
