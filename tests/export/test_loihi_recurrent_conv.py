@@ -87,6 +87,27 @@ def test_the_loop_matters(tmp_path):
     assert (model.predict(x, verbose=0) != whole).sum() > 20
 
 
+@pytest.mark.parametrize("delays", [[3, 3], [0, 3]])
+def test_delays_before_it_move_all_its_neurons_or_none(delays, tmp_path):
+    """With groups each filter could be early by itself, but for the loop."""
+    late = ks.DelayLayer(5.0)
+    inputs = keras.Input((STEPS, 6, 6, 2))
+    hidden = looped((3, 3), name="looped", groups=2)(late(inputs))
+    positive = keras.initializers.RandomUniform(0, 1)
+    last = ks.SpikingDense(3, NEURON, kernel_initializer=positive)
+    model = keras.Model(inputs, last(ks.Flatten()(hidden)))
+    late.delay.assign(delays)
+    x, path = events(6, 6, 2), tmp_path / "a.nir"
+    if delays[0] != delays[1]:
+        with pytest.raises(ValueError, match=r"looped: .*the same for all channels"):
+            model.export_loihi(path)
+        return
+    model.export_loihi(path)
+    expected = model.predict(x, verbose=0)
+    assert expected.any()
+    np.testing.assert_array_equal(LoihiSimulator(path).run(x), expected)
+
+
 def test_other_neurons_are_converted(tmp_path):
     neuron = ks.CUBA(1.25, current_decay=0.5, voltage_decay=0.2)
     model = keras.Sequential([keras.Input((STEPS, 6, 6, 2)), looped((3, 3), neuron)])

@@ -130,7 +130,9 @@ def _early(
         lowest, highest = np.fmin(lowest, steps), np.fmax(highest, steps)
     least_dense = min((steps.min() for (i, _), steps in late.items() if i in dense), default=np.inf)
     met = np.isfinite(lowest)
-    if (lowest[met] == highest[met]).all() and lowest[met].max(initial=0) <= least_dense:
+    # Neurons that feed each other keep their time among themselves.
+    apart = population.recurrent is None or (met.all() and lowest.min() == lowest.max())
+    if apart and (lowest[met] == highest[met]).all() and lowest[met].max(initial=0) <= least_dense:
         return np.where(met, lowest, 0).astype(int)
     return np.full(channels, min(lowest.min(), least_dense), int)
 
