@@ -122,10 +122,11 @@ class FileSource:
         if self._reader is not None:
             found = self._reader(self._path)
         else:
-            chunk = CHUNK_EVENTS if self._path.stat().st_size > WHOLE_BYTES else None
             known = registry.of_file(self._path).options if self._options else ()
             options = {name: self._options[name] for name in self._options if name in known}
-            found = package.read_events(self._path, chunk=chunk, **options)
+            if self._path.stat().st_size > WHOLE_BYTES:
+                options["chunk"] = CHUNK_EVENTS
+            found = package.read_events(self._path, **options)
         if isinstance(found, Iterator):
             yield from map(as_events, found)
         else:
