@@ -196,5 +196,8 @@ class SpaceJitter(Transform):
         return batch.replace(**moved).keep_on_sensor(sensor_shape)
 
 
+_FAR_AWAY = 1e9  # pixels: on no sensor, and within int32
+
+
 def _nearest(place) -> tf.Tensor:
-    return tf.cast(tf.round(place), tf.int32)
+    return tf.cast(tf.round(tf.clip_by_value(place, -_FAR_AWAY, _FAR_AWAY)), tf.int32)

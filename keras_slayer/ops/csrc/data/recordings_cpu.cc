@@ -28,6 +28,13 @@ KS_HD void for_each_drawn(int64_t size, int64_t begin, int64_t end, Body body) {
 
 KS_HD bool within(int32_t place, int32_t limit) { return uint32_t(place) < uint32_t(limit); }
 
+// The pixel, or one that no sensor reaches: what int32 cannot hold would have no value.
+KS_HD int32_t nearest(float place) {
+  constexpr float kFarAway = 1e9f;
+  const float from_below = place > -kFarAway ? place : -kFarAway;
+  return int32_t(__builtin_rintf(from_below < kFarAway ? from_below : kFarAway));
+}
+
 template <class Index>
 void write_bins(const EventBinsArgs& args, int64_t b) {
   const int64_t from = b * args.events;
@@ -104,8 +111,8 @@ void turn_events(Dtype, const TurnArgs& args, int64_t begin, int64_t end) {
     bool* __restrict new_kept = args.new_kept + at;
     KS_VECTOR_LOOP(j, args.events) {
       const float from_y = float(y[j]) - cy, from_x = float(x[j]) - cx;
-      new_y[j] = int32_t(__builtin_rintf(cy + yy * from_y + yx * from_x));
-      new_x[j] = int32_t(__builtin_rintf(cx + xy * from_y + xx * from_x));
+      new_y[j] = nearest(cy + yy * from_y + yx * from_x);
+      new_x[j] = nearest(cx + xy * from_y + xx * from_x);
     }
     KS_VECTOR_LOOP(j, args.events) {
       new_kept[j] = kept[j] & within(new_y[j], args.height) & within(new_x[j], args.width);
