@@ -15,6 +15,15 @@ from keras_slayer.export.graph import (
 class RandomGraphs(RandomNetworks):
     """Draws graphs: branches, sums, skips, recurrence, neurons that a bias alone drives."""
 
+    def __init__(self, seed):
+        super().__init__(seed)
+        # Of its own, so that graphs do not change with it but for this.
+        self._of_windows = np.random.default_rng([seed, 1])
+
+    def late(self, *steps):
+        """The delay of a convolution."""
+        return int(self._of_windows.choice(steps))
+
     def graph(self, populations=None, recurrent=True, delays=True):
         """A graph of 1 or 2 inputs, 2 to 5 populations, 1 or 2 outputs.
 
@@ -51,7 +60,7 @@ class RandomGraphs(RandomNetworks):
         shape = self.shape()
         if count and len(shapes[chosen[0]]) == 3 and self.rng.random() < 0.6:
             layer = self.conv(shapes[chosen[0]])
-            late = self.choice(0, 0, 0, 1, 3) if delays else 0
+            late = self.late(0, 0, 0, 1, 3) if delays else 0
             synapses = ConvSynapses(
                 layer.weight, layer.strides, layer.padding, layer.dilation, layer.groups, late
             )
@@ -75,7 +84,7 @@ class RandomGraphs(RandomNetworks):
             groups = self.choice(*both)
             weight = self.weight(*(2 * reach + 1), source[2] // groups, shape[2])
             padding = tuple(int(n) for n in reach * dilation)
-            late = self.choice(0, 0, 1, 1, 4) if delays else 0
+            late = self.late(0, 0, 1, 1, 4) if delays else 0
             return ConvSynapses(weight, (1, 1), padding, tuple(map(int, dilation)), groups, late)
         layer = self.dense(int(np.prod(source)), int(np.prod(shape)))
         return DenseSynapses(layer.weight, layer.delay if delays else None)

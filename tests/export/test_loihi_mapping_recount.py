@@ -107,9 +107,9 @@ class Recount:
     def memory_of(self, core, weight_bits, synapses, found):
         bits = min(b for b in self.chip.weight_bits if b >= weight_bits)
         axons = self.axons(synapses, found).values()
+        if synapses.delay is not None:
+            bits += math.ceil(math.log2(int(np.max(synapses.delay)) + 1))
         if isinstance(synapses, DenseSynapses):
-            if synapses.delay is not None:
-                bits += math.ceil(math.log2(int(synapses.delay.max()) + 1))
             return sum(list_bits(len(axon), bits) for axon in axons)
         places = itertools.product(*(range(*r) for r in core.ranges))
         number = {neuron: n for n, neuron in enumerate(places)}

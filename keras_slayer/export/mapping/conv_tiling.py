@@ -170,14 +170,14 @@ class ConvTiling:
         weight_bits: without the sign.
     """
 
-    delay_bits = 0
-
     def __init__(
         self, synapses: ConvSynapses, source: Shape, target: Shape, chip: Chip, weight_bits: int
     ):
         self.groups = synapses.groups
         inputs, filters = synapses.weight.shape[2], target[2] // synapses.groups
-        self.lists = Lists(inputs, filters, chip.stored_weight_bits(weight_bits), chip)
+        self.delay_bits = synapses.longest_delay.bit_length()
+        bits = chip.stored_weight_bits(weight_bits) + self.delay_bits
+        self.lists = Lists(inputs, filters, bits, chip)
         geometry = (synapses.strides, synapses.padding, synapses.dilation)
         self.axes = tuple(
             Axis(source[i], target[i], synapses.weight.shape[i], *(g[i] for g in geometry))
