@@ -60,11 +60,6 @@ class Settings:
         return NETWORKS[self.workload]
 
     @property
-    def clock(self) -> Callable[[], float]:
-        """Of all threads of this process together, or of the wall."""
-        return time.process_time if self.processor_time else time.perf_counter
-
-    @property
     def shape(self) -> tuple[int, ...]:
         return (self.batch, self.steps, *self.network.input_shape)
 
@@ -161,12 +156,12 @@ def serve(prepare: Callable[[Settings], Work], variants: tuple[str, ...]) -> Non
         send(error=f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}")
 
 
-def _mean_step(step, clock) -> tuple[float, float]:
-    """Seconds of a step among its like, as in training: of ``clock``, and of all processors."""
-    count, start, passed, used = 0, clock(), 0.0, time.process_time()
+def _mean_step(step) -> tuple[float, float]:
+    """Seconds of a step among its like, as in training: of the clock, and of all threads."""
+    count, start, passed, used = 0, time.perf_counter(), 0.0, time.process_time()
     while count < TURN_STEPS and passed < TURN_SECONDS:
         step()
-        count, passed = count + 1, clock() - start
+        count, passed = count + 1, time.perf_counter() - start
     return passed / count, (time.process_time() - used) / count
 
 
@@ -183,9 +178,9 @@ def _serve(settings, prepare, send):
         if line.strip() == "finish":
             break
         work.step()
-        seconds, used = _mean_step(work.step, settings.clock)
+        passed, used = _mean_step(work.step)
         processor = min(processor, used)
-        send(seconds=seconds)
+        send(seconds=used if settings.processor_time else passed)
     peak = peak_bytes()  # of the work, not of its checks
     versions = {}
     for name in work.packages:

@@ -76,8 +76,7 @@ def from_net(path: str | os.PathLike, input_shape: Sequence[int] | None = None) 
         input_shape: as for ``read_net``.
 
     Returns:
-        keras.Sequential from (batch, time, *input_shape) to (batch, time, *output_shape), built; a
-        functional model where a layer is recurrent.
+        keras.Sequential from (batch, time, *input_shape) to (batch, time, *output_shape), built.
 
     Raises:
         FileNotFoundError, ValueError: as ``read_net``.

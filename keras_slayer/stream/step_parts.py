@@ -81,8 +81,8 @@ class _LayerSteps:
     def __init__(self, links, states, functions) -> None:
         self._links = links
         self._shape = (1, 1, *links[0].input[2:])
-        after = {link.name for link in links}
-        self._states = {name: tf.constant(s) for name, s in states.items() if name in after}
+        own = {link.name for link in links}
+        self._states = {name: tf.constant(s) for name, s in states.items() if name in own}
         key = links[0].name
         if key not in functions:
             specs = {

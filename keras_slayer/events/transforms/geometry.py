@@ -15,6 +15,8 @@ from keras_slayer.events.scatter import image_shape
 from keras_slayer.events.transforms import arguments
 from keras_slayer.events.transforms.base import Transform
 
+_FAR_AWAY = 1e9  # pixels: on no sensor, and within int32
+
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
 @dataclasses.dataclass(frozen=True)
@@ -194,9 +196,6 @@ class SpaceJitter(Transform):
             for axis, name in enumerate(axes)
         }
         return batch.replace(**moved).keep_on_sensor(sensor_shape)
-
-
-_FAR_AWAY = 1e9  # pixels: on no sensor, and within int32
 
 
 def _nearest(place) -> tf.Tensor:

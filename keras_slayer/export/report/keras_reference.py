@@ -82,20 +82,19 @@ def _fire(population: Population, z: tf.Tensor, own: Synapses | None, target: Ta
 def _fire_with_bias(
     population: Population, z: tf.Tensor, own: Synapses | None, target: Target
 ) -> tf.Tensor:
-    """Step by step: no op of the package has biases of the voltage."""
+    """In NumPy, step by step: no op of the package has biases of the voltage."""
     z = np.array(z)
+    if own is not None:
+        own = replace(own, delay=0 if isinstance(own, ConvSynapses) else None)
     neurons = Neurons(population.neuron, (len(z), *population.shape), population.bias)
-    steps = z.shape[1]
-    fired = []
-    for t in range(steps):
-        sums = np.rint(z[:, t - 1] * target.grid.scale).astype(np.int64) if t else 0 * z[:, 0]
-        spikes = tf.constant(neurons.step(sums.astype(np.int64))[0], tf.float32)
-        fired.append(spikes)
-        if own is not None and t + 1 < steps:
-            undelayed = replace(own, delay=0 if isinstance(own, ConvSynapses) else None)
-            alone = _synaptic_input(undelayed, spikes[:, None], (len(z), 1, *z.shape[2:]), target)
-            z[:, t + 1] += np.asarray(alone)[:, 0]
-    return tf.stack(fired, 1)
+    spikes, arriving = np.zeros_like(z), np.zeros(z[:, 0].shape, np.int64)
+    for t in range(z.shape[1]):
+        spikes[:, t] = neurons.step(arriving)[0]
+        if own is not None and t:  # what the last step's spikes bring
+            last = tf.constant(spikes[:, t - 1 : t])
+            z[:, t] += np.asarray(_synaptic_input(own, last, z[:, t : t + 1].shape, target))[:, 0]
+        arriving = np.rint(z[:, t] * target.grid.scale).astype(np.int64)
+    return tf.constant(spikes)
 
 
 def float_reference(layers: Sequence[keras.Operation], target: Target) -> dict[int, keras.Layer]:
