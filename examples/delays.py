@@ -79,7 +79,7 @@ def parse_arguments():
     parser.add_argument("--seeds", type=int, default=3, help="(%(default)s)")
     parser.add_argument("--epochs", type=int, default=20, help="(%(default)s)")
     parser.add_argument("--quick", action="store_true", help="one seed, half of the networks")
-    parser.add_argument("--leaks", action="store_true", help="no delays: time constants are learned")
+    parser.add_argument("--leaks", action="store_true", help="learn time constants, no delays")
     parser.add_argument("--output", default="out/delays", help="folder (%(default)s)")
     arguments = parser.parse_args()
     if arguments.quick:
