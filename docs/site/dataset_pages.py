@@ -138,7 +138,9 @@ def _instructions(name: str, builder) -> str:
 
 
 def _linked(text: str) -> str:
-    """Addresses as links, lines that list one file each as a list, digests in code."""
+    """Addresses as links, lines that list one file each as a list; digests, patterns of paths in
+    code: a browser takes <class> for a tag."""
+    text = re.sub(r"(?<!\S)<\w+>/\S+", lambda match: f"`{match[0]}`", text)
     text = re.sub(r"https://[^\s,;()]+", lambda match: f"<{match[0]}>", text.strip())
     text = re.sub(r"\b(md5|sha256) ([0-9a-f]{32,64})\b", r"\1 `\2`", text)
     listed = re.compile(r"^(?:\w+\.zip +)?<https\S+>.*`\)?$")

@@ -61,6 +61,8 @@ def test_pages_say_what_a_reader_must_know(name):
     assert ("![" in text) == (record.checked_on != "made-up files"), "no picture is invented"
     assert ("was at hand, so there is no picture" in text) == ("![" not in text)
     assert re.search(r"```bibtex\n@\w+\{", text)
+    prose = re.sub(r"(?s)```.*?```|`[^`]*`", "", text)
+    assert not re.search(r"<\w+>", prose), "a browser takes it for a tag"
 
 
 def lips(folder):
