@@ -39,6 +39,7 @@ WAYS = {
     "recomputed": Recomputed,
     f"TruncatedTime({CHUNK})": lambda model: ks.TruncatedTime(model, CHUNK),
     "the same, an update per chunk": lambda model: ks.TruncatedTime(model, CHUNK, "chunk"),
+    "the same, exact gradients": lambda model: ks.TruncatedTime(model, CHUNK, truncate=False),
 }
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import keras
 import tensorflow as tf
+
+from keras_slayer.ops.link import Link
 
 _current: contextvars.ContextVar[Carry | None] = contextvars.ContextVar("carry", default=None)
 
@@ -20,11 +22,22 @@ class Carry:
 
     Args:
         before: by name. A layer without one starts at rest.
+        later: by name, what its backward pass takes from the next chunk, so that the gradients are
+            those of the whole series (``ops.link``). A layer without it: nothing follows, and what
+            it takes is noted. None: gradients end with the chunk.
+        ports: by name, tensors of zeros that a tape watches, like those of ``later``.
     """
 
-    def __init__(self, before: Mapping[str, tf.Tensor]) -> None:
+    def __init__(
+        self,
+        before: Mapping[str, tf.Tensor],
+        later: Mapping[str, tuple] | None = None,
+        ports: Mapping[str, tuple] | None = None,
+    ) -> None:
         self.before = dict(before)
         self.after: dict[str, tf.Tensor] = {}
+        self.later = None if later is None else dict(later)
+        self._ports = ports or {}
         self._calls: dict[int, int] = {}
 
     def name_of(self, layer: keras.layers.Layer) -> str:
@@ -33,6 +46,15 @@ class Carry:
         self._calls[id(layer)] = call + 1
         name = layer.path or layer.name
         return f"{name}:{call}" if call else name
+
+    def link(self, name: str, at_rest: Callable[[], tuple]) -> Link | None:
+        """What ties the call of this name to the next chunk, if chunks are linked."""
+        if self.later is None:
+            return None
+        if name not in self.later:
+            self.later[name] = at_rest()
+        later = self.later[name]
+        return Link(later, self._ports.get(name) or tuple(map(tf.zeros_like, later)))
 
 
 def current() -> Carry | None:

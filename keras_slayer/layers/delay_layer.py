@@ -9,7 +9,7 @@ from keras_slayer import checks, ops
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
 from keras_slayer.layers.temporal_layer import TemporalLayer
-from keras_slayer.ops.state import at_rest, checked, history, with_history
+from keras_slayer.ops.state import at_rest, checked, history, linked, with_history
 
 MAX_DELAY_STEPS = 2**24
 """Up to here float32, the dtype of the delays, holds every whole number of steps."""
@@ -27,6 +27,17 @@ class DelayRange(keras.constraints.Constraint):
 
     def get_config(self) -> dict:
         return {"max_delay": self.max_delay}
+
+
+def _telling_the_first(inputs, ahead, port):
+    """The same inputs, whose backward pass sends their first one to ``port``."""
+
+    @tf.custom_gradient
+    def same(inputs, port):
+        first = tf.concat([inputs, ahead], axis=1)[:, :1]
+        return tf.identity(inputs), lambda grad: (grad, tf.cast(first, port.dtype))
+
+    return same(inputs, port)
 
 
 @keras.saving.register_keras_serializable(package="keras_slayer")
@@ -110,6 +121,27 @@ class DelayLayer(TemporalLayer):
         before = history(checked(state, None, inputs, inputs.dtype), longest)
         series = with_history(before, inputs)
         return ops.delay(series, delay)[:, longest:], history(series, longest)
+
+    def advance_linked(self, inputs, state, link):
+        """The gradient of a delay needs a slope, which reaches one step beyond the chunk at both
+        ends: the state has one input more, and the next chunk tells its first one."""
+        inputs = as_floats(inputs, self.compute_dtype)
+        delay = tf.convert_to_tensor(self.delay) / self.dt
+        kept = self._longest(delay) + 1
+        state = history(tf.cast(state, inputs.dtype), kept)
+        ahead = tf.cast(link.later[1], inputs.dtype)
+        inputs = _telling_the_first(inputs, ahead, link.ports[1])
+        with linked():
+            series = with_history(state + tf.cast(link.ports[0], inputs.dtype), inputs)
+            after = history(series, kept)
+        outputs = ops.delay(tf.concat([series, ahead], axis=1), delay)[:, kept:-1]
+        return link.attach(outputs, after), after
+
+    def nothing_later(self, state):
+        longest = self._longest(tf.convert_to_tensor(self.delay) / self.dt)
+        shape = tf.shape(state)
+        numbers = (tf.concat([shape[:1], [n], shape[2:]], axis=0) for n in (longest + 1, 1))
+        return tuple(tf.zeros(size, state.dtype) for size in numbers)
 
     def state_at_rest(self, inputs):
         inputs = as_floats(inputs, self.compute_dtype)

@@ -14,8 +14,8 @@ from keras_slayer.layers.learned_neuron import LearnedNeuron
 from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.loihi import WEIGHT_SCALE
 from keras_slayer.neurons import reference
-from keras_slayer.ops import explanation
-from keras_slayer.ops.synapses.synaptic_input import fire_from, state_at_rest
+from keras_slayer.ops import explanation, library
+from keras_slayer.ops.synapses.synaptic_input import fire_from, fire_linked, state_at_rest
 from keras_slayer.quantization import quantize_bias, quantize_weights
 
 
@@ -108,6 +108,33 @@ class SpikingLayer(TemporalLayer):
 
     def state_at_rest(self, inputs):
         return state_at_rest(self.synaptic_input(inputs), self.neuron)
+
+    def advance_linked(self, inputs, state, link):
+        if not self._linked_by_op():
+            return super().advance_linked(inputs, state, link)
+        return self._fire_linked(inputs, state, link)
+
+    def nothing_later(self, state):
+        return self._no_numbers(state) if self._linked_by_op() else super().nothing_later(state)
+
+    def _fire_linked(self, inputs, state, link):
+        z, neuron = self.synaptic_input(inputs), self.neuron_now()
+        spikes, _, after = fire_linked(z, neuron, state, link)
+        return tf.cast(spikes, self.compute_dtype), after
+
+    @staticmethod
+    def _no_numbers(state) -> tuple[tf.Tensor, ...]:
+        return (state[:, :0],)
+
+    def _linked_by_op(self) -> bool:
+        """Whether the backward pass of the neurons is a native op, which has a state."""
+        native = library.native() is not None
+        if self.on_chip and not native:
+            raise NotImplementedError(
+                "exact gradients in chunks of LoihiCUBA neurons need the native ops, which are not "
+                f"in use (python -m keras_slayer.ops says why). Received: layer {self.name!r}"
+            )
+        return native and self.neuron.native is not None and self.neuron.kernels is None
 
     def get_config(self) -> dict:
         return {

@@ -12,7 +12,7 @@ from keras_slayer import neurons
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.ops.filters import fir_with_state
-from keras_slayer.ops.neurons import response_state_size, response_with_state
+from keras_slayer.ops.responses import response_state_size, response_with_state
 from keras_slayer.ops.state import at_rest, checked
 
 

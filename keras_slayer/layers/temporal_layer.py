@@ -6,6 +6,8 @@ import keras
 import tensorflow as tf
 
 from keras_slayer.layers import carry
+from keras_slayer.ops.link import Link
+from keras_slayer.ops.state import linked
 
 
 class TemporalLayer(keras.layers.Layer):
@@ -40,6 +42,19 @@ class TemporalLayer(keras.layers.Layer):
         """The state before the first of these inputs (batch, time, ...)."""
         raise NotImplementedError(f"{type(self).__name__} defines no state_at_rest(inputs)")
 
+    def advance_linked(self, inputs, state, link: Link):
+        """``advance`` of a chunk whose gradients are those of the whole series (``ops.link``).
+
+        This one is for layers that are differentiated by TensorFlow, from state to state.
+        """
+        with linked():
+            outputs, after = self.advance(inputs, state + link.ports[0])
+        return link.attach(outputs, after), after
+
+    def nothing_later(self, state) -> tuple[tf.Tensor, ...]:
+        """What a ``Link`` has as ``later`` behind the last chunk, for a layer with this state."""
+        return (tf.zeros_like(state),)
+
     def call(self, inputs, initial_state=None):
         """Outputs; with ``return_state``, a pair of outputs and state.
 
@@ -57,7 +72,12 @@ class TemporalLayer(keras.layers.Layer):
             initial_state = carried.before.get(name)
         if initial_state is None:
             initial_state = self.state_at_rest(inputs)
-        outputs, state = self.advance(inputs, initial_state)
+        state = initial_state
+        link = None if carried is None else carried.link(name, lambda: self.nothing_later(state))
+        if link is None:
+            outputs, state = self.advance(inputs, state)
+        else:
+            outputs, state = self.advance_linked(inputs, state, link)
         if carried is not None:
             carried.after[name] = state
         return (outputs, state) if self.return_state else outputs

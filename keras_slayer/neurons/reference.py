@@ -43,7 +43,7 @@ def through_time(step, x, states: int, start=None):
         y.set_shape(x.shape)
     if start is None:
         return outputs, None
-    return outputs, tf.stop_gradient(tf.cast(tf.stack(last[:states], axis=1), start.dtype))
+    return outputs, tf.cast(tf.stack(last[:states], axis=1), start.dtype)
 
 
 def scan_from(body, series, start):

@@ -10,8 +10,9 @@ from keras_slayer.ops.delay import delay
 from keras_slayer.ops.explanation import explain
 from keras_slayer.ops.filters import alpha_filter, exponential_filter, temporal_filter
 from keras_slayer.ops.library import backend, library_path, load
-from keras_slayer.ops.neurons import cuba, loihi_cuba, response, srm
+from keras_slayer.ops.neurons import cuba, loihi_cuba, srm
 from keras_slayer.ops.recurrent import fire_recurrent
+from keras_slayer.ops.responses import response
 from keras_slayer.ops.srm_fir import srm_fir
 from keras_slayer.ops.synapses.conv2d import spike_conv2d
 from keras_slayer.ops.synapses.matmul import spike_matmul

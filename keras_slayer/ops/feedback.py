@@ -55,8 +55,9 @@ class Feedback(abc.ABC):
         """The native loop: (spikes as bytes, membrane, states)."""
 
     @abc.abstractmethod
-    def input_grad(self, grad_spikes, membrane, weights, neuron):
-        """The native loop back: the gradient of the synaptic input."""
+    def input_grad(self, grad_spikes, membrane, weights, neuron, later=()):
+        """The native loop back: the gradient of the synaptic input, and a list with the state that
+        it ends with if it continues that of a next chunk (``Link``)."""
 
 
 class Matrix(Feedback):
@@ -95,11 +96,12 @@ class Matrix(Feedback):
             **neurons.native_options(neuron),
         )
 
-    def input_grad(self, grad_spikes, membrane, weights, neuron):
+    def input_grad(self, grad_spikes, membrane, weights, neuron, later=()):
         return library.native().keras_slayer_recurrent_layer_grad(
             grad_spikes=grad_spikes,
             membrane=membrane,
             weights=weights,
+            later=list(later),
             **neurons.native_gradient_options(neuron),
         )
 
@@ -146,11 +148,12 @@ class Convolution(Feedback):
             **neurons.native_options(neuron),
         )
 
-    def input_grad(self, grad_spikes, membrane, weights, neuron):
+    def input_grad(self, grad_spikes, membrane, weights, neuron, later=()):
         return library.native().keras_slayer_recurrent_conv2d_layer_grad(
             grad_spikes=grad_spikes,
             membrane=membrane,
             weights=weights,
+            later=list(later),
             **self.geometry.native_options,
             **neurons.native_gradient_options(neuron),
         )

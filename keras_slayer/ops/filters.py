@@ -124,17 +124,63 @@ def _temporal_filter_kernel_grad_grad(op, grad):
 
 
 @tf.RegisterGradient("KerasSlayer>RecursiveFilter")
-def _recursive_filter_grad(op, grad, *_):
-    _, decay, gain, *_ = op.inputs
-    grad_x = library.native().keras_slayer_recursive_filter(
+def _recursive_filter_grad(op, grad, *grad_after):
+    _, decay, gain, *start = op.inputs
+    name = op.get_attr("filter")
+    name = name.decode() if isinstance(name, bytes) else name
+    to_state, to_gradient = _OF_THE_STATE[name](decay, gain)
+    grad_x, before = library.native().keras_slayer_recursive_filter(
         x=grad,
         decay=decay,
         gain=gain,
-        state=[],
-        filter=op.get_attr("filter"),
+        state=[to_state(y) for y in grad_after],
+        filter=name,
         reverse=not op.get_attr("reverse"),
-    )[0]
-    return grad_x, None, None, *[None] * (len(op.inputs) - 3)
+    )
+    return grad_x, None, None, *([to_gradient(y) for y in before] if start else [])
+
+
+# What a filter that runs backwards in time over gradients has as its state, from the gradient of
+# the state after the last step; and the gradient of the state before the first step, from what it
+# ends with. One is the inverse of the other.
+
+
+def _of_alpha(decay, gain):
+    factor = decay * gain
+
+    def to_state(gradient):
+        rise, response = tf.unstack(gradient, axis=1)
+        response = tf.math.divide_no_nan(response, factor)
+        return tf.stack([response, tf.math.divide_no_nan(rise, factor) - response], axis=1)
+
+    def to_gradient(filtered):
+        rise, response = tf.unstack(filtered, axis=1)
+        return factor * tf.stack([rise + response, rise], axis=1)
+
+    return to_state, to_gradient
+
+
+def _of_exponential(decay, _):
+    return lambda gradient: tf.math.divide_no_nan(gradient, decay), lambda y: decay * y
+
+
+def _of_oscillator(real, imaginary):
+    squared = real * real + imaginary * imaginary
+
+    def to_state(gradient):
+        voltage, current = tf.unstack(gradient, axis=1)
+        turned = [real * current + imaginary * voltage, real * voltage - imaginary * current]
+        return tf.math.divide_no_nan(tf.stack(turned, axis=1), squared)
+
+    def to_gradient(filtered):
+        current, voltage = tf.unstack(filtered, axis=1)
+        turned = [imaginary * current + real * voltage, real * current - imaginary * voltage]
+        return tf.stack(turned, axis=1)
+
+    return to_state, to_gradient
+
+
+_OF_THE_STATE = {"alpha": _of_alpha, "exponential": _of_exponential, "oscillator": _of_oscillator}
 
 
 def _reference_temporal_filter(x, kernel):
@@ -160,7 +206,7 @@ def _reference_alpha_filter(x, decay: float, gain: float, start):
         return (rise + now, response), (value,)
 
     (y,), after = reference.through_time(step, reference.widen(x), 2, start)
-    return tf.cast(y, x.dtype), after
+    return tf.cast(y, x.dtype), state.without_gradient(after)
 
 
 def _reference_exponential_filter(x, decay: float, gain: float, start):
@@ -169,7 +215,7 @@ def _reference_exponential_filter(x, decay: float, gain: float, start):
         return (value,), (value,)
 
     (y,), after = reference.through_time(step, reference.widen(x), 1, start)
-    return tf.cast(y, x.dtype), after
+    return tf.cast(y, x.dtype), state.without_gradient(after)
 
 
 def _reference_oscillator_filter(x, real: float, imaginary: float, start):
@@ -180,7 +226,7 @@ def _reference_oscillator_filter(x, real: float, imaginary: float, start):
         return (turned + now, voltage), (voltage,)
 
     (y,), after = reference.through_time(step, reference.widen(x), 2, start)
-    return tf.cast(y, x.dtype), after
+    return tf.cast(y, x.dtype), state.without_gradient(after)
 
 
 _REFERENCES = {

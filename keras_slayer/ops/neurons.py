@@ -6,9 +6,8 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import CUBA, SRM, LoihiCUBA, Neuron
-from keras_slayer.neurons.kernels import alpha_decay_and_gain
-from keras_slayer.neurons.own import never_firing
 from keras_slayer.ops import explanation, filters, library, state
+from keras_slayer.ops.link import Link
 from keras_slayer.ops.srm_fir import srm_fir
 
 
@@ -35,7 +34,7 @@ def fire_tensor(synaptic_input, neuron: Neuron, start=None):
         explanation.tell_own_neuron(neuron)
     outputs = native_fire(z, neuron, start) if native else neuron.reference(z, start)
     spikes, membrane, after = outputs
-    return spikes, tf.stop_gradient(membrane), after
+    return spikes, tf.stop_gradient(membrane), state.without_gradient(after)
 
 
 def _fire_truncated(z, neuron: Neuron, start):
@@ -49,76 +48,25 @@ def _fire_truncated(z, neuron: Neuron, start):
     psp, inputs = filters.fir_with_state(z, response, inputs)
     # The neurons spike once more as they did, whatever their membrane potential was.
     certain = tf.fill(tf.shape(fired), tf.constant(z.dtype.max / 4, z.dtype))
+    if state.are_linked():
+        psp = _with_gradient_of(fired, psp, refractory, neuron)
     series = tf.concat([tf.where(fired > 0, certain, -certain), psp], axis=1)
     spikes, membrane = srm_fir(series, refractory, **options)
-    after = [inputs, state.history(spikes, felt)]
+    spikes, membrane = spikes[:, felt:], membrane[:, felt:]
+    # What later steps feel has a gradient with EXODUS alone.
+    kept = spikes if neuron.surrogate_gradient.exodus else tf.stop_gradient(spikes)
+    after = [inputs, state.history(state.with_history(fired, kept), felt)]
     after = tf.concat([tf.cast(part, start.dtype) for part in after], axis=1)
-    return spikes[:, felt:], membrane[:, felt:], after
+    return spikes, membrane, after
 
 
-@tf.autograph.experimental.do_not_convert
-def response(synaptic_input, neuron: Neuron) -> tf.Tensor:
-    """Membrane potential of neurons that never fire: the input through their linear filters.
-
-    Args:
-        synaptic_input: tensor (batch, time, ...).
-        neuron: as for ``ops.fire``.
-
-    Returns:
-        Tensor like ``synaptic_input``.
-    """
-    return response_with_state(checks.series(synaptic_input, "synaptic_input"), neuron, None)[0]
-
-
-def response_state_size(neuron: Neuron) -> int:
-    """Numbers of the state of a neuron that never fires."""
-    if neuron.kernels is not None:
-        return len(neuron.kernels[0]) - 1
-    if neuron.filters is None:
-        return neuron.states
-    return sum(_filter_state_size(name, value) for name, value in neuron.filters)
-
-
-def _filter_state_size(name: str, value) -> int:
-    return {"alpha": 2, "exponential": 1, "oscillator": 2}[name] if name != "shift" else int(value)
-
-
-def response_with_state(x, neuron: Neuron, start):
-    """(``response``, its state), from a state or at rest and without one: None."""
-    if start is not None:
-        start = state.checked(start, response_state_size(neuron), x)
-    if neuron.kernels is not None:
-        return _from_state(filters.fir_with_state, x, neuron.kernels[0], start)
-    if neuron.filters is None:
-        _, membrane, after = never_firing(neuron).reference(x, start)
-        return membrane, after
-    sizes = [_filter_state_size(name, value) for name, value in neuron.filters]
-    starts = [None] * len(sizes) if start is None else tf.split(start, sizes, axis=1)
-    after = []
-    for (name, value), before in zip(neuron.filters, starts, strict=True):
-        x, last = _from_state(_FILTERS[name], x, value, before)
-        after.append(last)
-    return x, None if start is None else tf.concat(after, axis=1)
-
-
-def _from_state(function, x, parameter, start):
-    """A filter from a state of float64."""
-    y, after = function(x, parameter, start)
-    return y, None if after is None else tf.cast(after, tf.float64)
-
-
-_FILTERS = {
-    "alpha": lambda x, tau, start: filters.filter_with_state(
-        x, "alpha", *alpha_decay_and_gain(tau), start
-    ),
-    "exponential": lambda x, decay, start: filters.filter_with_state(
-        x, "exponential", decay, 1.0, start
-    ),
-    "oscillator": lambda x, pole, start: filters.filter_with_state(
-        x, "oscillator", pole.real, pole.imag, start
-    ),
-    "shift": lambda x, steps, start: filters.fir_with_state(x, [0.0] * steps + [1.0], start),
-}
+def _with_gradient_of(fired, psp, refractory, neuron: Neuron):
+    """The same ``psp``, with the gradient of what the spikes before it add to the membrane."""
+    if not neuron.surrogate_gradient.exodus:
+        return psp
+    series = tf.concat([tf.cast(fired, psp.dtype), tf.zeros_like(psp)], axis=1)
+    added = filters.temporal_filter(series, refractory)[:, tf.shape(fired)[1] :]
+    return psp + (added - tf.stop_gradient(added))
 
 
 def native_options(neuron: Neuron) -> dict:
@@ -168,28 +116,38 @@ def native_fire_bytes(z, neuron: Neuron, start=None):
     )
 
 
-def fire_bytes(z, neuron: Neuron, start=None):
+def fire_bytes(z, neuron: Neuron, start=None, link: Link | None = None):
     """(spikes as bytes, membrane, state), differentiable: the gradient of the spikes comes to the
     membrane (``handoff.to_floats``)."""
 
     @tf.custom_gradient
-    def fire(z, *_params):
+    def fire(z, *_):
         fired, membrane, after = native_fire_bytes(z, neuron, start)
 
         def grad(_grad_bytes, grad_fired, *_):
-            return native_grads(grad_fired, membrane, neuron, start)
+            if link is None:
+                return native_grads(grad_fired, membrane, neuron, start)
+            return linked_grads(grad_fired, membrane, neuron, link.later[0])
 
         return (fired, membrane, *state.listed(after)), grad
 
-    fired, membrane, *after = fire(tf.convert_to_tensor(z), *learned_params(neuron))
+    ports = [] if link is None else link.ports[:1]
+    fired, membrane, *after = fire(tf.convert_to_tensor(z), *learned_params(neuron), *ports)
     return fired, membrane, after[0] if after else None
 
 
 def native_grad(grad_spikes, membrane, neuron: Neuron):
     """Gradient of the synaptic input."""
-    options = native_gradient_options(neuron.without_bias())
+    return _native_grad(grad_spikes, membrane, neuron)[0]
+
+
+def _native_grad(grad_spikes, membrane, neuron: Neuron, later=()):
+    """That and, where the pass continues that of a next chunk, a list with its state."""
     return library.native().keras_slayer_neuron_grad(
-        grad_spikes=grad_spikes, membrane=membrane, **options
+        grad_spikes=grad_spikes,
+        membrane=membrane,
+        later=list(later),
+        **native_gradient_options(neuron.without_bias()),
     )
 
 
@@ -202,16 +160,34 @@ def native_grads(grad_spikes, membrane, neuron: Neuron, start=None) -> tuple:
     """Gradients of the synaptic input and of ``learned_params``."""
     if neuron.native_params is None:
         return (native_grad(grad_spikes, membrane, neuron),)
-    grad_input, sums = library.native().keras_slayer_neuron_params_grad(
+    return _native_params_grad(grad_spikes, membrane, neuron, state.listed(start))[:2]
+
+
+def linked_grads(grad_spikes, membrane, neuron: Neuron, later) -> tuple:
+    """``native_grads`` of a chunk, and the state that its backward pass ends with (``Link``).
+
+    What a chunk starts from has its gradients in the chunk before.
+    """
+    if neuron.native_params is None:
+        grad_input, (earlier,) = _native_grad(grad_spikes, membrane, neuron, [later])
+        return grad_input, earlier
+    grad_input, sums, (earlier,) = _native_params_grad(grad_spikes, membrane, neuron, later=[later])
+    return grad_input, sums, earlier
+
+
+def _native_params_grad(grad_spikes, membrane, neuron: Neuron, start=(), later=()):
+    """(gradient of the synaptic input, of the parameters, states as in ``_native_grad``)."""
+    grad_input, sums, earlier = library.native().keras_slayer_neuron_params_grad(
         grad_spikes=grad_spikes,
         membrane=membrane,
-        state=state.listed(start),
+        state=list(start),
+        later=list(later),
         **native_gradient_options(neuron),
     )
     axes = [0, *range(2, sums.shape.rank)]
     if neuron.native_params.shape.rank == 2:  # the last axis are the channels
         del axes[-1]
-    return grad_input, tf.reduce_sum(sums, axis=axes)
+    return grad_input, tf.reduce_sum(sums, axis=axes), earlier
 
 
 def with_params_grad(spikes, membrane, neuron: Neuron, start=None):
@@ -236,8 +212,8 @@ def with_params_grad(spikes, membrane, neuron: Neuron, start=None):
 @tf.RegisterGradient("KerasSlayer>Neuron")
 def _neuron_grad(op, grad_spikes, *_):
     attributes = {name: op.get_attr(name) for name in ("neuron", "names", "exodus", "surrogate")}
-    grad_input = library.native().keras_slayer_neuron_grad(
-        grad_spikes=grad_spikes, membrane=op.outputs[1], params=op.inputs[1], **attributes
+    grad_input, _ = library.native().keras_slayer_neuron_grad(
+        grad_spikes=grad_spikes, membrane=op.outputs[1], params=op.inputs[1], later=[], **attributes
     )
     return grad_input, *[None] * (len(op.inputs) - 1)
 

@@ -14,6 +14,7 @@ from keras_slayer import checks
 from keras_slayer.neurons import Neuron
 from keras_slayer.ops import handoff, neurons, state
 from keras_slayer.ops.feedback import Feedback, feedback_of
+from keras_slayer.ops.link import Link
 from keras_slayer.ops.recurrent_reference import reference_recurrent
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput, value_of
 
@@ -80,47 +81,71 @@ def _tensor(synaptic_input, in_chunks: bool):
 
 
 @tf.autograph.experimental.do_not_convert
-def fire_recurrent_from(synaptic_input, weights, neuron: Neuron, start=None) -> tuple:
-    """(spikes, membrane, state): from rest, and without a state (None); or from ``start``."""
+def fire_recurrent_from(
+    synaptic_input, weights, neuron: Neuron, start=None, link: Link | None = None
+) -> tuple:
+    """(spikes, membrane, state): from rest, and without a state (None); or from ``start``.
+
+    With ``link``, a chunk whose gradients are those of the whole series. Native loops only.
+    """
     z = _tensor(synaptic_input, start is not None)
     feedback = feedback_of(z, weights)
     if start is not None:
         start = state.checked(start, recurrent_state_size(neuron), z)
     native = getattr(neuron, "native", None) is not None and neuron.kernels is None
     if feedback.choose(z).is_reference or not native:
+        if link is not None:
+            raise NotImplementedError(
+                "exact gradients in chunks of neurons that feed each other need the native loop"
+            )
         spikes, membrane, after = reference_recurrent(z, weights, neuron, start)
         return spikes, tf.stop_gradient(membrane), after
-    fired, membrane, after = _fire_bytes(z, feedback, neuron, start)
+    fired, membrane, after = _fire_bytes(z, feedback, neuron, start, link)
     for y in (fired, membrane):
         y.set_shape(z.shape)
     return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane), after
 
 
-def _fire_bytes(z, feedback: Feedback, neuron: Neuron, start):
+def _fire_bytes(z, feedback: Feedback, neuron: Neuron, start, link: Link | None):
     """(spikes as bytes, membrane, state), differentiable: the gradient of the spikes comes to the
     membrane (``handoff.to_floats``)."""
+    # Of the loop, and of the sums for learned parameters.
+    later = [[]] * 2 if link is None else [[x] for x in link.later]
+    ports = () if link is None else link.ports
 
     @tf.custom_gradient
-    def loop(z, weights, *_params):
+    def loop(z, weights, *_):
         # Persistent tapes would look up gradients of the native ops, which do not exist.
         fired, membrane, after = feedback.fire(
             tf.stop_gradient(z), tf.stop_gradient(weights), neuron, start
         )
 
         def grad(_grad_bytes, grad_fired, *_):
-            dz = feedback.input_grad(grad_fired, membrane, weights, neuron.without_bias())
+            dz, earlier = feedback.input_grad(
+                grad_fired, membrane, weights, neuron.without_bias(), later[0]
+            )
             grads = dz, feedback.weights_grad(_one_step_later(fired, start), dz)
             if neuron.native_params is None:
-                return grads
+                return *grads, *earlier, *ports[1:]
             # What comes from outside and what the next step feels.
-            felt = tf.concat([dz[:, 1:], tf.zeros_like(dz[:, :1])], axis=1)
+            felt = tf.concat([dz[:, 1:], _first_later(later[0], dz)], axis=1)[:, : tf.shape(dz)[1]]
             total = grad_fired + feedback.transposed(felt)
+            if link is not None:
+                _, more, ending = neurons.linked_grads(total, membrane, neuron, link.later[1])
+                return *grads, more, *earlier, ending
             before = None if start is None else start[:, :-1]
             return *grads, neurons.native_grads(total, membrane, neuron, before)[1]
 
         return (fired, membrane, *after), grad
 
-    return state.with_final(loop(z, feedback.weights, *neurons.learned_params(neuron)))
+    outputs = loop(z, feedback.weights, *neurons.learned_params(neuron), *ports)
+    return state.with_final(outputs)
+
+
+def _first_later(later, dz):
+    """The gradient of the input of the step after the last one: the last number of ``later``."""
+    rest = tf.zeros(tf.concat([tf.shape(dz)[:1], [1], tf.shape(dz)[2:]], axis=0), dz.dtype)
+    return tf.concat([rest, *(tf.cast(x, dz.dtype) for x in later)], axis=1)[:, -1:]
 
 
 def _one_step_later(fired, start):

@@ -35,7 +35,7 @@ def reference_recurrent(z, weights, neuron: Neuron, start=None):
     if start is not None:
         numbers = stepper.state(parts, before, totals, spikes)
         after = tf.concat([tf.cast(x, start.dtype) for x in (numbers, spiked[:, None])], axis=1)
-        after = tf.stop_gradient(after)
+        after = state.without_gradient(after)
     return tf.cast(spikes, z.dtype), tf.cast(membrane, z.dtype), after
 
 
@@ -208,9 +208,11 @@ class _Truncated(_Stepper):
     def state(self, parts, before, totals, spikes):
         sizes = [len(taps) - 1 for taps in (self.response, self.refractory)]
         past = tf.split(before, sizes, axis=1)
+        # What later steps feel has a gradient with EXODUS alone.
+        felt = spikes if self.neuron.surrogate_gradient.exodus else tf.stop_gradient(spikes)
         kept = [
             state.history(state.with_history(old, new), size)
-            for old, new, size in zip(past, (totals, spikes), sizes, strict=True)
+            for old, new, size in zip(past, (totals, felt), sizes, strict=True)
         ]
         return tf.concat(kept, axis=1)
 

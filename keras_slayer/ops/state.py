@@ -3,12 +3,37 @@
 A state is a tensor (batch, numbers, ...): so many numbers for each neuron. Those of neurons are
 float64, which holds the numbers of every dtype, so that a run in chunks computes what one run over
 the whole time computes, to the bit. Histories, of what needs the last inputs themselves, have the
-dtype of the input. At rest all are zero. No gradient flows through a state.
+dtype of the input. At rest all are zero. No gradient flows through a state, but within ``linked``.
 """
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
 import tensorflow as tf
+
+_linked: contextvars.ContextVar[bool] = contextvars.ContextVar("linked", default=False)
+
+
+@contextlib.contextmanager
+def linked() -> Iterator[None]:
+    """States that TensorFlow computes within this block have gradients (``ops.link``)."""
+    token = _linked.set(True)
+    try:
+        yield
+    finally:
+        _linked.reset(token)
+
+
+def without_gradient(state):
+    """The state (or None), without a gradient but within ``linked``."""
+    return state if state is None or _linked.get() else tf.stop_gradient(state)
+
+
+def are_linked() -> bool:
+    return _linked.get()
 
 
 def at_rest(numbers, like, dtype=tf.float64):
@@ -22,12 +47,12 @@ def at_rest(numbers, like, dtype=tf.float64):
 
 
 def checked(state, numbers: int, like, dtype=tf.float64):
-    """``state`` as a tensor of ``dtype``, without a gradient.
+    """``state`` as a tensor of ``dtype``, ``without_gradient``.
 
     Raises:
         ValueError: a shape other than (batch, numbers, ...) of ``like``.
     """
-    state = tf.stop_gradient(tf.convert_to_tensor(state))
+    state = without_gradient(tf.convert_to_tensor(state))
     expected = [like.shape[0], numbers, *like.shape[2:]]
     if not state.shape.is_compatible_with(expected):
         raise ValueError(
@@ -52,7 +77,7 @@ def history(x, steps):
     padded = tf.pad(x, [[0, 0], [missing, 0], *[[0, 0]] * (x.shape.rank - 2)])
     kept = padded[:, tf.shape(padded)[1] - steps :]
     kept.set_shape([x.shape[0], steps if isinstance(steps, int) else None, *x.shape[2:]])
-    return tf.stop_gradient(kept)
+    return without_gradient(kept)
 
 
 def listed(state) -> list:

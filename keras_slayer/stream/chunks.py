@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import keras
@@ -40,6 +41,74 @@ def over_chunks(chunk: Callable, x, steps: int, states: dict, *carried) -> list:
         parallel_iterations=1,
     )
     return carried
+
+
+def over_chunks_backwards(chunk: Callable, x, steps: int, kept, later, gradients) -> list:
+    """Runs ``chunk`` on one piece of time after the other, from the last to the first.
+
+    Args:
+        chunk: called with (first step, step after the last, *what was kept before the piece, later,
+            gradients); returns (later, gradients).
+        x, steps: as for ``over_chunks``.
+        kept: ``Kept`` of a run over the same chunks.
+        later: nest of tensors, which may change their second axis.
+        gradients: tensors.
+
+    Returns:
+        ``gradients`` after the first chunk.
+    """
+    total = tf.shape(x)[1]
+
+    def body(i, later, gradients):
+        first = i * steps
+        last = tf.minimum(first + steps, total)
+        return (i - 1, *chunk(first, last, *kept.read(i), later, gradients))
+
+    invariants = tf.nest.map_structure(lambda y: tf.TensorShape([None, None, *y.shape[2:]]), later)
+    _, _, gradients = tf.while_loop(
+        lambda i, *_: i >= 0,
+        body,
+        ((total - 1) // steps, later, gradients),
+        shape_invariants=(tf.TensorShape([]), invariants, [g.shape for g in gradients]),
+        parallel_iterations=1,
+    )
+    return gradients
+
+
+class Kept:
+    """What was known before each chunk: states, which may change their lengths, and other tensors.
+
+    Args:
+        states, others: nests like those that are kept.
+    """
+
+    def __init__(self, states, others) -> None:
+        self._like = states, others
+        self.arrays = [
+            tf.TensorArray(y.dtype, 0, dynamic_size=True, infer_shape=False)
+            for y in tf.nest.flatten(self._like)
+        ]
+
+    def filled(self, arrays) -> Kept:
+        """The same with these arrays, as a loop over the chunks has filled them."""
+        other = copy.copy(self)
+        other.arrays = arrays
+        return other
+
+    def added(self, arrays, states, others) -> list[tf.TensorArray]:
+        """The arrays with one chunk more."""
+        flat = tf.nest.flatten((states, others))
+        return [a.write(a.size(), y) for a, y in zip(arrays, flat, strict=True)]
+
+    def read(self, i):
+        """(states, others) before chunk ``i``."""
+        flat = [array.read(i) for array in self.arrays]
+        states, others = tf.nest.pack_sequence_as(self._like, flat)
+        for name, y in states.items():
+            y.set_shape([None, None, *self._like[0][name].shape[2:]])
+        for y, like in zip(others, self._like[1], strict=True):
+            y.set_shape(like.shape)
+        return states, others
 
 
 def _shape(value) -> tf.TensorShape:

@@ -9,7 +9,15 @@ from keras_slayer import checks
 from keras_slayer.layers.carry import Carry, carrying
 from keras_slayer.layers.spatial import MAX_STEPS
 from keras_slayer.stream.apply import apply_to, as_input
-from keras_slayer.stream.chunks import collect, cut, empty, joined, over_chunks
+from keras_slayer.stream.chunks import (
+    Kept,
+    collect,
+    cut,
+    empty,
+    joined,
+    over_chunks,
+    over_chunks_backwards,
+)
 from keras_slayer.stream.steps import check
 
 
@@ -34,6 +42,11 @@ class TruncatedTime(keras.Model):
     second one goes through the chunks again and adds up the gradients of the weights. The optimiser
     takes one step per batch. It takes about half as long again as plain training.
 
+    With ``truncate=False``, the gradient does not end: the second pass goes from the last chunk to
+    the first, and what the backward pass of each layer ends with goes on in the chunk before. The
+    gradients are those of plain training, but for the order in which chunks are added up. It keeps
+    the layers' states before each chunk as well.
+
     With ``update_per="chunk"``, each chunk has a loss of its own, and the optimiser takes a step
     after each: more steps per recording, with weights that change while the state goes on. Counts
     and regions of a loss are then those of a chunk, and so is the default ``scale`` of
@@ -49,6 +62,9 @@ class TruncatedTime(keras.Model):
         steps: time steps of a chunk. The last one of a recording may be shorter. Longer than the
             neurons' time constants and the delays, so that little is cut off.
         update_per: "batch" or "chunk".
+        truncate: whether gradients end where a chunk begins. False only with
+            ``update_per="batch"``; neurons of your own, and those with ``kernel_cutoff``, are then
+            differentiated step by step within a chunk.
         name, **kwargs: as in ``keras.Model``.
 
     Inputs:
@@ -64,7 +80,12 @@ class TruncatedTime(keras.Model):
     """
 
     def __init__(
-        self, model: keras.Model, steps: int = 100, update_per: str = "batch", **kwargs
+        self,
+        model: keras.Model,
+        steps: int = 100,
+        update_per: str = "batch",
+        truncate: bool = True,
+        **kwargs,
     ) -> None:
         # Keras would cast the states, too.
         super().__init__(autocast=False, **kwargs)
@@ -75,25 +96,33 @@ class TruncatedTime(keras.Model):
             raise ValueError(
                 f"update_per must be 'batch' or 'chunk'. Received: update_per={update_per!r}"
             )
+        if not truncate and update_per == "chunk":
+            raise ValueError(
+                "with update_per='chunk' weights change from chunk to chunk, and gradients end "
+                "where one begins. Received: update_per='chunk', truncate=False"
+            )
         self.update_per = update_per
+        self.truncate = bool(truncate)
         self.supports_jit = False
         self.built = True
 
-    def call(self, inputs, states=None, training: bool | None = None):
-        """The output for whole recordings; with ``states``, (output, states after) of one chunk.
+    def call(self, inputs, states=None, training: bool | None = None, later=None, ports=None):
+        """The output for whole recordings; with ``states``, (output, states after, later) of one
+        chunk.
 
         Args:
             inputs: (batch, time, ...).
             states: by the names of the layers, as ``Stream.state`` has them; {}: at rest.
+            later, ports: as for ``Carry``.
         """
         if states is not None:
-            with carrying(Carry(states)) as carry:
-                return apply_to(self.model, inputs), carry.after
+            with carrying(Carry(states, later, ports)) as carry:
+                return apply_to(self.model, inputs), carry.after, carry.later
         inputs = as_input(self.model, inputs)
         if tf.executing_eagerly():
             # In one piece, for callbacks that watch the layers at work. The output is the same.
             return self.call(inputs, {}, training)[0]
-        outputs, others, added = self._forward(inputs, training)
+        outputs, others, added, _ = self._forward(inputs, training)
         if training:
             self._assign(others)
         self.add_loss(added)
@@ -114,7 +143,7 @@ class TruncatedTime(keras.Model):
 
     def _train_on_batch(self, x, y, sample_weight):
         """(outputs, loss), after one step of the optimiser."""
-        outputs, _, added = self._forward(x, training=True)
+        outputs, others, added, kept = self._forward(x, training=True)
         weights = [v.value for v in self.trainable_variables]
         flat = keras.tree.flatten(outputs)
         with tf.GradientTape() as tape:
@@ -125,20 +154,31 @@ class TruncatedTime(keras.Model):
         found = tape.gradient(scaled, flat + weights, unconnected_gradients="zero")
         signals, gradients = found[: len(flat)], found[len(flat) :]
 
-        def chunk(first, last, states, others, gradients):
+        def chunk(first, last, states, others, later, gradients):
+            ports = tf.nest.map_structure(tf.zeros_like, later)
+            link = (None, None) if self.truncate else (later, ports)
             with tf.GradientTape() as tape:
-                outputs, states, others, added = self._chunk(x[:, first:last], states, others, True)
+                tape.watch(ports)
+                outputs, states, others, added, _ = self._chunk(
+                    x[:, first:last], states, others, True, *link
+                )
                 added = self.optimizer.scale_loss(added / self._replicas())
-            found = tape.gradient(
+            of_weights, later = tape.gradient(
                 [*keras.tree.flatten(outputs), added],
-                weights,
+                [weights, ports],
                 output_gradients=[*(signal[:, first:last] for signal in signals), tf.ones([])],
                 unconnected_gradients="zero",
             )
-            return states, others, [a + b for a, b in zip(gradients, found, strict=True)]
+            gradients = [a + b for a, b in zip(gradients, of_weights, strict=True)]
+            return states, others, later, gradients
 
-        _, states = self._at_rest(x)
-        others, gradients = over_chunks(chunk, x, self.steps, states, self._others(), gradients)
+        if self.truncate:
+            _, states, _ = self._at_rest(x)
+            *_, gradients = over_chunks(chunk, x, self.steps, states, self._others(), {}, gradients)
+        else:
+            gradients = over_chunks_backwards(
+                lambda *given: chunk(*given)[2:], x, self.steps, *kept, gradients
+            )
         self._assign(others)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return outputs, loss + added / self._replicas()
@@ -158,7 +198,9 @@ class TruncatedTime(keras.Model):
 
             target, weight = cut(y, first, last, axes), cut(sample_weight, first, last, axes=2)
             with tf.GradientTape() as tape:
-                outputs, states, others, added = self._chunk(x[:, first:last], states, others, True)
+                outputs, states, others, added, _ = self._chunk(
+                    x[:, first:last], states, others, True
+                )
                 value = self.compute_loss(x[:, first:last], target, outputs, weight, training=True)
                 value = tf.cast(value + added / self._replicas(), loss.dtype)
                 scaled = self.optimizer.scale_loss(value * share_of(full))
@@ -166,7 +208,7 @@ class TruncatedTime(keras.Model):
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
             return states, others, loss + value * share_of(total), collect(collected, outputs)
 
-        like, states = self._at_rest(x)
+        like, states, _ = self._at_rest(x)
         carried = self._others(), tf.zeros([], keras.config.floatx()), empty(like)
         others, loss, collected = over_chunks(chunk, x, self.steps, states, *carried)
         self._assign(others)
@@ -174,30 +216,43 @@ class TruncatedTime(keras.Model):
 
     def _forward(self, x, training):
         """(outputs, the values that other variables than weights would have afterwards, losses that
-        layers add), in chunks."""
+        layers add, what exact gradients need), in chunks."""
+        like, states, later = self._at_rest(x)
+        others = self._others()
+        kept = None if later is None else Kept(states, others)
 
-        def chunk(first, last, states, others, added, collected):
-            outputs, states, others, more = self._chunk(x[:, first:last], states, others, training)
-            return states, others, added + more, collect(collected, outputs)
+        def chunk(first, last, states, others, added, collected, arrays):
+            arrays = kept.added(arrays, states, others) if kept else arrays
+            outputs, states, others, more, _ = self._chunk(
+                x[:, first:last], states, others, training, later
+            )
+            return states, others, added + more, collect(collected, outputs), arrays
 
-        like, states = self._at_rest(x)
-        carried = self._others(), tf.zeros([], keras.config.floatx()), empty(like)
-        others, added, collected = over_chunks(chunk, x, self.steps, states, *carried)
-        return joined(collected, like, x), others, added
+        carried = others, tf.zeros([], keras.config.floatx()), empty(like)
+        others, added, collected, arrays = over_chunks(
+            chunk, x, self.steps, states, *carried, kept.arrays if kept else []
+        )
+        outputs = joined(collected, like, x)
+        return outputs, others, added, kept and (kept.filled(arrays), later)
 
-    def _chunk(self, x, states, others, training):
-        """(outputs, states, others, losses that layers add) of a chunk. No variable changes: what
-        the pass for the gradients does must be what the pass for the loss did, dropout included."""
+    def _chunk(self, x, states, others, training, later=None, ports=None):
+        """(outputs, states, others, losses that layers add, later) of a chunk. No variable changes:
+        what the pass for the gradients does must be what the pass for the loss did, dropout
+        included."""
         mapping = zip(self._other_variables(), others, strict=True)
         with keras.StatelessScope(list(mapping), collect_losses=True) as scope:
-            outputs, states = self(x, states=states, training=training)
+            outputs, states, later = self(
+                x, states=states, training=training, later=later, ports=ports
+            )
         others = [scope.get_current_value(v) for v in self._other_variables()]
         added = tf.add_n([tf.zeros([], keras.config.floatx()), *map(tf.reduce_sum, scope.losses)])
-        return outputs, states, others, added
+        return outputs, states, others, added, later
 
     def _at_rest(self, x):
-        """(outputs, states) before the first step."""
-        return self._chunk(x[:, :0], {}, self._others(), False)[:2]
+        """(outputs, states before the first step, what follows the last one: nothing)."""
+        later = None if self.truncate else {}
+        outputs, states, *_, later = self._chunk(x[:, :0], {}, self._others(), False, later)
+        return outputs, states, later
 
     def _other_variables(self):
         """Random seeds, moving averages, and weights that are not trained."""
@@ -221,6 +276,7 @@ class TruncatedTime(keras.Model):
             "model": keras.saving.serialize_keras_object(self.model),
             "steps": self.steps,
             "update_per": self.update_per,
+            "truncate": self.truncate,
         }
 
     @classmethod

@@ -70,5 +70,5 @@ def test_errors_of_the_ops():
             )
         with pytest.raises(tf.errors.InvalidArgumentError, match="weights must be"):
             native.keras_slayer_recurrent_layer_grad(
-                grad_spikes=z, membrane=z, weights=weights, **options
+                grad_spikes=z, membrane=z, weights=weights, later=[], **options
             )

@@ -180,7 +180,7 @@ def test_errors_of_the_ops():
             )
         with pytest.raises(tf.errors.InvalidArgumentError, match="must be maps"):
             native.keras_slayer_recurrent_conv2d_layer_grad(
-                grad_spikes=z, membrane=z, weights=W, output_size=size, **options
+                grad_spikes=z, membrane=z, weights=W, output_size=size, later=[], **options
             )
     with pytest.raises(tf.errors.InvalidArgumentError, match="params must have"):
         native.keras_slayer_recurrent_conv2d_layer(

@@ -9,7 +9,7 @@ import tensorflow as tf
 from layer_ops import NEURONS
 
 import keras_slayer as ks
-from keras_slayer.ops import neurons, state
+from keras_slayer.ops import neurons, responses, state
 from keras_slayer.ops.filters import fir_with_state
 from keras_slayer.ops.synapses.conv2d import conv2d_synapse
 from keras_slayer.ops.synapses.matmul import matmul_synapse
@@ -166,11 +166,11 @@ def test_inputs_too_large_for_floats_are_exact_in_the_next_chunk():
 def test_filters(dtype):
     series = tf.cast(random().normal(size=(2, 20, 300)), dtype)
     for neuron in KINDS.values():
-        size = neurons.response_state_size(neuron)
+        size = responses.response_state_size(neuron)
 
         def run(chunk, carried, neuron=neuron, size=size):
             before = state.at_rest(size, chunk) if carried is None else carried
-            return neurons.response_with_state(chunk, neuron, before)
+            return responses.response_with_state(chunk, neuron, before)
 
         (y,) = assert_chunks_are_the_whole(run, series)
         np.testing.assert_array_equal(y, ks.ops.response(series, neuron))

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
 from keras_slayer.ops import explanation, handoff, neurons, selection, state
+from keras_slayer.ops.link import Link
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -141,6 +142,22 @@ def state_at_rest(z, neuron: Neuron) -> tf.Tensor:
         tf.zeros([tf.shape(z.spikes)[0], 0, *z.shape[2:]]), [z.shape[0], 0, *z.shape[2:]]
     )
     return state.at_rest(numbers, no_steps)
+
+
+@tf.autograph.experimental.do_not_convert
+def fire_linked(z, neuron: Neuron, start, link: Link) -> tuple:
+    """``fire_from`` of a chunk whose gradients are those of the whole series. Native neurons only.
+
+    Synapse and neurons run one after the other, whose gradients do not have to know each other.
+    """
+    if isinstance(z, SynapticInput):
+        z = dataclasses.replace(z, in_chunks=True)
+    z = checks.series(value_of(z), "synaptic_input")
+    start = state.checked(start, neurons.state_size(neuron), z)
+    fired, membrane, after = neurons.fire_bytes(z, neuron, start, link)
+    for y in (fired, membrane):
+        y.set_shape(z.shape)
+    return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane), after
 
 
 @tf.autograph.experimental.do_not_convert

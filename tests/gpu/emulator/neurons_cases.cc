@@ -43,6 +43,11 @@ void backward(Run& run) {
         args.membrane = run.input<T>(size_of(shape));
         args.neuron = plain_parameters<Neuron>(triangle, exodus);
         args.grad_in = triangle ? run.in_place(grad) : run.output<T>(size_of(shape));
+        if (exodus) {
+          constexpr int kNumbers = fields_of<BackwardState<Neuron, double>, double>();
+          const int64_t numbers = shape.batch * shape.inner * kNumbers;
+          args.state = {kNumbers, run.input<double>(numbers), run.output<double>(numbers)};
+        }
         run.threads(shape.batch * shape.inner, args);
       }
     }
@@ -73,6 +78,11 @@ void learned(Run& run) {
         for (int i = 0; i < args.params; ++i) args.place[i] = i;
         args.grad_in = exodus ? run.output<T>(size_of(shape)) : nullptr;
         args.sums = run.output<double>(neurons * args.params);
+        if (by_channel) {
+          constexpr int kNumbers = fields_of<LearningState<Neuron, double>, double>();
+          args.state = {kNumbers, run.input<double>(neurons * kNumbers),
+                        run.output<double>(neurons * kNumbers)};
+        }
         run.threads(neurons, args);
       }
     }

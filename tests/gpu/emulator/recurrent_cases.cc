@@ -55,6 +55,11 @@ void backward(Run& run) {
       args.neuron = plain_parameters<Neuron>(exodus, exodus);
       args.grad_in = run.output<T>(size_of(shape));
       args.scratch = run.in_place(run.input<A>(shape.batch * kRecurrentRows * shape.inner));
+      if (exodus) {
+        constexpr int kNumbers = fields_of<BackwardState<Neuron, double>, double>() + 1;
+        const int64_t numbers = shape.batch * kNumbers * shape.inner;
+        args.state = {kNumbers, run.input<double>(numbers), run.output<double>(numbers)};
+      }
       run.blocks(shape.batch, args);
     }
   }

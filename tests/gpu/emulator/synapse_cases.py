@@ -166,6 +166,10 @@ def _states(native, inputs: Inputs) -> dict:
             x=x, decay=0.7, gain=0.6, state=[start], filter=name
         )
         results |= {name: y, f"{name}, state": state}
+        y, (state,) = native.keras_slayer_recursive_filter(
+            x=x, decay=0.7, gain=0.6, state=[start], filter=name, reverse=True
+        )
+        results |= {f"{name}, reverse": y, f"{name}, reverse, state": state}
     return results
 
 
@@ -189,12 +193,17 @@ def _recurrent(native, inputs: Inputs) -> dict:
                 results |= {f"{name}, state": state for state in after}
             for gradient in ("slayer", "exodus"):
                 options = dataclasses.replace(neuron, gradient=gradient)
-                results[f"{kind}, {units}, {gradient}"] = native.keras_slayer_recurrent_layer_grad(
-                    grad_spikes=inputs.normal(3, 4, units),
-                    membrane=membrane,
-                    weights=weights,
-                    **neurons.native_gradient_options(options),
-                )
+                name = f"{kind}, {units}, {gradient}"
+                later = [inputs.normal(3, 0, units)]  # nothing
+                for chunk in ("last", "first"):
+                    results[f"{name}, {chunk}"], later = native.keras_slayer_recurrent_layer_grad(
+                        grad_spikes=inputs.normal(3, 4, units),
+                        membrane=membrane,
+                        weights=weights,
+                        later=[tf.cast(x, tf.float64) for x in later],
+                        **neurons.native_gradient_options(options),
+                    )
+                    results |= {f"{name}, {chunk}, earlier": x for x in later}
     return results
 
 

@@ -36,6 +36,12 @@ KS_HD void clear(A* array, int64_t size) {
   for (int64_t i = 0; i < size; ++i) array[i] = A(0);
 }
 
+// From one number type to another.
+template <class From, class To>
+KS_HD void copy_row(const From* __restrict from, int64_t count, To* __restrict to) {
+  for (int64_t j = 0; j < count; ++j) to[j] = To(from[j]);
+}
+
 // A matrix [rows, length] whose rows start on cache lines of their own. It cannot be copied.
 template <class A>
 class Rows {

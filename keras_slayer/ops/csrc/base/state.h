@@ -8,7 +8,7 @@ namespace keras_slayer {
 
 // [batch, count, inner]: the numbers of each neuron, one field after the other. As doubles, which
 // hold the numbers of every type. Without `from` neurons start at rest, without `to` their states
-// are not kept.
+// are not kept. A backward pass starts behind the last step, and ends before the first.
 struct SeriesState {
   int64_t count;
   const double* from;

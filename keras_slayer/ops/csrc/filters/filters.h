@@ -32,7 +32,7 @@ struct RecursiveFilterArgs {
   double decay, gain;
   bool reverse;
   void* y;
-  SeriesState state;  // not in reverse
+  SeriesState state;  // in reverse, that behind the last step comes first
 };
 
 KS_KERNEL(fir, FirArgs);

@@ -114,8 +114,6 @@ class RecursiveFilter : public OpKernel {
     Tensor* y = nullptr;
     OP_REQUIRES_OK(context, Device::allocate_large(context, 0, x.shape(), &y));
     OP_REQUIRES_OK(context, prepare_state(context, states_, x.shape(), &args.state));
-    OP_REQUIRES(context, args.state.from == nullptr || !reverse_,
-                InvalidArgument("a filter in reverse takes no state"));
     args.x = data_of(x);
     args.reverse = reverse_;
     args.y = data_of(y);

@@ -123,8 +123,10 @@ __device__ void backward(const NeuronGradArgs& args) {
   A* wide = static_cast<A*>(args.grad_in) + last;
   const auto parameters = args.neuron.get<Neuron, A>(place.neuron);
   const AnySurrogate<A> rho = any_surrogate<A>(args.neuron.surrogate_of<Neuron>(place.neuron));
-  typename Neuron::template DriveState<A> drive = {};
-  typename Neuron::template FilterState<A> filter = {};
+  using State = BackwardState<Neuron, A>;
+  constexpr int kStates = fields_of<State, A>();
+  State state = {};
+  read_state<kStates>(args.state, shape.inner, &field<A>(state, 0));
   for (int64_t t = 0; t < shape.steps; t += kReadAhead) {  // t steps before the last
     A g[kReadAhead], u[kReadAhead];
 #pragma unroll
@@ -138,11 +140,11 @@ __device__ void backward(const NeuronGradArgs& args) {
       if (t + i >= shape.steps) break;
       A lambda;
       if constexpr (is_exodus) {
-        lambda = Neuron::exodus(parameters, drive, g[i], u[i], rho(u[i]));
+        lambda = Neuron::exodus(parameters, state.drive, g[i], u[i], rho(u[i]));
       } else {
         lambda = rho(u[i]) * g[i];
       }
-      const A dz = Neuron::template filter<is_exodus>(parameters, filter, lambda);
+      const A dz = Neuron::template filter<is_exodus>(parameters, state.filter, lambda);
       if (args.wide) {
         wide[-(t + i) * shape.inner] = dz;
       } else {
@@ -150,6 +152,7 @@ __device__ void backward(const NeuronGradArgs& args) {
       }
     }
   }
+  write_state<kStates>(args.state, shape.inner, &field<A>(state, 0));
 }
 
 template <class Neuron, class T, bool is_exodus>
@@ -164,25 +167,29 @@ __device__ void params_grad(const NeuronParamsGradArgs& args) {
   const auto parameters = args.neuron.get<Neuron, A>(place.neuron);
   const AnySurrogate<A> surrogate =
       any_surrogate<A>(args.neuron.surrogate_of<Neuron>(place.neuron));
-  typename Neuron::template DriveState<A> drive = {};
-  typename Neuron::template FilterState<A> filter = {};
-  typename Neuron::template LearnState<A> learn = {};
+  using State = LearningState<Neuron, A>;
+  constexpr int kStates = fields_of<State, A>();
+  State state = {};
+  read_state<kStates>(args.state, shape.inner, &field<A>(state, 0));
   typename Neuron::template Parameters<A> sums = {};
   for (int64_t t = shape.steps - 1; t >= 0; --t) {
     const A g = load(grad[t * shape.inner]), u = load(membrane[t * shape.inner]);
     const A rho = surrogate(u);
-    const auto before = drive;
+    const auto before = state.drive;
     A lambda;
     if constexpr (is_exodus) {
-      lambda = Neuron::exodus(parameters, drive, g, u, rho);
+      lambda = Neuron::exodus(parameters, state.drive, g, u, rho);
     } else {
       lambda = rho * g;
     }
-    Neuron::template learn<is_exodus>(parameters, learn, before, filter, g, u, rho, lambda, sums);
-    const A dz = Neuron::template filter<is_exodus>(parameters, filter, lambda);
+    Neuron::template learn<is_exodus>(parameters, state.learn, before, state.filter, g, u, rho,
+                                      lambda, sums);
+    const A dz = Neuron::template filter<is_exodus>(parameters, state.filter, lambda);
     if (out != nullptr) store(&out[t * shape.inner], dz);
   }
-  finish_params_grad<Neuron, A>(args, place.sample, place.neuron, parameters, learn, filter, &sums);
+  write_state<kStates>(args.state, shape.inner, &field<A>(state, 0));
+  finish_params_grad<Neuron, A>(args, place.sample, place.neuron, parameters, state.learn,
+                                state.filter, &sums);
 }
 
 #define KS_KERNELS(Neuron, name)                                                \

@@ -117,9 +117,16 @@ __device__ void recurrent_backward(const RecurrentGradArgs& args) {
   const int64_t units = args.shape.inner, sample = blockIdx.x;
   A* drives = static_cast<A*>(args.scratch) + sample * (kDrive + kFilter + 2) * units;
   A *filters = drives + kDrive * units, *rows = filters + kFilter * units;
+  const int64_t numbers = args.state.at(units, sample, 0);
+  const double* from = args.state.from == nullptr ? nullptr : args.state.from + numbers;
   for (int64_t unit = threadIdx.x; unit < units; unit += kThreads) {
-    for (int i = 0; i < kDrive + kFilter; ++i) drives[i * units + unit] = A(0);
+    for (int i = 0; i < kDrive + kFilter; ++i) {
+      drives[i * units + unit] = from == nullptr ? A(0) : A(from[i * units + unit]);
+    }
+    rows[args.shape.steps % 2 * units + unit] =
+        from == nullptr ? A(0) : A(from[(kDrive + kFilter) * units + unit]);
   }
+  __syncthreads();
   const bool by_unit = args.neuron.rows != nullptr;
   const auto shared = args.neuron.get<Neuron, A>();
   const AnySurrogate<A> shared_rho = any_surrogate<A>(args.neuron.surrogate);
@@ -130,7 +137,7 @@ __device__ void recurrent_backward(const RecurrentGradArgs& args) {
     for (int64_t unit = threadIdx.x; unit < units; unit += kThreads) {
       const A* weights = static_cast<const A*>(args.packed) + unit;
       A sum = A(0);
-      if (t + 1 < args.shape.steps) {
+      if (t + 1 < args.shape.steps || from != nullptr) {
         for (int64_t to = 0; to < units; ++to) sum = fused(weights[to * units], later[to], sum);
       }
       const A grad = load(static_cast<const T*>(args.grad_spikes)[at + unit]) + sum;
@@ -153,6 +160,14 @@ __device__ void recurrent_backward(const RecurrentGradArgs& args) {
       store(&static_cast<T*>(args.grad_in)[at + unit], dz);
     }
     __syncthreads();
+  }
+  if (args.state.to == nullptr) return;
+  double* to = args.state.to + numbers;
+  for (int64_t unit = threadIdx.x; unit < units; unit += kThreads) {
+    for (int i = 0; i < kDrive + kFilter; ++i) {
+      to[i * units + unit] = double(drives[i * units + unit]);
+    }
+    to[(kDrive + kFilter) * units + unit] = double(rows[unit]);
   }
 }
 

@@ -25,12 +25,28 @@ class BackwardRows {
   // Starts a series, at its last step, for neurons from `first` on. Each part keeps the states of
   // so many neurons.
   virtual void reset(int64_t first, int64_t drive_count, int64_t filter_count) = 0;
+  // Starts a series for the neurons [first, first + count) of a sample, at rest or from their
+  // states, and keeps these.
+  void start(const SeriesState& state, int64_t inner, int64_t sample, int64_t first,
+             int64_t count) {
+    reset(first, count, count);
+    if (state.from != nullptr) load_states(state.from + state.at(inner, sample, first), inner, count);
+  }
+  void finish(const SeriesState& state, int64_t inner, int64_t sample, int64_t first,
+              int64_t count) const {
+    if (state.to != nullptr) save_states(state.to + state.at(inner, sample, first), inner, count);
+  }
   // One step of the neurons [first, first + count) of the block. `step` does both parts. The
   // results may be written over the inputs.
   virtual void step(const G* grad, const T* membrane, int64_t first, int64_t count, A* dz) = 0;
   virtual void drive(const G* grad, const T* membrane, int64_t first, int64_t count,
                      A* lambda) = 0;
   virtual void filter(const A* lambda, int64_t first, int64_t count, A* dz) = 0;
+
+ protected:
+  // Field i of the BackwardState of neuron j is states[i * stride + j].
+  virtual void load_states(const double* states, int64_t stride, int64_t count) = 0;
+  virtual void save_states(double* states, int64_t stride, int64_t count) const = 0;
 };
 
 template <class T, class G, class Neuron, class Rho, bool is_exodus, bool by_channel>
@@ -66,8 +82,28 @@ class BackwardRowsOf final : public BackwardRows<T, G> {
   using Parameters = ParameterRows<Neuron, A, by_channel>;
   using DriveState = typename Neuron::template DriveState<A>;
   using FilterState = typename Neuron::template FilterState<A>;
-  static constexpr int kDriveStates = is_exodus ? fields_of<DriveState, A>() : 0;
+  // Without EXODUS the drive has no state: its fields are 0.
+  static constexpr int kDriveFields = fields_of<DriveState, A>();
+  static constexpr int kDriveStates = is_exodus ? kDriveFields : 0;
   static constexpr int kFilterStates = fields_of<FilterState, A>();
+
+  void load_states(const double* states, int64_t stride, int64_t count) override {
+    for (int i = 0; i < kDriveStates; ++i) {
+      copy_row(states + i * stride, count, drive_states_.row(i));
+    }
+    for (int i = 0; i < kFilterStates; ++i) {
+      copy_row(states + (kDriveFields + i) * stride, count, filter_states_.row(i));
+    }
+  }
+  void save_states(double* states, int64_t stride, int64_t count) const override {
+    for (int i = 0; i < kDriveFields; ++i) {
+      i < kDriveStates ? copy_row(drive_states_.row(i), count, states + i * stride)
+                       : clear(states + i * stride, count);
+    }
+    for (int i = 0; i < kFilterStates; ++i) {
+      copy_row(filter_states_.row(i), count, states + (kDriveFields + i) * stride);
+    }
+  }
 
   // One step of each part, for the j-th neuron of a row.
   struct Drive {

@@ -21,13 +21,16 @@ class LearnRows {
  public:
   using A = ArithmeticOf<T>;
   virtual ~LearnRows() {}
-  // Starts a series, at its last step, for the neurons [first, first + count).
-  virtual void start(int64_t first, int64_t count) = 0;
+  // Starts a series, at its last step, for the neurons [first, first + count) of a sample, at rest
+  // or from their states.
+  virtual void start(const SeriesState& state, int64_t inner, int64_t sample, int64_t first,
+                     int64_t count) = 0;
   // The next `steps` steps, at most kTogether, of `count` neurons. The rows of the series are
   // `stride` apart, those of dz kLearnedAtOnce. The pointers are those of the latest step.
   virtual void step(const T* grad_spikes, const T* membrane, int64_t stride, int64_t steps,
                     int64_t count, A* dz) = 0;
-  // After the first step, writes the gradients of the neurons [first, first + count) of a sample.
+  // After the first step, writes gradients and states of the neurons [first, first + count) of a
+  // sample.
   virtual void finish(const NeuronParamsGradArgs& args, int64_t sample, int64_t first,
                       int64_t count) = 0;
 };
@@ -50,7 +53,8 @@ class LearnRowsOf final : public LearnRows<T> {
   using A = ArithmeticOf<T>;
   LearnRowsOf(const NeuronParams& p, const Rho& rho)
       : given_(p, kLearnedAtOnce), rho_(rho), rows_(kRows, kLearnedAtOnce) {}
-  void start(int64_t first, int64_t count) override {
+  void start(const SeriesState& state, int64_t inner, int64_t sample, int64_t first,
+             int64_t count) override {
     given_.set_range(first, count);
     const auto given = given_.from(0);
     A* rows = rows_.row(0);
@@ -59,6 +63,10 @@ class LearnRowsOf final : public LearnRows<T> {
       put<0, kRho>(given.rho(rho_, j), rows + kSurrogate * kLearnedAtOnce + j);
     }
     for (int i = 0; i < kParameters; ++i) clear(rows + i * kLearnedAtOnce, count);
+    for (int i = 0; i < kStates && state.from != nullptr; ++i) {
+      const double* from = state.from + state.at(inner, sample, first);
+      copy_row(from + i * inner, count, rows + i * kLearnedAtOnce);
+    }
   }
   void step(const T* grad_spikes, const T* membrane, int64_t stride, int64_t steps, int64_t count,
             A* dz) override {
@@ -72,6 +80,11 @@ class LearnRowsOf final : public LearnRows<T> {
   }
   void finish(const NeuronParamsGradArgs& args, int64_t sample, int64_t first,
               int64_t count) override {
+    const SeriesState& state = args.state;
+    for (int i = 0; i < kStates && state.to != nullptr; ++i) {
+      double* to = state.to + state.at(args.shape.inner, sample, first);
+      copy_row(rows_.row(i), count, to + i * args.shape.inner);
+    }
     if (args.start != nullptr) return finish_from_state(args, sample, first, count);
     A* __restrict rows = rows_.row(0);
     KS_VECTOR_LOOP(j, count) {  // writes them over the sums
@@ -96,11 +109,7 @@ class LearnRowsOf final : public LearnRows<T> {
 
  private:
   using Parameters = typename Neuron::template Parameters<A>;
-  struct All {
-    typename Neuron::template DriveState<A> drive;
-    typename Neuron::template FilterState<A> filter;
-    typename Neuron::template LearnState<A> learn;
-  };
+  using All = LearningState<Neuron, A>;
   // Without EXODUS the drive has no state.
   static constexpr int kFirst =
       is_exodus ? 0 : fields_of<typename Neuron::template DriveState<A>, A>();

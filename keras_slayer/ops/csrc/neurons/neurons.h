@@ -28,6 +28,7 @@ struct NeuronGradArgs {  // work item: a block of kBlock neurons of a sample
   NeuronParams neuron;
   void* grad_in;
   bool wide;  // GPU: whether it is of the arithmetic type
+  SeriesState state;  // BackwardState
 };
 
 struct NeuronParamsGradArgs {  // work item: a block of kBlock neurons of a sample
@@ -44,6 +45,7 @@ struct NeuronParamsGradArgs {  // work item: a block of kBlock neurons of a samp
   // Parameter i of the op is the one that the neuron reads as its place[i]-th, or none that can be
   // learned.
   int place[NeuronParams::kMost + 2];
+  SeriesState state;  // LearningState
 };
 
 // The end of the backward pass of neuron j of a sample: adds the part of the state before the first

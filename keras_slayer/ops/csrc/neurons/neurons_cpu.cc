@@ -60,9 +60,10 @@ void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t
     const RowWriter<T> result(kBlock, args.stream && args.grad_in != args.grad_spikes);
     A narrowed[kBlock];
     for (int64_t item = begin; item < end; ++item) {
-      const int64_t first = item % block_count(args.shape.inner, kBlock) * kBlock;
-      const int64_t size = smaller(kBlock, args.shape.inner - first);
-      rows->reset(first, size, size);
+      const int64_t inner = args.shape.inner, blocks = block_count(inner, kBlock);
+      const int64_t sample = item / blocks, first = item % blocks * kBlock;
+      const int64_t size = smaller(kBlock, inner - first);
+      rows->start(args.state, inner, sample, first, size);
       for_each_step(args.shape, item, true, [&](int64_t at, int count) {
         const T* grad = static_cast<const T*>(args.grad_spikes) + at;
         const T* membrane = static_cast<const T*>(args.membrane) + at;
@@ -78,6 +79,7 @@ void neuron_grad(Dtype dtype, const NeuronGradArgs& args, int64_t begin, int64_t
         }
         result.done(out, count);
       });
+      rows->finish(args.state, inner, sample, first, size);
     }
   });
 }
@@ -96,7 +98,7 @@ void neuron_params_grad(Dtype dtype, const NeuronParamsGradArgs& args, int64_t b
       const int64_t sample = item / blocks, past = smaller((item % blocks + 1) * kBlock, inner);
       for (int64_t first = item % blocks * kBlock; first < past; first += kLearnedAtOnce) {
         const int64_t count = smaller(kLearnedAtOnce, past - first);
-        rows->start(first, count);
+        rows->start(args.state, inner, sample, first, count);
         for (int64_t past_t = steps; past_t > 0;) {
           const int64_t together = smaller(kTogether, past_t);
           const int64_t at = (sample * steps + past_t - 1) * inner + first;

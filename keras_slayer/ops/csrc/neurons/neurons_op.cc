@@ -1,7 +1,8 @@
 // Ops of neurons without synapses. Neuron: from synaptic input [batch, time, ...] to spikes and
 // membrane potential before reset, all of one shape. NeuronBytes: the same with spikes as bytes,
 // which have no gradient (ops/handoff.py). NeuronGrad: from the gradient of the spikes
-// to the gradient of the input. NeuronParamsGrad: to that and the gradients of the parameters.
+// to the gradient of the input. NeuronParamsGrad: to that and the gradients of the parameters. Both
+// run over a part of a series from the state `later` in which they left the next part.
 #include "base/device.h"
 #include "neurons/neuron_op.h"
 #include "neurons/neurons.h"
@@ -79,10 +80,11 @@ REGISTER_OP("KerasSlayer>NeuronGrad")
     .Input("membrane: T")
     .Input("params: double")
     .Output("grad_input: T")
+    KS_BACKWARD_STATE
     KS_NEURON_ATTRS
     KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
-    .SetShapeFn(like_input<0>);
+    .SetShapeFn(like_input_and_earlier);
 
 template <class Device>
 class NeuronGradOp : public OpKernel {
@@ -99,6 +101,8 @@ class NeuronGradOp : public OpKernel {
     OP_REQUIRES_OK(context, series_shape(grad, "grad_spikes", &args.shape));
     OP_REQUIRES_OK(context, same_shape(grad, "grad_spikes", membrane, "membrane"));
     OP_REQUIRES_OK(context, allocate_series<Device>(context, 0, 0, &grad_in));
+    OP_REQUIRES_OK(context, prepare_backward_state(context, backward_states_of(args.neuron.kind),
+                                                   grad.shape(), &args.state));
     args.stream = is_large(*grad_in);
     args.grad_spikes = data_of(grad);
     args.membrane = data_of(membrane);
@@ -122,6 +126,7 @@ REGISTER_OP("KerasSlayer>NeuronParamsGrad")
     .Input("state: E * double")
     .Output("grad_input: T")
     .Output("grad_params: double")
+    KS_BACKWARD_STATE
     .Attr("E: int >= 0 = 0")
     KS_NEURON_ATTRS
     KS_GRADIENT_ATTRS
@@ -133,7 +138,7 @@ REGISTER_OP("KerasSlayer>NeuronParamsGrad")
       TF_RETURN_IF_ERROR(c->ReplaceDim(series, 1, c->Dim(params, 0), &out));
       c->set_output(0, series);
       c->set_output(1, out);
-      return absl::OkStatus();
+      return unknown_numbers(c, 2);
     });
 
 template <class Device>
@@ -153,6 +158,8 @@ class NeuronParamsGradOp : public OpKernel {
     OP_REQUIRES_OK(context, same_shape(grad, "grad_spikes", membrane, "membrane"));
     args.states = states_of(args.neuron.kind);
     OP_REQUIRES_OK(context, read_state(context, args.states, grad.shape(), &args.start));
+    OP_REQUIRES_OK(context, prepare_backward_state(context, learning_states_of(args.neuron.kind),
+                                                   grad.shape(), &args.state));
     TensorShape shape = grad.shape();
     args.params = context->input(2).dim_size(0);
     shape.set_dim(1, args.params);

@@ -93,6 +93,30 @@ struct Bias<Neuron, decltype(void(Neuron::kHasBias))> {
   }
 };
 
+// What the backward pass of a neuron carries from a step to the one before it, and what its sums for
+// learned parameters carry besides.
+template <class Neuron, class A>
+struct BackwardState {
+  typename Neuron::template DriveState<A> drive;
+  typename Neuron::template FilterState<A> filter;
+};
+template <class Neuron, class A>
+struct LearningState {
+  typename Neuron::template DriveState<A> drive;
+  typename Neuron::template FilterState<A> filter;
+  typename Neuron::template LearnState<A> learn;
+};
+
+inline int64_t backward_states_of(NeuronKind kind) {
+  return with_neuron(kind, [](auto neuron) -> int64_t {
+    return fields_of<BackwardState<decltype(neuron), float>, float>();
+  });
+}
+inline int64_t learning_states_of(NeuronKind kind) {
+  return with_neuron(kind, [](auto neuron) -> int64_t {
+    return fields_of<LearningState<decltype(neuron), float>, float>();
+  });
+}
 inline int64_t states_of(NeuronKind kind) {
   return with_neuron(kind, [](auto neuron) -> int64_t {
     using State = typename decltype(neuron)::template State<float>;

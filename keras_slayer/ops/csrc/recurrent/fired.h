@@ -52,11 +52,21 @@ class Fired {
   int64_t count_[kRecurrentSamples] = {};
 };
 
-// The last spikes among the numbers of a sample's state, if there is one.
+// The last ones of the numbers of a sample's state, if there is one: forward the last spikes,
+// backward the gradients of z.
 template <class Number>
-Number* last_spikes(const SeriesState& state, Number* numbers, int64_t units, int64_t sample) {
+Number* last_of(const SeriesState& state, Number* numbers, int64_t units, int64_t sample) {
   if (numbers == nullptr) return nullptr;
   return numbers + state.at(units, sample, 0) + (state.count - 1) * units;
+}
+template <class A>
+void read_last(const SeriesState& state, int64_t units, int64_t sample, A* row) {
+  const double* from = last_of(state, state.from, units, sample);
+  from == nullptr ? clear(row, units) : copy_row(from, units, row);
+}
+template <class A>
+void write_last(const SeriesState& state, int64_t units, int64_t sample, const A* row) {
+  if (state.to != nullptr) copy_row(row, units, last_of(state, state.to, units, sample));
 }
 
 }  // namespace KS_ISA

@@ -46,6 +46,7 @@ struct RecurrentGradArgs {  // work item: as above
   NeuronParams neuron;
   void* grad_in;
   void* scratch;  // GPU: the states of the neurons, and grad_in of two steps, not rounded
+  SeriesState state;  // BackwardState of the neurons, and as the last number grad_in, not rounded
 };
 
 KS_KERNEL(recurrent, RecurrentArgs);

@@ -38,6 +38,7 @@ struct RecurrentConvGradArgs {  // work item: a sample
   const void* weights;  // arithmetic type, in TransposedOrder
   NeuronParams neuron;
   void* grad_in;
+  SeriesState state;  // as in RecurrentGradArgs
 };
 
 KS_KERNEL(recurrent_conv, RecurrentConvArgs);

@@ -26,7 +26,7 @@ void recurrent_conv(Dtype dtype, const RecurrentConvArgs& args, int64_t begin, i
     A* __restrict z = sums.row(0);
     for (int64_t sample = begin; sample < end; ++sample) {
       neurons->start(args.state, units, sample, 0, units);
-      fired.start(0, last_spikes(args.state, args.state.from, units, sample));
+      fired.start(0, last_of(args.state, args.state.from, units, sample));
       for (int64_t t = 0; t < steps; ++t) {
         const int64_t at = (sample * steps + t) * units;
         const T* __restrict in = static_cast<const T*>(args.in) + at;
@@ -40,7 +40,7 @@ void recurrent_conv(Dtype dtype, const RecurrentConvArgs& args, int64_t begin, i
         fired.set(0, args.spikes + at);
       }
       neurons->finish(args.state, units, sample, 0, units);
-      fired.finish(0, last_spikes(args.state, args.state.to, units, sample));
+      fired.finish(0, last_of(args.state, args.state.to, units, sample));
     }
     if (!neurons->finite()) __atomic_store_n(args.not_finite, 1, __ATOMIC_RELAXED);
   });
@@ -62,8 +62,10 @@ void recurrent_conv_grad(Dtype dtype, const RecurrentConvGradArgs& args, int64_t
     const Rows<A> inputs(1, units);
     A *__restrict grad = grads.row(0), *__restrict dz = inputs.row(0);
     for (int64_t sample = begin; sample < end; ++sample) {
-      neurons->reset(0, units, units);
+      neurons->start(args.state, units, sample, 0, units);
+      read_last(args.state, units, sample, dz);
       clear(grad, units);  // no later step feels the last one
+      if (args.state.from != nullptr) transposed.apply(dz + skipped, grad);
       for (int64_t t = steps - 1; t >= 0; --t) {
         const int64_t at = (sample * steps + t) * units;
         const T* __restrict given = static_cast<const T*>(args.grad_spikes) + at;
@@ -77,6 +79,8 @@ void recurrent_conv_grad(Dtype dtype, const RecurrentConvGradArgs& args, int64_t
         KS_VECTOR_LOOP(j, units) store(&out[j], dz[j]);
         if (t > 0) transposed.apply(dz + skipped, grad);
       }
+      neurons->finish(args.state, units, sample, 0, units);
+      write_last(args.state, units, sample, dz);
     }
   });
 }

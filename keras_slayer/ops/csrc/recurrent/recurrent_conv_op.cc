@@ -94,11 +94,12 @@ REGISTER_OP("KerasSlayer>RecurrentConv2DLayerGrad")
     .Input("output_size: int64")
     .Input("params: double")
     .Output("grad_input: T")
+    KS_BACKWARD_STATE
     KS_CONV_ATTRS
     KS_NEURON_ATTRS
     KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
-    .SetShapeFn(like_input<0>);
+    .SetShapeFn(like_input_and_earlier);
 
 class RecurrentConv2DLayerGrad : public ConvOp {
  public:
@@ -120,6 +121,8 @@ class RecurrentConv2DLayerGrad : public ConvOp {
     OP_REQUIRES_OK(context, options_.read(context->input(5), &args.neuron, &channels));
     OP_REQUIRES_OK(context, series_shape(grad, "grad_spikes", &args.shape));
     OP_REQUIRES_OK(context, allocate_large(context, 0, grad.shape(), &grad_in));
+    OP_REQUIRES_OK(context, prepare_backward_state(context, backward_states_of(args.neuron.kind) + 1,
+                                                   grad.shape(), &args.state));
     args.grad_spikes = data_of(grad);
     args.membrane = data_of(membrane);
     args.grad_in = data_of(grad_in);

@@ -31,6 +31,19 @@ class PerSample {
   Object* objects_[kRecurrentSamples];
 };
 
+// From the gradients of z of a step to those of the spikes before it.
+template <class A>
+void feel(const RecurrentGradArgs& args, const Rows<A>& inputs, int64_t samples, Rows<A>* grads) {
+  constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
+  const int64_t units = args.shape.inner;
+  Product<A> product = {inputs.row(0), inputs.stride(), units, nullptr, kSlice<A>};
+  for (int64_t at = 0; at < units; at += kSlice<A>) {
+    product.right = static_cast<const A*>(args.packed) + at * units;
+    const int64_t columns = smaller(kSlice<A>, block_count(units - at, kLanes) * kLanes);
+    multiply(product, samples, columns, grads->row(0) + at, grads->stride());
+  }
+}
+
 }  // namespace
 
 void recurrent(Dtype dtype, const RecurrentArgs& args, int64_t begin, int64_t end) {
@@ -48,7 +61,7 @@ void recurrent(Dtype dtype, const RecurrentArgs& args, int64_t begin, int64_t en
       const int64_t samples = smaller(args.samples, args.shape.batch - first);
       for (int64_t s = 0; s < samples; ++s) {
         neurons[s].start(args.state, units, first + s, 0, units);
-        fired.start(s, last_spikes(args.state, args.state.from, units, first + s));
+        fired.start(s, last_of(args.state, args.state.from, units, first + s));
       }
       for (int64_t t = 0; t < steps; ++t) {
         for (int64_t column = 0; column < units; column += kGatherColumns<A>) {
@@ -72,7 +85,7 @@ void recurrent(Dtype dtype, const RecurrentArgs& args, int64_t begin, int64_t en
       }
       for (int64_t s = 0; s < samples; ++s) {
         neurons[s].finish(args.state, units, first + s, 0, units);
-        fired.finish(s, last_spikes(args.state, args.state.to, units, first + s));
+        fired.finish(s, last_of(args.state, args.state.to, units, first + s));
       }
     }
     for (int64_t s = 0; s < args.samples; ++s) {
@@ -85,7 +98,6 @@ void recurrent_grad(Dtype dtype, const RecurrentGradArgs& args, int64_t begin, i
   with_type(dtype, [&](auto type) {
     using T = decltype(type);
     using A = ArithmeticOf<T>;
-    constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
     const int64_t units = args.shape.inner, steps = args.shape.steps;
     const PerSample<BackwardRows<T, A>> neurons(
         args.samples, [&] { return new_backward_rows<T, A>(args.neuron, units, units); });
@@ -93,8 +105,12 @@ void recurrent_grad(Dtype dtype, const RecurrentGradArgs& args, int64_t begin, i
     for (int64_t item = begin; item < end; ++item) {
       const int64_t first = item * args.samples;
       const int64_t samples = smaller(args.samples, args.shape.batch - first);
-      for (int64_t s = 0; s < samples; ++s) neurons[s].reset(0, units, units);
+      for (int64_t s = 0; s < samples; ++s) {
+        neurons[s].start(args.state, units, first + s, 0, units);
+        read_last(args.state, units, first + s, inputs.row(s));
+      }
       grads.clear(units);  // no later step feels the last one
+      if (args.state.from != nullptr) feel(args, inputs, samples, &grads);
       for (int64_t t = steps - 1; t >= 0; --t) {
         for (int64_t s = 0; s < samples; ++s) {
           const int64_t at = ((first + s) * steps + t) * units;
@@ -111,14 +127,11 @@ void recurrent_grad(Dtype dtype, const RecurrentGradArgs& args, int64_t begin, i
           }
           KS_VECTOR_LOOP(j, units) store(&out[j], dz[j]);
         }
-        if (t == 0) break;
-        Product<A> product = {inputs.row(0), inputs.stride(), units, nullptr, kSlice<A>};
-        for (int64_t at = 0; at < units; at += kSlice<A>) {
-          product.right = static_cast<const A*>(args.packed) + at * units;
-          const int64_t columns =
-              smaller(kSlice<A>, block_count(units - at, kLanes) * kLanes);
-          multiply(product, samples, columns, grads.row(0) + at, grads.stride());
-        }
+        if (t > 0) feel(args, inputs, samples, &grads);
+      }
+      for (int64_t s = 0; s < samples; ++s) {
+        neurons[s].finish(args.state, units, first + s, 0, units);
+        write_last(args.state, units, first + s, inputs.row(s));
       }
     }
   });

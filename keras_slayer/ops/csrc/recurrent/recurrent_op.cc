@@ -108,10 +108,11 @@ REGISTER_OP("KerasSlayer>RecurrentLayerGrad")
     .Input("weights: T")
     .Input("params: double")
     .Output("grad_input: T")
+    KS_BACKWARD_STATE
     KS_NEURON_ATTRS
     KS_GRADIENT_ATTRS
     .Attr(KS_TYPES)
-    .SetShapeFn(like_input<0>);
+    .SetShapeFn(like_input_and_earlier);
 
 template <class Device>
 class RecurrentLayerGrad : public OpKernel {
@@ -131,6 +132,8 @@ class RecurrentLayerGrad : public OpKernel {
     OP_REQUIRES_OK(context, same_shape(grad, "grad_spikes", membrane, "membrane"));
     OP_REQUIRES_OK(context, Device::allocate_large(context, 0, grad.shape(), &grad_in));
     const int64_t batch = args.shape.batch, units = args.shape.inner;
+    OP_REQUIRES_OK(context, prepare_backward_state(context, backward_states_of(args.neuron.kind) + 1,
+                                                   grad.shape(), &args.state));
     if (batch == 0 || units == 0) return;
     args.weights = data_of(weights);
     const int64_t columns = block_count(units, kPackedInputs) * kPackedInputs;
