@@ -25,9 +25,12 @@ NATIVE = {
 
 @pytest.fixture(autouse=True)
 def in_doubles():
+    before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")
     yield
-    keras.config.set_floatx("float32")
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
 
 
 @keras.saving.register_keras_serializable(package="exact_gradients")

@@ -58,12 +58,13 @@ def network():
 
 
 def peaks_of_training():
-    """In chunks, a tenth of the steps and all of them, and plain."""
+    """In chunks, a tenth of the steps and all of them, with exact gradients, and plain."""
     short, long = (
         peak_of_training(ks.TruncatedTime(network(), steps=100), steps)
         for steps in (LONG // 10, LONG)
     )
-    return short, long, peak_of_training(network(), LONG)
+    exact = peak_of_training(ks.TruncatedTime(network(), steps=100, truncate=False), LONG)
+    return short, long, exact, peak_of_training(network(), LONG)
 
 
 def test_training_takes_the_memory_of_a_chunk():
@@ -73,10 +74,12 @@ def test_training_takes_the_memory_of_a_chunk():
     assert result.returncode == 0, result.stderr[-3000:]
     if not result.stdout.strip():
         pytest.skip("this system does not reset the peak of memory")
-    short, long, plain = json.loads(result.stdout.splitlines()[-1])
+    short, long, exact, plain = json.loads(result.stdout.splitlines()[-1])
     # Spikes as bytes and membrane potentials, which plain training keeps.
     kept = 4 * LONG * 2 * UNITS * (1 + 4) / 2**20
     assert long < max(2 * short, 0.2 * kept), (short, long)
+    states = 4 * LONG // 100 * (2 * UNITS + 10) * 4 * 8 / 2**20  # of each chunk, which it keeps
+    assert exact < max(2 * short, 0.2 * kept) + 1.5 * states, (short, exact, states)
     assert plain > 0.8 * kept and plain > 3 * long, (plain, long)
 
 
