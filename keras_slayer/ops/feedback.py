@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 
 import tensorflow as tf
 
@@ -125,15 +126,18 @@ class Convolution(Feedback):
         return tf.reshape(out, tf.shape(dz))
 
     def weights_grad(self, spikes, dz):
-        height, width, filters = self.geometry.input_size
-        rows = tf.reshape(spikes, [-1, height * width * filters])
-        events, _ = find_events(rows, dz.dtype, 1.0)
-        out = library.native().keras_slayer_event_conv2d_weights_grad(
-            **events,
-            grad=self._frames(dz),
-            weights_shape=self.geometry.weights_shape,
-            **self.geometry.native_options,
-        )
+        native, shape = library.native(), self.geometry.weights_shape
+        options = {"weights_shape": shape, **self.geometry.native_options}
+        frames, grad = self._frames(spikes), self._frames(dz)
+        choice = selection.choose("gradient of recurrent weights of maps", spikes.shape, shape)
+        if choice.kernel == "frames":
+            out = native.keras_slayer_frames_conv2d_weights_grad(
+                frames=frames, grad=grad, **options
+            )
+        else:
+            rows = tf.reshape(frames, [-1, math.prod(self.geometry.input_size)])
+            events, _ = find_events(rows, dz.dtype, 1.0)
+            out = native.keras_slayer_event_conv2d_weights_grad(**events, grad=grad, **options)
         out.set_shape(self.weights.shape)
         return out
 
