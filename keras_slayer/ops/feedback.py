@@ -126,10 +126,12 @@ class Convolution(Feedback):
         return tf.reshape(out, tf.shape(dz))
 
     def weights_grad(self, spikes, dz):
-        native, shape = library.native(), self.geometry.weights_shape
-        options = {"weights_shape": shape, **self.geometry.native_options}
+        native, weights = library.native(), self.weights
+        choice = selection.choose(
+            "gradient of recurrent weights of maps", spikes.shape, weights.shape
+        )
         frames, grad = self._frames(spikes), self._frames(dz)
-        choice = selection.choose("gradient of recurrent weights of maps", spikes.shape, shape)
+        options = {"weights_shape": self.geometry.weights_shape, **self.geometry.native_options}
         if choice.kernel == "frames":
             out = native.keras_slayer_frames_conv2d_weights_grad(
                 frames=frames, grad=grad, **options
@@ -138,7 +140,7 @@ class Convolution(Feedback):
             rows = tf.reshape(frames, [-1, math.prod(self.geometry.input_size)])
             events, _ = find_events(rows, dz.dtype, 1.0)
             out = native.keras_slayer_event_conv2d_weights_grad(**events, grad=grad, **options)
-        out.set_shape(self.weights.shape)
+        out.set_shape(weights.shape)
         return out
 
     def fire(self, z, weights, neuron, start):
