@@ -70,22 +70,21 @@ __device__ void recurrent_conv(const RecurrentConvArgs& args) {
 #pragma unroll
     for (int i = 0; i < kStates; ++i) field<N>(state, i) = N(from[i * units + unit]);
   }
-  bool fired = !is_step && from != nullptr && float(from[kStates * units + unit]) != 0;
+  A last = A(0);  // spike
+  if (!is_step && from != nullptr && float(from[kStates * units + unit]) != 0) last = A(1);
   if (is_step) {
     const A z = load(static_cast<const T*>(args.in)[at + unit]) + sum;
     if (Numbers<Neuron, A>::integers && z - z != A(0)) atomicExch(args.not_finite, 1);
     const auto parameters = args.neuron.get<Neuron, N>(unit);
-    A spike;
-    store(&static_cast<T*>(args.membrane)[at + unit], Neuron::step(parameters, state, z, &spike));
-    store(&args.spikes[at + unit], spike);
-    fired = spike != A(0);
+    store(&static_cast<T*>(args.membrane)[at + unit], Neuron::step(parameters, state, z, &last));
+    store(&args.spikes[at + unit], last);
   }
   if (t + 1 < args.shape.steps) return write_row(state, states, units);
   if (args.state.to == nullptr) return;
   double* to = args.state.to + numbers + unit;
 #pragma unroll
   for (int i = 0; i < kStates; ++i) to[i * units] = double(field<N>(state, i));
-  to[kStates * units] = fired ? 1 : 0;
+  to[kStates * units] = double(last);
 }
 
 template <class Neuron, class T, bool is_exodus>
