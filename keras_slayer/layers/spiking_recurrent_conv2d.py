@@ -22,8 +22,8 @@ class SpikingRecurrentConv2D(RecurrentSpikingLayer, BaseSpikingConv2D):
     As in ``SpikingRecurrentDense``, any neuron will do, and a spike reaches z one step later. The
     second convolution has padding "same" and strides of 1, so that it keeps the size of the maps.
     Both add weights for spikes alone, and one native op runs over all time steps
-    (``keras_slayer.ops.fire_recurrent``). On a GPU, and with neurons that have no native op, that
-    is a loop of plain TensorFlow, which is many times slower.
+    (``keras_slayer.ops.fire_recurrent``). With neurons that have no native op, that is a loop of
+    plain TensorFlow, which is many times slower.
 
     With ``LoihiCUBA`` neurons ``export_loihi`` writes it to ``.nir``, as a convolution from the
     neurons to themselves.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import abc
 import dataclasses
+import math
 
 import tensorflow as tf
 
@@ -127,16 +128,21 @@ class Convolution(Feedback):
         return tf.reshape(out, tf.shape(dz))
 
     def weights_grad(self, spikes, dz):
-        height, width, filters = self.geometry.input_size
-        rows = tf.reshape(spikes, [-1, height * width * filters])
-        events, _ = find_events(rows, dz.dtype, 1.0)
-        out = library.native().keras_slayer_event_conv2d_weights_grad(
-            **events,
-            grad=self._frames(dz),
-            weights_shape=self.geometry.weights_shape,
-            **self.geometry.native_options,
+        native, weights = library.native(), self.weights
+        choice = selection.choose(
+            "gradient of recurrent weights of maps", spikes.shape, weights.shape
         )
-        out.set_shape(self.weights.shape)
+        frames, grad = self._frames(spikes), self._frames(dz)
+        options = {"weights_shape": self.geometry.weights_shape, **self.geometry.native_options}
+        if choice.kernel == "frames":
+            out = native.keras_slayer_frames_conv2d_weights_grad(
+                frames=frames, grad=grad, **options
+            )
+        else:
+            rows = tf.reshape(frames, [-1, math.prod(self.geometry.input_size)])
+            events, _ = find_events(rows, dz.dtype, 1.0)
+            out = native.keras_slayer_event_conv2d_weights_grad(**events, grad=grad, **options)
+        out.set_shape(weights.shape)
         return out
 
     def fire(self, z, weights, neuron, start):

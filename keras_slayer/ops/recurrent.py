@@ -43,7 +43,7 @@ def fire_recurrent(
 
     With four axes, ``weights`` are the kernel of a convolution with padding "same", by which the
     neurons of maps feed each other. Then @ is that convolution, and each spike adds the weights
-    that it meets. On a GPU that loop is one of plain TensorFlow.
+    that it meets. On a GPU that is a kernel for each step.
 
     Args:
         synaptic_input: input from outside the layer: a tensor (batch, time, units) or (batch, time,

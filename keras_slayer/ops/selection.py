@@ -183,7 +183,7 @@ CANDIDATES = {
         REFERENCE,
     ),
     "recurrent neurons": (Candidate("one loop", _NATIVE, _native), REFERENCE),
-    "recurrent neurons of maps": (Candidate("one loop", _ON_CPU, _on_cpu), REFERENCE),
+    "recurrent neurons of maps": (Candidate("one loop", _NATIVE, _native), REFERENCE),
     "gradient of recurrent weights": (
         Candidate(
             "few units",
@@ -192,6 +192,11 @@ CANDIDATES = {
             benchmark=_UNITS,
         ),
         Candidate("events", _ON_CPU, _on_cpu),  # at any density: no other sums in a fixed order
+        REFERENCE,
+    ),
+    "gradient of recurrent weights of maps": (
+        FRAMES,
+        Candidate("events", _ON_CPU, _on_cpu),  # as above
         REFERENCE,
     ),
     "sum_pool2d and neuron": (Candidate("one pass", _NATIVE, _native), IN_TURN),

@@ -12,11 +12,12 @@ from keras_slayer.ops import __main__ as command
 from keras_slayer.ops import build
 from keras_slayer.ops.gpu import check, kernels, nvrtc
 
-# Kernels for floats that compute in double on purpose: long sums, and LoihiCuba from an input on
-# that floats do not hold exactly.
+# Kernels for floats that compute in double on purpose: long sums, LoihiCuba from an input on that
+# floats do not hold exactly, and weights that are transformed once.
 IN_DOUBLE = {
     *("fir_taps_grad", "delay_grad", "delay_sums"),
-    *("neuron_LoihiCuba", "recurrent_LoihiCuba"),
+    *("neuron_LoihiCuba", "recurrent_LoihiCuba", "recurrent_conv_LoihiCuba"),
+    "winograd_weights",
 }
 
 SPILLING = """
@@ -58,7 +59,10 @@ def test_every_kernel_compiles_and_none_spills(monkeypatch, capsys, architecture
     assert 16 < int(registers) < 256 and int(shared) >= 1024 and float(seconds) > 0
     assert len(named_in_ops()) > 5
     neurons = re.findall(r"X\((\w+),", (build.SOURCES / "neurons" / "list.h").read_text())
-    of_neurons = ("neuron", "neuron_grad", "neuron_params_grad")
+    of_neurons = (
+        *("neuron", "neuron_grad", "neuron_params_grad"),
+        *("recurrent", "recurrent_grad", "recurrent_conv", "recurrent_conv_grad"),
+    )
     wanted = named_in_ops() | {f"{name}_{n}" for name in of_neurons for n in neurons}
     assert {f"{name}_{type}" for name in wanted for type in kernels.TYPES} <= found
 

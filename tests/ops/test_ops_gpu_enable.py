@@ -208,7 +208,6 @@ ON_THE_CPU_ALONE = {
     *("DropEvents", "JitterEvents", "DenoiseEvents", "RefractoryEvents"),
     *("MatmulLayer", "Conv2DLayer", "Conv2DLayerGrad", "Conv2DLayerPooledGrad"),
     *("EventConv2D", "EventConv2DWeightsGrad"),
-    *("RecurrentConv2DLayer", "RecurrentConv2DLayerGrad"),
 }
 
 
@@ -269,6 +268,8 @@ def train(neuron):
         [
             keras.Input((12, 8, 8, 2)),
             ks.SpikingConv2D(3, 3, **options),
+            # Loops of plain TensorFlow with truncated kernels.
+            *([] if neuron.kernels else [ks.SpikingRecurrentConv2D(3, 1, **options)]),
             ks.SpikingSumPooling2D(2, **options),
             ks.DelayLayer(),
             ks.TemporalFilter([1.0, 0.5], learnable=True),
@@ -276,7 +277,6 @@ def train(neuron):
             ks.SpikingActivation(**options),
             ks.Flatten(),
             ks.SpikingDense(9, **options),
-            # A loop of plain TensorFlow with truncated kernels.
             *([] if neuron.kernels else [ks.SpikingRecurrentDense(7, **options)]),
             ks.SpikingDense(4, **options),
         ]

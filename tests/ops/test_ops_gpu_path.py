@@ -79,6 +79,29 @@ def test_a_layer_reads_the_bytes_of_the_one_before(gpu):
     assert read == [tf.float32, tf.uint8]
 
 
+def test_neurons_that_feed_each_other_by_a_convolution(monkeypatch):
+    """The loop is one op there, too, and the gradient of the weights reads spikes as they are."""
+    random = np.random.default_rng(0)
+    z, weights = random.normal(size=(2, 9, 6, 5, 4)), random.normal(size=(3, 2, 2, 4))
+    z, weights = tf.constant(z, tf.float32), tf.constant(0.3 * weights, tf.float32)
+    found, kernels = [], {"events": "event", "frames": "frames"}
+    for choice, events in kernels.items():
+        monkeypatch.setattr(library, "on_gpu", lambda choice=choice: choice == "frames")
+        with layer_ops.ops_used() as used, tf.GradientTape() as tape:
+            tape.watch([z, weights])
+            spikes, _ = ks.ops.fire_recurrent(z, weights, NEURON)
+            gradients = tape.gradient(spikes, [z, weights])
+        used -= {"find_events"} if choice == "events" else set()
+        assert used == {
+            *("recurrent_conv2d_layer", "recurrent_conv2d_layer_grad"),
+            f"{events}_conv2d_weights_grad",
+        }
+        found.append([spikes, *gradients])
+    assert all(np.any(x) for x in found[0])
+    for actual, expected in zip(*found, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
 SERVE = """
 import sys
 import numpy as np

@@ -9,6 +9,7 @@
 #include "gpu/conv.h"
 #include "gpu/device.h"
 #include "gpu/pool.h"
+#include "gpu/transposed_conv.h"
 #include "neurons/neurons.h"
 #include "products/few_units.h"
 #include "products/input_grad.h"
@@ -22,6 +23,7 @@ class Launch {
   Launch(std::string what, std::string kernel) : what_(std::move(what)), kernel_(std::move(kernel)) {}
   float* numbers(int64_t size) { return static_cast<float*>(add(4 * size, "\"normal\"")); }
   uint8_t* spikes(int64_t size) { return static_cast<uint8_t*>(add(size, "0.02")); }
+  uint8_t* ones(int64_t size) { return static_cast<uint8_t*>(add(size, "1.0")); }
   float* output(int64_t size) { return static_cast<float*>(add(4 * size, "0.0")); }
   uint8_t* bytes(int64_t size) { return static_cast<uint8_t*>(add(size, "0.0")); }
 
@@ -167,6 +169,34 @@ void convolution(const char* name, const ConvGeometry& g, std::ostream& lines) {
   input.threads(pixels * block_count(g.channels, kWarp) * kWarp, back, lines);
 }
 
+// What a step of neurons that feed each other by a convolution takes back, for 64 samples.
+void transposed(const char* name, const ConvGeometry& g, std::ostream& lines) {
+  const int64_t frames = 64, size = frames * g.height * g.width * g.channels;
+  const int64_t tiles = tiles_across(g) * tiles_down(g), points = points_across(g) * points_down(g);
+  const int64_t inputs = frames * points * tiles * g.filters;
+  const auto args_of = [&](Launch& launch) {
+    TransposedConvArgs args = {};
+    args.frames = frames;
+    args.geometry = g;
+    args.grad = launch.numbers(size);
+    return args;
+  };
+  Launch windows(std::string("transposed convolution ") + name, "transposed_conv_float");
+  TransposedConvArgs args = args_of(windows);
+  args.weights = windows.numbers(g.kernel_height * g.kernel_width * g.filters * g.channels);
+  args.out = windows.output(size);
+  windows.threads(size, args, lines);
+  Launch sums(std::string("Winograd's sums ") + name, "winograd_sums_float");
+  args = {};
+  args.frames = frames;
+  args.geometry = g;
+  args.kernels = sums.numbers(points * g.filters * g.channels);
+  args.taken = sums.ones(frames * g.height);
+  args.inputs = sums.numbers(inputs);
+  args.sums = sums.output(frames * points_across(g) * tiles * kTileSide * g.channels);
+  sums.threads(frames * points_across(g) * tiles * g.channels, args, lines);
+}
+
 void pool(const PoolGeometry& g, std::ostream& lines) {
   const int64_t in = kFrames * g.height * g.width * g.channels;
   const int64_t out = kFrames * g.out_height * g.out_width * g.channels;
@@ -191,6 +221,8 @@ void write_timed(std::ostream& lines) {
               {34, 34, 2, 30, 30, 12, 5, 5, 1, 1, 1, 1, 1, 0, 0, nullptr, nullptr, false}, lines);
   convolution("15x15x12-64c5",
               {15, 15, 12, 15, 15, 64, 5, 5, 1, 1, 1, 1, 1, 2, 2, nullptr, nullptr, false}, lines);
+  transposed("15x15x64-64c3",
+             {15, 15, 64, 15, 15, 64, 3, 3, 1, 1, 1, 1, 1, 1, 1, nullptr, nullptr, true}, lines);
   pool({30, 30, 12, 15, 15, 2, 2, 2, 2, 0, 0, 1.1}, lines);
 }
 

@@ -35,6 +35,11 @@ struct TransposedOrder {
 
 // winograd.h computes the gradient of tiles of kTileSide x kTileSide pixels.
 constexpr int kTileSide = 4;
+// It takes rows in which more than one gradient in so many is not zero: the break-even point.
+constexpr int64_t kWinogradShare = 12;
+// Output pixels of a tile of transposed_conv.h. An input pixel gets the windows of a tile in the
+// order of their place modulo the kernel's width, then of their place.
+constexpr int64_t kTransposedPixels = 16;
 
 struct PoolGeometry {
   int64_t height, width, channels, out_height, out_width;

@@ -57,10 +57,10 @@ class TransposedConv final : public TransposedRows<A> {
   }
 
  private:
-  static constexpr int64_t kPixels = 16;  // output pixels of a tile
-  // Break-even points: the dense product (or Winograd's) is as fast as events where one gradient
-  // in so many is not zero.
-  static constexpr int64_t kDenseShare = 3, kWinogradShare = 12;
+  static constexpr int64_t kPixels = kTransposedPixels;  // output pixels of a tile
+  // Break-even point: the dense product is as fast as events where one gradient in so many is not
+  // zero.
+  static constexpr int64_t kDenseShare = 3;
 
   // Adds the gradients of output row oy to the band, window by window.
   void transpose_row(int64_t oy, const A* grad, A* band) {

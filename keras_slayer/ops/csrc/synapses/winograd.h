@@ -16,14 +16,7 @@ namespace KS_ISA {
 template <class A>
 class TransposedWinograd {
  public:
-  static bool fits(const ConvGeometry& g) {
-    const bool plain = g.groups == 1 && g.stride_y == 1 && g.stride_x == 1 &&
-                       g.dilation_y == 1 && g.dilation_x == 1;
-    if (!plain || !known(g.kernel_height) || !known(g.kernel_width)) return false;
-    // Products per tile, here and with windows. kOverhead accounts for the transforms.
-    const int64_t here = points(g.kernel_height) * points(g.kernel_width) * padded(g.channels);
-    return kOverhead * here <= kTileSide * kTileSide * TransposedOrder(g, sizeof(A)).window;
-  }
+  static bool fits(const ConvGeometry& g) { return winograd_fits(g, sizeof(A)); }
 
   TransposedWinograd(const ConvGeometry& geometry, const A* weights)
       : g_(geometry),
@@ -84,10 +77,8 @@ class TransposedWinograd {
  private:
   static constexpr int64_t kLine = 64 / int64_t(sizeof(A));
   static constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
-  static constexpr int64_t kOverhead = 2;  // cost of a product here in products of windows
 
-  static bool known(int64_t taps) { return taps == 3 || taps == 5; }
-  static int64_t points(int64_t taps) { return taps + kTileSide - 1; }
+  static int64_t points(int64_t taps) { return points_of(taps); }
   static int64_t padded(int64_t count) { return block_count(count, kLine) * kLine; }
   // Padded, because rows a power of two apart would compete for few sets of the cache.
   static int64_t apart(int64_t size) { return size + (size % (16 * kLine) == 0 ? kLine : 0); }

@@ -6,12 +6,30 @@
 #ifndef KERAS_SLAYER_SYNAPSES_WINOGRAD_TILES_H_
 #define KERAS_SLAYER_SYNAPSES_WINOGRAD_TILES_H_
 
-#include "base/cpu.h"
+#include "synapses/geometry.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
 
 constexpr int kMaxPoints = 8;
+
+// Inputs of four outputs.
+KS_HD int64_t points_of(int64_t taps) { return taps + kTileSide - 1; }
+
+// Whether the transposed convolution takes less time so, in numbers of this size: compares the
+// products of a tile, here and with windows.
+KS_HD bool winograd_fits(const ConvGeometry& g, int64_t element_bytes) {
+  constexpr int64_t kOverhead = 2;  // products of windows for one here, with the transforms
+  const bool plain = g.groups == 1 && g.stride_y == 1 && g.stride_x == 1 &&
+                     g.dilation_y == 1 && g.dilation_x == 1;
+  const bool known = (g.kernel_height == 3 || g.kernel_height == 5) &&
+                     (g.kernel_width == 3 || g.kernel_width == 5);
+  if (!plain || !known) return false;
+  const int64_t line = 64 / element_bytes;
+  const int64_t here = points_of(g.kernel_height) * points_of(g.kernel_width) *
+                       block_count(g.channels, line) * line;
+  return kOverhead * here <= kTileSide * kTileSide * TransposedOrder(g, element_bytes).window;
+}
 
 // The points where the polynomials are evaluated, except infinity, and the factors of G's rows.
 struct WinogradPoints {
