@@ -1,13 +1,12 @@
 """What the ops of products, convolutions, pools and weights give, natively or emulated."""
 
-import dataclasses
 import itertools
 
 import cases
+import feedback_cases
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.neurons import BY_NAME
 from keras_slayer.ops import library, neurons
 
 FRAMES, SIZE, CHANNELS, FILTERS = 6, (9, 8), 6, 36
@@ -23,18 +22,6 @@ POOLS = {
     "overlapping": ((3, 2), (2, 1), (1, 0), (4, 7)),
     "gaps": ((2, 1), (3, 2), (0, 1), (3, 4)),
 }
-# height, width, filters; kernel; groups. Of neurons that feed each other.
-MAPS = {
-    "one neuron": ((1, 1, 1), (1, 1), 1),
-    "groups, an even kernel": ((3, 4, 6), (2, 4), 3),
-    "larger than the maps": ((2, 3, 2), (5, 7), 1),
-    "rows of several tiles": ((2, 37, 3), (1, 3), 1),
-    "more filters than a warp": ((2, 3, 33), (1, 2), 1),
-    # Whose gradients are transposed in Winograd's way.
-    "3 x 3": ((9, 6, 6), (3, 3), 1),
-    "5 x 5": ((5, 6, 12), (5, 5), 1),
-    "3 x 5": ((4, 4, 16), (3, 5), 1),
-}
 NEURON = {
     "neuron": "srm",
     "names": [
@@ -43,7 +30,6 @@ NEURON = {
     ],
     "params": [1.0, 0.8, 0.7, 0.7, -1.0, 0.5, 1.0],
 }
-NEURONS = {name: kind() for name, kind in BY_NAME.items()}
 GRID = {"step": 0.25, "low": -2.0, "high": 1.75}  # of weights
 
 
@@ -162,7 +148,7 @@ def _others(native, inputs: Inputs) -> dict:
 def _states(native, inputs: Inputs) -> dict:
     """From a state, and the state after the last step."""
     results, x = {}, inputs.normal(2, 9, 300)
-    for name, neuron in NEURONS.items():
+    for name, neuron in feedback_cases.NEURONS.items():
         for size in (1.0, 1e9):  # larger than floats hold the chip's integers exactly
             start = tf.round(size * tf.cast(inputs.normal(2, neuron.states, 300), tf.float64))
             spikes, membrane, (state,) = native.keras_slayer_neuron(
@@ -186,108 +172,9 @@ def _states(native, inputs: Inputs) -> dict:
     return results
 
 
-def _recurrent(native, inputs: Inputs) -> dict:
-    """Fewer units than a warp, and more than a block of threads; from a state, and at rest."""
-    results = {}
-    for kind, neuron in NEURONS.items():
-        for units in (5, 131):
-            weights = inputs.normal(units, units) * 0.1
-            x = inputs.normal(3, 4, units) + 1
-            start = tf.round(3 * tf.cast(inputs.normal(3, neuron.states + 1, units), tf.float64))
-            for started in ([], [start]):
-                spikes, membrane, after = native.keras_slayer_recurrent_layer(
-                    synaptic_input=neuron.firing_threshold * x,
-                    weights=weights,
-                    state=started,
-                    **neurons.native_options(neuron),
-                )
-                name = f"{kind}, {units}, {len(started)}"
-                results |= {name: spikes, f"{name}, membrane": membrane}
-                results |= {f"{name}, state": state for state in after}
-            for gradient in ("slayer", "exodus"):
-                options = dataclasses.replace(neuron, gradient=gradient)
-                later = [inputs.normal(3, 0, units)]  # nothing
-                for steps in (4, 0, 3):  # from the last chunk to the first
-                    dz, later = native.keras_slayer_recurrent_layer_grad(
-                        grad_spikes=inputs.normal(3, steps, units),
-                        membrane=membrane[:, :steps],
-                        weights=weights,
-                        later=[tf.cast(x, tf.float64) for x in later],
-                        **neurons.native_gradient_options(options),
-                    )
-                    run = f"{kind}, {units}, {gradient}, {steps}"
-                    results |= {run: dz} | {f"{run}, earlier": x for x in later}
-    return results
-
-
-def _recurrent_maps(native, inputs: Inputs) -> dict:
-    """From a state, and at rest: every neuron on one kind of map, and one on all of them."""
-    if inputs.bytes:  # the same again: it takes no spikes
-        return {}
-    results = {}
-    kinds = [("groups, an even kernel", kind, False) for kind in NEURONS]
-    for name, kind, per_channel in [*kinds, *((name, "alif", True) for name in MAPS)]:
-        (maps, kernel, groups), neuron = MAPS[name], NEURONS[kind]
-        weights = inputs.normal(*kernel, maps[2] // groups, maps[2]) * 0.2
-        common = {
-            **{"input_size": maps, "output_size": maps[:2], "strides": (1, 1)},
-            **{"padding_before": [(size - 1) // 2 for size in kernel], "dilations": (1, 1)},
-            "weights": weights,
-        }
-        x = neuron.firing_threshold * (inputs.normal(2, 3, *maps) + 1)
-        start = tf.round(3 * tf.cast(inputs.normal(2, neuron.states + 1, *maps), tf.float64))
-        key = f"{kind}, {per_channel}, {name}"
-        for started in ([], [start]):
-            spikes, membrane, after = native.keras_slayer_recurrent_conv2d_layer(
-                synaptic_input=x,
-                state=started,
-                **common,
-                **_by_channel(neurons.native_options(neuron), maps[2], per_channel),
-            )
-            run = f"{key}, {len(started)}"
-            results |= {run: spikes, f"{run}, membrane": membrane}
-            results |= {f"{run}, state": state for state in after}
-        for gradient, surrogate in (("slayer", "triangle"), ("exodus", "exponential")):
-            trained = dataclasses.replace(neuron, gradient=gradient, surrogate=surrogate)
-            later = [inputs.normal(2, 0, *maps)]  # nothing
-            for steps in (3, 0, 2):  # from the last chunk to the first
-                membrane, grad = _of_rows(neuron, inputs.normal(2, steps, *maps), inputs)
-                dz, later = native.keras_slayer_recurrent_conv2d_layer_grad(
-                    grad_spikes=grad,
-                    membrane=membrane,
-                    later=[tf.cast(x, tf.float64) for x in later],
-                    **common,
-                    **_by_channel(neurons.native_gradient_options(trained), maps[2], per_channel),
-                )
-                run = f"{key}, {gradient}, {steps}"
-                results |= {run: dz} | {f"{run}, earlier": x for x in later}
-    return results
-
-
-def _by_channel(options: dict, channels: int, wanted: bool) -> dict:
-    """Options whose parameters are smaller from channel to channel, if that is wanted."""
-    if not wanted:
-        return options
-    params = tf.convert_to_tensor(options["params"], tf.float64)
-    return {**options, "params": params[:, None] * np.linspace(1.0, 0.9, channels)}
-
-
-def _of_rows(neuron, grad, inputs: Inputs):
-    """(membrane potential, gradient of spikes) of which rows have all gradients, few and none.
-
-    Those with all of them are among the first four, of the first sample.
-    """
-    rows = np.arange(grad.shape[2]).reshape(-1, 1, 1)
-    few = (inputs.spikes(*grad.shape[2:], density=0.05).numpy() != 0) & (rows % 3 < 2)
-    kept = np.stack([few | ((rows % 3 == 0) & (rows < 4)), few])[:, None]
-    near = neuron.firing_threshold * (1 + 0.1 * tf.cast(inputs.normal(*grad.shape), tf.float64))
-    far = tf.where(kept, near, -100 * neuron.firing_threshold)
-    return tf.cast(far, grad.dtype), tf.where(kept, grad, tf.zeros_like(grad))
-
-
 PARTS = {
-    "recurrent": _recurrent,
-    "recurrent maps": _recurrent_maps,
+    "recurrent": feedback_cases.matrices,
+    "recurrent maps": feedback_cases.maps,
     "products": _products,
     "convolutions": _convolutions,
     "pools": _pools,
