@@ -6,6 +6,7 @@ import itertools
 import cases
 import numpy as np
 import tensorflow as tf
+from recurrent_map_cases import recurrent_maps
 
 from keras_slayer.neurons import BY_NAME
 from keras_slayer.ops import library, neurons
@@ -22,18 +23,6 @@ POOLS = {
     "side by side": ((2, 2), (2, 2), (0, 0), (4, 4)),
     "overlapping": ((3, 2), (2, 1), (1, 0), (4, 7)),
     "gaps": ((2, 1), (3, 2), (0, 1), (3, 4)),
-}
-# height, width, filters; kernel; groups. Of neurons that feed each other.
-MAPS = {
-    "one neuron": ((1, 1, 1), (1, 1), 1),
-    "groups, an even kernel": ((3, 4, 6), (2, 4), 3),
-    "larger than the maps": ((2, 3, 2), (5, 7), 1),
-    "rows of several tiles": ((2, 37, 3), (1, 3), 1),
-    "more filters than a warp": ((2, 3, 33), (1, 2), 1),
-    # Whose gradients are transposed in Winograd's way.
-    "3 x 3": ((9, 6, 6), (3, 3), 1),
-    "5 x 5": ((5, 6, 12), (5, 5), 1),
-    "3 x 5": ((4, 4, 16), (3, 5), 1),
 }
 NEURON = {
     "neuron": "srm",
@@ -211,69 +200,9 @@ def _recurrent(native, inputs: Inputs) -> dict:
     return results
 
 
-def _recurrent_maps(native, inputs: Inputs) -> dict:
-    """From a state, and at rest: every neuron on one kind of map, and one on all of them."""
-    if inputs.bytes:  # the same again: it takes no spikes
-        return {}
-    results = {}
-    kinds = [("groups, an even kernel", kind, False) for kind in NEURONS]
-    for name, kind, per_channel in [*kinds, *((name, "alif", True) for name in MAPS)]:
-        (maps, kernel, groups), neuron = MAPS[name], NEURONS[kind]
-        weights = inputs.normal(*kernel, maps[2] // groups, maps[2]) * 0.2
-        common = {
-            **{"input_size": maps, "output_size": maps[:2], "strides": (1, 1)},
-            **{"padding_before": [(size - 1) // 2 for size in kernel], "dilations": (1, 1)},
-            "weights": weights,
-        }
-        x = neuron.firing_threshold * (inputs.normal(2, 3, *maps) + 1)
-        start = tf.round(3 * tf.cast(inputs.normal(2, neuron.states + 1, *maps), tf.float64))
-        key = f"{kind}, {per_channel}, {name}"
-        for started in ([], [start]):
-            spikes, membrane, after = native.keras_slayer_recurrent_conv2d_layer(
-                synaptic_input=x,
-                state=started,
-                **common,
-                **_by_channel(neurons.native_options(neuron), maps[2], per_channel),
-            )
-            run = f"{key}, {len(started)}"
-            results |= {run: spikes, f"{run}, membrane": membrane}
-            results |= {f"{run}, state": state for state in after}
-        for gradient, surrogate in (("slayer", "triangle"), ("exodus", "exponential")):
-            trained = dataclasses.replace(neuron, gradient=gradient, surrogate=surrogate)
-            membrane, grad = _of_rows(neuron, inputs.normal(2, 3, *maps), inputs)
-            results[f"{key}, {gradient}"] = native.keras_slayer_recurrent_conv2d_layer_grad(
-                grad_spikes=grad,
-                membrane=membrane,
-                **common,
-                **_by_channel(neurons.native_gradient_options(trained), maps[2], per_channel),
-            )
-    return results
-
-
-def _by_channel(options: dict, channels: int, wanted: bool) -> dict:
-    """Options whose parameters are smaller from channel to channel, if that is wanted."""
-    if not wanted:
-        return options
-    params = tf.convert_to_tensor(options["params"], tf.float64)
-    return {**options, "params": params[:, None] * np.linspace(1.0, 0.9, channels)}
-
-
-def _of_rows(neuron, grad, inputs: Inputs):
-    """(membrane potential, gradient of spikes) of which rows have all gradients, few and none.
-
-    Those with all of them are among the first four, of the first sample.
-    """
-    rows = np.arange(grad.shape[2]).reshape(-1, 1, 1)
-    few = (inputs.spikes(*grad.shape[2:], density=0.05).numpy() != 0) & (rows % 3 < 2)
-    kept = np.stack([few | ((rows % 3 == 0) & (rows < 4)), few])[:, None]
-    near = neuron.firing_threshold * (1 + 0.1 * tf.cast(inputs.normal(*grad.shape), tf.float64))
-    far = tf.where(kept, near, -100 * neuron.firing_threshold)
-    return tf.cast(far, grad.dtype), tf.where(kept, grad, tf.zeros_like(grad))
-
-
 PARTS = {
     "recurrent": _recurrent,
-    "recurrent maps": _recurrent_maps,
+    "recurrent maps": recurrent_maps,
     "products": _products,
     "convolutions": _convolutions,
     "pools": _pools,
