@@ -65,18 +65,22 @@ def maps(native, inputs) -> dict:
     if inputs.bytes:  # the same again: it takes no spikes
         return {}
     results = {}
-    kinds = [("groups, an even kernel", kind, False) for kind in NEURONS]
-    for name, kind, per_channel in [*kinds, *((name, "alif", True) for name in MAPS)]:
+    cases = [
+        *(("groups, an even kernel", kind, False, (2, 3)) for kind in NEURONS),
+        *((name, "alif", True, (2, 3)) for name in MAPS),
+        *(("3 x 3", "cuba", False, size) for size in ((2, 0), (0, 2), (1, 1))),
+    ]
+    for name, kind, per_channel, (batch, steps) in cases:
         (shape, kernel, groups), neuron = MAPS[name], NEURONS[kind]
         weights = inputs.normal(*kernel, shape[2] // groups, shape[2]) * 0.2
         common = {
             **{"input_size": shape, "output_size": shape[:2], "strides": (1, 1)},
-            **{"padding_before": [(size - 1) // 2 for size in kernel], "dilations": (1, 1)},
+            **{"padding_before": [(taps - 1) // 2 for taps in kernel], "dilations": (1, 1)},
             "weights": weights,
         }
-        x = neuron.firing_threshold * (inputs.normal(2, 3, *shape) + 1)
-        start = tf.round(3 * tf.cast(inputs.normal(2, neuron.states + 1, *shape), tf.float64))
-        key = f"{kind}, {per_channel}, {name}"
+        x = neuron.firing_threshold * (inputs.normal(batch, steps, *shape) + 1)
+        start = tf.round(3 * tf.cast(inputs.normal(batch, neuron.states + 1, *shape), tf.float64))
+        key = f"{kind}, {per_channel}, {name}, {batch}, {steps}"
         for started in ([], [start]):
             spikes, membrane, after = native.keras_slayer_recurrent_conv2d_layer(
                 synaptic_input=x,
@@ -89,9 +93,9 @@ def maps(native, inputs) -> dict:
             results |= {f"{run}, state": state for state in after}
         for gradient, surrogate in (("slayer", "triangle"), ("exodus", "exponential")):
             trained = dataclasses.replace(neuron, gradient=gradient, surrogate=surrogate)
-            later = [inputs.normal(2, 0, *shape)]  # nothing
-            for steps in (3, 0, 2):  # from the last chunk to the first
-                membrane, grad = _of_rows(neuron, inputs.normal(2, steps, *shape), inputs)
+            later = [inputs.normal(batch, 0, *shape)]  # nothing
+            for chunk in (steps, 0, 2):  # from the last to the first
+                membrane, grad = _of_rows(neuron, inputs.normal(batch, chunk, *shape), inputs)
                 dz, later = native.keras_slayer_recurrent_conv2d_layer_grad(
                     grad_spikes=grad,
                     membrane=membrane,
@@ -99,7 +103,7 @@ def maps(native, inputs) -> dict:
                     **common,
                     **_by_channel(neurons.native_gradient_options(trained), shape[2], per_channel),
                 )
-                run = f"{key}, {gradient}, {steps}"
+                run = f"{key}, {gradient}, {chunk}"
                 results |= {run: dz} | {f"{run}, earlier": x for x in later}
     return results
 
