@@ -79,7 +79,7 @@ def parse_arguments():
         default="sample",
         help="paper: cnn in the steps of SLAYER's authors, 1 ms; sample: quicker (%(default)s)",
     )
-    network.add_argument("--epochs", type=int, help="(mlp 30, cnn 15, paper 10)")
+    network.add_argument("--epochs", type=int, help="(mlp 30, cnn 45, paper 10)")
     network.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
     network.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     output = parser.add_argument_group("output")

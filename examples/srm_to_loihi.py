@@ -42,7 +42,7 @@ def parse_arguments():
     network = parser.add_argument_group("network and training")
     network.add_argument("--network", choices=sorted(nmnist.RECIPES), default="mlp")
     network.add_argument("--model", help="trained SRM network (.keras); default: trains one")
-    network.add_argument("--epochs", type=int, help="of SRM training (mlp 30, cnn 15)")
+    network.add_argument("--epochs", type=int, help="of SRM training (mlp 30, cnn 45)")
     network.add_argument("--fine-tuning", type=int, default=3, help="epochs (%(default)s)")
     network.add_argument("--weight-bits", type=int, default=8, help="(%(default)s)")
     network.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
