@@ -123,7 +123,7 @@ def _of_rows(neuron, grad, inputs):
     """
     rows = np.arange(grad.shape[2]).reshape(-1, 1, 1)
     few = (inputs.spikes(*grad.shape[2:], density=0.05).numpy() != 0) & (rows % 3 < 2)
-    kept = np.stack([few | ((rows % 3 == 0) & (rows < 4)), few])[:, None]
+    kept = np.stack([few | ((rows % 3 == 0) & (rows < 4)), few])[: grad.shape[0], None]
     near = neuron.firing_threshold * (1 + 0.1 * tf.cast(inputs.normal(*grad.shape), tf.float64))
     far = tf.where(kept, near, -100 * neuron.firing_threshold)
     return tf.cast(far, grad.dtype), tf.where(kept, grad, tf.zeros_like(grad))
