@@ -40,7 +40,7 @@ class TruncatedTime(keras.Model):
     With ``update_per="batch"``, the loss is that of the whole output, as in plain training: counts
     are counts of the recording. One pass finds the output and the gradient of the loss for it, a
     second one goes through the chunks again and adds up the gradients of the weights. The optimiser
-    takes one step per batch. It takes about half as long again as plain training.
+    takes one step per batch. It takes about two thirds longer than plain training.
 
     With ``truncate=False``, the gradient does not end: the second pass goes from the last chunk to
     the first, and what the backward pass of each layer ends with goes on in the chunk before. The
