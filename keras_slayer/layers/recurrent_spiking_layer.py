@@ -53,20 +53,13 @@ class RecurrentSpikingLayer(WeightedSpikingLayer):
         kernel = tf.convert_to_tensor(self.recurrent_kernel)
         return quantize_weights(kernel, self.neuron.weight_bits) if self.on_chip else kernel
 
-    def _fire_linked(self, inputs, state, link):
+    def nothing_later(self, state):
+        return 2 * super().nothing_later(state)  # of the loop, and of what is learned
+
+    def advance(self, inputs, state, link=None):
         recurrent = tf.cast(self.quantized_recurrent_kernel(), self._synapse_dtype())
         z, neuron = self.synaptic_input(inputs), self.neuron_now()
-        spikes, _, after = fire_recurrent_from(z, recurrent, neuron, state, link)
-        return tf.cast(spikes, self.compute_dtype), after
-
-    @staticmethod
-    def _no_numbers(state):
-        return (state[:, :0],) * 2  # of the loop, and of what is learned
-
-    def advance(self, inputs, state):
-        recurrent = tf.cast(self.quantized_recurrent_kernel(), self._synapse_dtype())
-        z, neuron = self.synaptic_input(inputs), self.neuron_now()
-        spikes, membrane, after = fire_recurrent_from(z, recurrent, neuron, state)
+        spikes, membrane, after = fire_recurrent_from(z, recurrent, neuron, state, link)
         probes.note(self, neuron, lambda: total_input(z, spikes, recurrent, state), membrane)
         return tf.cast(spikes, self.compute_dtype), after
 

@@ -15,7 +15,7 @@ from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.loihi import WEIGHT_SCALE
 from keras_slayer.neurons import reference
 from keras_slayer.ops import explanation, library
-from keras_slayer.ops.synapses.synaptic_input import fire_from, fire_linked, state_at_rest
+from keras_slayer.ops.synapses.synaptic_input import fire_from, state_at_rest
 from keras_slayer.quantization import quantize_bias, quantize_weights
 
 
@@ -100,9 +100,9 @@ class SpikingLayer(TemporalLayer):
         """The input of the neurons: a tensor, or what a synapse returns."""
         raise NotImplementedError(f"{type(self).__name__} defines no synaptic_input(inputs)")
 
-    def advance(self, inputs, state):
+    def advance(self, inputs, state, link=None):
         z, neuron = self.synaptic_input(inputs), self.neuron_now()
-        spikes, membrane, state = fire_from(z, neuron, state)
+        spikes, membrane, state = fire_from(z, neuron, state, link)
         probes.note(self, neuron, z, membrane, state)
         return tf.cast(spikes, self.compute_dtype), state
 
@@ -110,21 +110,12 @@ class SpikingLayer(TemporalLayer):
         return state_at_rest(self.synaptic_input(inputs), self.neuron)
 
     def advance_linked(self, inputs, state, link):
-        if not self._linked_by_op():
-            return super().advance_linked(inputs, state, link)
-        return self._fire_linked(inputs, state, link)
+        if self._linked_by_op():
+            return self.advance(inputs, state, link)
+        return super().advance_linked(inputs, state, link)
 
     def nothing_later(self, state):
-        return self._no_numbers(state) if self._linked_by_op() else super().nothing_later(state)
-
-    def _fire_linked(self, inputs, state, link):
-        z, neuron = self.synaptic_input(inputs), self.neuron_now()
-        spikes, _, after = fire_linked(z, neuron, state, link)
-        return tf.cast(spikes, self.compute_dtype), after
-
-    @staticmethod
-    def _no_numbers(state) -> tuple[tf.Tensor, ...]:
-        return (state[:, :0],)
+        return (state[:, :0],) if self._linked_by_op() else super().nothing_later(state)
 
     def _linked_by_op(self) -> bool:
         """Whether the backward pass of the neurons is a native op, which has a state."""

@@ -119,30 +119,24 @@ def native_fire_bytes(z, neuron: Neuron, start=None):
 def fire_bytes(z, neuron: Neuron, start=None, link: Link | None = None):
     """(spikes as bytes, membrane, state), differentiable: the gradient of the spikes comes to the
     membrane (``handoff.to_floats``)."""
+    later, ports = ((), ()) if link is None else (link.later, link.ports)
 
     @tf.custom_gradient
     def fire(z, *_):
         fired, membrane, after = native_fire_bytes(z, neuron, start)
 
         def grad(_grad_bytes, grad_fired, *_):
-            if link is None:
-                return native_grads(grad_fired, membrane, neuron, start)
-            return linked_grads(grad_fired, membrane, neuron, link.later[0])
+            return native_grads(grad_fired, membrane, neuron, start, later)
 
         return (fired, membrane, *state.listed(after)), grad
 
-    ports = [] if link is None else link.ports[:1]
     fired, membrane, *after = fire(tf.convert_to_tensor(z), *learned_params(neuron), *ports)
     return fired, membrane, after[0] if after else None
 
 
-def native_grad(grad_spikes, membrane, neuron: Neuron):
-    """Gradient of the synaptic input."""
-    return _native_grad(grad_spikes, membrane, neuron)[0]
-
-
-def _native_grad(grad_spikes, membrane, neuron: Neuron, later=()):
-    """That and, where the pass continues that of a next chunk, a list with its state."""
+def native_grad(grad_spikes, membrane, neuron: Neuron, later=()) -> tuple:
+    """(gradient of the synaptic input, ``earlier``), lists of at most one state: ``later`` of the
+    chunk that follows, ``earlier`` of this one (``Link``)."""
     return library.native().keras_slayer_neuron_grad(
         grad_spikes=grad_spikes,
         membrane=membrane,
@@ -156,38 +150,24 @@ def learned_params(neuron: Neuron) -> list:
     return [] if neuron.native_params is None else [neuron.native_params]
 
 
-def native_grads(grad_spikes, membrane, neuron: Neuron, start=None) -> tuple:
-    """Gradients of the synaptic input and of ``learned_params``."""
+def native_grads(grad_spikes, membrane, neuron: Neuron, start=None, later=()) -> tuple:
+    """Gradients of the synaptic input and of ``learned_params``, and ``earlier`` as in
+    ``native_grad``. What a chunk with ``later`` starts from has its gradients in the chunk before,
+    and is left out here."""
     if neuron.native_params is None:
-        return (native_grad(grad_spikes, membrane, neuron),)
-    return _native_params_grad(grad_spikes, membrane, neuron, state.listed(start))[:2]
-
-
-def linked_grads(grad_spikes, membrane, neuron: Neuron, later) -> tuple:
-    """``native_grads`` of a chunk, and the state that its backward pass ends with (``Link``).
-
-    What a chunk starts from has its gradients in the chunk before.
-    """
-    if neuron.native_params is None:
-        grad_input, (earlier,) = _native_grad(grad_spikes, membrane, neuron, [later])
-        return grad_input, earlier
-    grad_input, sums, (earlier,) = _native_params_grad(grad_spikes, membrane, neuron, later=[later])
-    return grad_input, sums, earlier
-
-
-def _native_params_grad(grad_spikes, membrane, neuron: Neuron, start=(), later=()):
-    """(gradient of the synaptic input, of the parameters, states as in ``_native_grad``)."""
+        grad_input, earlier = native_grad(grad_spikes, membrane, neuron, later)
+        return grad_input, *earlier
     grad_input, sums, earlier = library.native().keras_slayer_neuron_params_grad(
         grad_spikes=grad_spikes,
         membrane=membrane,
-        state=list(start),
+        state=[] if later else state.listed(start),
         later=list(later),
         **native_gradient_options(neuron),
     )
     axes = [0, *range(2, sums.shape.rank)]
     if neuron.native_params.shape.rank == 2:  # the last axis are the channels
         del axes[-1]
-    return grad_input, tf.reduce_sum(sums, axis=axes), earlier
+    return grad_input, tf.reduce_sum(sums, axis=axes), *earlier
 
 
 def with_params_grad(spikes, membrane, neuron: Neuron, start=None):

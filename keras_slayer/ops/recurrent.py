@@ -94,10 +94,6 @@ def fire_recurrent_from(
         start = state.checked(start, recurrent_state_size(neuron), z)
     native = getattr(neuron, "native", None) is not None and neuron.kernels is None
     if feedback.choose(z).is_reference or not native:
-        if link is not None:
-            raise NotImplementedError(
-                "exact gradients in chunks of neurons that feed each other need the native loop"
-            )
         spikes, membrane, after = reference_recurrent(z, weights, neuron, start)
         return spikes, tf.stop_gradient(membrane), after
     fired, membrane, after = _fire_bytes(z, feedback, neuron, start, link)
@@ -130,11 +126,9 @@ def _fire_bytes(z, feedback: Feedback, neuron: Neuron, start, link: Link | None)
             # What comes from outside and what the next step feels.
             felt = tf.concat([dz[:, 1:], _first_later(later[0], dz)], axis=1)[:, : tf.shape(dz)[1]]
             total = grad_fired + feedback.transposed(felt)
-            if link is not None:
-                _, more, ending = neurons.linked_grads(total, membrane, neuron, link.later[1])
-                return *grads, more, *earlier, ending
             before = None if start is None else start[:, :-1]
-            return *grads, neurons.native_grads(total, membrane, neuron, before)[1]
+            _, learned, *ending = neurons.native_grads(total, membrane, neuron, before, later[1])
+            return *grads, learned, *earlier, *ending
 
         return (fired, membrane, *after), grad
 

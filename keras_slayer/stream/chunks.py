@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 
 import keras
@@ -35,7 +34,7 @@ def over_chunks(chunk: Callable, x, steps: int, states: dict, *carried) -> list:
         (0, states, *carried),
         shape_invariants=(
             tf.TensorShape([]),
-            {name: tf.TensorShape([None, None, *s.shape[2:]]) for name, s in states.items()},
+            tf.nest.map_structure(_any_numbers, states),
             *tf.nest.map_structure(_shape, carried),
         ),
         parallel_iterations=1,
@@ -43,72 +42,40 @@ def over_chunks(chunk: Callable, x, steps: int, states: dict, *carried) -> list:
     return carried
 
 
-def over_chunks_backwards(chunk: Callable, x, steps: int, kept, later, gradients) -> list:
-    """Runs ``chunk`` on one piece of time after the other, from the last to the first.
+def over_chunks_backwards(chunk: Callable, x, steps: int, later, *carried) -> list:
+    """The same from the last chunk to the first.
 
     Args:
-        chunk: called with (first step, step after the last, *what was kept before the piece, later,
-            gradients); returns (later, gradients).
-        x, steps: as for ``over_chunks``.
-        kept: ``Kept`` of a run over the same chunks.
-        later: nest of tensors, which may change their second axis.
-        gradients: tensors.
+        chunk: called with (number of the chunk, first step, step after the last, later, *carried);
+            returns (later, *carried).
+        x, steps, carried: as for ``over_chunks``.
+        later: nest of tensors (batch, numbers, ...), whose second axis may change its size.
 
     Returns:
-        ``gradients`` after the first chunk.
+        ``carried`` after the first chunk.
     """
     total = tf.shape(x)[1]
 
-    def body(i, later, gradients):
-        first = i * steps
-        last = tf.minimum(first + steps, total)
-        return (i - 1, *chunk(first, last, *kept.read(i), later, gradients))
+    def body(i, later, *carried):
+        last = tf.minimum((i + 1) * steps, total)
+        return (i - 1, *chunk(i, i * steps, last, later, *carried))
 
-    invariants = tf.nest.map_structure(lambda y: tf.TensorShape([None, None, *y.shape[2:]]), later)
-    _, _, gradients = tf.while_loop(
+    _, _, *carried = tf.while_loop(
         lambda i, *_: i >= 0,
         body,
-        ((total - 1) // steps, later, gradients),
-        shape_invariants=(tf.TensorShape([]), invariants, [g.shape for g in gradients]),
+        ((total - 1) // steps, later, *carried),
+        shape_invariants=(
+            tf.TensorShape([]),
+            tf.nest.map_structure(_any_numbers, later),
+            *tf.nest.map_structure(_shape, carried),
+        ),
         parallel_iterations=1,
     )
-    return gradients
+    return carried
 
 
-class Kept:
-    """What was known before each chunk: states, which may change their lengths, and other tensors.
-
-    Args:
-        states, others: nests like those that are kept.
-    """
-
-    def __init__(self, states, others) -> None:
-        self._like = states, others
-        self.arrays = [
-            tf.TensorArray(y.dtype, 0, dynamic_size=True, infer_shape=False)
-            for y in tf.nest.flatten(self._like)
-        ]
-
-    def filled(self, arrays) -> Kept:
-        """The same with these arrays, as a loop over the chunks has filled them."""
-        other = copy.copy(self)
-        other.arrays = arrays
-        return other
-
-    def added(self, arrays, states, others) -> list[tf.TensorArray]:
-        """The arrays with one chunk more."""
-        flat = tf.nest.flatten((states, others))
-        return [a.write(a.size(), y) for a, y in zip(arrays, flat, strict=True)]
-
-    def read(self, i):
-        """(states, others) before chunk ``i``."""
-        flat = [array.read(i) for array in self.arrays]
-        states, others = tf.nest.pack_sequence_as(self._like, flat)
-        for name, y in states.items():
-            y.set_shape([None, None, *self._like[0][name].shape[2:]])
-        for y, like in zip(others, self._like[1], strict=True):
-            y.set_shape(like.shape)
-        return states, others
+def _any_numbers(state) -> tf.TensorShape:
+    return tf.TensorShape([None, None, *state.shape[2:]])
 
 
 def _shape(value) -> tf.TensorShape:
@@ -134,6 +101,23 @@ def empty(outputs) -> list[tf.TensorArray]:
         tf.TensorArray(output.dtype, 0, dynamic_size=True, infer_shape=False)
         for output in keras.tree.flatten(outputs)
     ]
+
+
+def keep(kept: list[tf.TensorArray], nest) -> list[tf.TensorArray]:
+    """With the tensors of one chunk more, as they are."""
+    flat = keras.tree.flatten(nest)
+    return [array.write(array.size(), y) for array, y in zip(kept, flat, strict=True)]
+
+
+def read(kept: list[tf.TensorArray], i, states: dict, others: list) -> tuple[dict, list]:
+    """What was kept of chunk ``i``: states like these, of any length, and other tensors."""
+    flat = [array.read(i) for array in kept]
+    found = keras.tree.pack_sequence_as((states, others), flat)
+    for name, y in found[0].items():
+        y.set_shape(_any_numbers(states[name]))
+    for y, like in zip(found[1], others, strict=True):
+        y.set_shape(like.shape)
+    return found
 
 
 def collect(collected: list[tf.TensorArray], outputs) -> list[tf.TensorArray]:

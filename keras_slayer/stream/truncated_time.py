@@ -10,13 +10,14 @@ from keras_slayer.layers.carry import Carry, carrying
 from keras_slayer.layers.spatial import MAX_STEPS
 from keras_slayer.stream.apply import apply_to, as_input
 from keras_slayer.stream.chunks import (
-    Kept,
     collect,
     cut,
     empty,
     joined,
+    keep,
     over_chunks,
     over_chunks_backwards,
+    read,
 )
 from keras_slayer.stream.steps import check
 
@@ -122,7 +123,7 @@ class TruncatedTime(keras.Model):
         if tf.executing_eagerly():
             # In one piece, for callbacks that watch the layers at work. The output is the same.
             return self.call(inputs, {}, training)[0]
-        outputs, others, added, _ = self._forward(inputs, training)
+        outputs, others, added, _ = self._forward(inputs, self._at_rest(inputs), training)
         if training:
             self._assign(others)
         self.add_loss(added)
@@ -143,7 +144,10 @@ class TruncatedTime(keras.Model):
 
     def _train_on_batch(self, x, y, sample_weight):
         """(outputs, loss), after one step of the optimiser."""
-        outputs, others, added, kept = self._forward(x, training=True)
+        rest = self._at_rest(x)
+        _, states, others, later = rest
+        keeps = not self.truncate
+        outputs, after, added, kept = self._forward(x, rest, training=True, keeps=keeps)
         weights = [v.value for v in self.trainable_variables]
         flat = keras.tree.flatten(outputs)
         with tf.GradientTape() as tape:
@@ -154,13 +158,14 @@ class TruncatedTime(keras.Model):
         found = tape.gradient(scaled, flat + weights, unconnected_gradients="zero")
         signals, gradients = found[: len(flat)], found[len(flat) :]
 
-        def chunk(first, last, states, others, later, gradients):
+        def gradients_of(first, last, states, others, later):
+            """What a chunk adds to the gradients, and what it leaves for the next one and the one
+            before."""
             ports = tf.nest.map_structure(tf.zeros_like, later)
-            link = (None, None) if self.truncate else (later, ports)
             with tf.GradientTape() as tape:
-                tape.watch(ports)
+                tape.watch(tf.nest.flatten(ports))
                 outputs, states, others, added, _ = self._chunk(
-                    x[:, first:last], states, others, True, *link
+                    x[:, first:last], states, others, True, later, ports
                 )
                 added = self.optimizer.scale_loss(added / self._replicas())
             of_weights, later = tape.gradient(
@@ -169,17 +174,22 @@ class TruncatedTime(keras.Model):
                 output_gradients=[*(signal[:, first:last] for signal in signals), tf.ones([])],
                 unconnected_gradients="zero",
             )
-            gradients = [a + b for a, b in zip(gradients, of_weights, strict=True)]
-            return states, others, later, gradients
+            return of_weights, states, others, later
+
+        def forwards(first, last, states, others, gradients):
+            found, states, others, _ = gradients_of(first, last, states, others, {})
+            return states, others, _sums(gradients, found)
+
+        def backwards(i, first, last, later, gradients):
+            before = read(kept, i, states, others)
+            found, _, _, later = gradients_of(first, last, *before, later)
+            return later, _sums(gradients, found)
 
         if self.truncate:
-            _, states, _ = self._at_rest(x)
-            *_, gradients = over_chunks(chunk, x, self.steps, states, self._others(), {}, gradients)
+            _, gradients = over_chunks(forwards, x, self.steps, states, others, gradients)
         else:
-            gradients = over_chunks_backwards(
-                lambda *given: chunk(*given)[2:], x, self.steps, *kept, gradients
-            )
-        self._assign(others)
+            (gradients,) = over_chunks_backwards(backwards, x, self.steps, later, gradients)
+        self._assign(after)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
         return outputs, loss + added / self._replicas()
 
@@ -199,7 +209,7 @@ class TruncatedTime(keras.Model):
             target, weight = cut(y, first, last, axes), cut(sample_weight, first, last, axes=2)
             with tf.GradientTape() as tape:
                 outputs, states, others, added, _ = self._chunk(
-                    x[:, first:last], states, others, True
+                    x[:, first:last], states, others, True, {}
                 )
                 value = self.compute_loss(x[:, first:last], target, outputs, weight, training=True)
                 value = tf.cast(value + added / self._replicas(), loss.dtype)
@@ -208,51 +218,46 @@ class TruncatedTime(keras.Model):
             self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
             return states, others, loss + value * share_of(total), collect(collected, outputs)
 
-        like, states, _ = self._at_rest(x)
-        carried = self._others(), tf.zeros([], keras.config.floatx()), empty(like)
+        like, states, others, _ = self._at_rest(x)
+        carried = others, tf.zeros([], keras.config.floatx()), empty(like)
         others, loss, collected = over_chunks(chunk, x, self.steps, states, *carried)
         self._assign(others)
         return joined(collected, like, x), loss
 
-    def _forward(self, x, training):
+    def _forward(self, x, rest, training, keeps=False):
         """(outputs, the values that other variables than weights would have afterwards, losses that
-        layers add, what exact gradients need), in chunks."""
-        like, states, later = self._at_rest(x)
-        others = self._others()
-        kept = None if later is None else Kept(states, others)
+        layers add, states and those values before each chunk if it keeps them), in chunks."""
+        like, states, others, later = rest
+        kept = empty((states, others)) if keeps else []
 
-        def chunk(first, last, states, others, added, collected, arrays):
-            arrays = kept.added(arrays, states, others) if kept else arrays
+        def chunk(first, last, states, others, added, collected, kept):
+            kept = keep(kept, (states, others)) if keeps else kept
             outputs, states, others, more, _ = self._chunk(
                 x[:, first:last], states, others, training, later
             )
-            return states, others, added + more, collect(collected, outputs), arrays
+            return states, others, added + more, collect(collected, outputs), kept
 
-        carried = others, tf.zeros([], keras.config.floatx()), empty(like)
-        others, added, collected, arrays = over_chunks(
-            chunk, x, self.steps, states, *carried, kept.arrays if kept else []
-        )
-        outputs = joined(collected, like, x)
-        return outputs, others, added, kept and (kept.filled(arrays), later)
+        carried = others, tf.zeros([], keras.config.floatx()), empty(like), kept
+        others, added, collected, kept = over_chunks(chunk, x, self.steps, states, *carried)
+        return joined(collected, like, x), others, added, kept
 
-    def _chunk(self, x, states, others, training, later=None, ports=None):
+    def _chunk(self, x, states, others, training, later, ports=None):
         """(outputs, states, others, losses that layers add, later) of a chunk. No variable changes:
         what the pass for the gradients does must be what the pass for the loss did, dropout
         included."""
+        link = {} if self.truncate else {"later": later, "ports": ports}
         mapping = zip(self._other_variables(), others, strict=True)
         with keras.StatelessScope(list(mapping), collect_losses=True) as scope:
-            outputs, states, later = self(
-                x, states=states, training=training, later=later, ports=ports
-            )
+            outputs, states, later = self(x, states=states, training=training, **link)
         others = [scope.get_current_value(v) for v in self._other_variables()]
         added = tf.add_n([tf.zeros([], keras.config.floatx()), *map(tf.reduce_sum, scope.losses)])
         return outputs, states, others, added, later
 
     def _at_rest(self, x):
-        """(outputs, states before the first step, what follows the last one: nothing)."""
-        later = None if self.truncate else {}
-        outputs, states, *_, later = self._chunk(x[:, :0], {}, self._others(), False, later)
-        return outputs, states, later
+        """(outputs, states and other values before the first step, what follows the last one)."""
+        others = self._others()
+        outputs, states, *_, later = self._chunk(x[:, :0], {}, others, False, {})
+        return outputs, states, others, later
 
     def _other_variables(self):
         """Random seeds, moving averages, and weights that are not trained."""
@@ -282,3 +287,7 @@ class TruncatedTime(keras.Model):
     @classmethod
     def from_config(cls, config: dict):
         return cls(keras.saving.deserialize_keras_object(config.pop("model")), **config)
+
+
+def _sums(gradients, found) -> list:
+    return [a + b for a, b in zip(gradients, found, strict=True)]

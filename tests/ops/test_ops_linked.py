@@ -39,10 +39,12 @@ def test_neurons(kind, dtype):
     neuron = KINDS[kind]
     u = series(NEURONS_OF_A_STEP, dtype=dtype) * neuron.firing_threshold
     grad = series(NEURONS_OF_A_STEP, dtype=dtype, seed=1)
-    whole = neurons.native_grad(grad, u, neuron)
-    (parts,) = in_chunks(lambda g, u, later: neurons.linked_grads(g, u, neuron, later), grad, u)
+    whole, _ = neurons.native_grad(grad, u, neuron)
+    (parts,) = in_chunks(
+        lambda g, u, later: neurons.native_grads(g, u, neuron, later=[later]), grad, u
+    )
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
-    alone = neurons.native_grad(grad[:, :4], u[:, :4], neuron)
+    alone, _ = neurons.native_grad(grad[:, :4], u[:, :4], neuron)
     assert np.any(alone != whole[:, :4])
 
 
@@ -61,7 +63,7 @@ def test_learned_parameters(kind, dtype):
     whole, sums = neurons.native_grads(grad, u, neuron)
 
     def backward(g, u, later):
-        return neurons.linked_grads(g, u, neuron, later)
+        return neurons.native_grads(g, u, neuron, later=[later])
 
     parts, of_parts = in_chunks(backward, grad, u)
     np.testing.assert_array_equal(np.concatenate(parts, axis=1), whole)
@@ -122,7 +124,7 @@ def test_errors():
     x = series(3, dtype="float32")
     for wrong in (tf.zeros((2, 3, 3), "float64"), tf.zeros((1, 0, 3), "float64")):
         with pytest.raises(tf.errors.InvalidArgumentError, match=r"later must have the shape \["):
-            neurons.linked_grads(x, x, neuron, wrong)
+            neurons.native_grads(x, x, neuron, later=[wrong])
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"later must .* shape \[2,5,3\]"):
         wrong = tf.zeros((2, 4, 3), "float64")
         feedback = feedback_of(x, tf.zeros((3, 3)))

@@ -216,7 +216,7 @@ class _Conv2D(SynapticInput):
         given = handoff.before_pool(grad_fired)
 
         def through_neurons():
-            dz = neurons.native_grad(given.whole(), membrane, neuron)
+            dz, _ = neurons.native_grad(given.whole(), membrane, neuron)
             return tf.reshape(dz, [-1, *geometry.output_size])
 
         def native_gradients(events):

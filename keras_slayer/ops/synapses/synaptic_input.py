@@ -145,37 +145,29 @@ def state_at_rest(z, neuron: Neuron) -> tf.Tensor:
 
 
 @tf.autograph.experimental.do_not_convert
-def fire_linked(z, neuron: Neuron, start, link: Link) -> tuple:
-    """``fire_from`` of a chunk whose gradients are those of the whole series. Native neurons only.
+def fire_from(z, neuron: Neuron, start=None, link: Link | None = None) -> tuple:
+    """(spikes, membrane, state): from rest, and without a state (None); or from ``start``.
 
-    Synapse and neurons run one after the other, whose gradients do not have to know each other.
+    With ``link``, a chunk whose gradients are those of the whole series; native neurons only.
+    Synapse and neurons then run one after the other: their gradients need not know each other.
     """
-    if isinstance(z, SynapticInput):
-        z = dataclasses.replace(z, in_chunks=True)
-    z = checks.series(value_of(z), "synaptic_input")
-    start = state.checked(start, neurons.state_size(neuron), z)
-    fired, membrane, after = neurons.fire_bytes(z, neuron, start, link)
-    for y in (fired, membrane):
-        y.set_shape(z.shape)
-    return handoff.to_floats(fired, membrane, z.dtype), tf.stop_gradient(membrane), after
-
-
-@tf.autograph.experimental.do_not_convert
-def fire_from(z, neuron: Neuron, start=None) -> tuple:
-    """(spikes, membrane, state): from rest, and without a state (None); or from ``start``."""
     if not isinstance(z, SynapticInput):
-        return neurons.fire_tensor(z, neuron, start)
-    if start is not None:
+        if link is None:
+            return neurons.fire_tensor(z, neuron, start)
+        z = checks.series(z, "synaptic_input")
+    elif start is not None:
         z = dataclasses.replace(z, in_chunks=True)
+    if start is not None:
         start = state.checked(start, neurons.state_size(neuron), tf.TensorSpec(z.shape, z.dtype))
     if neuron.kernels is not None or neuron.native is None:
         return neurons.fire_tensor(z.value(), neuron, start)
-    choice = z.choose(f"{z.op} and neuron")
-    fused = choice.kernel != selection.IN_TURN.kernel
+    choice = None if link is not None else z.choose(f"{z.op} and neuron")
+    fused = choice is not None and choice.kernel != selection.IN_TURN.kernel
     if fused:
         fired, membrane, after = z.in_one_pass(neuron, choice, start)
-    elif choice.facts.gpu:  # what is read from memory limits its speed: bytes
-        fired, membrane, after = neurons.fire_bytes(z.value(), neuron, start)
+    elif choice is None or choice.facts.gpu:
+        # Bytes: on a GPU, what is read from memory limits the speed.
+        fired, membrane, after = neurons.fire_bytes(value_of(z), neuron, start, link)
     else:
         return neurons.fire_tensor(z.value(), neuron, start)
     for y in (fired, membrane):
