@@ -3,6 +3,7 @@
 #include "gpu/conv.h"
 
 #include "gpu/sums.h"
+#include "gpu/window.h"
 
 namespace keras_slayer {
 
@@ -10,43 +11,23 @@ __device__ inline int64_t taps_of(const ConvGeometry& g) {
   return g.kernel_height * g.kernel_width;
 }
 
-// Where the window of an output pixel starts, in input pixels along one axis.
-__device__ inline int64_t window_start(int64_t out, int64_t stride, int64_t padding) {
-  return out * stride - padding;
-}
-
-// The taps of the window are numbered as the weights are: row by row, then channels.
 template <class S, class T>
 __device__ void sum_window(const FramesConvArgs& args) {
   using A = ArithmeticOf<T>;
   const ConvGeometry& g = args.geometry;
-  const int lane = threadIdx.x % kWarp;
-  const int64_t channels = g.channels / g.groups, filters = g.filters / g.groups;
+  const int64_t filters = g.filters / g.groups, pixels = g.out_height * g.out_width;
   const int64_t parts = block_count(filters, kWarp), item = thread_index() / kWarp;
   const int64_t group = item / parts % g.groups, pixel = item / parts / g.groups;
-  const int64_t ox = pixel % g.out_width, oy = pixel / g.out_width % g.out_height;
-  const int64_t frame = pixel / g.out_width / g.out_height;
+  const int64_t frame = pixel / pixels;
   if (frame >= args.frames) return;
-  const int64_t within = item % parts * kWarp + lane, filter = group * filters + within;
-  const int64_t top = window_start(oy, g.stride_y, g.padding_top);
-  const int64_t left = window_start(ox, g.stride_x, g.padding_left);
-  const S* in = static_cast<const S*>(args.in) + frame * g.height * g.width * g.channels +
-                group * channels;
+  const int64_t within = item % parts * kWarp + threadIdx.x % kWarp;
+  const int64_t filter = group * filters + within;
+  const S* in = static_cast<const S*>(args.in) + frame * g.height * g.width * g.channels;
   const T* weights = static_cast<const T*>(args.weights) + filter;
-  // Divisions of 32 bits take half the time.
-  const int taps = int(taps_of(g) * channels), depth = int(channels), width = int(g.kernel_width);
-  A sum = A(0);
-  for (int first = 0; first < taps; first += kWarp) {
-    const int tap = first + lane, place = tap / depth;
-    const int64_t y = top + place / width * g.dilation_y;
-    const int64_t x = left + place % width * g.dilation_x;
-    const bool inside = tap < taps && y >= 0 && y < g.height && x >= 0 && x < g.width;
-    const A mine = inside ? A(load(in[(y * g.width + x) * g.channels + tap % depth])) : A(0);
-    for_each_nonzero(mine, [&](int i, A value) {
-      if (within < filters) sum = fused(load(weights[(first + i) * g.filters]), value, sum);
-    });
-  }
-  if (within < filters) store(static_cast<T*>(args.out) + pixel * g.filters + filter, sum);
+  const bool exists = within < filters;
+  const A sum = sum_of_window(g, pixel % pixels, group, weights, exists,
+                              [&](int64_t i) { return A(load(in[i])); });
+  if (exists) store(static_cast<T*>(args.out) + pixel * g.filters + filter, sum);
 }
 
 template <class T>

@@ -2,38 +2,11 @@
 // threads of their own. The sums run in the order of the CPU, so that results are equal to the bit.
 #include "gpu/device.h"
 #include "gpu/state_rows.h"
-#include "gpu/sums.h"
 #include "gpu/surrogate.h"
+#include "gpu/window.h"
 #include "recurrent/recurrent_conv.h"
 
 namespace keras_slayer {
-
-// What spikes bring to the output `pixel`, for the filter whose weights begin at `weights`: tap
-// after tap, as the weights are stored. fired(i) tells whether neuron i of the maps fired. All
-// lanes of the warp take part; only where `exists` are there weights.
-template <class T, class Fired>
-__device__ ArithmeticOf<T> sum_of_spikes(const ConvGeometry& g, int64_t pixel, int64_t group,
-                                         const T* weights, bool exists, Fired fired) {
-  using A = ArithmeticOf<T>;
-  const int lane = threadIdx.x % kWarp;
-  const int64_t top = pixel / g.out_width * g.stride_y - g.padding_top;
-  const int64_t left = pixel % g.out_width * g.stride_x - g.padding_left;
-  // Divisions of 32 bits take half the time.
-  const int depth = int(g.channels / g.groups), width = int(g.kernel_width);
-  const int taps = int(g.kernel_height * g.kernel_width) * depth;
-  A sum = A(0);
-  for (int first = 0; first < taps; first += kWarp) {
-    const int tap = first + lane, place = tap / depth;
-    const int64_t y = top + place / width * g.dilation_y;
-    const int64_t x = left + place % width * g.dilation_x;
-    const bool inside = tap < taps && y >= 0 && y < g.height && x >= 0 && x < g.width;
-    const int64_t neuron = (y * g.width + x) * g.channels + group * depth + tap % depth;
-    for_each_nonzero(inside && fired(neuron) ? A(1) : A(0), [&](int i, A value) {
-      if (exists) sum = fused(load(weights[(first + i) * g.filters]), value, sum);
-    });
-  }
-  return sum;
-}
 
 template <class Neuron, class T>
 __device__ void recurrent_conv(const RecurrentConvArgs& args) {
@@ -57,8 +30,10 @@ __device__ void recurrent_conv(const RecurrentConvArgs& args) {
   A sum = A(0);
   if (is_step && (t > 0 || from != nullptr)) {
     const T* weights = static_cast<const T*>(args.weights) + filter;
-    sum = sum_of_spikes(g, pixel, group, weights, exists, [&](int64_t i) {
-      return t > 0 ? args.spikes[at - units + i] != 0 : float(from[kStates * units + i]) != 0;
+    sum = sum_of_window(g, pixel, group, weights, exists, [&](int64_t i) {
+      const bool fired =
+          t > 0 ? args.spikes[at - units + i] != 0 : float(from[kStates * units + i]) != 0;
+      return fired ? A(1) : A(0);
     });
   }
   if (!exists) return;

@@ -33,7 +33,8 @@ class PerSample {
 
 // From the gradients of z of a step to those of the spikes before it.
 template <class A>
-void feel(const RecurrentGradArgs& args, const Rows<A>& inputs, int64_t samples, Rows<A>* grads) {
+void multiply_back(const RecurrentGradArgs& args, const Rows<A>& inputs, int64_t samples,
+                   Rows<A>* grads) {
   constexpr int64_t kLanes = kVectorBytes / int64_t(sizeof(A));
   const int64_t units = args.shape.inner;
   Product<A> product = {inputs.row(0), inputs.stride(), units, nullptr, kSlice<A>};
@@ -110,7 +111,7 @@ void recurrent_grad(Dtype dtype, const RecurrentGradArgs& args, int64_t begin, i
         read_last(args.state, units, first + s, inputs.row(s));
       }
       grads.clear(units);  // no later step feels the last one
-      if (args.state.from != nullptr) feel(args, inputs, samples, &grads);
+      if (args.state.from != nullptr) multiply_back(args, inputs, samples, &grads);
       for (int64_t t = steps - 1; t >= 0; --t) {
         for (int64_t s = 0; s < samples; ++s) {
           const int64_t at = ((first + s) * steps + t) * units;
@@ -127,7 +128,7 @@ void recurrent_grad(Dtype dtype, const RecurrentGradArgs& args, int64_t begin, i
           }
           KS_VECTOR_LOOP(j, units) store(&out[j], dz[j]);
         }
-        if (t > 0) feel(args, inputs, samples, &grads);
+        if (t > 0) multiply_back(args, inputs, samples, &grads);
       }
       for (int64_t s = 0; s < samples; ++s) {
         neurons[s].finish(args.state, units, first + s, 0, units);
