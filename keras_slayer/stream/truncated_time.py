@@ -99,8 +99,8 @@ class TruncatedTime(keras.Model):
             )
         if not truncate and update_per == "chunk":
             raise ValueError(
-                "with update_per='chunk' weights change from chunk to chunk, and gradients end "
-                "where one begins. Received: update_per='chunk', truncate=False"
+                "truncate=False needs update_per='batch': with 'chunk' the weights change from chunk "
+                "to chunk. Received: update_per='chunk', truncate=False"
             )
         self.update_per = update_per
         self.truncate = bool(truncate)
