@@ -99,8 +99,8 @@ class TruncatedTime(keras.Model):
             )
         if not truncate and update_per == "chunk":
             raise ValueError(
-                "truncate=False needs update_per='batch': with 'chunk' the weights change from chunk "
-                "to chunk. Received: update_per='chunk', truncate=False"
+                "truncate=False needs update_per='batch': with 'chunk' the weights change from one "
+                "chunk to the next. Received: update_per='chunk', truncate=False"
             )
         self.update_per = update_per
         self.truncate = bool(truncate)
