@@ -2,7 +2,7 @@
 
     python benchmarks/defaults.py main --data-dir FOLDER             # 48 runs
     python benchmarks/defaults.py rates dt depth --data-dir FOLDER
-    python benchmarks/defaults.py density steps                      # needs no data
+    python benchmarks/defaults.py digits gestures density steps      # need no data
     python benchmarks/defaults.py --report                           # from what was run before
 
 FOLDER holds Train.zip and Test.zip of a sample of N-MNIST that fits into memory as bytes, 0.7 MB a

@@ -64,7 +64,7 @@ def grids(*, epochs: int, batch_size: int, hold_out: bool) -> dict[str, Grid]:
     """The grids by name.
 
     Args:
-        epochs, batch_size: of all runs.
+        epochs, batch_size: of all runs; gestures, which are few, come in batches of half the size.
         hold_out: test on a fifth of the training recordings, where a task has recordings.
     """
     adam = {"neuron": NEURONS, "optimizer": ("adam",)}
@@ -116,6 +116,19 @@ def grids(*, epochs: int, batch_size: int, hold_out: bool) -> dict[str, Grid]:
             {**nmnist, "network": "deep", "dt": 3.0} | default,
             {**adam, "layers": (1, 2, 4, 8, 12), "seed": (1,)},
             "layers",
+        ),
+        "digits": Grid(
+            "Simulated digits (saccade_mnist/small), 2312-512-10",
+            {**nmnist, "task": "saccade_mnist"} | default,
+            {"neuron": NEURONS, "optimizer": OPTIMIZERS, "seed": (1, 2, 3)},
+            "optimizer",
+        ),
+        "gestures": Grid(
+            "Synthetic gestures (small), 48x48x2-4a-16c5z-2a-32c3z-2a-512-11, steps of 10 ms",
+            {"task": "gestures", "network": "gestures", "dt": 10.0, "hold_out": hold_out}
+            | {**training, "learning_rate": LEARNING_RATE, "batch_size": max(1, batch_size // 2)},
+            {"neuron": NEURONS, "optimizer": OPTIMIZERS, "seed": (1, 2, 3)},
+            "optimizer",
         ),
         "density": Grid(
             "Synthetic rates, 300-128-10, 100 steps, by spikes per input and step",

@@ -39,7 +39,7 @@ def optimizer_of(name: str, learning_rate: float) -> keras.optimizers.Optimizer:
     )
 
 
-def build(settings: dict, shape: tuple[int, ...]) -> keras.Model:
+def build(settings: dict, shape: tuple[int, ...], classes: int) -> keras.Model:
     """The network for recordings of `shape`: (steps, ...)."""
     neuron = neuron_of(settings["neuron"], settings["dt"])
     # Layers as a user writes them: all but the neuron is left out.
@@ -52,16 +52,25 @@ def build(settings: dict, shape: tuple[int, ...]) -> keras.Model:
             ks.SpikingSumPooling2D(2, neuron=neuron),
             ks.Flatten(),
         ],
+        "gestures": lambda: [
+            ks.SpikingSumPooling2D(4, neuron=neuron),
+            ks.SpikingConv2D(16, 5, padding="same", neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=neuron),
+            ks.SpikingConv2D(32, 3, padding="same", neuron=neuron),
+            ks.SpikingSumPooling2D(2, neuron=neuron),
+            ks.Flatten(),
+            ks.SpikingDense(512, neuron=neuron),
+        ],
         "deep": lambda: [
             ks.Flatten(),
             *(ks.SpikingDense(HIDDEN, neuron=neuron) for _ in range(settings["layers"] - 1)),
         ],
     }[settings["network"]]()
-    output = ks.SpikingDense(defaults_tasks.CLASSES, neuron=neuron)
+    output = ks.SpikingDense(classes, neuron=neuron)
     return keras.Sequential([keras.Input(shape, dtype="uint8"), *hidden, output])
 
 
-def build_relu(network: str, x: np.ndarray) -> keras.Model:
+def build_relu(network: str, x: np.ndarray, classes: int) -> keras.Model:
     """Keras' own layers in the places of the spiking ones, on the spike counts of recordings."""
     layers = keras.layers
     hidden = {
@@ -75,7 +84,7 @@ def build_relu(network: str, x: np.ndarray) -> keras.Model:
         ],
     }[network]
     scale = layers.Rescaling(1 / x.std())
-    outputs = layers.Dense(defaults_tasks.CLASSES)
+    outputs = layers.Dense(classes)
     return keras.Sequential([keras.Input(x.shape[1:]), scale, *hidden, outputs])
 
 
@@ -84,13 +93,14 @@ def train(settings: dict, cache: pathlib.Path) -> dict:
     keras.utils.clear_session()
     gc.collect()
     data = defaults_tasks.load(settings, cache)
+    classes = int(data.y_train.max()) + 1
     keras.utils.set_random_seed(settings["seed"])
     if settings["neuron"] == RELU:
         data = data.counts()
-        model = build_relu(settings["network"], data.x_train)
+        model = build_relu(settings["network"], data.x_train, classes)
         loss, metric = keras.losses.SparseCategoricalCrossentropy(from_logits=True), "accuracy"
     else:
-        model = build(settings, data.x_train.shape[1:])
+        model = build(settings, data.x_train.shape[1:], classes)
         loss, metric = ks.SpikeMaxLoss(), ks.SpikeCountAccuracy(name="accuracy")
     optimizer = optimizer_of(settings["optimizer"], settings["learning_rate"])
     model.compile(optimizer, loss, metrics=[metric])

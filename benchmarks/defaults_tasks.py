@@ -8,8 +8,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-SENSOR, DURATION = (34, 34, 2), 300  # pixels and polarities of N-MNIST; ms
-CLASSES = 10
+from keras_slayer import datasets
+
+DIGITS = {"sensor_shape": (34, 34, 2)}  # pixels and polarities of N-MNIST
+# As examples/dvs_gesture.py --quick: the first 1.5 s of a recording, 128 pixels scaled to 48.
+GESTURES = {
+    "sensor_shape": (48, 48, 2),
+    "source_shape": (128, 128),
+    "fit": "scale",
+    "late": "ignore",
+}
+CLASSES = 10  # of the synthetic task
 TRAIN, TEST = 1000, 200  # recordings of the synthetic task
 
 
@@ -59,38 +68,56 @@ def load(settings: dict, cache: pathlib.Path) -> Data:
     return TASKS[settings["task"]].load(settings, cache)
 
 
-def _nmnist_files(settings, cache) -> dict[str, pathlib.Path]:
-    part = "_held_out" if settings["hold_out"] else ""
-    names = ("x_train", "y_train", "x_test", "y_test")
-    return {name: cache / f"nmnist{part}_{settings['dt']:g}ms_{name}.npy" for name in names}
+@dataclasses.dataclass(frozen=True)
+class Recordings:
+    """A data set of events, binned once and then read from files.
 
+    Attributes:
+        events: `(data_dir, split)` to sets of (events, label), one for each part of the split.
+        binning: arguments of `spike_pipeline`, without `steps` and `dt`.
+        duration: ms of a recording that a network sees.
+        archives: what the data folder must hold; None: no data folder is needed.
+    """
 
-def prepare_nmnist(settings, cache, data_dir) -> None:
-    files = _nmnist_files(settings, cache)
-    if all(path.exists() for path in files.values()):
-        return
-    if data_dir is None:
-        raise SystemExit(
-            f"N-MNIST is not in {cache} in steps of {settings['dt']:g} ms: --data-dir must name "
-            "the folder with Train.zip and Test.zip"
-        )
-    import tensorflow_datasets as tfds
+    events: Callable[[pathlib.Path | None, tuple[str, str]], list]
+    binning: dict
+    duration: float
+    archives: str | None = None
 
-    from keras_slayer import datasets
-    from keras_slayer.events import spike_pipeline
+    def _files(self, settings, cache) -> dict[str, pathlib.Path]:
+        part = "_held_out" if settings["hold_out"] else ""
+        names = ("x_train", "y_train", "x_test", "y_test")
+        start = f"{settings['task']}{part}_{settings['dt']:g}ms"
+        return {name: cache / f"{start}_{name}.npy" for name in names}
 
-    tfds.disable_progress_bar()
-    split = ("train[:80%]", "train[80%:]") if settings["hold_out"] else ("train", "test")
-    cache.mkdir(parents=True, exist_ok=True)
-    for name, events in zip(
-        ("train", "test"), datasets.load_nmnist(data_dir, split=split), strict=True
-    ):
-        steps = int(DURATION / settings["dt"])
-        binning = {"sensor_shape": SENSOR, "steps": steps, "dt": settings["dt"], "dtype": "uint8"}
-        batches = list(spike_pipeline(events, batch_size=50, cache=False, **binning))
-        for kind, arrays in zip("xy", zip(*batches, strict=True), strict=True):
-            array = np.concatenate([part.numpy() for part in arrays])
-            save_array(files[f"{kind}_{name}"], array)
+    def prepare(self, settings, cache, data_dir) -> None:
+        files = self._files(settings, cache)
+        if all(path.exists() for path in files.values()):
+            return
+        if self.archives and data_dir is None:
+            raise SystemExit(
+                f"{settings['task']} is not in {cache} in steps of {settings['dt']:g} ms: "
+                f"--data-dir must name the folder with {self.archives}"
+            )
+        import tensorflow_datasets as tfds
+
+        from keras_slayer.events import spike_pipeline
+
+        tfds.disable_progress_bar()
+        split = ("train[:80%]", "train[80%:]") if settings["hold_out"] else ("train", "test")
+        cache.mkdir(parents=True, exist_ok=True)
+        time = {"steps": int(self.duration / settings["dt"]), "dt": settings["dt"]}
+        for name, events in zip(("train", "test"), self.events(data_dir, split), strict=True):
+            binned = {"cache": False, "dtype": "uint8", **self.binning, **time}
+            batches = list(spike_pipeline(events, batch_size=50, **binned))
+            for kind, arrays in zip("xy", zip(*batches, strict=True), strict=True):
+                array = np.concatenate([part.numpy() for part in arrays])
+                save_array(files[f"{kind}_{name}"], array)
+
+    def load(self, settings, cache) -> Data:
+        # Mapped, so that processes share the memory.
+        files = self._files(settings, cache)
+        return Data(**{name: np.load(path, mmap_mode="r") for name, path in files.items()})
 
 
 def save_array(path: pathlib.Path, array: np.ndarray) -> None:
@@ -100,10 +127,16 @@ def save_array(path: pathlib.Path, array: np.ndarray) -> None:
     temporary.replace(path)
 
 
-def load_nmnist(settings, cache) -> Data:
-    # Mapped, so that processes share the memory.
-    files = _nmnist_files(settings, cache)
-    return Data(**{name: np.load(path, mmap_mode="r") for name, path in files.items()})
+def _nmnist(data_dir, split):
+    return datasets.load_nmnist(data_dir, split=split)
+
+
+def _saccade_mnist(data_dir, split):
+    return datasets.load_saccade_mnist(config="small", split=split)
+
+
+def _gestures(data_dir, split):
+    return datasets.load_synthetic_gestures(config="small", split=split)
 
 
 def load_synthetic(settings, cache) -> Data:
@@ -148,6 +181,8 @@ def naive_bayes(x_train, y_train, x_test, y_test) -> float:
 
 # A further task: its name, a function that loads it, and a grid in defaults_grids.py.
 TASKS = {
-    "nmnist": Task(load_nmnist, prepare_nmnist),
+    "nmnist": Recordings(_nmnist, DIGITS, 300, "Train.zip and Test.zip"),
+    "saccade_mnist": Recordings(_saccade_mnist, DIGITS, 300),
+    "gestures": Recordings(_gestures, GESTURES, 1500),
     "synthetic": Task(load_synthetic),
 }

@@ -120,7 +120,7 @@ def test_options_replace_the_values_of_a_grid():
 
 def test_every_run_belongs_to_its_grid():
     numbers = {name: len(grid.runs()) for name, grid in GRIDS.items()}
-    assert numbers.pop("relu") == 24
+    assert [numbers.pop(name) for name in ("relu", "digits", "gestures")] == [24, 24, 24]
     assert numbers == {"main": 48, "rates": 32, "dt": 16, "depth": 20, "density": 16, "steps": 16}
     for grid in GRIDS.values():
         assert all(grid.has(run) for run in grid.runs())
@@ -133,7 +133,10 @@ def test_every_run_belongs_to_its_grid():
 def test_says_which_grids_there_are(capsys):
     with pytest.raises(SystemExit):
         defaults.parse_arguments(["rate"])
-    assert "main, rates, relu, dt, depth, density, steps. Received: rate" in capsys.readouterr().err
+    assert (
+        "main, rates, relu, dt, depth, digits, gestures, density, steps. Received: rate"
+        in capsys.readouterr().err
+    )
 
 
 def test_synthetic_recordings_have_their_density_and_can_be_told_apart():
@@ -187,12 +190,16 @@ def test_recordings_are_binned_once(monkeypatch, tmp_path):
     [
         ({"network": "dense"}, [(512,), (10,)]),
         ({"network": "conv"}, [(30, 30, 12), (15, 15, 12), (15, 15, 64), (7, 7, 64), (10,)]),
+        (
+            {"network": "gestures"},
+            [(8, 8, 2), (8, 8, 16), (4, 4, 16), (4, 4, 32), (2, 2, 32), (512,), (10,)],
+        ),
         ({"network": "deep", "layers": 3}, [(128,), (128,), (10,)]),
         ({"network": "deep", "layers": 1}, [(10,)]),
     ],
 )
 def test_networks(settings, outputs):
-    model = defaults_run.build({"neuron": "alif", "dt": 1.0, **settings}, (6, 34, 34, 2))
+    model = defaults_run.build({"neuron": "alif", "dt": 1.0, **settings}, (6, 34, 34, 2), 10)
     spiking = [layer for layer in model.layers if hasattr(layer, "neuron")]
     assert [layer.output.shape[2:] for layer in spiking] == outputs
     assert all(layer.neuron == ks.ALIF() for layer in spiking)
@@ -209,8 +216,8 @@ def test_keras_own_layers_learn_from_the_spike_counts(monkeypatch, network, laye
     assert data.counts().x_test.tolist() == x[:20].sum(1).tolist()
     monkeypatch.setattr(defaults_tasks, "load", lambda settings, cache: data)
     settings = next(run for run in GRIDS["relu"].runs() if run["network"] == network)
-    model = defaults_run.build_relu(network, data.counts().x_train)
-    assert len(model.layers) == layers and model.output_shape == (None, 10)
+    model = defaults_run.build_relu(network, data.counts().x_train, 2)
+    assert len(model.layers) == layers and model.output_shape == (None, 2)
     row = defaults_run.train(settings, None)
     assert row["train_accuracy"][-1] == row["accuracy"] == 1.0
     assert row["rates_before"] == row["rates_after"] == []

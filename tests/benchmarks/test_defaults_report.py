@@ -63,7 +63,7 @@ def test_mean_of_the_seeds_and_flags(tmp_path):
     assert details[4:] == ["0.2 / 0.1", "0.2 / 0.1", "25% / 0%", "0% / 50%"]
     text = written[0].read_text()
     assert "a processor, 2 cores, 1 threads  \n" in text
-    assert text.rstrip().endswith("Not run: relu, depth, density, steps.")
+    assert text.rstrip().endswith("Not run: relu, depth, digits, gestures, density, steps.")
     assert "2312-512-10, by time step in ms" in text  # its runs of 1 ms are those of `main`
 
 
