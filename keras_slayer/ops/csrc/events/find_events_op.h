@@ -49,10 +49,11 @@ struct ItemEvents {
 };
 
 // Finds the events and counts them per row, in one pass over memory. Returns nothing if there
-// are more than `limit`.
+// are more than `limit`. `steps`: as in CollectArgs.
 inline std::vector<ItemEvents> collect_rows(OpKernelContext* context, const Tensor& x, int64_t rows,
-                                            int64_t columns, tensorflow::DataType type,
-                                            int64_t limit, int64_t* counts) {
+                                            int64_t columns, int64_t steps,
+                                            tensorflow::DataType type, int64_t limit,
+                                            int64_t* counts) {
   constexpr int64_t kItemBytes = 256 << 10;
   const int64_t bytes = tensorflow::DataTypeSize(type);
   const int64_t x_row = columns * tensorflow::DataTypeSize(x.dtype());
@@ -68,7 +69,7 @@ inline std::vector<ItemEvents> collect_rows(OpKernelContext* context, const Tens
     for (int64_t i = begin; i < end && found <= limit; ++i) {
       const int64_t first = i * step, size = std::min(step, rows - first);
       const char* from = static_cast<const char*>(x.data()) + first * x_row;
-      const CollectArgs args = {columns, dtype_of(x.dtype()), from,
+      const CollectArgs args = {columns,        first,       steps,      dtype_of(x.dtype()), from,
                                 counts + first, index.get(), value.get()};
       kernels::collect_events(dtype_of(type), args, 0, size);
       ItemEvents& item = items[size_t(i)];
@@ -95,14 +96,14 @@ struct FoundEvents {
 };
 
 // The events of x, read as a matrix [rows, columns], with values of `type`; none if there are more
-// than `limit`.
+// than `limit`. `steps`: as in CollectArgs.
 inline absl::Status find_events(OpKernelContext* context, const Tensor& x, int64_t rows,
                                 int64_t columns, tensorflow::DataType type, int64_t limit,
-                                FoundEvents* found) {
+                                FoundEvents* found, int64_t steps = 0) {
   TF_RETURN_IF_ERROR(
       context->allocate_temp(tensorflow::DT_INT64, TensorShape({rows + 1}), &found->offsets));
   int64_t* offsets = found->offsets.flat<int64_t>().data();
-  const auto items = collect_rows(context, x, rows, columns, type, limit, offsets + 1);
+  const auto items = collect_rows(context, x, rows, columns, steps, type, limit, offsets + 1);
   found->too_many = items.empty() && rows > 0;
   if (found->too_many) {  // the search stopped early, so not all counts are set
     std::fill(offsets, offsets + rows + 1, 0);
