@@ -44,6 +44,48 @@ KS_HD uint32_t event_mask(const uint8_t* x) {
 }
 #endif
 
+// Bit j tells whether x[j] is an event, for j < kWideGroup. Prefetches kAhead bytes ahead.
+constexpr int kWideGroup = 64;
+template <int64_t kAhead, class T>
+KS_HD uint64_t wide_event_mask(const T* x) {
+  constexpr int kLine = 64 / int(sizeof(T));
+  if constexpr (kAhead > 0) {
+#pragma GCC unroll 8
+    for (int j = 0; j < kWideGroup; j += kLine) {
+      __builtin_prefetch(reinterpret_cast<const char*>(x + j) + kAhead);
+    }
+  }
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(T) == 1) {
+    const __m512i bytes = _mm512_loadu_si512(x);
+    return _mm512_test_epi8_mask(bytes, bytes);
+  }
+#endif
+  uint64_t mask = 0;
+#pragma GCC unroll 4
+  for (int j = 0; j < kWideGroup; j += kGroup) mask |= uint64_t(event_mask(x + j)) << j;
+  return mask;
+}
+
+// The same of the first `size` elements, if there are fewer.
+template <class T>
+KS_HD uint64_t narrow_event_mask(const T* x, int64_t size) {
+  uint64_t mask = 0;
+  int64_t j = 0;
+  for (; j + kGroup <= size; j += kGroup) mask |= uint64_t(event_mask(x + j)) << j;
+  for (; j < size; ++j) mask |= uint64_t(is_event(x[j])) << j;
+  return mask;
+}
+
+template <class T>
+KS_HD int64_t count_events(const T* x, int64_t size) {
+  int64_t first = 0, count = 0;
+  for (; first + kWideGroup <= size; first += kWideGroup) {
+    count += __builtin_popcountll(wide_event_mask<0>(x + first));
+  }
+  return count + __builtin_popcountll(narrow_event_mask(x + first, size - first));
+}
+
 // Calls visit(i) for each event of x[0 .. size), in order. Prefetches kAhead bytes ahead, which
 // reading memory at full speed needs, and then tests four groups at once: whether a group has an
 // event is what no processor can predict.
@@ -66,14 +108,6 @@ KS_HD void for_each_event(const T* x, int64_t size, Visit visit) {
   }
 }
 
-template <class T>
-KS_HD int64_t count_events(const T* x, int64_t size) {
-  int64_t first = 0, count = 0;
-  for (; first + kGroup <= size; first += kGroup) count += __builtin_popcount(event_mask(x + first));
-  for (; first < size; ++first) count += is_event(x[first]) ? 1 : 0;
-  return count;
-}
-
 // Whether more than `limit` of x[0 .. size) are events. Stops as soon as that is known.
 template <class T>
 KS_HD bool more_events(const T* x, int64_t size, int64_t limit) {
@@ -83,33 +117,6 @@ KS_HD bool more_events(const T* x, int64_t size, int64_t limit) {
     count += count_events(x + first, size - first < kPart ? size - first : kPart);
   }
   return count > limit;
-}
-
-// Bit j tells whether x[j] is an event, for j < kWideGroup. Prefetches kAhead bytes ahead.
-constexpr int kWideGroup = 64;
-template <int64_t kAhead, class T>
-KS_HD uint64_t wide_event_mask(const T* x) {
-  constexpr int kLine = 64 / int(sizeof(T));
-  if constexpr (kAhead > 0) {
-#pragma GCC unroll 8
-    for (int j = 0; j < kWideGroup; j += kLine) {
-      __builtin_prefetch(reinterpret_cast<const char*>(x + j) + kAhead);
-    }
-  }
-  uint64_t mask = 0;
-#pragma GCC unroll 4
-  for (int j = 0; j < kWideGroup; j += kGroup) mask |= uint64_t(event_mask(x + j)) << j;
-  return mask;
-}
-
-// The same of the first `size` elements, if there are fewer.
-template <class T>
-KS_HD uint64_t narrow_event_mask(const T* x, int64_t size) {
-  uint64_t mask = 0;
-  int64_t j = 0;
-  for (; j + kGroup <= size; j += kGroup) mask |= uint64_t(event_mask(x + j)) << j;
-  for (; j < size; ++j) mask |= uint64_t(is_event(x[j])) << j;
-  return mask;
 }
 
 // Writes the events of x[0 .. size) to index (as first + i) and value, and returns their number.

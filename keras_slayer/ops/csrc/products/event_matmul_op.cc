@@ -19,7 +19,7 @@ absl::Status multiply(OpKernelContext* context, const Events& events, const Tens
   } else {
     Tensor packed;
     Slices slices;
-    TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices));
+    TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices, 256));
     const EventMatmulArgs args = {events, slices, data_of(out)};
     const int64_t items =
         block_count(events.rows, kRowTile) * block_count(slices.width, slices.slice);
@@ -185,10 +185,10 @@ absl::Status multiply_in_parts(OpKernelContext* context, const Events& events, i
   parallel_for(context, parts, size * 4 / parts, [&](int64_t begin, int64_t end) {
     kernels::sort_parts(dtype, sort, begin, end);
   });
-  // Threads take slices, so that each reads its part of grad alone, and tiles if there are fewer
-  // slices than threads.
+  // Twice as many items as threads, because other ops may take a thread from them meanwhile: slices,
+  // each of which reads its part of grad alone, and tiles of slices if these are too few.
   const int64_t slices = block_count(width, parts_slice(tensorflow::DataTypeSize(grad.dtype())));
-  const int64_t tiles = block_count(threads(context), slices);
+  const int64_t tiles = block_count(2 * threads(context), slices);
   const int64_t tile = std::max<int64_t>(1, block_count(events.columns, tiles));
   const EventMatmulPartsArgs args = {events.columns, width,       parts,         tile, sort.offsets,
                                      sort.row_of,    sort.value, data_of(grad), data_of(out)};
