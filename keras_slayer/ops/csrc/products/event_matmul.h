@@ -54,8 +54,8 @@ struct EventMatmulPartsArgs {
   const void* grad;  // [rows of the events, width]
   void* out;         // [rows, width]: a row for each column of the events
 };
-// In elements of so many bytes.
-constexpr int64_t parts_slice(int64_t bytes) { return 512 / bytes; }
+// Numbers of a slice, of so many bytes each.
+constexpr int64_t parts_slice(int64_t bytes) { return 1024 / bytes; }
 
 KS_KERNEL(event_matmul, EventMatmulArgs);
 KS_KERNEL(sort_parts, SortPartsArgs);

@@ -185,10 +185,9 @@ absl::Status multiply_in_parts(OpKernelContext* context, const Events& events, i
   parallel_for(context, parts, size * 4 / parts, [&](int64_t begin, int64_t end) {
     kernels::sort_parts(dtype, sort, begin, end);
   });
-  // Twice as many items as threads, because other ops may take a thread from them meanwhile: slices,
-  // each of which reads its part of grad alone, and tiles of slices if these are too few.
+  // As few tiles as keep all threads busy: each reads its slices of grad by itself.
   const int64_t slices = block_count(width, parts_slice(tensorflow::DataTypeSize(grad.dtype())));
-  const int64_t tiles = block_count(2 * threads(context), slices);
+  const int64_t tiles = block_count(threads(context), slices);
   const int64_t tile = std::max<int64_t>(1, block_count(events.columns, tiles));
   const EventMatmulPartsArgs args = {events.columns, width,       parts,         tile, sort.offsets,
                                      sort.row_of,    sort.value, data_of(grad), data_of(out)};
