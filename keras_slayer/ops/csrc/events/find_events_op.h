@@ -129,18 +129,27 @@ inline absl::Status find_events(OpKernelContext* context, const Tensor& x, int64
   TF_RETURN_IF_ERROR(allocate_kept(tensorflow::DT_INT32, size, &found->index));
   TF_RETURN_IF_ERROR(allocate_kept(type, size, &found->value));
   const size_t bytes = size_t(tensorflow::DataTypeSize(type));
-  const auto copy = [&](const Tensor& from, int64_t to, const CollectedEvents::Item& item,
-                        size_t each, Tensor* out) {
-    std::memcpy(static_cast<char*>(data_of(out)) + size_t(to) * each,
+  // In the order of the rows.
+  std::vector<int64_t> starts(collected.items.size());
+  int64_t place = 0;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    starts[i] = place;
+    place += collected.items[i].size;
+  }
+  const auto copy = [&](const Tensor& from, size_t each, size_t i, Tensor* to) {
+    const auto& item = collected.items[i];
+    if (item.size == 0) return;
+    std::memcpy(static_cast<char*>(data_of(to)) + size_t(starts[i]) * each,
                 static_cast<const char*>(data_of(from)) + size_t(item.at) * each,
                 size_t(item.size) * each);
   };
-  int64_t at = 0;
-  for (const auto& item : collected.items) {
-    copy(collected.index, at, item, sizeof(int32_t), &found->index);
-    copy(collected.value, at, item, bytes, &found->value);
-    at += item.size;
-  }
+  parallel_for(context, int64_t(starts.size()), 100 + place / std::max<int64_t>(1, starts.size()),
+               [&](int64_t begin, int64_t end) {
+    for (size_t i = size_t(begin); i < size_t(end); ++i) {
+      copy(collected.index, sizeof(int32_t), i, &found->index);
+      copy(collected.value, bytes, i, &found->value);
+    }
+  });
   return absl::OkStatus();
 }
 
