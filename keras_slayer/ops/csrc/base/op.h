@@ -209,8 +209,8 @@ inline void parallel_for(OpKernelContext* context, int64_t items, int64_t cost,
 }
 
 // Runs a kernel whose work item is a block of kBlock neurons of a series [batch, steps, inner],
-// stepped through time. The cost is about a nanosecond per neuron and step; steps of few neurons take
-// kLeast.
+// stepped through time. The cost is about a nanosecond per neuron and step, and kLeast for a step of
+// few neurons.
 template <class Args>
 void run_scan(OpKernelContext* context, void (*kernel)(Dtype, const Args&, int64_t, int64_t),
               Dtype dtype, const Args& args) {

@@ -32,10 +32,11 @@ struct EventMatmulArgs {
 };
 
 // The gradient of the weights, out = events^T grad, in parts: some rows of grad, which stay in the
-// second-level cache, for all rows of a work item, then the next ones. Not for 16-bit types: sums of
-// parts would be rounded.
+// second-level cache, for all rows of a work item, then the next ones. Not for 16-bit types: sums
+// of parts would be rounded.
 //
-// First the events of each part are sorted by column, and by row within a column. Work item: a part.
+// First the events of each part are sorted by column, and by row within a column. Work item: a
+// part.
 struct SortPartsArgs {
   Events events;
   int64_t part;      // rows

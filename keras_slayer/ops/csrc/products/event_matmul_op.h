@@ -9,9 +9,9 @@
 
 namespace keras_slayer {
 
-// Divides the matrix into slices of `widest` columns, or of half as many, or a fourth, if such a slice
-// does not fit into half of the second-level cache. If the whole matrix does not fit, and the events read far
-// more than a copy does, the slices are packed. `packed` then owns their memory.
+// Divides the matrix into slices of `widest` columns, or of half as many, or a fourth, if such a
+// slice does not fit into half of the second-level cache. If the whole matrix does not fit, and the
+// events read far more than a copy does, the slices are packed. `packed` then owns their memory.
 inline absl::Status slice_matrix(OpKernelContext* context, const Events& events,
                                  const Tensor& matrix, Tensor* packed, Slices* slices,
                                  int64_t widest) {

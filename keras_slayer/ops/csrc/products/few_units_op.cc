@@ -21,7 +21,8 @@ class Padded {
       const T* given = static_cast<const T*>(data_of(matrix));
       A* padded = values_.template flat<A>().data();
       constexpr int64_t kRows = 256;  // per work item
-      parallel_for(context, block_count(rows, kRows), kRows * stride_, [&](int64_t begin, int64_t end) {
+      parallel_for(context, block_count(rows, kRows), kRows * stride_,
+                   [&](int64_t begin, int64_t end) {
         for (int64_t i = begin * kRows; i < smaller(end * kRows, rows); ++i) {
           const T* from = given + i * columns;
           A* to = padded + i * stride_;

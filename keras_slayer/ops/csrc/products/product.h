@@ -36,8 +36,8 @@ struct Product {
   static constexpr bool transposed = kTransposed, adds = kAdd, prefetches = false;
 };
 
-// The same, which prefetches what comes after it meanwhile: a tile starts at ahead->next(), and goes
-// on by ahead->step() bytes for each column of left.
+// The same, which prefetches what comes after it meanwhile: a tile starts at ahead->next(), and
+// goes on by ahead->step() bytes for each column of left.
 template <class A, class Ahead>
 struct ProductAhead : Product<A> {
   Ahead* ahead;

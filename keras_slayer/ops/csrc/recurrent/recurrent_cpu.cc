@@ -34,8 +34,8 @@ class PerSample {
 // What the product of a step prefetches for the steps that come next, backwards: the rows of the
 // three series that they read or write. From sample to sample these lie so far apart that the
 // processor does not see what comes next, and to wait for them takes a fifth of the product's time.
-// Each tile of the product takes one sample of one series, and of it the rows of several steps, which
-// follow each other in memory.
+// Each tile of the product takes one sample of one series, and of it the rows of several steps,
+// which follow each other in memory.
 class RowsAhead {
  public:
   // Of `samples` samples from `first` on, whose elements have so many bytes.
