@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_slayer.ops import library, neurons, selection, state
 from keras_slayer.ops.synapses.conv2d import conv2d_synapse
 from keras_slayer.ops.synapses.dense_conv2d import dense_input_grad, reference_conv2d
-from keras_slayer.ops.synapses.events import find_events
+from keras_slayer.ops.synapses.events import find_earlier_events, find_events
 from keras_slayer.ops.synapses.geometry import ConvGeometry
 from keras_slayer.ops.synapses.matmul import matmul_synapse
 
@@ -48,8 +48,8 @@ class Feedback(abc.ABC):
         """From the gradient of the input, a series, to that of the spikes."""
 
     @abc.abstractmethod
-    def weights_grad(self, spikes, dz):
-        """The gradient of the weights, from the spikes that each step feels."""
+    def weights_grad(self, fired, start, dz):
+        """The gradient of the weights, from the spikes as bytes and the state before them."""
 
     @abc.abstractmethod
     def fire(self, z, weights, neuron, start):
@@ -76,15 +76,21 @@ class Matrix(Feedback):
     def transposed(self, dz):
         return tf.linalg.matmul(dz, self.weights, transpose_b=True)
 
-    def weights_grad(self, spikes, dz):
+    def weights_grad(self, fired, start, dz):
         native, weights = library.native(), self.weights
-        choice = selection.choose("gradient of recurrent weights", spikes.shape, weights.shape)
+        choice = selection.choose("gradient of recurrent weights", fired.shape, weights.shape)
         units = tf.shape(weights, tf.int64)[0]
-        rows, dz = (tf.reshape(x, tf.stack([-1, units])) for x in (spikes, dz))
+        rows = tf.stack([-1, units])
+        dz = tf.reshape(dz, rows)
         if choice.kernel == "few units":
-            out = native.keras_slayer_few_units_matmul_weights_grad(x=rows, grad=dz)
+            before = tf.reshape(one_step_later(fired, start), rows)
+            out = native.keras_slayer_few_units_matmul_weights_grad(x=before, grad=dz)
         else:
-            events, _ = find_events(rows, dz.dtype, 1.0)
+            if start is None:
+                events = find_earlier_events(fired, dz.dtype)
+            else:
+                before = tf.reshape(one_step_later(fired, start), rows)
+                events, _ = find_events(before, dz.dtype, 1.0)
             out = native.keras_slayer_event_matmul_weights_grad(**events, grad=dz, columns=units)
         out.set_shape(weights.shape)
         return out
@@ -127,8 +133,9 @@ class Convolution(Feedback):
         out = dense_input_grad(self.geometry, frames, self.weights, frames)
         return tf.reshape(out, tf.shape(dz))
 
-    def weights_grad(self, spikes, dz):
+    def weights_grad(self, fired, start, dz):
         native, weights = library.native(), self.weights
+        spikes = one_step_later(fired, start)
         choice = selection.choose(
             "gradient of recurrent weights of maps", spikes.shape, weights.shape
         )
@@ -166,6 +173,16 @@ class Convolution(Feedback):
 
     def _frames(self, series):
         return tf.reshape(series, [-1, *self.geometry.input_size])
+
+
+def one_step_later(fired, start):
+    """The spikes that each step feels: those before it."""
+    if start is None:
+        shape = tf.shape(fired)
+        before = tf.zeros(tf.concat([shape[:1], [1], shape[2:]], axis=0), fired.dtype)
+    else:
+        before = tf.cast(start[:, -1:] != 0, fired.dtype)
+    return tf.concat([before, fired], axis=1)[:, :-1]
 
 
 def feedback_of(z, weights) -> Feedback:

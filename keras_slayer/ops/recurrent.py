@@ -13,7 +13,7 @@ import tensorflow as tf
 from keras_slayer import checks
 from keras_slayer.neurons import Neuron
 from keras_slayer.ops import handoff, neurons, state
-from keras_slayer.ops.feedback import Feedback, feedback_of
+from keras_slayer.ops.feedback import Feedback, feedback_of, one_step_later
 from keras_slayer.ops.link import Link
 from keras_slayer.ops.recurrent_reference import reference_recurrent
 from keras_slayer.ops.synapses.synaptic_input import SynapticInput, value_of
@@ -120,7 +120,7 @@ def _fire_bytes(z, feedback: Feedback, neuron: Neuron, start, link: Link | None)
             dz, earlier = feedback.input_grad(
                 grad_fired, membrane, weights, neuron.without_bias(), later[0]
             )
-            grads = dz, feedback.weights_grad(_one_step_later(fired, start), dz)
+            grads = dz, feedback.weights_grad(fired, start, dz)
             if neuron.native_params is None:
                 return *grads, *earlier, *ports[1:]
             # What comes from outside and what the next step feels.
@@ -142,18 +142,8 @@ def _first_later(later, dz):
     return tf.concat([rest, *(tf.cast(x, dz.dtype) for x in later)], axis=1)[:, -1:]
 
 
-def _one_step_later(fired, start):
-    """The spikes that each step feels: those before it."""
-    if start is None:
-        shape = tf.shape(fired)
-        before = tf.zeros(tf.concat([shape[:1], [1], shape[2:]], axis=0), fired.dtype)
-    else:
-        before = tf.cast(start[:, -1:] != 0, fired.dtype)
-    return tf.concat([before, fired], axis=1)[:, :-1]
-
-
 def total_input(synaptic_input, spikes, weights, start=None):
     """z[t] = synaptic_input[t] + s[t-1] @ weights of a run that gave these spikes."""
-    within = feedback_of(spikes, weights).synapse(_one_step_later(spikes, start))
+    within = feedback_of(spikes, weights).synapse(one_step_later(spikes, start))
     # Summed by events however many there are, as the op does.
     return _tensor(synaptic_input, start is not None) + _tensor(within, True)

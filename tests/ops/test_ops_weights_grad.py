@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_slayer.ops.synapses.events import find_events
+from keras_slayer.ops.synapses.events import find_earlier_events, find_events
 
 
 @pytest.mark.parametrize("rows", [6000, 6007, 300])
@@ -23,6 +23,38 @@ def test_sums_of_many_events(rows, dtype):
     )
     assert found.dtype == dtype and np.count_nonzero(expected) > 4000
     np.testing.assert_array_equal(found, tf.cast(expected, dtype))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_sums_in_parts_are_those_of_all_rows_in_order(dtype):
+    """A column of the gradient by itself is small enough to be summed as a whole."""
+    random = np.random.default_rng(1)
+    x = tf.cast(random.random((6007, 40)) < 0.1, dtype)
+    grad = tf.cast(random.normal(size=(6007, 300)), dtype)
+    events, _ = find_events(x, x.dtype, 1.0)
+
+    def sums(grad):
+        op = cases.native_ops().keras_slayer_event_matmul_weights_grad
+        return op(**events, grad=grad, columns=40).numpy()
+
+    whole = sums(grad)
+    for column in (0, 127, 128, 255, 256, 299):
+        one = sums(grad[:, column : column + 1])
+        np.testing.assert_array_equal(whole[:, column], one[:, 0])
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "bfloat16", "uint8"])
+@pytest.mark.parametrize("steps", [1, 7, 200])
+def test_events_of_the_step_before(steps, dtype):
+    """Each sample starts with a step that nothing was before; more rows than one work item has."""
+    x = np.random.default_rng(2).random((11, steps, 70)) < 0.1
+    x = tf.cast(x, dtype)
+    before = tf.concat([tf.zeros_like(x[:, :1]), x], axis=1)[:, :-1]
+    wanted = tf.float32 if dtype == "uint8" else x.dtype
+    expected, _ = find_events(tf.reshape(before, [-1, 70]), wanted, 1.0)
+    found = find_earlier_events(x, wanted)
+    for name in ("offsets", "index", "value"):
+        np.testing.assert_array_equal(found[name], expected[name])
 
 
 @pytest.mark.parametrize("columns", [15, 16, 63, 64, 65, 1000])

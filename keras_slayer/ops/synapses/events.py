@@ -24,6 +24,15 @@ def find_events(rows, dtype, max_density: float):
     return {"offsets": offsets, "index": index, "value": value}, dense
 
 
+def find_earlier_events(spikes, dtype):
+    """The events of the step before each step of ``spikes`` (batch, time, units): rows are steps.
+
+    As arguments of the native ops. Before a first step there are none.
+    """
+    offsets, index, value = library.native().keras_slayer_find_earlier_events(x=spikes, T=dtype)
+    return {"offsets": offsets, "index": index, "value": value}
+
+
 def events_for(choice: selection.Choice, rows, dtype):
     """``find_events`` with the largest density of ``choice``."""
     events, dense = find_events(rows, dtype, choice.max_density)

@@ -209,13 +209,15 @@ inline void parallel_for(OpKernelContext* context, int64_t items, int64_t cost,
 }
 
 // Runs a kernel whose work item is a block of kBlock neurons of a series [batch, steps, inner],
-// stepped through time. The cost is about a nanosecond per neuron and step.
+// stepped through time. The cost is about a nanosecond per neuron and step, and kLeast for a step of
+// few neurons.
 template <class Args>
 void run_scan(OpKernelContext* context, void (*kernel)(Dtype, const Args&, int64_t, int64_t),
               Dtype dtype, const Args& args) {
+  constexpr int64_t kLeast = 64;
   const Shape& shape = args.shape;
   parallel_for(context, shape.batch * block_count(shape.inner, kBlock),
-               shape.steps * std::min<int64_t>(shape.inner, kBlock),
+               shape.steps * std::clamp<int64_t>(shape.inner, kLeast, kBlock),
                [&](int64_t begin, int64_t end) { kernel(dtype, args, begin, end); });
 }
 

@@ -18,8 +18,11 @@ struct Events {
 // Finds the events of rows of x [rows, columns]. A call writes those of its rows from the start of
 // index and value, which must have room for all elements of these rows and kPackedRoom more.
 constexpr int64_t kPackedRoom = 16;
+//
+// With `steps`, rows are steps of series of so many, and the events of a row are those of the step
+// before it: none of a first step. The first row of a call is row `first`.
 struct CollectArgs {  // work item: a row
-  int64_t columns;
+  int64_t columns, first, steps;
   Dtype x_type;
   const void* x;
   int64_t* counts;  // events per row

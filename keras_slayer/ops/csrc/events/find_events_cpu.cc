@@ -1,22 +1,10 @@
 // Finds the events of a spike matrix [rows, columns], row by row. find_events_op.cc calls it.
 #include "base/cpu.h"
 #include "events/events.h"
-#include "events/gather.h"
+#include "events/find.h"
 
 namespace keras_slayer {
 namespace KS_ISA {
-
-namespace {
-
-// Whether pack_events takes less time than a branch for each group. It does not know 16-bit types.
-template <class S>
-constexpr bool kPacks = sizeof(S) == 1;
-#if defined(__AVX512F__)
-template <>
-constexpr bool kPacks<float> = true;
-#endif
-
-}  // namespace
 
 void collect_events(Dtype dtype, const CollectArgs& args, int64_t begin, int64_t end) {
   with_types(dtype, args.x_type, [&](auto type, auto spike) {
@@ -25,10 +13,15 @@ void collect_events(Dtype dtype, const CollectArgs& args, int64_t begin, int64_t
     constexpr int64_t kAheadBytes = 4 << 10;
     int64_t next = 0;
     for (int64_t row = begin; row < end; ++row) {
-      const S* x = static_cast<const S*>(args.x) + row * args.columns;
+      if (args.steps > 0 && (args.first + row) % args.steps == 0) {
+        args.counts[row] = 0;
+        continue;
+      }
+      const S* x =
+          static_cast<const S*>(args.x) + (row - (args.steps > 0 ? 1 : 0)) * args.columns;
       const int64_t first = next;
       T* value = static_cast<T*>(args.value);
-      if constexpr (kPacks<S> && sizeof(T) == sizeof(ArithmeticOf<T>)) {
+      if constexpr (sizeof(T) == sizeof(ArithmeticOf<T>)) {
         next += pack_events<kAheadBytes>(x, args.columns, 0, args.index + next, value + next);
       } else {
         for_each_event<kAheadBytes>(x, args.columns, [&](int64_t i) {

@@ -94,7 +94,7 @@ class MatmulLayer : public OpKernel {
                                       &outputs));
     Tensor packed;
     OP_REQUIRES_OK(context,
-                   slice_matrix(context, synapse.events, weights, &packed, &synapse.matrix));
+                   slice_matrix(context, synapse.events, weights, &packed, &synapse.matrix, 128));
     run_layer(context, outputs, synapse, synapse.matrix.slice, &context->input(4), neuron);
   }
 

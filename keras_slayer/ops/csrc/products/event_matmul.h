@@ -31,17 +31,35 @@ struct EventMatmulArgs {
   void* out;      // [rows, width]
 };
 
-// The same in parts: `part` rows of the matrix, which stay in the second-level cache, for all rows
-// of a work item, then the next ones. The events of a row must be in the order of the matrix' rows.
-// Not for 16-bit types: sums of parts would be rounded. Work item: `tile` rows of the output.
-struct EventMatmulPartsArgs {
+// The gradient of the weights, out = events^T grad, in parts: some rows of grad, which stay in the
+// second-level cache, for all rows of a work item, then the next ones. Not for 16-bit types: sums
+// of parts would be rounded.
+//
+// First the events of each part are sorted by column, and by row within a column. Work item: a
+// part.
+struct SortPartsArgs {
   Events events;
-  int64_t width, part, tile;
-  const void* matrix;
-  void* out;
+  int64_t part;      // rows
+  int64_t* offsets;  // [parts * columns + 1]: where the events of each part and column begin
+  int32_t* row_of;
+  void* value;
 };
 
+// Work item: a tile of rows of the output and a slice of its columns. The tiles of a slice follow
+// each other.
+struct EventMatmulPartsArgs {
+  int64_t rows, width, parts, tile;
+  const int64_t* offsets;  // as above
+  const int32_t* row_of;
+  const void* value;
+  const void* grad;  // [rows of the events, width]
+  void* out;         // [rows, width]: a row for each column of the events
+};
+// Numbers of a slice, of so many bytes each.
+constexpr int64_t parts_slice(int64_t bytes) { return 1024 / bytes; }
+
 KS_KERNEL(event_matmul, EventMatmulArgs);
+KS_KERNEL(sort_parts, SortPartsArgs);
 KS_KERNEL(event_matmul_parts, EventMatmulPartsArgs);
 
 }  // namespace keras_slayer

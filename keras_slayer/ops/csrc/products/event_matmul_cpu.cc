@@ -35,26 +35,50 @@ void event_matmul(Dtype dtype, const EventMatmulArgs& args, int64_t begin, int64
 
 namespace {
 
+// The values are copied as they are.
 template <class T>
-void multiply_parts(const EventMatmulPartsArgs& args, int64_t first, int64_t last) {
+void sort_part(const SortPartsArgs& args, int64_t item, int64_t* next) {
   const Events& events = args.events;
-  const Rows<int64_t> done(1, last - first);  // events of each row
-  T* out = static_cast<T*>(args.out) + first * args.width;
-  for (int64_t row = first; row < last; ++row) done.row(0)[row - first] = events.offsets[row];
-  clear(out, (last - first) * args.width);
-  for (int64_t part = 0; part < events.columns; part += args.part) {
-    T* __restrict sum = out;
-    for (int64_t row = first; row < last; ++row, sum += args.width) {
-      const int64_t begin = done.row(0)[row - first];
-      int64_t end = begin;
-      while (end < events.offsets[row + 1] && events.index[end] < part + args.part) ++end;
-      done.row(0)[row - first] = end;
-      const Selection<T> chosen = {events.index + begin,
-                                   static_cast<const T*>(events.value) + begin, end - begin};
-      if (chosen.size == 0) continue;
-      for (int64_t column = 0; column < args.width; column += kGatherColumns<T>) {
-        gather<true>(chosen, static_cast<const T*>(args.matrix) + column, args.width,
-                     sum + column, smaller(args.width - column, kGatherColumns<T>));
+  const int64_t first = item * args.part, last = smaller(first + args.part, events.rows);
+  const T* value = static_cast<const T*>(events.value);
+  T* sorted = static_cast<T*>(args.value);
+  clear(next, events.columns);
+  for (int64_t e = events.offsets[first]; e < events.offsets[last]; ++e) ++next[events.index[e]];
+  int64_t* offsets = args.offsets + item * events.columns;
+  int64_t place = events.offsets[first];
+  for (int64_t column = 0; column < events.columns; ++column) {
+    offsets[column] = place;
+    const int64_t size = next[column];
+    next[column] = place;
+    place += size;
+  }
+  for (int64_t row = first; row < last; ++row) {
+    for (int64_t e = events.offsets[row]; e < events.offsets[row + 1]; ++e) {
+      const int64_t at = next[events.index[e]]++;
+      args.row_of[at] = int32_t(row);
+      sorted[at] = value[e];
+    }
+  }
+}
+
+template <class T>
+void multiply_parts(const EventMatmulPartsArgs& args, int64_t item) {
+  constexpr int64_t kSlice = parts_slice(sizeof(T));
+  const int64_t tiles = block_count(args.rows, args.tile);
+  const int64_t first = item % tiles * args.tile, last = smaller(first + args.tile, args.rows);
+  const int64_t slice = item / tiles * kSlice, columns = smaller(kSlice, args.width - slice);
+  const T* grad = static_cast<const T*>(args.grad) + slice;
+  for (int64_t part = 0; part < args.parts; ++part) {
+    const int64_t* offsets = args.offsets + part * args.rows;
+    for (int64_t row = first; row < last; ++row) {
+      const int64_t begin = offsets[row];
+      const Selection<T> chosen = {args.row_of + begin, static_cast<const T*>(args.value) + begin,
+                                   offsets[row + 1] - begin};
+      T* sums = static_cast<T*>(args.out) + row * args.width + slice;
+      for (int64_t at = 0; at < columns; at += kGatherColumns<T>) {
+        const int64_t count = smaller(columns - at, kGatherColumns<T>);
+        part == 0 ? gather<false>(chosen, grad + at, args.width, sums + at, count)
+                  : gather<true>(chosen, grad + at, args.width, sums + at, count);
       }
     }
   }
@@ -62,11 +86,20 @@ void multiply_parts(const EventMatmulPartsArgs& args, int64_t first, int64_t las
 
 }  // namespace
 
+void sort_parts(Dtype dtype, const SortPartsArgs& args, int64_t begin, int64_t end) {
+  const Rows<int64_t> next(1, args.events.columns);  // where the next event of a column goes
+  for (int64_t item = begin; item < end; ++item) {
+    dtype == Dtype::kDouble ? sort_part<double>(args, item, next.row(0))
+                            : sort_part<float>(args, item, next.row(0));
+  }
+}
+
 void event_matmul_parts(Dtype dtype, const EventMatmulPartsArgs& args, int64_t begin,
                         int64_t end) {
-  const int64_t first = begin * args.tile, last = smaller(end * args.tile, args.events.rows);
-  if (dtype == Dtype::kDouble) return multiply_parts<double>(args, first, last);
-  multiply_parts<float>(args, first, last);
+  for (int64_t item = begin; item < end; ++item) {
+    dtype == Dtype::kDouble ? multiply_parts<double>(args, item)
+                            : multiply_parts<float>(args, item);
+  }
 }
 
 }  // namespace KS_ISA

@@ -19,7 +19,7 @@ absl::Status multiply(OpKernelContext* context, const Events& events, const Tens
   } else {
     Tensor packed;
     Slices slices;
-    TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices));
+    TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices, 256));
     const EventMatmulArgs args = {events, slices, data_of(out)};
     const int64_t items =
         block_count(events.rows, kRowTile) * block_count(slices.width, slices.slice);
@@ -29,29 +29,6 @@ absl::Status multiply(OpKernelContext* context, const Events& events, const Tens
                  });
     return absl::OkStatus();
   }
-}
-
-// The same for events that are sorted within each row.
-template <class Device>
-absl::Status multiply_sorted(OpKernelContext* context, const Events& events, const Tensor& matrix,
-                             Tensor* out) {
-  if constexpr (Device::kGpu) return multiply<Device>(context, events, matrix, out);
-  // Fewest events of a row and part for which that costs less than to read and write the sums.
-  constexpr int64_t kWorth = 8;
-  const int64_t width = matrix.dim_size(1), bytes = tensorflow::DataTypeSize(matrix.dtype());
-  const int64_t rows = matrix.dim_size(0), room = second_level_cache() / 2;
-  const int64_t part = std::max<int64_t>(1, room / std::max<int64_t>(1, width * bytes));
-  const int64_t size = events.offsets[events.rows];
-  const bool worth = rows > part && bytes >= 4 &&
-                     size / kWorth >= events.rows * block_count(rows, part);
-  if (!worth) return multiply<Device>(context, events, matrix, out);
-  const int64_t tile = std::max<int64_t>(1, block_count(events.rows, threads(context)));
-  const EventMatmulPartsArgs args = {events, width, part, tile, data_of(matrix), data_of(out)};
-  parallel_for(context, block_count(events.rows, tile), tile * row_cost(events, width),
-               [&](int64_t begin, int64_t end) {
-                 kernels::event_matmul_parts(dtype_of(matrix), args, begin, end);
-               });
-  return absl::OkStatus();
 }
 
 // The events sorted by column, and by row within a column.
@@ -178,6 +155,49 @@ absl::Status sort_by_column(OpKernelContext* context, const Events& events, ByCo
   return absl::OkStatus();
 }
 
+// Rows of a part of the gradient of the weights; 0 if the events are too few for parts, or not
+// summed in them.
+int64_t rows_of_part(const Events& events, int64_t width, int64_t bytes) {
+  // Fewest events of a column and part for which that costs less than to read and write the sums.
+  constexpr int64_t kWorth = 8;
+  const int64_t room = second_level_cache() / 2;
+  const int64_t part = std::max<int64_t>(1, room / std::max<int64_t>(1, width * bytes));
+  const int64_t size = events.offsets[events.rows];
+  const bool worth = events.rows > part && bytes >= 4 &&
+                     size / kWorth >= events.columns * block_count(events.rows, part);
+  return worth ? part : 0;
+}
+
+// out = events^T grad in parts of so many rows.
+absl::Status multiply_in_parts(OpKernelContext* context, const Events& events, int64_t part,
+                               const Tensor& grad, Tensor* out) {
+  const int64_t parts = block_count(events.rows, part), size = events.offsets[events.rows];
+  const int64_t width = grad.dim_size(1);
+  const Dtype dtype = dtype_of(grad);
+  Tensor offsets, row_of, value;
+  TF_RETURN_IF_ERROR(
+      allocate_kept(tensorflow::DT_INT64, {parts * events.columns + 1}, &offsets));
+  TF_RETURN_IF_ERROR(allocate_kept(tensorflow::DT_INT32, {size}, &row_of));
+  TF_RETURN_IF_ERROR(allocate_kept(grad.dtype(), {size}, &value));
+  const SortPartsArgs sort = {events, part, offsets.flat<int64_t>().data(),
+                              row_of.flat<int32_t>().data(), data_of(&value)};
+  sort.offsets[parts * events.columns] = size;
+  parallel_for(context, parts, size * 4 / parts, [&](int64_t begin, int64_t end) {
+    kernels::sort_parts(dtype, sort, begin, end);
+  });
+  // As few tiles as keep all threads busy: each reads its slices of grad by itself.
+  const int64_t slices = block_count(width, parts_slice(tensorflow::DataTypeSize(grad.dtype())));
+  const int64_t tiles = block_count(threads(context), slices);
+  const int64_t tile = std::max<int64_t>(1, block_count(events.columns, tiles));
+  const EventMatmulPartsArgs args = {events.columns, width,       parts,         tile, sort.offsets,
+                                     sort.row_of,    sort.value, data_of(grad), data_of(out)};
+  const int64_t items = slices * block_count(events.columns, tile);
+  parallel_for(context, items, size * width / 8 / items, [&](int64_t begin, int64_t end) {
+    kernels::event_matmul_parts(dtype, args, begin, end);
+  });
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 REGISTER_OP("KerasSlayer>EventMatmul")
@@ -245,13 +265,21 @@ class EventMatmulWeightsGrad : public OpKernel {
     const int64_t width = grad.dim_size(1);
     Tensor* out = nullptr;
     OP_REQUIRES_OK(context, allocate_matrix<Device>(context, 0, columns, width, &out));
+    if constexpr (!Device::kGpu) {
+      const int64_t part =
+          rows_of_part(events, width, tensorflow::DataTypeSize(grad.dtype()));
+      if (part > 0) {
+        OP_REQUIRES_OK(context, multiply_in_parts(context, events, part, grad, out));
+        return;
+      }
+    }
     // dW = S^T grad is the same product, with the events sorted by column. Within a column the
     // rows stay in order, so the order of summation is fixed.
     ByColumn sorted;
     OP_REQUIRES_OK(context, sort_by_column<Device>(context, events, &sorted));
     const Events transposed = {columns, events.rows, sorted.offsets.flat<int64_t>().data(),
                                sorted.row_of.flat<int32_t>().data(), data_of(sorted.value)};
-    OP_REQUIRES_OK(context, multiply_sorted<Device>(context, transposed, grad, out));
+    OP_REQUIRES_OK(context, multiply<Device>(context, transposed, grad, out));
   }
 };
 KS_REGISTER_DEVICES("EventMatmulWeightsGrad", EventMatmulWeightsGrad,

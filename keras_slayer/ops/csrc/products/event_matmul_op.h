@@ -9,15 +9,17 @@
 
 namespace keras_slayer {
 
-// Divides the matrix into slices of kWidest columns, or half as many if such a slice does not fit
-// into half of the second-level cache. If the whole matrix does not fit, and the events read far
-// more than a copy does, the slices are packed. `packed` then owns their memory.
+// Divides the matrix into slices of `widest` columns, or of half as many, or a fourth, if such a
+// slice does not fit into half of the second-level cache. If the whole matrix does not fit, and the
+// events read far more than a copy does, the slices are packed. `packed` then owns their memory.
 inline absl::Status slice_matrix(OpKernelContext* context, const Events& events,
-                                 const Tensor& matrix, Tensor* packed, Slices* slices) {
-  constexpr int64_t kWidest = 128, kWorth = 8;
+                                 const Tensor& matrix, Tensor* packed, Slices* slices,
+                                 int64_t widest) {
+  constexpr int64_t kWorth = 8, kNarrowest = 64;
   const int64_t rows = matrix.dim_size(0), width = matrix.dim_size(1);
   const int64_t bytes = tensorflow::DataTypeSize(matrix.dtype()), room = second_level_cache() / 2;
-  const int64_t slice = rows * kWidest * bytes > room ? kWidest / 2 : kWidest;
+  int64_t slice = widest;
+  while (slice > kNarrowest && rows * slice * bytes > room) slice /= 2;
   const bool worth = width > slice && int64_t(matrix.TotalBytes()) > room &&
                      events.offsets[events.rows] / kWorth > rows;
   *slices = {rows, width, slice, worth, data_of(matrix)};

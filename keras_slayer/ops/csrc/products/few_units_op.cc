@@ -11,25 +11,35 @@ namespace {
 template <class A>
 class Padded {
  public:
-  explicit Padded(const Tensor& matrix)
-      : stride_(block_count(matrix.dim_size(1), kLine) * kLine),
-        values_(matrix.dim_size(0) * stride_) {
+  absl::Status init(OpKernelContext* context, const Tensor& matrix) {
+    const int64_t rows = matrix.dim_size(0), columns = matrix.dim_size(1);
+    stride_ = block_count(columns, kLine) * kLine;
+    TF_RETURN_IF_ERROR(
+        allocate_kept(tensorflow::DataTypeToEnum<A>::value, {rows, stride_}, &values_));
     with_types(matrix.dtype(), [&](auto type, auto) {
-      const auto from = matrix.matrix<decltype(type)>();
-      for (int64_t i = 0; i < matrix.dim_size(0); ++i) {
-        for (int64_t j = 0; j < matrix.dim_size(1); ++j) {
-          values_[i * stride_ + j] = static_cast<A>(from(i, j));
+      using T = decltype(type);
+      const T* given = static_cast<const T*>(data_of(matrix));
+      A* padded = values_.template flat<A>().data();
+      constexpr int64_t kRows = 256;  // per work item
+      parallel_for(context, block_count(rows, kRows), kRows * stride_,
+                   [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin * kRows; i < smaller(end * kRows, rows); ++i) {
+          const T* from = given + i * columns;
+          A* to = padded + i * stride_;
+          for (int64_t j = 0; j < columns; ++j) to[j] = static_cast<A>(from[j]);
+          for (int64_t j = columns; j < stride_; ++j) to[j] = A(0);
         }
-      }
+      });
     });
+    return absl::OkStatus();
   }
   int64_t stride() const { return stride_; }
-  const A* get() const { return values_.get(); }
+  const A* get() const { return values_.template flat<A>().data(); }
 
  private:
   static constexpr int64_t kLine = 64 / int64_t(sizeof(A));
-  int64_t stride_;
-  Aligned<A> values_;
+  int64_t stride_ = 0;
+  Tensor values_;
 };
 
 }  // namespace
@@ -74,7 +84,8 @@ class FewUnitsMatmul : public OpKernel {
       return;
     }
     with_types(weights.dtype(), [&](auto, auto wide) {
-      const Padded<decltype(wide)> padded(weights);
+      Padded<decltype(wide)> padded;
+      OP_REQUIRES_OK(context, padded.init(context, weights));
       const FewUnitsMatmulArgs args = {rows,         inputs,          units,       dtype_of(x),
                                      data_of(x),   padded.get(),    padded.stride(),
                                      data_of(out)};
@@ -126,7 +137,8 @@ class FewUnitsMatmulWeightsGrad : public OpKernel {
       return;
     }
     with_types(grad.dtype(), [&](auto, auto wide) {
-      const Padded<decltype(wide)> padded(grad);
+      Padded<decltype(wide)> padded;
+      OP_REQUIRES_OK(context, padded.init(context, grad));
       const FewUnitsGradArgs args = {rows,         inputs,          units,       dtype_of(x), data_of(x),
                                    padded.get(), padded.stride(), data_of(out)};
       parallel_for(context, block_count(inputs, kFewUnitsInputs), kFewUnitsInputs * rows / 4,

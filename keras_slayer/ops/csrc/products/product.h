@@ -33,7 +33,15 @@ struct Product {
   int64_t right_stride;
 
   KS_HD void skip_rows(int64_t rows) { left += kTransposed ? rows : rows * left_stride; }
-  static constexpr bool transposed = kTransposed, adds = kAdd;
+  static constexpr bool transposed = kTransposed, adds = kAdd, prefetches = false;
+};
+
+// The same, which prefetches what comes after it meanwhile: a tile starts at ahead->next(), and
+// goes on by ahead->step() bytes for each column of left.
+template <class A, class Ahead>
+struct ProductAhead : Product<A> {
+  Ahead* ahead;
+  static constexpr bool prefetches = true;
 };
 
 // Reads column k of kRows rows of the left factor, for k = 0, 1, ... If rows are a stride apart,
@@ -82,7 +90,17 @@ void multiply_tile(const P& product, A* out, int64_t out_stride) {
   LeftNumbers<A, kRows, P::transposed> left(product);
   const A* right = product.right;
   const int64_t depth = product.depth, right_stride = product.right_stride;
+  const char* ahead = nullptr;
+  int64_t ahead_step = 0;
+  if constexpr (P::prefetches) {
+    ahead = product.ahead->next();
+    ahead_step = product.ahead->step();
+  }
   for (int64_t k = 0; k < depth; ++k, left.next(), right += right_stride) {
+    if constexpr (P::prefetches) {
+      __builtin_prefetch(ahead, 0, 2);
+      ahead += ahead_step;
+    }
     Vector loaded[kVectors];
 #pragma GCC unroll 8
     for (int v = 0; v < kVectors; ++v) {  // a single memcpy would go through the stack

@@ -18,13 +18,12 @@ class Fired {
   Fired(int64_t samples, int64_t units)
       : units_(units),
         index_(samples, units + kGroup),
-        value_(1, units + kGroup),
         ones_(1, units),
         bytes_(1, units) {
     for (int64_t j = 0; j < units; ++j) store(&ones_.row(0)[j], A(1));
   }
   void set(int64_t sample, const uint8_t* spikes) {
-    count_[sample] = pack_events(spikes, units_, 0, index_.row(sample), value_.row(0));
+    count_[sample] = pack_events(spikes, units_, 0, index_.row(sample), nullptr);
   }
   // From the last spikes of a state; none at rest.
   void start(int64_t sample, const double* spikes) {
@@ -46,7 +45,6 @@ class Fired {
  private:
   int64_t units_;
   Rows<int32_t> index_;
-  Rows<A> value_;
   Rows<T> ones_;
   Rows<uint8_t> bytes_;
   int64_t count_[kRecurrentSamples] = {};

@@ -9,8 +9,8 @@ namespace keras_slayer {
 namespace {
 
 // Samples of a work item: as many as share the weights well, fewer if threads would be idle.
-int64_t samples_per_item(OpKernelContext* context, int64_t batch) {
-  const int64_t least = block_count(batch, kRecurrentSamples);
+int64_t samples_per_item(OpKernelContext* context, int64_t batch, int64_t most) {
+  const int64_t least = block_count(batch, most);
   const int64_t items = block_count(least, threads(context)) * threads(context);
   return std::max<int64_t>(1, block_count(batch, items));
 }
@@ -86,7 +86,9 @@ class RecurrentLayer : public OpKernel {
                                       args.shape.batch * states * units, &scratch));
       args.scratch = data_of(&scratch);
     }
-    args.samples = samples_per_item(context, args.shape.batch);
+    const bool cached = int64_t(weights.TotalBytes()) <= second_level_cache() / 2;
+    args.samples = samples_per_item(context, args.shape.batch,
+                                    cached ? kForwardSamples : kRecurrentSamples);
     args.in = data_of(in);
     args.weights = data_of(weights);
     args.spikes = spikes->flat<uint8_t>().data();
@@ -144,7 +146,7 @@ class RecurrentLayerGrad : public OpKernel {
                                                batch * kRecurrentRows * units, &scratch));
       args.scratch = data_of(&scratch);
     }
-    args.samples = samples_per_item(context, batch);
+    args.samples = samples_per_item(context, batch, kRecurrentSamples);
     args.grad_spikes = data_of(grad);
     args.membrane = data_of(membrane);
     args.grad_in = data_of(grad_in);
