@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras_slayer.ops import library, neurons, selection, state
 from keras_slayer.ops.synapses.conv2d import conv2d_synapse
 from keras_slayer.ops.synapses.dense_conv2d import dense_input_grad, reference_conv2d
-from keras_slayer.ops.synapses.events import find_earlier_events, find_events
+from keras_slayer.ops.synapses.events import find_events
 from keras_slayer.ops.synapses.geometry import ConvGeometry
 from keras_slayer.ops.synapses.matmul import matmul_synapse
 
@@ -87,7 +87,7 @@ class Matrix(Feedback):
             out = native.keras_slayer_few_units_matmul_weights_grad(x=before, grad=dz)
         else:
             if start is None:
-                events = find_earlier_events(fired, dz.dtype)
+                events, _ = find_events(fired, dz.dtype, 1.0, earlier=True)
             else:
                 before = tf.reshape(one_step_later(fired, start), rows)
                 events, _ = find_events(before, dz.dtype, 1.0)

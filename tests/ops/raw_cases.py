@@ -60,7 +60,6 @@ GOOD = {
     "delay": {"x": Z, "delay": [1.0] * 6},
     "delay_grad": {"x": Z, "delay": [1.0] * 6, "grad": Z},
     "find_events": {"x": Z[0], "T": tf.float32},
-    "find_earlier_events": {"x": Z, "T": tf.float32},
     "event_matmul": {**EVENTS, "weights": Z[0]},
     "event_matmul_weights_grad": {**EVENTS, "grad": Z[0, :3], "columns": tf.constant(4, **I64)},
     "event_conv2d": {**EVENTS, "weights": KERNEL[:, :, :2], **CONV},
@@ -120,8 +119,7 @@ LAYER_OPS = [name for name in GOOD if "layer" in name]
 FRAMES_OPS = ["frames_conv2d", "frames_conv2d_weights_grad"]
 WEIGHT_GRADS = [name for name in GOOD if "conv2d_weights_grad" in name]
 EVENT_OPS = [name for name in GOOD if "offsets" in GOOD[name]]
-FINDS = ["find_events", "find_earlier_events"]
-NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, "frames_conv2d_input_grad", *EVENT_OPS, *FINDS]
+NO_SERIES = [*LAYER_OPS, *FRAMES_OPS, "frames_conv2d_input_grad", *EVENT_OPS, "find_events"]
 CONV_OPS = [name for name in GOOD if "dilations" in GOOD[name]]
 CONV_GRADS = ["conv2d_layer_grad", "conv2d_layer_pooled_grad"]
 STATE_OPS = [name for name in GOOD if "state" in GOOD[name]]
@@ -178,8 +176,8 @@ BAD = [
     *spoil(["delay", "delay_grad"], "per channel or per neuron", delay=tf.zeros([2, 5, 6])),
     *spoil(["delay", "delay_grad"], "finite and not negative", delay=[-1.0] * 6),
     *spoil(["find_events"], "must be a matrix", x=Z),
-    *spoil(["find_earlier_events"], "must have the axes", x=Z[0]),
-    *spoil([*FINDS, "sum_pool2d_layer"], "must be half, uint8 or bool", T=tf.float16),
+    *spoil(["find_events"], "must have the axes", earlier=True),
+    *spoil(["find_events", "sum_pool2d_layer"], "must be half, uint8 or bool", T=tf.float16),
     *spoil(EVENT_OPS, "indices in", index=tf.constant([2, 0, 100])),
     *spoil(EVENT_OPS, "indices in", index=tf.constant([-1, 0, 3])),
     *spoil(EVENT_OPS, "rising offsets", offsets=tf.constant([0, 2, 1, 3], **I64)),

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_slayer.ops.synapses.events import find_earlier_events, find_events
+from keras_slayer.ops.synapses.events import find_events
 
 
 @pytest.mark.parametrize("rows", [6000, 6007, 300])
@@ -52,7 +52,7 @@ def test_events_of_the_step_before(steps, dtype):
     before = tf.concat([tf.zeros_like(x[:, :1]), x], axis=1)[:, :-1]
     wanted = tf.float32 if dtype == "uint8" else x.dtype
     expected, _ = find_events(tf.reshape(before, [-1, 70]), wanted, 1.0)
-    found = find_earlier_events(x, wanted)
+    found, _ = find_events(x, wanted, 1.0, earlier=True)
     for name in ("offsets", "index", "value"):
         np.testing.assert_array_equal(found[name], expected[name])
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from keras_slayer.ops import explanation, library, selection
 
 
-def find_events(rows, dtype, max_density: float):
+def find_events(rows, dtype, max_density: float, earlier: bool = False):
     """The events of a matrix, as arguments of the native ops, and whether it is too dense.
 
     Args:
-        rows: the matrix, of ``dtype`` or bytes.
+        rows: the matrix, of ``dtype`` or bytes. With ``earlier`` it is a series (batch, time,
+            units).
         dtype: of the events' values.
         max_density: largest share of nonzero elements.
+        earlier: rows are the steps of the series, and the events of a row are those of the step
+            before it: none of a first step.
 
     Returns:
         ({"offsets", "index", "value"}, dense). If more than ``max_density`` of ``rows`` is
@@ -19,18 +22,9 @@ def find_events(rows, dtype, max_density: float):
     """
     native = library.native()
     offsets, index, value, dense = native.keras_slayer_find_events(
-        x=rows, max_density=max_density, T=dtype
+        x=rows, max_density=max_density, T=dtype, earlier=earlier
     )
     return {"offsets": offsets, "index": index, "value": value}, dense
-
-
-def find_earlier_events(spikes, dtype):
-    """The events of the step before each step of ``spikes`` (batch, time, units): rows are steps.
-
-    As arguments of the native ops. Before a first step there are none.
-    """
-    offsets, index, value = library.native().keras_slayer_find_earlier_events(x=spikes, T=dtype)
-    return {"offsets": offsets, "index": index, "value": value}
 
 
 def events_for(choice: selection.Choice, rows, dtype):

@@ -56,8 +56,12 @@ def _products(native, inputs: Inputs) -> dict:
     )
     none, *_, too_dense = native.keras_slayer_find_events(x=x, max_density=0.01, T=inputs.dtype)
     events = {"offsets": offsets, "index": index, "value": value}
+    earlier = native.keras_slayer_find_events(
+        x=tf.reshape(x, (2, 7, 70)), T=inputs.dtype, earlier=True
+    )
     return {
         **events,
+        **dict(zip(("earlier offsets", "earlier index", "earlier value"), earlier, strict=False)),
         "not dense": dense,
         "dense": too_dense,
         "no offsets": none,

@@ -21,14 +21,23 @@ class FindEventsOp : public OpKernel {
                 InvalidArgument("max_density must lie in [0, 1]. Received: max_density=",
                                 max_density_));
     OP_REQUIRES_OK(context, context->GetAttr("T", &type_));
+    OP_REQUIRES_OK(context, context->GetAttr("earlier", &earlier_));
   }
 
  protected:
   absl::Status check(const Tensor& x) const {
-    if (x.dims() == 2 && x.dim_size(1) <= kMaxColumns) return check_spike_type(x, type_);
-    return InvalidArgument("x must be a matrix of less than 2^31 columns. Received: shape ",
+    const int axes = earlier_ ? 3 : 2;
+    if (x.dims() == axes && columns(x) <= kMaxColumns) return check_spike_type(x, type_);
+    return InvalidArgument("x must ", earlier_ ? "have the axes (batch, time, columns)" : "be a matrix",
+                           ", of less than 2^31 columns. Received: shape ",
                            x.shape().DebugString());
   }
+  int64_t columns(const Tensor& x) const { return x.dim_size(x.dims() - 1); }
+  int64_t rows(const Tensor& x) const {
+    return earlier_ ? x.dim_size(0) * x.dim_size(1) : x.dim_size(0);
+  }
+  // As in CollectArgs.
+  int64_t steps(const Tensor& x) const { return earlier_ ? x.dim_size(1) : 0; }
   // With more events than these, there are none.
   int64_t limit(const Tensor& x) const {
     return int64_t(double(max_density_) * double(x.NumElements()));
@@ -37,6 +46,7 @@ class FindEventsOp : public OpKernel {
 
  private:
   float max_density_;
+  bool earlier_;
   tensorflow::DataType type_;
 };
 

@@ -27,10 +27,18 @@ __device__ int64_t scan_row(const S* x, int64_t columns, Visit visit) {
   return found;
 }
 
+// Where the spikes of a row are: in it, or in the row before, which a first step does not have.
+template <class S, class Args>
+__device__ const S* spikes_of(const Args& args, int64_t row) {
+  if (args.steps > 0 && row % args.steps == 0) return nullptr;
+  return static_cast<const S*>(args.x) + (args.steps > 0 ? row - 1 : row) * args.columns;
+}
+
 template <class S>
 __device__ void count_row(const CountEventsArgs& args, int64_t row) {
-  const S* x = static_cast<const S*>(args.x) + row * args.columns;
-  const int64_t found = scan_row(x, args.columns, [](int64_t, int64_t) {});
+  const S* x = spikes_of<S>(args, row);
+  const int64_t columns = x == nullptr ? 0 : args.columns;
+  const int64_t found = scan_row(x, columns, [](int64_t, int64_t) {});
   if (threadIdx.x % kWarp == 0) args.counts[row] = found;
 }
 
@@ -43,7 +51,8 @@ __device__ void count_events(const CountEventsArgs& args) {
 
 template <class T, class S>
 __device__ void write_row(const WriteEventsArgs& args, int64_t row) {
-  const S* x = static_cast<const S*>(args.x) + row * args.columns;
+  const S* x = spikes_of<S>(args, row);
+  if (x == nullptr) return;
   const int64_t first = args.offsets[row];
   scan_row(x, args.columns, [&](int64_t column, int64_t place) {
     args.index[first + place] = int32_t(column);

@@ -7,9 +7,10 @@
 
 namespace keras_slayer {
 
-// counts[row] = number of events of a row of x [rows, columns]. A warp per row.
+// counts[row] = number of events of a row of x [rows, columns]; with `steps`, of the step before it
+// (CollectArgs). A warp per row.
 struct CountEventsArgs {
-  int64_t rows, columns;
+  int64_t rows, columns, steps;
   bool bytes;  // whether x is bytes, not of the type of the events' values
   const void* x;
   int64_t* counts;
@@ -23,7 +24,7 @@ struct RunningSumsArgs {
 
 // Writes the events of a row from offsets[row] on. A warp per row.
 struct WriteEventsArgs {
-  int64_t rows, columns;
+  int64_t rows, columns, steps;
   bool bytes;
   const void* x;
   const int64_t* offsets;

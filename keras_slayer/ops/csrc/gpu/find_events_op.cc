@@ -10,14 +10,14 @@ class FindEventsOnGpu : public FindEventsOp {
   void Compute(OpKernelContext* context) override {
     const Tensor& x = context->input(0);
     OP_REQUIRES_OK(context, check(x));
-    const int64_t rows = x.dim_size(0), columns = x.dim_size(1);
+    const int64_t rows = this->rows(x), columns = this->columns(x), steps = this->steps(x);
     Tensor *offsets, *index, *value, *dense;
     OP_REQUIRES_OK(context, context->allocate_output(0, TensorShape({rows + 1}), &offsets));
     OP_REQUIRES_OK(context, context->allocate_output(3, TensorShape({}), &dense));
     int64_t* counts = offsets->flat<int64_t>().data();
     const Dtype dtype = dtype_of(type());
     const bool bytes = dtype_of(x) == Dtype::kByte;
-    const CountEventsArgs count = {rows, columns, bytes, data_of(x), counts};
+    const CountEventsArgs count = {rows, columns, steps, bytes, data_of(x), counts};
     OP_REQUIRES_OK(context, OnGpu::threads(context, {"events", "count_events"}, dtype,
                                            rows * gpu::kWarp, count));
     OP_REQUIRES_OK(context, OnGpu::blocks(context, {"events", "running_sums"}, dtype, 1,
@@ -34,8 +34,8 @@ class FindEventsOnGpu : public FindEventsOp {
     OP_REQUIRES_OK(context, context->allocate_output(1, TensorShape({events}), &index));
     OP_REQUIRES_OK(context, context->allocate_output(2, TensorShape({events}), &value));
     if (events == 0) return;
-    const WriteEventsArgs write = {rows,   columns, bytes, data_of(x),
-                                   counts, index->flat<int32_t>().data(), data_of(value)};
+    const WriteEventsArgs write = {rows, columns, steps, bytes, data_of(x), counts,
+                                   index->flat<int32_t>().data(), data_of(value)};
     OP_REQUIRES_OK(context, OnGpu::threads(context, {"events", "write_events"}, dtype,
                                            rows * gpu::kWarp, write));
   }
