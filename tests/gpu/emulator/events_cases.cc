@@ -13,13 +13,22 @@ struct Size {
 // sort.
 constexpr Size kSizes[] = {{1, 1}, {0, 5}, {3, 7}, {6, 70}, {2 * kSortRows + 3, 9}};
 
+// Steps of a series: none, three, or one series of all rows.
+std::vector<int64_t> steps_of(const Size& size) {
+  if (size.rows == 0) return {0};
+  if (size.rows % 3 != 0) return {0, size.rows};
+  return {0, 3, size.rows};
+}
+
 KS_KERNEL_CASE(count_events) {
   for (const Size& size : kSizes) {
     for (const bool bytes : {false, true}) {
-      const CountEventsArgs args = {size.rows, size.columns, bytes,
-                                    spikes<T>(run, size.rows * size.columns, bytes),
-                                    run.output<int64_t>(size.rows)};
-      run.threads(size.rows * kWarp, args);
+      for (const int64_t steps : steps_of(size)) {
+        const CountEventsArgs args = {size.rows, size.columns, steps, bytes,
+                                      spikes<T>(run, size.rows * size.columns, bytes),
+                                      run.output<int64_t>(size.rows)};
+        run.threads(size.rows * kWarp, args);
+      }
     }
   }
 }
@@ -27,13 +36,18 @@ KS_KERNEL_CASE(count_events) {
 KS_KERNEL_CASE(write_events) {
   for (const Size& size : kSizes) {
     for (const bool bytes : {false, true}) {
-      const void* x = spikes<T>(run, size.rows * size.columns, bytes);
-      const std::vector<int64_t> offsets = offsets_of<T>(x, bytes, size.rows, size.columns);
-      const WriteEventsArgs args = {size.rows,        size.columns,
-                                    bytes,            x,
-                                    run.input(offsets), run.output<int32_t>(offsets.back()),
-                                    run.output<T>(offsets.back())};
-      run.threads(size.rows * kWarp, args);
+      for (const int64_t steps : {int64_t(0), size.rows}) {
+        const void* x = spikes<T>(run, size.rows * size.columns, bytes);
+        std::vector<int64_t> offsets = offsets_of<T>(x, bytes, size.rows, size.columns);
+        if (steps > 0) {  // all one step later
+          offsets.insert(offsets.begin(), 0);
+          offsets.pop_back();
+        }
+        const WriteEventsArgs args = {size.rows, size.columns, steps, bytes, x,
+                                      run.input(offsets), run.output<int32_t>(offsets.back()),
+                                      run.output<T>(offsets.back())};
+        run.threads(size.rows * kWarp, args);
+      }
     }
   }
 }
