@@ -34,7 +34,12 @@ from defaults_run import one_thread, train
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # What the outcome of a run depends on.
-CODE = ("keras_slayer", "benchmarks/defaults_run.py", "benchmarks/defaults_tasks.py")
+CODE = (
+    "keras_slayer",
+    "benchmarks/defaults_run.py",
+    "benchmarks/defaults_tasks.py",
+    "benchmarks/plain_networks.py",
+)
 
 
 def commit() -> str:

@@ -9,6 +9,7 @@ import time
 import defaults_tasks
 import keras
 import numpy as np
+import plain_networks
 import tensorflow as tf
 from defaults_grids import RELU
 
@@ -42,30 +43,11 @@ def optimizer_of(name: str, learning_rate: float) -> keras.optimizers.Optimizer:
 def build(settings: dict, shape: tuple[int, ...], classes: int) -> keras.Model:
     """The network for recordings of `shape`: (steps, ...)."""
     neuron = neuron_of(settings["neuron"], settings["dt"])
-    # Layers as a user writes them: all but the neuron is left out.
-    hidden = {
-        "dense": lambda: [ks.Flatten(), ks.SpikingDense(512, neuron=neuron)],
-        "conv": lambda: [
-            ks.SpikingConv2D(12, 5, neuron=neuron),
-            ks.SpikingSumPooling2D(2, neuron=neuron),
-            ks.SpikingConv2D(64, 5, padding="same", neuron=neuron),
-            ks.SpikingSumPooling2D(2, neuron=neuron),
-            ks.Flatten(),
-        ],
-        "gestures": lambda: [
-            ks.SpikingSumPooling2D(4, neuron=neuron),
-            ks.SpikingConv2D(16, 5, padding="same", neuron=neuron),
-            ks.SpikingSumPooling2D(2, neuron=neuron),
-            ks.SpikingConv2D(32, 3, padding="same", neuron=neuron),
-            ks.SpikingSumPooling2D(2, neuron=neuron),
-            ks.Flatten(),
-            ks.SpikingDense(512, neuron=neuron),
-        ],
-        "deep": lambda: [
-            ks.Flatten(),
-            *(ks.SpikingDense(HIDDEN, neuron=neuron) for _ in range(settings["layers"] - 1)),
-        ],
-    }[settings["network"]]()
+    if settings["network"] == "deep":
+        deep = [ks.SpikingDense(HIDDEN, neuron=neuron) for _ in range(settings["layers"] - 1)]
+        hidden = [ks.Flatten(), *deep]
+    else:
+        hidden = getattr(plain_networks, settings["network"])(neuron)
     output = ks.SpikingDense(classes, neuron=neuron)
     return keras.Sequential([keras.Input(shape, dtype="uint8"), *hidden, output])
 

@@ -44,24 +44,22 @@ class Data:
 
 @dataclasses.dataclass(frozen=True)
 class Task:
-    """How data come about.
+    """Data that are made anew for each run.
 
     Attributes:
         load: `(settings, cache)` to Data; called for each run, in its process.
-        prepare: `(settings, cache, data_dir)`; called once before, to write to the folder `cache`
-            what takes long to make. None: there is nothing to write.
     """
 
     load: Callable[[dict, pathlib.Path], Data]
-    prepare: Callable[[dict, pathlib.Path, pathlib.Path], None] | None = None
+
+    def prepare(self, settings, cache, data_dir) -> None:
+        """Nothing is to be written."""
 
 
 def prepare(runs: list[dict], cache: pathlib.Path, data_dir: pathlib.Path | None) -> None:
     """Writes what the runs need to `cache`, unless it is there."""
     for settings in runs:
-        task = TASKS[settings["task"]]
-        if task.prepare is not None:
-            task.prepare(settings, cache, data_dir)
+        TASKS[settings["task"]].prepare(settings, cache, data_dir)
 
 
 def load(settings: dict, cache: pathlib.Path) -> Data:
@@ -77,6 +75,8 @@ class Recordings:
         binning: arguments of `spike_pipeline`, without `steps` and `dt`.
         duration: ms of a recording that a network sees.
         archives: what the data folder must hold; None: no data folder is needed.
+
+    `prepare` is called once before the runs, and writes to the folder `cache` what is not there.
     """
 
     events: Callable[[pathlib.Path | None, tuple[str, str]], list]
@@ -179,7 +179,7 @@ def naive_bayes(x_train, y_train, x_test, y_test) -> float:
     return float(np.mean(np.argmax(likelihood, axis=1) == y_test))
 
 
-# A further task: its name, a function that loads it, and a grid in defaults_grids.py.
+# A further task: its name, how it is loaded, and a grid in defaults_grids.py.
 TASKS = {
     "nmnist": Recordings(_nmnist, DIGITS, 300, "Train.zip and Test.zip"),
     "saccade_mnist": Recordings(_saccade_mnist, DIGITS, 300),

@@ -21,6 +21,7 @@ import time
 import common
 import keras
 import numpy as np
+import plain_networks
 
 import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator
@@ -48,13 +49,7 @@ def gestures(neuron):
     return keras.Sequential(
         [
             keras.Input((300, 128, 128, 2)),
-            ks.SpikingSumPooling2D(4, neuron=neuron),
-            ks.SpikingConv2D(16, 5, padding="same", neuron=neuron),
-            ks.SpikingSumPooling2D(2, neuron=neuron),
-            ks.SpikingConv2D(32, 3, padding="same", neuron=neuron),
-            ks.SpikingSumPooling2D(2, neuron=neuron),
-            ks.Flatten(),
-            ks.SpikingDense(512, neuron=neuron),
+            *plain_networks.gestures(neuron),
             ks.SpikingDense(11, neuron=neuron),
         ]
     )

@@ -185,6 +185,23 @@ def test_recordings_are_binned_once(monkeypatch, tmp_path):
         defaults_tasks.prepare([{**settings, "hold_out": False}], tmp_path, None)
 
 
+def test_gestures_are_scaled_and_need_no_folder(monkeypatch, tmp_path):
+    events = {
+        "x": tf.constant([[0, 127, 127]], tf.uint8),
+        "y": tf.constant([[0, 127, 64]], tf.uint8),
+        "t": tf.constant([[0, 1_499_000, 1_600_000]], tf.int32),  # the last one is not seen
+        "polarity": tf.constant([[True, False, True]]),
+    }
+    sets = [tf.data.Dataset.from_tensor_slices((events, [label])) for label in (10, 3)]
+    monkeypatch.setattr(ks.datasets, "load_synthetic_gestures", lambda config, split: sets)
+    settings = GRIDS["gestures"].runs()[0]
+    defaults_tasks.prepare([settings], tmp_path, None)
+    data = defaults_tasks.load(settings, tmp_path)
+    assert data.x_train.shape == (1, 150, 48, 48, 2) and data.y_train.tolist() == [10]
+    spikes = [(0, 0, 0, 1), (149, 47, 47, 0)]  # step, y, x, polarity
+    assert np.argwhere(data.x_train[0]).tolist() == [list(spike) for spike in spikes]
+
+
 @pytest.mark.parametrize(
     ("settings", "outputs"),
     [

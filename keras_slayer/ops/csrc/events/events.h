@@ -15,12 +15,14 @@ struct Events {
   const void* value;
 };
 
+// Room that is needed beyond the last event, because events are written several at once.
+constexpr int64_t kPackedRoom = 16;
+
 // Finds the events of rows of x [rows, columns]. A call writes those of its rows from the start of
 // index and value, which must have room for all elements of these rows and kPackedRoom more.
-constexpr int64_t kPackedRoom = 16;
 //
-// With `steps`, rows are steps of series of so many, and the events of a row are those of the step
-// before it: none of a first step. The first row of a call is row `first`.
+// With `steps`, x is series of so many steps, a row each, and the events of a row are those of the
+// row before it: none of a first step. x starts at row `first` of the whole.
 struct CollectArgs {  // work item: a row
   int64_t columns, first, steps;
   Dtype x_type;

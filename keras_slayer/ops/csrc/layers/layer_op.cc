@@ -92,9 +92,10 @@ class MatmulLayer : public OpKernel {
     OP_REQUIRES_OK(context, neuron_.read(context->input(5), &neuron, &rows));
     OP_REQUIRES_OK(context, series_of(context->input(6), synapse.events.rows, {synapse.outputs},
                                       &outputs));
+    constexpr int64_t kWidest = 128;  // a work item keeps its slice for all steps
     Tensor packed;
-    OP_REQUIRES_OK(context,
-                   slice_matrix(context, synapse.events, weights, &packed, &synapse.matrix, 128));
+    OP_REQUIRES_OK(context, slice_matrix(context, synapse.events, weights, &packed,
+                                         &synapse.matrix, kWidest));
     run_layer(context, outputs, synapse, synapse.matrix.slice, &context->input(4), neuron);
   }
 

@@ -19,7 +19,8 @@ absl::Status multiply(OpKernelContext* context, const Events& events, const Tens
   } else {
     Tensor packed;
     Slices slices;
-    TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices, 256));
+    constexpr int64_t kWidest = 256;
+    TF_RETURN_IF_ERROR(slice_matrix(context, events, matrix, &packed, &slices, kWidest));
     const EventMatmulArgs args = {events, slices, data_of(out)};
     const int64_t items =
         block_count(events.rows, kRowTile) * block_count(slices.width, slices.slice);

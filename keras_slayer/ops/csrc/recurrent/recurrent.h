@@ -14,9 +14,9 @@
 namespace keras_slayer {
 
 // Most samples of a work item. They take each step together, so that the weights that one of them
-// has read are still in the cache for the others. Forward, where few weights are read, there are
-// fewer of them, whose states stay in the first-level cache. The result does not depend on their
-// number.
+// has read are still in the cache for the others. Forward, if all weights fit into the second-level
+// cache, there are fewer of them, whose states stay in the first-level cache. The result does not
+// depend on their number.
 constexpr int64_t kRecurrentSamples = 16, kForwardSamples = 2;
 
 // GPU: rows of units that the scratch memory of a sample has room for, backward.

@@ -50,7 +50,8 @@ class RowsAhead {
         sample_bytes_(args.shape.steps * row_bytes_),
         step_(steps_ * bytes),
         first_(first) {}
-  // Before the product of step t.
+  // Before the product of step t. What it prefetches may lie before the first step, outside the
+  // series: a prefetch reads nothing.
   void start(int64_t t) {
     place_ = t % steps_ * tiles_;
     from_ = first_ * sample_bytes_ + (t / steps_ - 1) * steps_ * row_bytes_;
