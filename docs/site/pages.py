@@ -12,7 +12,14 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "keras_slayer"
 # A link or a picture of Markdown, not to another site.
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")
-LANGUAGES = {".py": "python", ".toml": "toml", ".txt": "text", ".yml": "yaml", "": "text"}
+LANGUAGES = {
+    ".py": "python",
+    ".cc": "cpp",
+    ".toml": "toml",
+    ".txt": "text",
+    ".yml": "yaml",
+    "": "text",
+}
 PICTURES = (".png", ".svg", ".gif", ".jpg")
 
 

@@ -89,6 +89,14 @@ def test_pages_outside_of_docs_are_found():
     assert not pages.repository_pages({"docs/a.md": "[x](../absent.py)"}, ())
 
 
+def test_all_that_the_guide_links_to_becomes_a_page():
+    guide = {f"docs/{file.relative_to(DOCS)}": file.read_text() for file in DOCS.rglob("*.md")}
+    found = pages.repository_pages(guide, ("CHANGELOG.md", "CONTRIBUTING.md"))
+    assert "repository/examples/cpp/run_saved_model.cc.md" in found
+    linked = set().union(*(pages.links(text, path) for path, text in guide.items()))
+    assert {pages.site_path(target) for target in linked if (ROOT / target).exists()} <= set(found)
+
+
 def test_options_in_lines_are_kept_whole():
     html = "<p>as <code>a.py --data-dir x-y -n 1</code></p><pre><code>a --b</code></pre>"
     assert pages.whole_options(html) == (
