@@ -13,6 +13,7 @@ from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
 from keras_slayer.datasets.preparing import load as _load
 from keras_slayer.datasets.preparing import load_from as _load_from
+from keras_slayer.datasets.preparing import same_random_state as _same_random_state
 from keras_slayer.datasets.shd import shd_dataset_builder as shd
 from keras_slayer.datasets.ssc import ssc_dataset_builder as ssc
 from keras_slayer.events.simulation import EventCamera
@@ -238,9 +239,10 @@ def saccades_of(
         data_dir=data_dir,
     )
     if not builder.is_prepared():
-        saccades_builder.prepare_source(source)
-        saccades_builder.check_splits(source, split)
-        builder.download_and_prepare()
+        with _same_random_state():
+            saccades_builder.prepare_source(source)
+            saccades_builder.check_splits(source, split)
+            builder.download_and_prepare()
     split = split if isinstance(split, str) else list(split)
     data = builder.as_dataset(split=split, as_supervised=True)
     return (data, builder.info) if with_info else data

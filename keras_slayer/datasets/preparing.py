@@ -1,7 +1,9 @@
 """How a data set is prepared once and read afterwards."""
 
+import contextlib
 import os
 import pathlib
+import random
 
 import tensorflow_datasets as tfds
 
@@ -25,6 +27,21 @@ def load_from(archives, find_source, builder, split, data_dir):
     return load(builder.name, split, data_dir, manual_dir=archives)
 
 
+@contextlib.contextmanager
+def same_random_state():
+    """Leaves Python's random numbers as they were.
+
+    tfds names a folder by them while it prepares a data set, and Keras draws the seeds of weights
+    from them: a network would start with other weights where the data are not prepared yet.
+    """
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
+
+
+@same_random_state()
 def load(name, split, data_dir, *, manual_dir=None):
     """`(events, label)` of a data set; prepared first where it is not, from `manual_dir`."""
     split = split if isinstance(split, str) else list(split)

@@ -2,6 +2,7 @@
 
 import io
 import pathlib
+import random
 import shutil
 import warnings
 import zipfile
@@ -250,7 +251,9 @@ def test_damaged_archives_are_named(tmp_path, no_network):
 
 
 def test_load_nmnist(tmp_path, no_network):
+    state = random.getstate()  # the seeds of weights
     train, test = keras_slayer.datasets.load_nmnist(DUMMY, data_dir=tmp_path)
+    assert random.getstate() == state
     assert_same_recordings(train, DUMMY / "Train.zip")
     assert_same_recordings(test, DUMMY / "Test.zip")
     # Prepared data is read again, also by a plain path as a string.

@@ -1,5 +1,7 @@
 """Image data sets become event data sets, through tfds; the images are made here."""
 
+import random
+
 import keras
 import numpy as np
 import pytest
@@ -106,7 +108,9 @@ def test_splits_labels_and_class_names_are_the_source_s(source, data_dir):
 
 def test_made_once_and_the_same_every_time(source, data_dir, tmp_path, monkeypatch):
     made = recordings(saccades_of(source, data_dir=data_dir, split="train"))
+    state = random.getstate()  # the seeds of weights
     elsewhere = recordings(saccades_of(source, data_dir=tmp_path, split="train"))
+    assert random.getstate() == state
     other = recordings(saccades_of(source, data_dir=data_dir, split="train", seed=1))
     assert made == elsewhere != other
 
