@@ -186,7 +186,7 @@ def options(folder, fit, epochs):
 def test_example_trains_and_evaluates(tmp_path):
     write_shapes(tmp_path / "Caltech101")
     result = subprocess.run(
-        [sys.executable, str(EXAMPLE), *options(tmp_path, "scale", 6)],
+        [sys.executable, str(EXAMPLE), *options(tmp_path, "scale", 12)],
         cwd=tmp_path,
         env={**os.environ, "TFDS_DATA_DIR": str(tmp_path / "tfds"), "COLUMNS": "100"},
         capture_output=True,
