@@ -7,12 +7,15 @@ import runpy
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
+import keras_slayer as ks
 from keras_slayer.events import from_spikes, read_events, write_events
 
 EXAMPLES = pathlib.Path(__file__).resolve().parents[1] / "examples"
+DEFAULTS = ("--recipe", "defaults")
 SMALL = ("--hidden", "96", "--epochs", "250")
 
 
@@ -116,6 +119,28 @@ def test_poisson_inputs_to_given_spike_times(run, tmp_path, gradient):
     assert picture.stat().st_size > 10_000
 
 
+def test_nothing_set_but_times(run, monkeypatch):
+    compiled = []
+    compile_ = keras.Model.compile
+
+    def watched(model, *args, **kwargs):
+        compile_(model, *args, **kwargs)
+        compiled.append(model)
+
+    monkeypatch.setattr(keras.Model, "compile", watched)
+    arguments = ("--times", 8, 14.5, 21, "--duration", 25, "--repeats", 1, "--epochs", 1000)
+    printed = run("poisson_spike_times.py", *arguments, "--defaults")
+    assert "100% │       0% │" in printed, printed
+    table = table_of(run("oxford.py", "--neurons", 40, "--duration", 500, *SMALL, *DEFAULTS))
+    check_learned(table)
+    times = ({"tau_response": 1.0, "dt": 0.1}, {"tau_response": 3.0, "tau_refractory": 3.0})
+    for model, given in zip(compiled, times, strict=True):
+        for layer in model.layers:
+            assert layer.neuron == ks.SRM(**given) and layer.kernel_initializer is None
+    learning_rate = compiled[0].optimizer.get_config()["learning_rate"]
+    assert learning_rate == pytest.approx(keras.optimizers.Adam().get_config()["learning_rate"])
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
@@ -126,6 +151,7 @@ def test_poisson_inputs_to_given_spike_times(run, tmp_path, gradient):
         ("oxford.py", ["--target", "b.bs1", "--picture", "a.png", "--input", "a.bs1"], "beside it"),
         ("poisson_spike_times.py", ["--times", "60"], "--times must lie within the duration"),
         ("poisson_spike_times.py", ["--repeats", "0"], "--repeats must be positive"),
+        ("poisson_spike_times.py", ["--defaults", "--learning-rate", "1"], "no --learning-rate"),
     ],
 )
 def test_says_what_is_wrong_before_training(run, tmp_path, capsys, script, arguments, message):
