@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import contextvars
 from collections.abc import Callable, Iterator, Mapping
@@ -14,11 +15,29 @@ from keras_slayer.ops.link import Link
 _current: contextvars.ContextVar[Carry | None] = contextvars.ContextVar("carry", default=None)
 
 
+class CallNames:
+    """Names the calls of layers, in the order in which they begin.
+
+    A name is that of the layer, with the path of nested models as far as Keras knows it. Layers of
+    different models may share one: the second call under ``dense`` is ``dense:1``, be it of the
+    same layer or of another.
+    """
+
+    def __init__(self) -> None:
+        self._calls: collections.Counter[str] = collections.Counter()
+
+    def __call__(self, layer: keras.layers.Layer) -> str:
+        """The name of the call of ``layer`` that begins."""
+        name = layer.path or layer.name
+        call = self._calls[name]
+        self._calls[name] += 1
+        return f"{name}:{call}" if call else name
+
+
 class Carry:
     """The states of a model's layers before a chunk, and after it.
 
-    A layer that is called twice (shared) has two states. The names are those of the layers, with
-    the path of nested models; the second call of ``dense`` is ``dense:1``.
+    A layer that is called twice (shared) has two states. The names are those of ``CallNames``.
 
     Args:
         before: by name. A layer without one starts at rest.
@@ -38,14 +57,7 @@ class Carry:
         self.after: dict[str, tf.Tensor] = {}
         self.later = None if later is None else dict(later)
         self._ports = ports or {}
-        self._calls: dict[int, int] = {}
-
-    def name_of(self, layer: keras.layers.Layer) -> str:
-        """The name of the call of ``layer`` that begins."""
-        call = self._calls.get(id(layer), 0)
-        self._calls[id(layer)] = call + 1
-        name = layer.path or layer.name
-        return f"{name}:{call}" if call else name
+        self.name_of = CallNames()
 
     def link(self, name: str, at_rest: Callable[[], tuple]) -> Link | None:
         """What ties the call of this name to the next chunk, if chunks are linked."""

@@ -8,6 +8,7 @@ import keras
 
 from keras_slayer.keras_models import is_by_layers
 from keras_slayer.layers import Flatten, PerStep
+from keras_slayer.layers.carry import CallNames
 from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.ops import library
 from keras_slayer.stream import native
@@ -71,7 +72,7 @@ def chain(model: keras.Model) -> list[native.Link]:
     """
     if library.native() is None:
         raise ValueError("step() needs the native ops: see keras_slayer.ops.backend()")
-    links, shape = [], tuple(model.inputs[0].shape)
+    links, names, shape = [], CallNames(), tuple(model.inputs[0].shape)
     for layer in _in_turn(model):
         kind = type(layer).__name__
         if not isinstance(layer, (*native.LAYERS, *IN_TENSORFLOW)):
@@ -88,28 +89,38 @@ def chain(model: keras.Model) -> list[native.Link]:
                 f"neuron={neuron!r}"
             )
         after = tuple(layer.compute_output_shape(shape))
-        links.append(native.Link(layer.path or layer.name, layer, shape, after))
+        links.append(native.Link(names(layer), layer, shape, after))
         shape = after
     return links
 
 
 def _in_turn(model: keras.Model) -> Iterator[keras.Operation]:
-    """The layers of a chain in the order in which data passes them."""
-    if isinstance(model, keras.Sequential):
-        found = model.layers
-    else:
-        found = [op for op in model.operations if not isinstance(op, keras.layers.InputLayer)]
-        tensor = model.inputs[0]
-        for operation in found:
-            once = len(operation._inbound_nodes) == 1
-            if not once or keras.tree.flatten(operation.input) != [tensor]:
-                raise ValueError(
-                    "step() takes a chain of layers, each used once. Call the stream on chunks of "
-                    f"one step instead. Received: {operation.name} ({type(operation).__name__})"
-                )
-            tensor = operation.output
-    for layer in found:
+    """The layers of a chain in the order in which data passes them; one that is used twice is
+    there twice."""
+    for layer in model.layers if isinstance(model, keras.Sequential) else _from_end(model):
         yield from _in_turn(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+def _from_end(model: keras.Model) -> list[keras.Operation]:
+    """The operations of a functional model that is a chain."""
+    if len(model.outputs) != 1:
+        raise ValueError(
+            "step() takes a model with one output. Call the stream on chunks of one step instead. "
+            f"Received: model={model.name!r} with {len(model.outputs)} outputs"
+        )
+    found, tensor = [], model.outputs[0]
+    while tensor is not model.inputs[0]:
+        # Of this model: its layers may be parts of others, too.
+        operation, call, _ = tensor._keras_history
+        inputs = operation._inbound_nodes[call].input_tensors
+        if len(inputs) != 1:
+            raise ValueError(
+                "step() takes a chain of layers, one behind the other. Call the stream on chunks "
+                f"of one step instead. Received: {operation.name} ({type(operation).__name__})"
+            )
+        found.append(operation)
+        (tensor,) = inputs
+    return found[::-1]
 
 
 def check(model: keras.Model, user: str) -> None:
