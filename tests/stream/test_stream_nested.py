@@ -91,5 +91,5 @@ def test_single_steps_have_one_output():
     inputs = keras.Input((None, 12))
     hidden = ks.SpikingDense(5)(inputs)
     stream = ks.Stream(keras.Model(inputs, [hidden, ks.SpikingDense(3)(hidden)]))
-    with pytest.raises(ValueError, match="with one output.*with 2 outputs"):
+    with pytest.raises(ValueError, match=r"with one output.*with 2 outputs"):
         stream.step([])

@@ -134,7 +134,10 @@ def branches():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (branches, "one behind the other. Call the stream on chunks of one step instead. Received: add"),
+        (
+            branches,
+            "one behind the other. Call the stream on chunks of one step instead. Received: add",
+        ),
         (lambda: image_network(), "takes a chain of"),
         (
             lambda: keras.Sequential([keras.Input((9, 4)), ks.SpikingDense(3, dtype="float16")]),
