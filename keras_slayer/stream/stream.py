@@ -66,8 +66,14 @@ class Stream:
             chunk: (batch, steps, ...), as the model takes it.
 
         Raises:
-            ValueError: a chunk of another shape, or of another batch size than the state.
+            ValueError: a chunk of another shape, or of another batch size than the state; a call
+                within a ``tf.function``.
         """
+        if not tf.executing_eagerly():
+            raise ValueError(
+                "A stream keeps its state in Python, which a tf.function runs only once: call it "
+                "outside, or give the layers their initial_state. Received: a call within a graph"
+            )
         chunk = self._checked(chunk)
         self._end_steps()
         if self.batch_size is None:
@@ -177,6 +183,11 @@ class Stream:
         if not state:
             self.reset()
             return
+        if not isinstance(state, Mapping) or not all(map(np.ndim, state.values())):
+            raise ValueError(
+                "A state is a dict of layer names to arrays (batch, numbers, ...), as `state` "
+                f"returns it. Received: {state!r}"
+            )
         sizes = {len(array) for array in state.values()}
         if len(sizes) != 1:
             raise ValueError(f"The states are of different batch sizes: {sorted(sizes)}")

@@ -90,6 +90,7 @@ def test_it_outlives_its_simulator(network, tmp_path):
         (lambda s, x: s.stream(2).step([1]), "step() takes a stream of one sample"),
         (lambda s, x: s.stream().step([112]), "places must ascend within 0..111"),
         (lambda s, x: s.stream().step([-1]), "places must ascend within 0..111"),
+        (lambda s, x: s.stream().step([2**32]), "must be a place in the input. Received: 4294967"),
         (lambda s, x: s.stream().step([0.5]), "`index` must be a vector of integers"),
         (lambda s, x: s.stream(2).reset(np.zeros(3, bool)), "booleans of the shape (2,)"),
         (

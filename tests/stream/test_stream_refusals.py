@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from stream_cases import sequential
 
 import keras_slayer as ks
@@ -86,5 +87,15 @@ def test_wrong_chunks_masks_and_states():
     (name,) = state
     with pytest.raises(ValueError, match=r"must have the shape \(1, 4, 3\). Received: \(1, 4, 2"):
         stream.state = {name: np.zeros((1, 4, 2))}
+    for wrong in ([1, 2], {name: 5}, {name: np.zeros((1, 4, 3)), "more": 5}):
+        with pytest.raises(ValueError, match=r"A state is a dict of layer names to arrays"):
+            stream.state = wrong
     assert stream.steps == 3 and np.any(state[name])  # nothing is lost
     np.testing.assert_array_equal(stream.state[name], state[name])
+
+
+def test_a_graph_keeps_no_state():
+    stream = ks.Stream(sequential(ks.SpikingDense(3)))
+    with pytest.raises(ValueError, match=r"call it outside.*Received: a call within a graph"):
+        tf.function(stream)(tf.zeros([2, 3, 6]))
+    assert stream.state == {} and stream(tf.zeros([2, 3, 6])).shape == (2, 3, 3)

@@ -113,6 +113,7 @@ def test_values_of_events():
     [
         ([3, 144], None, r"an index must lie in [0, 143]. Received: 144"),
         ([-1], None, r"an index must lie in [0, 143]. Received: -1"),
+        ([3, 2**32], None, "an index must be a place in the input. Received: 4294967296"),
         ([5, 5], [1.0, 1.0], "a place has one value in a step. Received: index 5 twice"),
         ([1, 2], [1.0], "`value` must have a number for each of 2 places. Received: 1"),
         ([[1]], None, "`index` must be a vector of integers. Received: int64 of shape (1, 1)"),
@@ -154,6 +155,28 @@ def branches():
 def test_no_single_steps(model, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         ks.Stream(model()).step([])
+
+
+def test_steps_go_on_where_delays_were_trained():
+    """Between a chunk and a step: the history of the delays has another length then."""
+    delays = {"delay_initializer": keras.initializers.Constant(2.0)}
+    model = excitable(
+        keras.Sequential(
+            [keras.Input((None, 6)), ks.DelayLayer(9.0, **delays), ks.SpikingDense(20, "cuba")]
+        )
+    )
+    recording = spikes(6, batch=1, density=0.3)
+    for longest in (8.0, 1.0):
+        by_chunks, by_steps = ks.Stream(model), ks.Stream(model)
+        model.layers[0].delay.assign([2.0] * 6)
+        for stream in (by_chunks, by_steps):
+            stream(recording[:, :9])
+        model.layers[0].delay.assign(np.linspace(0, longest, 6))
+        rest = by_chunks(recording[:, 9:]).numpy()
+        for t, frame in enumerate(recording[0, 9:]):
+            places = by_steps.step(np.flatnonzero(frame))
+            np.testing.assert_array_equal(places, np.flatnonzero(rest[0, t]))
+        np.testing.assert_array_equal(by_steps(recording), by_chunks(recording))
 
 
 def test_single_steps_are_of_one_sample():

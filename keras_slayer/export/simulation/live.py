@@ -72,7 +72,11 @@ class SimulatorStream:
                 "`index` must be a vector of integers. "
                 f"Received: {index.dtype} of shape {index.shape}"
             )
-        found = self._native.step(np.unique(index).astype(np.int32))
+        index = np.unique(index)
+        outside = index[index != index.astype(np.int32)]  # the engine's numbers have 32 bits
+        if outside.size:
+            raise ValueError(f"an index must be a place in the input. Received: {outside[0]}")
+        found = self._native.step(index.astype(np.int32))
         self.steps += 1
         return np.array(found, np.int32)
 
