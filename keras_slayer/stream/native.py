@@ -219,7 +219,7 @@ class StepNetwork:
 
 
 def checked_events(index, value) -> tuple[np.ndarray, np.ndarray | None]:
-    """The events of a step as arrays: int32 places, and float32 values or None.
+    """The events of a step as arrays: int32 places, and float32 values other than 0 or None.
 
     Raises:
         ValueError: no vector of integers of 32 bits, or not a value for each.
@@ -240,6 +240,9 @@ def checked_events(index, value) -> tuple[np.ndarray, np.ndarray | None]:
                 f"`value` must have a number for each of {index.size} places. "
                 f"Received: {value.size}"
             )
+        there = value != 0
+        if np.count_nonzero(there) != value.size:
+            index, value = index[there], value[there]
     return index, value
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from keras_slayer.keras_models import is_by_layers
 from keras_slayer.layers import Flatten, PerStep
@@ -49,7 +50,7 @@ _ALONG_AN_AXIS = (
     keras.layers.UnitNormalization,
 )
 _OPERATIONS = ("Absolute", "Add", "Cast", "Divide", "Maximum", "Minimum", "Multiply", "Negative",
-               "Subtract")  # fmt: skip
+               "Subtract", "TrueDivide")  # fmt: skip
 
 
 def layers_of(model: keras.Model) -> Iterator[keras.Operation]:
@@ -64,6 +65,21 @@ def layers_of(model: keras.Model) -> Iterator[keras.Operation]:
             yield layer
 
 
+def paths_of(model: keras.Model, within: str = "") -> dict[int, str]:
+    """Names of the layers by ``id``: with those of the Sequential models that they are in.
+
+    Keras' own paths change where a model is saved and loaded.
+    """
+    by_layers = is_by_layers(model)
+    sequential = by_layers and isinstance(model, keras.Sequential)
+    within, found = f"{within}{model.name}/" if sequential else within, {}
+    for layer in model.layers if by_layers else ():
+        nested = isinstance(layer, keras.Model)
+        inner = paths_of(layer, within) if nested else {id(layer): within + layer.name}
+        found = inner | found  # a layer that several models share has its first name
+    return found
+
+
 def chain(model: keras.Model) -> list[native.Link]:
     """The layers of a model, one after the other, for single steps.
 
@@ -72,7 +88,8 @@ def chain(model: keras.Model) -> list[native.Link]:
     """
     if library.native() is None:
         raise ValueError("step() needs the native ops: see keras_slayer.ops.backend()")
-    links, names, shape = [], CallNames(), tuple(model.inputs[0].shape)
+    links, names = [], CallNames(paths_of(model))
+    shape = tuple(model.inputs[0].shape)
     for layer in _in_turn(model):
         kind = type(layer).__name__
         if not isinstance(layer, (*native.LAYERS, *IN_TENSORFLOW)):
@@ -151,8 +168,10 @@ def check(model: keras.Model, user: str) -> None:
 
 def _reason(layer: keras.Operation) -> str:
     """Why the layer cannot run in chunks; empty if it can."""
-    if isinstance(layer, (Flatten, PerStep, keras.layers.TimeDistributed)):
+    if isinstance(layer, (Flatten, PerStep)):
         return ""
+    if isinstance(layer, keras.layers.TimeDistributed):
+        return "it needs a known number of steps: use PerStep, which computes the same"
     if isinstance(layer, TemporalLayer):
         return "it returns its state: give it return_state=False" if layer.return_state else ""
     if isinstance(layer, keras.layers.PReLU) and 1 not in (layer.shared_axes or ()):
@@ -167,7 +186,18 @@ def _reason(layer: keras.Operation) -> str:
         return "it has a call() of its own"
     if not isinstance(layer, keras.layers.Layer):  # of keras.ops
         name = type(layer).__name__
-        return "" if name in _OPERATIONS else f"keras.ops.{name.lower()} may look along time"
+        if name not in _OPERATIONS:
+            return f"keras.ops.{name.lower()} may look along time"
+        return "it has a constant for each step" if _varies_in_time(layer) else ""
     if isinstance(layer, (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute)):
         return "it moves the time axis: use keras_slayer.Flatten, or PerStep"
     return "it may look over the whole time axis: wrap it in PerStep if it acts on each step"
+
+
+def _varies_in_time(operation: keras.Operation) -> bool:
+    """Whether an argument is an array with a time axis."""
+    behind = len(operation.output.shape) - 1  # axes from time on
+    nodes = operation._inbound_nodes
+    arguments = keras.tree.flatten([(n.arguments.args, n.arguments.kwargs) for n in nodes])
+    constants = (np.shape(a) for a in arguments if not keras.utils.is_keras_tensor(a))
+    return any(len(shape) >= behind and shape[-behind] > 1 for shape in constants)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from own_neuron_cases import Least
 from stream_cases import STEPS, excitable, spikes
 
 import keras_slayer as ks
@@ -93,3 +94,35 @@ def test_single_steps_have_one_output():
     stream = ks.Stream(keras.Model(inputs, [hidden, ks.SpikingDense(3)(hidden)]))
     with pytest.raises(ValueError, match=r"with one output.*with 2 outputs"):
         stream.step([])
+
+
+def test_states_go_to_a_loaded_model(tmp_path):
+    """Keras' paths of its layers are others; the names of the states are not."""
+    inner = keras.Sequential([keras.Input((None, 12)), ks.DelayLayer(3.0), ks.SpikingDense(9)])
+    layers = [keras.Input((None, 12)), block("first", 1), inner, ks.SpikingRecurrentDense(4)]
+    model, recording = keras.Sequential(layers, name="net"), spikes(12, density=0.1)
+    stream = ks.Stream(model)
+    stream(recording[:, :9])
+    names = [f"net/{inner.name}/{layer.name}" for layer in inner.layers]
+    assert list(stream.state) == ["net/same", *names, f"net/{model.layers[-1].name}"]
+    model.save(tmp_path / "model.keras")
+    loaded = ks.Stream(keras.models.load_model(tmp_path / "model.keras"))
+    loaded.state = stream.state
+    np.testing.assert_array_equal(loaded(recording[:, 9:]), stream(recording[:, 9:]))
+
+
+def test_layers_of_one_name_run_natively_and_in_tensorflow():
+    """Single steps give each its own state."""
+    inputs, x = keras.Input((None, 12)), None
+    for i, neuron in enumerate(("cuba", Least(), "cuba", Least())):
+        layer = ks.SpikingDense(12, neuron, kernel_initializer="ones", name="same")
+        part = keras.Input((None, 12))
+        x = keras.Model(part, layer(part), name=f"part{i}")(inputs if x is None else x)
+    recording = spikes(12, batch=1, density=0.1)
+    stream = ks.Stream(keras.Model(inputs, x))
+    whole = stream(recording).numpy()
+    assert whole.any()
+    stream.reset()
+    for t in range(STEPS):
+        places = stream.step(np.flatnonzero(recording[0, t]))
+        np.testing.assert_array_equal(places, np.flatnonzero(whole[0, t]))

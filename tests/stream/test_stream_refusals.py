@@ -22,6 +22,10 @@ import keras_slayer as ks
             "b (BatchNormalization): it computes along time",
         ),
         (keras.layers.PReLU(name="p"), "p (PReLU): it has a weight for each step"),
+        (
+            keras.layers.TimeDistributed(keras.layers.Dense(2), name="t"),
+            "t (TimeDistributed): it needs a known number of steps: use PerStep",
+        ),
         (ks.SpikingDense(3, return_state=True, name="s"), "s (SpikingDense): it returns its state"),
     ],
 )
@@ -40,6 +44,16 @@ def test_operations_of_keras():
     message = "keras.ops.sum may look along time"
     with pytest.raises(ValueError, match=message):
         ks.Stream(keras.Model(inputs, keras.ops.sum(x, axis=1)))
+
+
+def test_constants():
+    inputs = keras.Input((24, 6))
+    for constant in (2.0, np.arange(6.0), np.ones((1, 1, 6))):
+        stream = ks.Stream(keras.Model(inputs, inputs / constant))
+        assert stream(np.ones((1, 1, 6))).shape == (1, 1, 6)
+    for constant in (np.ones((24, 1)), np.ones((1, 24, 6))):
+        with pytest.raises(ValueError, match=r"multiply.*: it has a constant for each step"):
+            ks.Stream(keras.Model(inputs, inputs * constant))
 
 
 class OwnCall(keras.Model):

@@ -106,6 +106,8 @@ def test_values_of_events():
     assert whole.any()
     for t, places in enumerate(found):
         np.testing.assert_array_equal(places, np.flatnonzero(whole[0, t]))
+    delay = ks.Stream(keras.Sequential([keras.Input((None, 5)), ks.DelayLayer(0.0)]))
+    assert delay.step([4, 2, 0], [2.0, 0.0, 1.0]).tolist() == [0, 4]  # 0 is no event
 
 
 @pytest.mark.parametrize(
