@@ -124,12 +124,17 @@ def train(arguments, train_events, test_events):
     return model
 
 
+def from_start(events):
+    """Times in us from the start of the recording; a camera counts from when it was switched on."""
+    if not len(events) or events.t.min() <= max(np.ptp(events.t), 1e6):  # as EventCloud.of
+        return events.t
+    return events.t - events.t.min()
+
+
 def places_of(events, dt, steps):
     """For each step the places of its events in the flattened image."""
     _, width, channels = SENSOR
-    start = events.t.min(initial=0)
-    start = start if start > 1e6 else 0  # times since the camera was switched on
-    step = ((events.t - start) / (1000 * dt)).astype(int)
+    step = (from_start(events) / (1000 * dt)).astype(int)
     place = (events.y.astype(int) * width + events.x) * channels + events.polarity
     order = np.argsort(step, kind="stable")
     return np.split(place[order], np.searchsorted(step[order], np.arange(1, steps + 1)))[:steps]
@@ -173,8 +178,9 @@ def recordings(arguments, test_events):
     """(events, label) of what is to be played, and how many steps."""
     if arguments.file:
         events = read_events(arguments.file, sensor_shape=SENSOR[:2])
-        duration = np.ptp(events.t) / 1000 if len(events) else 0
-        yield events, arguments.label, int(max(duration, DURATION) / arguments.dt)
+        last = from_start(events).max(initial=0) / 1000  # ms
+        steps = int(max(last / arguments.dt + 1, DURATION / arguments.dt))
+        yield events, arguments.label, steps
         return
     for events, label in test_events.take(arguments.recordings):
         fields = {name: field.numpy() for name, field in events.items()}

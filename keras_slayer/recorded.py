@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import keras
 import numpy as np
@@ -221,7 +221,7 @@ def _noted(layer, firing):
 
 
 def _checked_probes(probe) -> tuple[str, ...]:
-    probes = (probe,) if isinstance(probe, str) else tuple(probe)
+    probes = tuple(_several(probe))
     if not probes or any(name not in PROBES for name in probes):
         raise ValueError(
             f"probe must be one or several of {', '.join(map(repr, PROBES))}. "
@@ -245,7 +245,7 @@ def _chosen(there, layers, probes, model) -> dict[keras.layers.Layer, str]:
                 f"Received: model={model.name!r}"
             )
         return has
-    layers = [layers] if isinstance(layers, str) else list(layers)
+    layers = _several(layers)
     unknown = [name for name in layers if name not in names.values()]
     if unknown or not layers:
         raise ValueError(
@@ -263,6 +263,12 @@ def _chosen(there, layers, probes, model) -> dict[keras.layers.Layer, str]:
             f"Layers that have: {', '.join(has.values()) or 'none'}. Received: layers={layers!r}"
         )
     return {layer: name for layer, name in has.items() if name in layers}
+
+
+def _several(names) -> list:
+    """The names, or the only one."""
+    one = isinstance(names, str) or not isinstance(names, Iterable)
+    return [names] if one else list(names)
 
 
 def _listed(probes) -> str:

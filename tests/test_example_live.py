@@ -1,5 +1,6 @@
 """The example that plays recordings in real time, as a user would run it."""
 
+import dataclasses
 import pathlib
 import re
 import runpy
@@ -60,6 +61,14 @@ def test_events_of_a_step_have_their_places(live):
     assert len(places) == 50
     for found, frame in zip(places, frames, strict=True):
         np.testing.assert_array_equal(np.unique(found), np.flatnonzero(frame))
+    # A camera that was switched on an hour ago.
+    times = events.t - events.t.min()
+    at_once, later = (dataclasses.replace(events, t=times + start) for start in (0, 3_600_000_000))
+    both = (live["places_of"](each, 2.0, 50) for each in (later, at_once))
+    for found, wanted in zip(*both, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+    none = Events(*(np.zeros(0, int) for _ in range(4)))
+    assert [len(found) for found in live["places_of"](none, 2.0, 3)] == [0, 0, 0]
 
 
 @pytest.mark.parametrize(

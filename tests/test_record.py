@@ -208,6 +208,8 @@ def test_what_a_record_lacks_is_said():
     [
         ({"probe": "voltage"}, "'spikes', 'membrane', 'current'. Received: probe='voltage'"),
         ({"probe": ()}, r"Received: probe=\(\)"),
+        ({"probe": 3}, "Received: probe=3"),
+        ({"layers": ks.SpikingDense(3)}, r"of the model: shared, .* Received: layers=\[<SpikingD"),
         ({"layers": ["shared", "last"]}, "of the model: shared, .*dense.* Received: layers="),
         ({"layers": []}, r"Received: layers=\[\]"),
         (

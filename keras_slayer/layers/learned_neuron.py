@@ -43,10 +43,15 @@ class LearnedNeuron:
                 f"Received: learn={list(self.learn)}, per='channel'"
             )
         shape = (channels,) if self.per == "channel" else ()
+        used = []
         for name, how in self.learn.items():
-            self.weights[name] = layer.add_weight(
-                name=name, shape=shape, autocast=False, **how.weight_options()
-            )
+            options = how.weight_options()
+            start = options["initializer"]
+            if isinstance(start, keras.initializers.Initializer) and start in used:
+                # Without a seed, too, the same object would draw the same numbers again.
+                options["initializer"] = type(start).from_config(start.get_config())
+            used.append(start)
+            self.weights[name] = layer.add_weight(name=name, shape=shape, autocast=False, **options)
 
     def now(self, **more) -> neurons.Neuron:
         """The neuron with tensors in place of the parameters that are learned, and ``more``."""

@@ -63,7 +63,9 @@ def checked(state, numbers: int, like, dtype=tf.float64):
 
 
 def _text(shape) -> str:
-    return f"({', '.join('batch' if size is None else str(size) for size in shape)})"
+    names = "batch", "steps"
+    sizes = (names[min(i, 1)] if size is None else str(size) for i, size in enumerate(shape))
+    return f"({', '.join(sizes)})"
 
 
 def with_history(history, x):

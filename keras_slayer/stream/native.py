@@ -154,7 +154,7 @@ class StepNetwork:
         self._check(
             self._library.keras_slayer_step_delay(self._handle, steps.ctypes.data, steps.size)
         )
-        self._states[name] = self._keep(state, np.float32)
+        self._states[name] = self._keep(_of_length(state, steps.max(initial=0)), np.float32)
         self._delays[name] = number
         at = self._states[name].ctypes.data
         self._library.keras_slayer_step_write_delay(self._handle, number, at)
@@ -219,17 +219,20 @@ class StepNetwork:
 
 
 def checked_events(index, value) -> tuple[np.ndarray, np.ndarray | None]:
-    """The events of a step as arrays: int32 places, and float32 values or None.
+    """The events of a step as arrays: int32 places, and float32 values other than 0 or None.
 
     Raises:
-        ValueError: no vector of integers, or not a value for each.
+        ValueError: no vector of integers of 32 bits, or not a value for each.
     """
     index = np.asarray(index)
     if index.ndim != 1 or not (index.dtype.kind in "iu" or index.size == 0):
         raise ValueError(
             f"`index` must be a vector of integers. Received: {index.dtype} of shape {index.shape}"
         )
-    index = np.ascontiguousarray(index, np.int32)
+    given, index = index, np.ascontiguousarray(index, np.int32)
+    if given.dtype != np.int32 and np.count_nonzero(index != given):
+        outside = given[index != given][0]
+        raise ValueError(f"an index must be a place in the input. Received: {outside}")
     if value is not None:
         value = np.ascontiguousarray(value, np.float32)
         if value.shape != index.shape:
@@ -237,7 +240,17 @@ def checked_events(index, value) -> tuple[np.ndarray, np.ndarray | None]:
                 f"`value` must have a number for each of {index.size} places. "
                 f"Received: {value.size}"
             )
+        there = value != 0
+        if np.count_nonzero(there) != value.size:
+            index, value = index[there], value[there]
     return index, value
+
+
+def _of_length(history: np.ndarray, steps: int) -> np.ndarray:
+    """The last so many inputs: the delays may have been trained since the history was kept."""
+    missing = max(steps - history.shape[1], 0)
+    padded = np.pad(history, [(0, 0), (missing, 0), *[(0, 0)] * (history.ndim - 2)])
+    return padded[:, padded.shape[1] - steps :]
 
 
 def _before(window: Window2D, link: Link) -> list[int]:

@@ -90,9 +90,8 @@ class _LayerSteps:
                 for name, state in self._states.items()
             }
             frame = tf.TensorSpec(self._shape, tf.float32)
-            layers = [link.layer for link in links]
             functions[key] = tf.function(
-                lambda frame, states: _advance(layers, frame, states),
+                lambda frame, states: _advance(links, frame, states),
                 input_signature=[frame, specs],
             )
         self._run = functions[key]
@@ -116,8 +115,10 @@ class _LayerSteps:
         return {name: state.numpy() for name, state in self._states.items()}
 
 
-def _advance(layers, frame, states):
-    with carrying(Carry(states)) as carry:
-        for layer in layers:
-            frame = layer(frame)
-        return frame, carry.after
+def _advance(links, frame, states):
+    after = {}
+    for link in links:
+        with carrying(Carry(states, name_of=lambda _, link=link: link.name)) as carry:
+            frame = link.layer(frame)
+        after |= carry.after
+    return frame, after

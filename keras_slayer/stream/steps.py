@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import keras
+import numpy as np
 
 from keras_slayer.keras_models import is_by_layers
 from keras_slayer.layers import Flatten, PerStep
+from keras_slayer.layers.carry import CallNames
 from keras_slayer.layers.temporal_layer import TemporalLayer
 from keras_slayer.ops import library
 from keras_slayer.stream import native
@@ -48,7 +50,7 @@ _ALONG_AN_AXIS = (
     keras.layers.UnitNormalization,
 )
 _OPERATIONS = ("Absolute", "Add", "Cast", "Divide", "Maximum", "Minimum", "Multiply", "Negative",
-               "Subtract")  # fmt: skip
+               "Subtract", "TrueDivide")  # fmt: skip
 
 
 def layers_of(model: keras.Model) -> Iterator[keras.Operation]:
@@ -63,6 +65,21 @@ def layers_of(model: keras.Model) -> Iterator[keras.Operation]:
             yield layer
 
 
+def paths_of(model: keras.Model, within: str = "") -> dict[int, str]:
+    """Names of the layers by ``id``: with those of the Sequential models that they are in.
+
+    Keras' own paths change where a model is saved and loaded.
+    """
+    by_layers = is_by_layers(model)
+    sequential = by_layers and isinstance(model, keras.Sequential)
+    within, found = f"{within}{model.name}/" if sequential else within, {}
+    for layer in model.layers if by_layers else ():
+        nested = isinstance(layer, keras.Model)
+        inner = paths_of(layer, within) if nested else {id(layer): within + layer.name}
+        found = inner | found  # a layer that several models share has its first name
+    return found
+
+
 def chain(model: keras.Model) -> list[native.Link]:
     """The layers of a model, one after the other, for single steps.
 
@@ -71,7 +88,8 @@ def chain(model: keras.Model) -> list[native.Link]:
     """
     if library.native() is None:
         raise ValueError("step() needs the native ops: see keras_slayer.ops.backend()")
-    links, shape = [], tuple(model.inputs[0].shape)
+    links, names = [], CallNames(paths_of(model))
+    shape = tuple(model.inputs[0].shape)
     for layer in _in_turn(model):
         kind = type(layer).__name__
         if not isinstance(layer, (*native.LAYERS, *IN_TENSORFLOW)):
@@ -88,28 +106,38 @@ def chain(model: keras.Model) -> list[native.Link]:
                 f"neuron={neuron!r}"
             )
         after = tuple(layer.compute_output_shape(shape))
-        links.append(native.Link(layer.path or layer.name, layer, shape, after))
+        links.append(native.Link(names(layer), layer, shape, after))
         shape = after
     return links
 
 
 def _in_turn(model: keras.Model) -> Iterator[keras.Operation]:
-    """The layers of a chain in the order in which data passes them."""
-    if isinstance(model, keras.Sequential):
-        found = model.layers
-    else:
-        found = [op for op in model.operations if not isinstance(op, keras.layers.InputLayer)]
-        tensor = model.inputs[0]
-        for operation in found:
-            once = len(operation._inbound_nodes) == 1
-            if not once or keras.tree.flatten(operation.input) != [tensor]:
-                raise ValueError(
-                    "step() takes a chain of layers, each used once. Call the stream on chunks of "
-                    f"one step instead. Received: {operation.name} ({type(operation).__name__})"
-                )
-            tensor = operation.output
-    for layer in found:
+    """The layers of a chain in the order in which data passes them; one that is used twice is
+    there twice."""
+    for layer in model.layers if isinstance(model, keras.Sequential) else _from_end(model):
         yield from _in_turn(layer) if isinstance(layer, keras.Model) else [layer]
+
+
+def _from_end(model: keras.Model) -> list[keras.Operation]:
+    """The operations of a functional model that is a chain."""
+    if len(model.outputs) != 1:
+        raise ValueError(
+            "step() takes a model with one output. Call the stream on chunks of one step instead. "
+            f"Received: model={model.name!r} with {len(model.outputs)} outputs"
+        )
+    found, tensor = [], model.outputs[0]
+    while tensor is not model.inputs[0]:
+        # Of this model: its layers may be parts of others, too.
+        operation, call, _ = tensor._keras_history
+        inputs = operation._inbound_nodes[call].input_tensors
+        if len(inputs) != 1:
+            raise ValueError(
+                "step() takes a chain of layers, one behind the other. Call the stream on chunks "
+                f"of one step instead. Received: {operation.name} ({type(operation).__name__})"
+            )
+        found.append(operation)
+        (tensor,) = inputs
+    return found[::-1]
 
 
 def check(model: keras.Model, user: str) -> None:
@@ -140,8 +168,10 @@ def check(model: keras.Model, user: str) -> None:
 
 def _reason(layer: keras.Operation) -> str:
     """Why the layer cannot run in chunks; empty if it can."""
-    if isinstance(layer, (Flatten, PerStep, keras.layers.TimeDistributed)):
+    if isinstance(layer, (Flatten, PerStep)):
         return ""
+    if isinstance(layer, keras.layers.TimeDistributed):
+        return "it needs a known number of steps: use PerStep, which computes the same"
     if isinstance(layer, TemporalLayer):
         return "it returns its state: give it return_state=False" if layer.return_state else ""
     if isinstance(layer, keras.layers.PReLU) and 1 not in (layer.shared_axes or ()):
@@ -156,7 +186,18 @@ def _reason(layer: keras.Operation) -> str:
         return "it has a call() of its own"
     if not isinstance(layer, keras.layers.Layer):  # of keras.ops
         name = type(layer).__name__
-        return "" if name in _OPERATIONS else f"keras.ops.{name.lower()} may look along time"
+        if name not in _OPERATIONS:
+            return f"keras.ops.{name.lower()} may look along time"
+        return "it has a constant for each step" if _varies_in_time(layer) else ""
     if isinstance(layer, (keras.layers.Flatten, keras.layers.Reshape, keras.layers.Permute)):
         return "it moves the time axis: use keras_slayer.Flatten, or PerStep"
     return "it may look over the whole time axis: wrap it in PerStep if it acts on each step"
+
+
+def _varies_in_time(operation: keras.Operation) -> bool:
+    """Whether an argument is an array with a time axis."""
+    behind = len(operation.output.shape) - 1  # axes from time on
+    nodes = operation._inbound_nodes
+    arguments = keras.tree.flatten([(n.arguments.args, n.arguments.kwargs) for n in nodes])
+    constants = (np.shape(a) for a in arguments if not keras.utils.is_keras_tensor(a))
+    return any(len(shape) >= behind and shape[-behind] > 1 for shape in constants)

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from keras_slayer.layers.carry import Carry, carrying
+from keras_slayer.layers.carry import CallNames, Carry, carrying
 from keras_slayer.stream import steps
 from keras_slayer.stream.apply import apply_to, as_input
 from keras_slayer.stream.step_parts import Steps
@@ -51,6 +51,7 @@ class Stream:
         self._states: dict[str, tf.Tensor] = {}
         self._network: Steps | None = None
         self._step_functions = {}
+        self._paths = steps.paths_of(model)
         _, _, *self._shape = model.inputs[0].shape
         self._dtype = model.inputs[0].dtype
         self._spec = tf.TensorSpec([None, None, *self._shape], self._dtype)
@@ -66,8 +67,14 @@ class Stream:
             chunk: (batch, steps, ...), as the model takes it.
 
         Raises:
-            ValueError: a chunk of another shape, or of another batch size than the state.
+            ValueError: a chunk of another shape, or of another batch size than the state; a call
+                within a ``tf.function``.
         """
+        if not tf.executing_eagerly():
+            raise ValueError(
+                "A stream keeps its state in Python, which a tf.function runs only once: call it "
+                "outside, or give the layers their initial_state. Received: a call within a graph"
+            )
         chunk = self._checked(chunk)
         self._end_steps()
         if self.batch_size is None:
@@ -89,8 +96,8 @@ class Stream:
         Args:
             index: places of the events in the flattened input of a step (row, column, channel),
                 integers of any number and order.
-            value: a number for each event, other than 0; then every place is there once. None:
-                each place that is named counts 1, however often.
+            value: a number for each event; then every place is there once. None: each place that
+                is named counts 1, however often.
 
         Returns:
             The places of the spikes in the flattened output, ascending (of all values that are not
@@ -177,6 +184,11 @@ class Stream:
         if not state:
             self.reset()
             return
+        if not isinstance(state, Mapping) or not all(map(np.ndim, state.values())):
+            raise ValueError(
+                "A state is a dict of layer names to arrays (batch, numbers, ...), as `state` "
+                f"returns it. Received: {state!r}"
+            )
         sizes = {len(array) for array in state.values()}
         if len(sizes) != 1:
             raise ValueError(f"The states are of different batch sizes: {sorted(sizes)}")
@@ -207,5 +219,5 @@ class Stream:
         return chunk
 
     def _advance(self, chunk, states):
-        with carrying(Carry(states)) as carry:
+        with carrying(Carry(states, name_of=CallNames(self._paths))) as carry:
             return apply_to(self.model, chunk), carry.after

@@ -136,6 +136,10 @@ class TruncatedTime(keras.Model):
                 "update_per='chunk' trains on one device; use update_per='batch' with "
                 f"tf.distribute. Received: a strategy with {self._replicas()} replicas"
             )
+        if not self.trainable_variables:
+            raise ValueError(
+                f"the model has no weights to train. Received: model={self.model.name!r}"
+            )
         train = self._train_on_batch if self.update_per == "batch" else self._train_on_chunks
         outputs, loss = train(as_input(self.model, x), y, sample_weight)
         tracker = next(metric for metric in self.metrics if metric.name == "loss")
@@ -219,7 +223,8 @@ class TruncatedTime(keras.Model):
             return states, others, loss + value * share_of(total), collect(collected, outputs)
 
         like, states, others, _ = self._at_rest(x)
-        carried = others, tf.zeros([], keras.config.floatx()), empty(like)
+        none = collect(empty(like), like)
+        carried = others, tf.zeros([], keras.config.floatx()), none
         others, loss, collected = over_chunks(chunk, x, self.steps, states, *carried)
         self._assign(others)
         return joined(collected, like, x), loss
@@ -237,7 +242,8 @@ class TruncatedTime(keras.Model):
             )
             return states, others, added + more, collect(collected, outputs), kept
 
-        carried = others, tf.zeros([], keras.config.floatx()), empty(like), kept
+        none = collect(empty(like), like)  # of no steps, if there are no more
+        carried = others, tf.zeros([], keras.config.floatx()), none, kept
         others, added, collected, kept = over_chunks(chunk, x, self.steps, states, *carried)
         return joined(collected, like, x), others, added, kept
 

@@ -43,7 +43,7 @@ def test_chunks_are_the_whole(network):
     _, simulator, spikes = network
     whole = simulator.run(spikes)
     assert whole.any()
-    stream = simulator.stream(batch=2)
+    stream = simulator.stream(batch=np.int64(2))
     for cuts in (CUTS, list(range(STEPS + 1))):
         chunks = [stream(spikes[:, a:b]) for a, b in pairwise(cuts)]
         np.testing.assert_array_equal(np.concatenate(chunks, axis=1), whole)
@@ -88,8 +88,9 @@ def test_it_outlives_its_simulator(network, tmp_path):
         (lambda s, x: s.stream(2)(2 * x), "spikes must be 0 or 1"),
         (lambda s, x: s.stream(2)(x[:, :, 1:]), "spikes must be (batch, time, 8, 7, 2)"),
         (lambda s, x: s.stream(2).step([1]), "step() takes a stream of one sample"),
-        (lambda s, x: s.stream().step([112]), "places must ascend within 0..111"),
-        (lambda s, x: s.stream().step([-1]), "places must ascend within 0..111"),
+        (lambda s, x: s.stream().step([112]), "must lie in [0, 111]. Received: 112"),
+        (lambda s, x: s.stream().step([5, -1]), "must lie in [0, 111]. Received: -1"),
+        (lambda s, x: s.stream().step([2**32]), "in [0, 111]. Received: 4294967296"),
         (lambda s, x: s.stream().step([0.5]), "`index` must be a vector of integers"),
         (lambda s, x: s.stream(2).reset(np.zeros(3, bool)), "booleans of the shape (2,)"),
         (

@@ -213,6 +213,15 @@ def test_constants_that_differ_and_are_not_learned():
     assert abs(logs.mean()) < 0.1 and 0.4 < logs.std() < 0.6
 
 
+def test_parameters_that_share_an_initializer_draw_apart():
+    spread = ks.Learned(keras.initializers.RandomNormal(stddev=0.5))
+    learn = {"current_decay": spread, "voltage_decay": spread}
+    layer = ks.SpikingDense(9, "cuba", learn=learn, per="channel")
+    layer.build((None, STEPS, 3))
+    current, voltage = (np.asarray(w) for w in layer.weights[1:])
+    assert np.abs(current - voltage).min() > 1e-4
+
+
 def test_regularizers_constraints_and_rates_by_name():
     how = ks.Learned(regularizer=keras.regularizers.L2(2.0), constraint=keras.constraints.NonNeg())
     layer = ks.SpikingDense(3, "cuba", learn={"threshold": how})

@@ -109,3 +109,17 @@ def test_training_goes_on():
     changed = ks.Stream(model)
     changed(recording[:, :9])
     assert stream.state.keys() == changed.state.keys()
+
+
+def test_no_samples(stream):
+    """A batch of none has states of none, for all layers."""
+    nothing = spikes(9, 8, 2)[:0]
+    for _ in range(2):
+        assert stream(nothing).shape == (0, STEPS, 6)
+        stream.state = state = stream.state
+        assert all(len(array) == 0 for array in state.values())
+    layers = [ks.SpikingRecurrentDense(3, "alif"), ks.TemporalFilter("cuba")]
+    recurrent = ks.Stream(sequential(*layers))
+    assert recurrent(spikes(6)[:0]).shape == (0, STEPS, 3)
+    image = keras.Sequential([keras.Input((9, 4, 4, 1)), ks.SpikingRecurrentConv2D(2, 3)])
+    assert ks.Stream(image)(np.zeros((0, 9, 4, 4, 1))).shape == (0, 9, 2, 2, 2)

@@ -5,6 +5,7 @@ import re
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from stream_cases import sequential
 
 import keras_slayer as ks
@@ -21,6 +22,10 @@ import keras_slayer as ks
             "b (BatchNormalization): it computes along time",
         ),
         (keras.layers.PReLU(name="p"), "p (PReLU): it has a weight for each step"),
+        (
+            keras.layers.TimeDistributed(keras.layers.Dense(2), name="t"),
+            "t (TimeDistributed): it needs a known number of steps: use PerStep",
+        ),
         (ks.SpikingDense(3, return_state=True, name="s"), "s (SpikingDense): it returns its state"),
     ],
 )
@@ -39,6 +44,16 @@ def test_operations_of_keras():
     message = "keras.ops.sum may look along time"
     with pytest.raises(ValueError, match=message):
         ks.Stream(keras.Model(inputs, keras.ops.sum(x, axis=1)))
+
+
+def test_constants():
+    inputs = keras.Input((24, 6))
+    for constant in (2.0, np.arange(6.0), np.ones((1, 1, 6))):
+        stream = ks.Stream(keras.Model(inputs, inputs / constant))
+        assert stream(np.ones((1, 1, 6))).shape == (1, 1, 6)
+    for constant in (np.ones((24, 1)), np.ones((1, 24, 6))):
+        with pytest.raises(ValueError, match=r"multiply.*: it has a constant for each step"):
+            ks.Stream(keras.Model(inputs, inputs * constant))
 
 
 class OwnCall(keras.Model):
@@ -86,5 +101,15 @@ def test_wrong_chunks_masks_and_states():
     (name,) = state
     with pytest.raises(ValueError, match=r"must have the shape \(1, 4, 3\). Received: \(1, 4, 2"):
         stream.state = {name: np.zeros((1, 4, 2))}
+    for wrong in ([1, 2], {name: 5}, {name: np.zeros((1, 4, 3)), "more": 5}):
+        with pytest.raises(ValueError, match=r"A state is a dict of layer names to arrays"):
+            stream.state = wrong
     assert stream.steps == 3 and np.any(state[name])  # nothing is lost
     np.testing.assert_array_equal(stream.state[name], state[name])
+
+
+def test_a_graph_keeps_no_state():
+    stream = ks.Stream(sequential(ks.SpikingDense(3)))
+    with pytest.raises(ValueError, match=r"call it outside.*Received: a call within a graph"):
+        tf.function(stream)(tf.zeros([2, 3, 6]))
+    assert stream.state == {} and stream(tf.zeros([2, 3, 6])).shape == (2, 3, 3)

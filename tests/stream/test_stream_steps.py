@@ -106,6 +106,8 @@ def test_values_of_events():
     assert whole.any()
     for t, places in enumerate(found):
         np.testing.assert_array_equal(places, np.flatnonzero(whole[0, t]))
+    delay = ks.Stream(keras.Sequential([keras.Input((None, 5)), ks.DelayLayer(0.0)]))
+    assert delay.step([4, 2, 0], [2.0, 0.0, 1.0]).tolist() == [0, 4]  # 0 is no event
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,7 @@ def test_values_of_events():
     [
         ([3, 144], None, r"an index must lie in [0, 143]. Received: 144"),
         ([-1], None, r"an index must lie in [0, 143]. Received: -1"),
+        ([3, 2**32], None, "an index must be a place in the input. Received: 4294967296"),
         ([5, 5], [1.0, 1.0], "a place has one value in a step. Received: index 5 twice"),
         ([1, 2], [1.0], "`value` must have a number for each of 2 places. Received: 1"),
         ([[1]], None, "`index` must be a vector of integers. Received: int64 of shape (1, 1)"),
@@ -134,7 +137,10 @@ def branches():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        (branches, "each used once. Call the stream on chunks of one step instead. Received: add"),
+        (
+            branches,
+            "one behind the other. Call the stream on chunks of one step instead. Received: add",
+        ),
         (lambda: image_network(), "takes a chain of"),
         (
             lambda: keras.Sequential([keras.Input((9, 4)), ks.SpikingDense(3, dtype="float16")]),
@@ -151,6 +157,28 @@ def branches():
 def test_no_single_steps(model, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         ks.Stream(model()).step([])
+
+
+def test_steps_go_on_where_delays_were_trained():
+    """Between a chunk and a step: the history of the delays has another length then."""
+    delays = {"delay_initializer": keras.initializers.Constant(2.0)}
+    model = excitable(
+        keras.Sequential(
+            [keras.Input((None, 6)), ks.DelayLayer(9.0, **delays), ks.SpikingDense(20, "cuba")]
+        )
+    )
+    recording = spikes(6, batch=1, density=0.3)
+    for longest in (8.0, 1.0):
+        by_chunks, by_steps = ks.Stream(model), ks.Stream(model)
+        model.layers[0].delay.assign([2.0] * 6)
+        for stream in (by_chunks, by_steps):
+            stream(recording[:, :9])
+        model.layers[0].delay.assign(np.linspace(0, longest, 6))
+        rest = by_chunks(recording[:, 9:]).numpy()
+        for t, frame in enumerate(recording[0, 9:]):
+            places = by_steps.step(np.flatnonzero(frame))
+            np.testing.assert_array_equal(places, np.flatnonzero(rest[0, t]))
+        np.testing.assert_array_equal(by_steps(recording), by_chunks(recording))
 
 
 def test_single_steps_are_of_one_sample():

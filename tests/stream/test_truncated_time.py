@@ -189,3 +189,21 @@ def test_refusals():
     trained.compile("sgd", ks.SpikeMaxLoss())
     with pytest.raises(ValueError, match=r"has the shape \(batch, time, 6\). Received: \(2, 24, 5"):
         trained.train_on_batch(spikes(5), LABELS)
+
+
+@pytest.mark.parametrize(("update_per", "truncate"), [("batch", 1), ("batch", 0), ("chunk", 1)])
+def test_recordings_of_no_steps(update_per, truncate):
+    model = sequential(ks.SpikingDense(3))
+    trained = ks.TruncatedTime(model, 10, update_per, truncate)
+    trained.compile("sgd", "mse")
+    nothing, before = np.zeros((2, 0, 6), np.float32), model.get_weights()
+    assert trained.predict(nothing, verbose=0).shape == (2, 0, 3)
+    trained.train_on_batch(nothing, np.zeros((2, 0, 3)))
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
+def test_nothing_to_train():
+    trained = ks.TruncatedTime(sequential(ks.SpikingActivation()), 10)
+    trained.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"no weights to train. Received: model='net'"):
+        trained.train_on_batch(spikes(6), spikes(6))

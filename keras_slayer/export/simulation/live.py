@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from keras_slayer.export.simulation.native import LiveNetwork
@@ -72,7 +74,11 @@ class SimulatorStream:
                 "`index` must be a vector of integers. "
                 f"Received: {index.dtype} of shape {index.shape}"
             )
-        found = self._native.step(np.unique(index).astype(np.int32))
+        index, places = np.unique(index), math.prod(ends[0])
+        if index.size and not 0 <= index[0] <= index[-1] < places:
+            outside = index[0] if index[0] < 0 else index[-1]
+            raise ValueError(f"an index must lie in [0, {places - 1}]. Received: {outside}")
+        found = self._native.step(index.astype(np.int32))
         self.steps += 1
         return np.array(found, np.int32)
 

@@ -1,5 +1,6 @@
 """Runs an exported network with the chip's integer arithmetic, spike for spike."""
 
+import numbers
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -182,8 +183,9 @@ class LoihiSimulator:
         """
         if self._native is None:
             raise ValueError("stream() needs engine='native'. Received: engine='numpy'")
-        if not isinstance(batch, int) or batch < 1:
+        if not isinstance(batch, numbers.Integral) or batch < 1:
             raise ValueError(f"batch must be a positive integer. Received: batch={batch!r}")
+        batch = int(batch)
         return SimulatorStream(self, self._native.live(batch), batch)
 
     def checked(self, spikes: Spikes) -> dict[str, np.ndarray]:

@@ -48,7 +48,7 @@ inline absl::Status prepare_state(OpKernelContext* context, int64_t count,
   TF_RETURN_IF_ERROR(context->output_list("final_state", &kept));
   const double* from = nullptr;
   TF_RETURN_IF_ERROR(read_state(context, count, series, &from));
-  if (from == nullptr) return absl::OkStatus();
+  if (kept.size() == 0) return absl::OkStatus();  // `from` is null for no samples, too
   TensorShape shape = series;
   shape.set_dim(1, count);
   Tensor* out = nullptr;
