@@ -10,7 +10,7 @@ import numpy as np
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.neurons.time_constants import DEFAULT_DT
 from keras_slayer.rates.measuring import shares_of
-from keras_slayer.watching import first_batch, layer_names, spiking_layers, watch
+from keras_slayer.watching import build_by, first_batch, layer_names, spiking_layers, watch
 
 
 @dataclasses.dataclass
@@ -65,6 +65,7 @@ def summarise(model: keras.Model, x, *, sample: int = 0, layers=None) -> Summary
             dt = getattr(layer.neuron, "dt", None) or DEFAULT_DT
             kept[layer] = LayerSummary(dt, np.asarray(spikes[sample], "float32"), share)
 
+    build_by(model, x)  # a model may make its layers in its build
     outputs = watch(model, x, spiking_layers(model), seen)
     if not kept:
         raise ValueError(
