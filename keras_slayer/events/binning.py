@@ -75,7 +75,8 @@ def to_spikes(
         have one; with one channel for "signed".
 
     Warns:
-        EventTimeWarning: most events of a recording are past the last step, and `late="drop"`.
+        EventTimeWarning: most events of a recording are past the last step, or all are in the
+            first 64th of the frame, and `late="drop"`.
 
     Raises:
         ValueError: a wrong argument, or times of a floating-point type; and, for NumPy events, an
@@ -241,8 +242,7 @@ def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, values, tau,
     step = np.floor(t / (MICROSECONDS_PER_MS * dt)).astype(np.int64)
     keep = step < steps
     if late == "drop":
-        lost = times.LostEvents(steps, dt, origin)
-        lost.check("The recording", np.count_nonzero(~keep), len(events), stacklevel=3)
+        times.LostEvents(steps, dt, origin).check_recording("The recording", t, stacklevel=3)
     if late == "error" and not keep.all():
         raise ValueError(
             f"An event is past the last of {steps} steps of {dt} ms. "

@@ -53,7 +53,8 @@ def open_source(dataset, shuffle, seed, shard=(1, 0)) -> Source:
     if not callable(getattr(dataset, "as_dataset", None)):
         raise ValueError(
             "`dataset` must be a tf.data.Dataset, or have a method as_dataset(shuffle=, seed=) "
-            f"that gives one. Received: dataset={dataset!r}"
+            "that gives one. keras_slayer.events.from_arrays makes one of recordings in a list. "
+            f"Received: dataset={dataset!r}"
         )
     shape, names = (getattr(dataset, name, None) for name in ("sensor_shape", "class_names"))
     shuffled, chosen, whole = shuffle is True, count > 1, len(dataset)
