@@ -162,6 +162,8 @@ def layer_names(layers) -> dict[keras.layers.Layer, str]:
 
 def first_batch(data):
     """The inputs of a batch: ``data`` itself, or those of the first element of a data set."""
+    if isinstance(data, keras.utils.PyDataset):
+        return keras.utils.unpack_x_y_sample_weight(data[0])[0]
     if not isinstance(data, tf.data.Dataset):
         return data
     for element in data.take(1):

@@ -32,7 +32,8 @@ def firing_rates(model: keras.Model, x, *, saturation: float = 0.5) -> dict[str,
 
     Args:
         model: a Keras model of any kind; nested models and layers within layers count too.
-        x: a batch as the model takes it, or a ``tf.data.Dataset``, whose first batch is taken
+        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose
+            first batch is taken
             (without its labels).
         saturation: a neuron is saturated that fires in more than this share of the steps.
 

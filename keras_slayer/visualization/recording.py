@@ -45,7 +45,8 @@ def summarise(model: keras.Model, x, *, sample: int = 0, layers=None) -> Summary
 
     Args:
         model: of any kind.
-        x: a batch as the model takes it, or a `tf.data.Dataset`, whose first batch is taken.
+        x: a batch as the model takes it, or a `tf.data.Dataset` or `PyDataset`, whose
+            first batch is taken.
         sample: number of the sample whose spikes are kept.
         layers: names of the layers to keep, as `keras_slayer.firing_rates` calls them; by default
             all.

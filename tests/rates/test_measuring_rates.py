@@ -129,6 +129,15 @@ def test_a_data_set_gives_its_first_batch_without_labels():
         dataset = tf.data.Dataset.from_tensor_slices(data).batch(2)
         assert firing_rates(model, dataset) == expected
 
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return x[2 * index : 2 * index + 2], labels[2 * index : 2 * index + 2]
+
+    assert firing_rates(model, Batches()) == expected
+
 
 def test_several_inputs():
     inputs = [keras.Input((STEPS, 3), name=name) for name in "ab"]
