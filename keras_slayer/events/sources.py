@@ -129,6 +129,12 @@ def check_elements(dataset, sensor_shape) -> None:
             f"(tfds.load(..., as_supervised=True)). Received: dataset.element_spec={spec}"
         )
     times.check_unit(spec[0]["t"].dtype)
+    if any(spec[0][name].shape.rank not in (None, 1) for name in needed):
+        raise ValueError(
+            "An element of `dataset` must be one recording, each field of its events a vector: "
+            "dataset.unbatch() takes batches apart. "
+            f"Received: dataset.element_spec[0]={spec[0]}"
+        )
     for label in tf.nest.flatten(spec[1]):
         if not isinstance(label, tf.TensorSpec) or not label.shape.is_fully_defined():
             raise ValueError(
