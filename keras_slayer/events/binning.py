@@ -14,6 +14,7 @@ from keras_slayer.events import times
 from keras_slayer.events import values as bin_values
 from keras_slayer.events.scatter import image_shape, index_dtype, scatter_bins
 from keras_slayer.events.sensor import (
+    check_fields,
     check_on_sensor,
     check_sensor_shape,
     is_count,
@@ -87,6 +88,7 @@ def to_spikes(
     times.check_origin(origin)
     bin_values.check_values(values, tau, sensor_shape, dtype)
     if not isinstance(events, Events):
+        check_fields(events, sensor_shape)
         if any(tf.is_tensor(value) for value in events.values()):
             placed = (sensor_shape, steps, dt, origin, late)
             return _to_spikes_tensor(events, *placed, values, tau, dtype)

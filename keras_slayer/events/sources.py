@@ -119,9 +119,7 @@ def check_shard(shard) -> tuple[int, int]:
 def check_elements(dataset, sensor_shape) -> None:
     """ValueError unless elements are pairs of events for such a sensor and labels of one shape."""
     spec = dataset.element_spec
-    needed = {"x", "t"} if len(sensor_shape) == 1 else {"x", "y", "t"}
-    if len(sensor_shape) == 3 and sensor_shape[-1] > 1:
-        needed.add("polarity")
+    needed = sensor.fields_needed(sensor_shape)
     pair = isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[0], dict)
     if not pair or not needed <= spec[0].keys():
         raise ValueError(
