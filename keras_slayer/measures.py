@@ -108,11 +108,12 @@ def class_targets(labels, counts, class_shape: tf.TensorShape) -> tf.Tensor:
         )
     if integers:
         labels = tf.reshape(labels, [-1])
-        index = tf.cast(labels, tf.int32)
-        valid = (index >= 0) & (index < tf.shape(counts)[1])
+        index, last = tf.cast(labels, tf.int32), tf.shape(counts)[1] - 1
+        valid = (index >= 0) & (index <= last)
         valid &= tf.equal(tf.cast(index, labels.dtype), labels)
-        message = "y_true must hold integer class labels from 0 to (classes - 1)"
-        tf.debugging.Assert(tf.reduce_all(valid), [message, labels], summarize=16)
+        allowed = "y_true must hold integer class labels from 0 to the last class of y_pred,"
+        told = [allowed, last, "Received:", tf.boolean_mask(labels, ~valid)]
+        tf.debugging.Assert(tf.reduce_all(valid), told, summarize=16)
         targets = tf.one_hot(index, tf.shape(counts)[1], dtype=counts.dtype)
     else:
         targets = rows(tf.cast(labels, counts.dtype))

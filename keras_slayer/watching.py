@@ -45,6 +45,7 @@ def watch(
     Raises:
         ValueError: a layer that runs where ``seen`` cannot be given its tensors.
     """
+    build_by(model, x)
     graph = None if tf.executing_eagerly() or not in_graph else tf.constant(0).graph
 
     def watched(layer, call):
@@ -68,6 +69,16 @@ def watch(
 
     with wrapped(layers, "call", watched), _functions_as_python():
         return model(x, training=False)
+
+
+def build_by(model: keras.Model, x) -> None:
+    """Builds a model that has not been called yet, by a call.
+
+    Before its layers are watched: Keras first builds by symbolic tensors, which cannot be watched.
+    If it fails to, it does not note the shapes, and the saved model is loaded without weights.
+    """
+    if not model.built:
+        model(x, training=False)
 
 
 @contextlib.contextmanager
@@ -151,6 +162,8 @@ def layer_names(layers) -> dict[keras.layers.Layer, str]:
 
 def first_batch(data):
     """The inputs of a batch: ``data`` itself, or those of the first element of a data set."""
+    if isinstance(data, keras.utils.PyDataset):
+        return keras.utils.unpack_x_y_sample_weight(data[0])[0]
     if not isinstance(data, tf.data.Dataset):
         return data
     for element in data.take(1):

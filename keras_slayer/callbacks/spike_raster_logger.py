@@ -32,8 +32,8 @@ class SpikeRasterLogger(keras.callbacks.Callback):
         log_dir: folder of the event files, that of ``keras.callbacks.TensorBoard``, say; or a
             writer from ``tf.summary.create_file_writer``, which is left open.
         data: a batch: ``(x, labels)`` with integer or one-hot labels, or ``x`` alone; or a
-            ``tf.data.Dataset``, whose first batch is taken. Held-out data, some recordings of each
-            class.
+            ``tf.data.Dataset`` or ``PyDataset``, whose first batch is taken. Held-out data, some
+            recordings of each class.
         every: epochs from picture to picture.
         layers: names of the layers to draw, as ``firing_rates`` calls them; by default all.
         sample: number of the sample whose rasters are drawn.
@@ -138,6 +138,8 @@ def _check_packages():
 
 def _batch(data):
     """(x, labels or None) of a batch or of the first one of a data set."""
+    if isinstance(data, keras.utils.PyDataset):
+        return _split(data[0])
     if not isinstance(data, tf.data.Dataset):
         return _split(data)
     for element in data.take(1):

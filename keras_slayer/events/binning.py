@@ -14,6 +14,7 @@ from keras_slayer.events import times
 from keras_slayer.events import values as bin_values
 from keras_slayer.events.scatter import image_shape, index_dtype, scatter_bins
 from keras_slayer.events.sensor import (
+    check_fields,
     check_on_sensor,
     check_sensor_shape,
     is_count,
@@ -75,7 +76,8 @@ def to_spikes(
         have one; with one channel for "signed".
 
     Warns:
-        EventTimeWarning: most events of a recording are past the last step, and `late="drop"`.
+        EventTimeWarning: most events of a recording are past the last step, or all are in the
+            first 64th of the frame, and `late="drop"`.
 
     Raises:
         ValueError: a wrong argument, or times of a floating-point type; and, for NumPy events, an
@@ -86,6 +88,7 @@ def to_spikes(
     times.check_origin(origin)
     bin_values.check_values(values, tau, sensor_shape, dtype)
     if not isinstance(events, Events):
+        check_fields(events, sensor_shape)
         if any(tf.is_tensor(value) for value in events.values()):
             placed = (sensor_shape, steps, dt, origin, late)
             return _to_spikes_tensor(events, *placed, values, tau, dtype)
@@ -241,8 +244,7 @@ def _to_spikes_numpy(events, sensor_shape, steps, dt, origin, late, values, tau,
     step = np.floor(t / (MICROSECONDS_PER_MS * dt)).astype(np.int64)
     keep = step < steps
     if late == "drop":
-        lost = times.LostEvents(steps, dt, origin)
-        lost.check("The recording", np.count_nonzero(~keep), len(events), stacklevel=3)
+        times.LostEvents(steps, dt, origin).check_recording("The recording", t, stacklevel=3)
     if late == "error" and not keep.all():
         raise ValueError(
             f"An event is past the last of {steps} steps of {dt} ms. "

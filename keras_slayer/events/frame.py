@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import tensorflow as tf
 
+from keras_slayer.events.stream import Events
+
 FITS = ("crop", "scale")
 
 
 def fit_frame(
-    events: Mapping,
+    events: Events | Mapping,
     sensor_shape: Sequence[int],
     fit: str = "scale",
     *,
@@ -26,8 +28,8 @@ def fit_frame(
     and y likewise.
 
     Args:
-        events: mapping of `x`, `y` and any other fields, vectors `(n,)` of one recording; in eager
-            and in graph mode.
+        events: `Events`, or a mapping of `x`, `y` and any other fields, vectors `(n,)` of one
+            recording; in eager and in graph mode.
         sensor_shape: `(height, width)` of the frame, or `(height, width, channels)`.
         fit: "crop" or "scale".
         source_shape: `(height, width)` of the source; None takes the recording's own extent,
@@ -42,6 +44,7 @@ def fit_frame(
     """
     check_fit(sensor_shape, fit, source_shape)
     height, width = sensor_shape[:2]
+    events = events.to_dict() if isinstance(events, Events) else events
     fields = {name: tf.convert_to_tensor(value) for name, value in events.items()}
     x, y = (tf.cast(fields[name], tf.int64) for name in ("x", "y"))
     if source_shape is None:

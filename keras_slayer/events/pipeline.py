@@ -119,7 +119,8 @@ def spike_pipeline(
 
     Warns:
         EventTimeWarning: while it runs, of a recording most of whose events are past the last
-            step: its number in `dataset`, and its label if that is one value.
+            step, or all in the first 64th of the frame: its number in `dataset`, and its label if
+            that is one value.
 
     Raises:
         ValueError: an argument that is not allowed, elements that are not such pairs, sizes that

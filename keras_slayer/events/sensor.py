@@ -60,3 +60,24 @@ def places(sensor_shape) -> list[tuple[str, int, int]]:
 def is_count(value) -> bool:
     """Whether `value` is a positive integer."""
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value > 0
+
+
+def fields_needed(sensor_shape) -> set[str]:
+    """The fields that events must have to be placed on such a sensor."""
+    return {"t", *(name for name, _, _ in places(sensor_shape))}
+
+
+def check_fields(events, sensor_shape) -> None:
+    """ValueError unless `events` is a mapping with these fields."""
+    needed = fields_needed(sensor_shape)
+    if not isinstance(events, Mapping):
+        received = f"events of type {type(events).__name__}"
+    elif not needed <= events.keys():
+        received = f"fields {sorted(events)}"
+    else:
+        return
+    raise ValueError(
+        f"`events` must be Events, or a mapping with {sorted(needed)} for "
+        f"sensor_shape={tuple(sensor_shape)}. as_events makes Events of arrays and tables, and of "
+        f"fields of other names, such as p and ts. Received: {received}"
+    )

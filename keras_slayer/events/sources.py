@@ -53,7 +53,8 @@ def open_source(dataset, shuffle, seed, shard=(1, 0)) -> Source:
     if not callable(getattr(dataset, "as_dataset", None)):
         raise ValueError(
             "`dataset` must be a tf.data.Dataset, or have a method as_dataset(shuffle=, seed=) "
-            f"that gives one. Received: dataset={dataset!r}"
+            "that gives one. keras_slayer.events.from_arrays makes one of recordings in a list. "
+            f"Received: dataset={dataset!r}"
         )
     shape, names = (getattr(dataset, name, None) for name in ("sensor_shape", "class_names"))
     shuffled, chosen, whole = shuffle is True, count > 1, len(dataset)
@@ -118,9 +119,7 @@ def check_shard(shard) -> tuple[int, int]:
 def check_elements(dataset, sensor_shape) -> None:
     """ValueError unless elements are pairs of events for such a sensor and labels of one shape."""
     spec = dataset.element_spec
-    needed = {"x", "t"} if len(sensor_shape) == 1 else {"x", "y", "t"}
-    if len(sensor_shape) == 3 and sensor_shape[-1] > 1:
-        needed.add("polarity")
+    needed = sensor.fields_needed(sensor_shape)
     pair = isinstance(spec, tuple) and len(spec) == 2 and isinstance(spec[0], dict)
     if not pair or not needed <= spec[0].keys():
         raise ValueError(
@@ -128,6 +127,12 @@ def check_elements(dataset, sensor_shape) -> None:
             f"(tfds.load(..., as_supervised=True)). Received: dataset.element_spec={spec}"
         )
     times.check_unit(spec[0]["t"].dtype)
+    if any(spec[0][name].shape.rank not in (None, 1) for name in needed):
+        raise ValueError(
+            "An element of `dataset` must be one recording, each field of its events a vector: "
+            "dataset.unbatch() takes batches apart. "
+            f"Received: dataset.element_spec[0]={spec[0]}"
+        )
     for label in tf.nest.flatten(spec[1]):
         if not isinstance(label, tf.TensorSpec) or not label.shape.is_fully_defined():
             raise ValueError(

@@ -110,7 +110,10 @@ class Raw:
 
     def pack(self, index, element):
         events, label = element
-        events = self.frame.fitted(self.frame.read(events))
+        events = self.frame.read(events)
+        if self.frame.late == "drop":  # late events: after the transform
+            self.lost.watch_crowded(events["t"], self.describe, [index, *single_value(label)])
+        events = self.frame.fitted(events)
         return packing.pack(events, self.before), index, label
 
     def dense(self, packed, index, labels, seed):

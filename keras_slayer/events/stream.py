@@ -9,6 +9,14 @@ import numpy as np
 from keras_slayer.events.times import check_unit
 
 FIELDS = ("x", "y", "t", "polarity")
+NAMES = {
+    "x": ("x",),
+    "y": ("y",),
+    "t": ("t", "ts", "time", "timestamp", "timestamps"),
+    "polarity": ("p", "pol", "polarity", "on"),
+}
+"""What files and tables call the fields; `Events` and mappings of tensors have the names above."""
+
 DTYPES = {"x": np.uint16, "y": np.uint16, "t": np.int64, "polarity": np.uint8}
 
 
@@ -79,7 +87,20 @@ class Events:
     @classmethod
     def from_dict(cls, events: Mapping) -> "Events":
         """From a mapping of `x`, `y`, `t`, `polarity` (arrays or eager tensors)."""
+        check_names(events)
         return cls(**{name: np.asarray(events[name]) for name in FIELDS if name in events})
+
+
+def check_names(events: Mapping) -> None:
+    """ValueError where a mapping has a field under another name, which would be left out."""
+    for field, names in NAMES.items():
+        other = [name for name in names if name in events]
+        if other and field not in events:
+            raise ValueError(
+                f"The fields of events are called {', '.join(FIELDS)}; keras_slayer.events."
+                "as_events makes Events of other names. "
+                f"Received: {other[0]!r} in place of {field!r}"
+            )
 
 
 def _height_and_width(shape) -> tuple[int, int]:

@@ -16,8 +16,19 @@ _UNIT_HELP = (
 )
 
 
+# Events of a recording that all are in the first 64th of the frame have times of another unit:
+# taken for microseconds, milliseconds fill a thousandth. Fewer than 32 may be there by chance, and
+# a frame of fewer steps than 8 is a picture.
+_CROWDED_EVENTS = 32
+_CROWDED_PART = 64
+_CROWDED_STEPS = 8
+
+
 class EventTimeWarning(UserWarning):
-    """Most events of a recording fall outside the frame; the message says what to change."""
+    """The events of a recording do not fit the frame: most are outside, or all at its beginning.
+
+    The message says what to change.
+    """
 
 
 def check_origin(origin) -> None:
@@ -106,8 +117,17 @@ def count_lost(t, steps: int, dt: float):
     return tuple(tf.reduce_sum(count, axis=-1) for count in counts)
 
 
+def last_of(t) -> tf.Tensor:
+    """int64 `()` or `(batch,)`: the time of the last event of each recording, negative if none."""
+    t = tf.cast(t, tf.int64)
+    if isinstance(t, tf.RaggedTensor):
+        return tf.math.unsorted_segment_max(t.values, t.value_rowids(), t.nrows())
+    return tf.reduce_max(t, axis=-1)
+
+
 class LostEvents:
-    """Warns, once, of a recording most of whose events fall outside the frame.
+    """Warns, once, of a recording most of whose events fall outside the frame, or all of whose
+    events are at its very beginning.
 
     A pipeline has one such object, and so has a graph: a data set in the wrong unit gives one
     warning and not one per recording.
@@ -115,6 +135,7 @@ class LostEvents:
 
     def __init__(self, steps: int, dt: float, origin: str):
         self._steps, self._dt, self._origin = steps, dt, origin
+        self._crowded_until = frame_end(steps, dt) // _CROWDED_PART * (steps >= _CROWDED_STEPS)
         self._lock = threading.Lock()
         self._warned = False
 
@@ -122,19 +143,40 @@ class LostEvents:
         """Warns if more than half of the events are lost."""
         if 2 * lost <= events:
             return
-        with self._lock:  # tf.data calls from several threads
-            if self._warned:
-                return
-            self._warned = True
         first = "" if self._origin == "first" else ', origin="first"'
-        warnings.warn(
+        self._warn_once(
             f"{name}: {lost:,} of {events:,} events fall outside the frame of {self._steps} steps "
             f"of {self._dt} ms and are dropped. Times must be whole microseconds: divide "
             f"nanoseconds by 1000. If they are, use more steps, a larger dt{first}, or "
             'late="ignore" to drop them without this warning.',
-            EventTimeWarning,
-            stacklevel=stacklevel + 1,
+            stacklevel + 1,
         )
+
+    def check_crowded(self, name: str, events: int, last: int, stacklevel: int = 2) -> None:
+        """Warns if all events, the last one at `last` us, are at the beginning of the frame."""
+        if events < _CROWDED_EVENTS or last >= self._crowded_until:
+            return
+        self._warn_once(
+            f"{name}: all {events:,} events are in the first {(last + 1) / MICROSECONDS_PER_MS:g} "
+            f"ms of the frame of {self._steps} steps of {self._dt} ms. Times must be whole "
+            "microseconds: multiply milliseconds by 1000. If they are, use a smaller dt, which is "
+            'in milliseconds, or fewer steps, or late="ignore" to do without this warning.',
+            stacklevel + 1,
+        )
+
+    def check_recording(self, name: str, t: np.ndarray, stacklevel: int = 2) -> None:
+        """Both checks, of the times of `from_origin_numpy`."""
+        if t.size:
+            lost = np.count_nonzero(t >= frame_end(self._steps, self._dt))
+            self.check(name, lost, t.size, stacklevel + 1)
+            self.check_crowded(name, t.size, t.max(), stacklevel + 1)
+
+    def _warn_once(self, message: str, stacklevel: int) -> None:
+        with self._lock:  # tf.data calls from several threads
+            if self._warned:
+                return
+            self._warned = True
+        warnings.warn(message, EventTimeWarning, stacklevel=stacklevel + 1)
 
     def watch(self, t, describe, details=()) -> tf.Tensor:
         """Checks the times of `from_origin`, in eager mode or as part of a graph.
@@ -150,7 +192,25 @@ class LostEvents:
             control dependencies run the check.
         """
         counts = count_lost(t, self._steps, self._dt)
-        return self.watch_counts(*(tf.reshape(count, [-1]) for count in counts), describe, details)
+        late = self.watch_counts(*(tf.reshape(count, [-1]) for count in counts), describe, details)
+        return late | self.watch_crowded(t, describe, details)
+
+    def watch_crowded(self, t, describe, details=()) -> tf.Tensor:
+        """As `watch`, of recordings whose events all are at the beginning of the frame."""
+        _, events = count_lost(t, self._steps, self._dt)
+        events, last = (tf.reshape(value, [-1]) for value in (events, last_of(t)))
+        crowded = (events >= _CROWDED_EVENTS) & (last < self._crowded_until)
+
+        def tell(row, events, last, *values):
+            self.check_crowded(describe(int(row), *values), int(events), int(last))
+            return np.True_
+
+        def warn():
+            row = tf.argmax(tf.cast(crowded, tf.int32))
+            arguments = [row, events[row], last[row], *details]
+            return tf.ensure_shape(tf.numpy_function(tell, arguments, tf.bool), [])
+
+        return tf.cond(tf.reduce_any(crowded), warn, lambda: tf.constant(False))
 
     def watch_counts(self, lost, events, describe, details=()) -> tf.Tensor:
         """As `watch`, of the counts of events of each recording, int32 `(batch,)`: those past the

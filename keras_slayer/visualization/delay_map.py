@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import keras
 import numpy as np
 
 from keras_slayer.visualization.style import INK, heading, save, start_figure
@@ -53,7 +54,12 @@ def plot_delay_maps(
         ValueError: delays of another rank, not finite or negative; names of another number; both
             `path` and `figure`.
     """
-    if hasattr(delays, "delay"):
+    if isinstance(delays, keras.layers.Layer):
+        if not hasattr(delays, "delay"):
+            raise ValueError(
+                "`delays` must be a DelayLayer that is built: part of a model that begins with "
+                f"keras.Input, or called once. Received: delays={delays!r}"
+            )
         delays, dt = delays.delay, delays.dt
     delays = np.asarray(delays, dtype=float)
     if delays.ndim != 3 or delays.size == 0 or not (np.isfinite(delays) & (delays >= 0)).all():

@@ -35,6 +35,11 @@ class EventCloud(NamedTuple):
         if hasattr(source, "polarity"):
             source = {name: getattr(source, name) for name in fields}
         if isinstance(source, Mapping):
+            if not set(fields) <= source.keys():
+                raise ValueError(
+                    "An event stream must have x, y, t and polarity; as_events makes one of fields "
+                    f"of other names. Received: fields {sorted(source)}"
+                )
             x, y, t, on = columns = [np.asarray(source[name]) for name in fields]
             if {column.shape for column in columns} != {(x.size,)}:
                 shapes = ", ".join(

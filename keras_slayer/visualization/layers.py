@@ -44,8 +44,9 @@ def plot_layers(
 
     Args:
         model: a Keras model of any kind. It runs in inference mode.
-        x: a batch as the model takes it, or a `tf.data.Dataset`, whose first batch is taken. One
-            recording without the batch axis will do for a model whose input shape is known.
+        x: a batch as the model takes it, or a `tf.data.Dataset` or `PyDataset`, whose
+            first batch is taken. One recording without the batch axis will do for a model whose
+            input shape is known.
         sample: number of the sample in the batch.
         layers: names of the layers to draw, as `keras_slayer.firing_rates` calls them; by default
             all.

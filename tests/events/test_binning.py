@@ -201,6 +201,16 @@ def test_wrong_arguments(arguments, message):
         to_spikes(Events(x=[0], t=[0]), **arguments)
 
 
+@pytest.mark.parametrize("kind", [list, tf.constant])
+def test_polarities_of_another_name_are_not_taken_for_off(kind):
+    events = {name: kind([1]) for name in "xytp"}
+    message = r"\['polarity', 't', 'x', 'y'\] for sensor_shape=\(4, 5, 2\).*\['p', 't', 'x', 'y'\]"
+    with pytest.raises(ValueError, match=message):
+        to_spikes(events, (4, 5, 2), 3)
+    with pytest.raises(ValueError, match=r"as_events makes .* Received: events of type ndarray"):
+        to_spikes(np.zeros((3, 4), int), (4, 5, 2), 3)
+
+
 def test_wrong_ranks():
     tensor = tf.zeros((1, 1, 1), tf.int64)
     with pytest.raises(ValueError, match=r"vectors, RaggedTensors or padded .*\(1, 1, 1\)"):

@@ -175,6 +175,8 @@ def test_unknown_suffix(tmp_path):
     message = r"\['\.bin', '\.bs1', '\.bs2', '\.bs3', '\.csv', '\.txt'\].*events\.xyz.*b'who knows"
     with pytest.raises(ValueError, match=message):
         ev.read_events(path)
+    with pytest.raises(ValueError, match=r"as_events makes .* Received: events of type dict"):
+        ev.write_events(tmp_path / "events.bin", {"x": [1], "t": [2]})
 
 
 def test_truncated_file_names_file_and_byte(tmp_path):

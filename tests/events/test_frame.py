@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from keras_slayer.events import fit_frame
+from keras_slayer.events import Events, fit_frame
 
 
 def events_at(places):
@@ -31,6 +31,15 @@ def test_crop_cuts_around_the_middle_and_leaves_margins(as_function):
         assert kept(result) == {2: (0, 2), 3: (5, 5)}
         assert result["polarity"].numpy().tolist() == [False, True]
         assert result["t"].dtype == tf.int32
+
+
+def test_it_takes_events_too():
+    places = events_at([(0, 0), (7, 3), (9, 3)])
+    results = [
+        kept(fit_frame(events, (8, 6, 2), "crop", source_shape=(4, 10)))
+        for events in (places, Events(**places))
+    ]
+    assert results[0] == results[1] == {1: (5, 5)}
 
 
 def test_scale_keeps_all_events_and_the_ratio():

@@ -1,4 +1,4 @@
-"""Warnings of recordings that miss the frame, as those in nanoseconds do."""
+"""Warnings of recordings that do not fit the frame, as those in nano- or milliseconds."""
 
 import threading
 import warnings
@@ -6,7 +6,17 @@ import warnings
 import numpy as np
 import pytest
 import tensorflow as tf
-from recordings import SHAPE, SINCE_1970, STEPS, dataset_of, padded, recording, spikes_of, tensors
+from recordings import (
+    SHAPE,
+    SINCE_1970,
+    STEPS,
+    dataset_of,
+    moved,
+    padded,
+    recording,
+    spikes_of,
+    tensors,
+)
 
 from keras_slayer.events import Events, EventTimeWarning, spike_pipeline, to_spikes
 from keras_slayer.events.times import LostEvents
@@ -29,6 +39,48 @@ def test_a_lost_recording_is_named():
     with pytest.warns(EventTimeWarning) as caught:
         to_spikes(lost, SHAPE, STEPS)
     assert caught[0].filename == __file__
+
+
+def milliseconds(count=40):
+    """The times of a recording of 150 ms, in milliseconds."""
+    events = recording(count)
+    return Events(events.x, events.y, np.linspace(0, 150, count).astype(int), events.polarity)
+
+
+def test_a_recording_in_milliseconds_is_named():
+    message = (
+        r"all 40 events are in the first 0\.151 ms of the frame of 10 steps of 1\.0 ms\..*1000"
+    )
+    for events in (milliseconds(), tensors(milliseconds()), moved(milliseconds(), SINCE_1970)):
+        with pytest.warns(EventTimeWarning, match="^The recording: " + message) as caught:
+            to_spikes(events, SHAPE, STEPS)
+        assert len(caught) == 1
+    with pytest.warns(EventTimeWarning) as caught:
+        to_spikes(milliseconds(), SHAPE, STEPS)
+    assert caught[0].filename == __file__
+    for ragged in (False, True):
+        batch = padded([recording(), milliseconds(), recording()], ragged)
+        with pytest.warns(EventTimeWarning, match="^Recording 1 of the batch: " + message):
+            to_spikes(batch, SHAPE, STEPS)
+    options = {"sensor_shape": SHAPE, "steps": STEPS, "batch_size": 2}
+    dataset = dataset_of([recording(), milliseconds(), milliseconds()])
+    for more in ({}, {"values": "count"}):
+        with pytest.warns(EventTimeWarning, match=message) as caught:
+            spikes_of(spike_pipeline(dataset, **options, **more))
+        assert len(caught) == 1 and "Recording 0" not in str(caught[0].message)
+
+
+def test_few_events_may_be_at_the_beginning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for events in (milliseconds(31), Events(x=[], t=[])):
+            to_spikes(events, SHAPE, STEPS)
+            to_spikes(tensors(events), SHAPE, STEPS)
+        to_spikes(milliseconds(), SHAPE, STEPS, late="ignore")
+        to_spikes(milliseconds(), SHAPE, steps=7)
+        late = milliseconds()
+        late.t[-1] = 156  # a 64th of 10 ms
+        to_spikes(late, SHAPE, STEPS)
 
 
 def test_half_of_the_events_may_be_late():

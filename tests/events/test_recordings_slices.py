@@ -133,6 +133,16 @@ def test_quiet_windows_are_kept():
     assert [len(events) for events, _ in slices] == [1, 0, 0]
 
 
+def test_one_event_with_a_wrong_time_is_refused():
+    """Not with billions of windows, which would take the memory."""
+    good, wrong = (Events(x=[1] * 3, t=[0, SECOND, last]) for last in (2 * SECOND, 10**15))
+    recordings = from_arrays([good, wrong], ["a", "b"])
+    message = r"Recording 1: .*10,000,000 windows.*1,000,000,001.*0 s to 1e\+09 s.*stride=1 s"
+    with pytest.raises(ValueError, match=message):
+        len(recordings.slice(window=1.0))
+    assert len(recordings[:1].slice(window=1.0)) == 2
+
+
 def test_recordings_that_are_too_short():
     recordings = [random_events(seconds=s) for s in (0.5, 2.0)]
     slices = from_arrays(recordings, ["a", "b"]).slice(window=1.0)

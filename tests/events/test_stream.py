@@ -41,6 +41,8 @@ def test_dict_round_trip():
     assert list(events.to_dict()) == ["x", "y", "t", "polarity"]
     assert Events.from_dict(events.to_dict()) == events
     assert Events.from_dict({"x": [1], "t": [2], "other": [3]}) == Events(x=[1], t=[2])
+    with pytest.raises(ValueError, match=r"as_events .* Received: 'ts' in place of 't'"):
+        Events.from_dict({"x": [1], "ts": [2], "polarity": [0]})
 
 
 def test_repr_says_how_many_and_when():

@@ -149,6 +149,10 @@ def test_a_batch_is_a_tuple_of_vectors():
         transforms.TimeCrop(10)({"x": tf.zeros([2, 3], tf.int32), "t": tf.zeros([2, 3], tf.int32)})
     with pytest.raises(ValueError, match=r"need `x` and `t`. Received: fields \['x'\]"):
         transforms.TimeCrop(10)({"x": tf.constant([1])})
+    with pytest.raises(ValueError, match=r"need `x` and `t`. Received: a ndarray"):
+        transforms.TimeCrop(10)(np.zeros((3, 4), int))
+    with pytest.raises(ValueError, match=r"as_events .* Received: 'p' in place of 'polarity'"):
+        transforms.TimeCrop(10)({name: tf.constant([1]) for name in "xytp"})
     with pytest.raises(ValueError, match="whole microseconds"):
         transforms.TimeCrop(10)({"x": tf.constant([1]), "t": tf.constant([0.5])})
     with pytest.raises(ValueError, match="`seed` must be an integer or two"):

@@ -243,7 +243,7 @@ def test_fit_with_transforms_learns():
          r"Recordings of a sensor \(9, 12, 2\) .*give sensor_shape=\(9, 12, 2\) or a `fit`"),
         ({"dataset": Recordings(), "fit": "crop"}, "`fit` brings recordings to a frame: give it"),
         ({"dataset": Recordings((9, 0, 2))}, r"`dataset.sensor_shape` must be .*\(9, 0, 2\)"),
-        ({"dataset": [1, 2]}, r"must be a tf.data.Dataset, or have .*dataset=\[1, 2\]"),
+        ({"dataset": [1, 2]}, r"a tf.data.Dataset, or have .*from_arrays.*dataset=\[1, 2\]"),
         ({"transforms": "flip"}, "transforms must be a Transform of .*Received: transforms='flip'"),
         ({"transforms": [T.Shift(1)], "source_shape": (9, 12)}, "`source_shape` must be"),
         ({"source_shape": SHAPE}, "`source_shape` needs `fit`"),

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 import keras_slayer as ks
 from keras_slayer.rates import FiringRates, firing_rates, set_firing_rates, spiking_layers
+from keras_slayer.visualization.recording import summarise
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1] / "layers"))
 from network_cases import NETWORKS, each
@@ -74,6 +75,51 @@ def test_layers_within_layers_and_names_that_clash():
     assert [name.split("/")[-1] for name in rates] == ["dense:1", "dense:2", "last"] * 2
 
 
+@keras.saving.register_keras_serializable(package="test_measuring_rates")
+class Subclassed(keras.Model):
+    """Built by its first call; with `late`, it makes its layer then."""
+
+    def __init__(self, late, **options):
+        super().__init__(**options)
+        self.late = late
+        self.dense = None if late else ks.SpikingDense(4, kernel_initializer=normal(9.0))
+
+    def build(self, input_shape):
+        if self.late:
+            self.dense = ks.SpikingDense(4, kernel_initializer=normal(9.0))
+        self.dense.build(input_shape)
+
+    def call(self, x):
+        return self.dense(x)
+
+    def get_config(self):
+        return {**super().get_config(), "late": self.late}
+
+
+@keras.saving.register_keras_serializable(package="test_measuring_rates")
+class BuiltByCall(Subclassed):
+    """Has no build of its own, as most subclassed models."""
+
+    build = keras.Model.build
+
+
+@pytest.mark.parametrize("make", [BuiltByCall, Subclassed])
+def test_a_model_is_saved_whole_where_measuring_built_it(make, tmp_path):
+    model = make(late=False)
+    assert firing_rates(model, spikes(2, STEPS, 3))
+    model.save(tmp_path / "model.keras")
+    (kernel,) = keras.models.load_model(tmp_path / "model.keras").get_weights()
+    np.testing.assert_array_equal(kernel, model.get_weights()[0])
+
+
+def test_layers_that_a_model_makes_in_its_build():
+    x = spikes(2, STEPS, 3)
+    (rates,) = firing_rates(Subclassed(late=True), x).values()
+    assert rates.rate > 0
+    (summary,) = summarise(Subclassed(late=True), x).layers.values()
+    assert summary.shares.mean() > 0
+
+
 def test_a_data_set_gives_its_first_batch_without_labels():
     x, labels = spikes(6, STEPS, 5), np.arange(6)
     model = sequential((STEPS, 5), ks.SpikingDense(4, kernel_initializer=normal(9.0)))
@@ -82,6 +128,15 @@ def test_a_data_set_gives_its_first_batch_without_labels():
     for data in ((x, labels), (x, labels, np.ones(6)), x):
         dataset = tf.data.Dataset.from_tensor_slices(data).batch(2)
         assert firing_rates(model, dataset) == expected
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 3
+
+        def __getitem__(self, index):
+            return x[2 * index : 2 * index + 2], labels[2 * index : 2 * index + 2]
+
+    assert firing_rates(model, Batches()) == expected
 
 
 def test_several_inputs():

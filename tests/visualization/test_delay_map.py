@@ -43,6 +43,7 @@ def test_draws_delays_that_are_all_zero():
     [
         ({"delays": np.zeros((2, 3))}, r"Received: an array of shape \(2, 3\)"),
         ({"delays": -DELAYS}, "finite delays >= 0"),
+        ({"delays": ks.DelayLayer(9.0)}, "DelayLayer that is built.*delays=<DelayLayer"),
         ({"delays": DELAYS, "names": "abc"}, "each of the 4 maps. Received: 'abc'"),
         ({"delays": DELAYS, "path": "x.png", "figure": object()}, "both `path` and `figure`"),
     ],

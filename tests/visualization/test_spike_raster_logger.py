@@ -71,11 +71,19 @@ def test_a_writer_of_the_users_is_left_open(tmp_path):
     assert set(found) == {0, 1, 9} and set(found[1]) == {"raster/out", "rates"}
 
 
-@pytest.mark.parametrize("kind", ["data set", "one-hot", "column"])
+class Batches(keras.utils.PyDataset):
+    def __len__(self):
+        return 2
+
+    def __getitem__(self, index):
+        return network_input(), LABELS
+
+
+@pytest.mark.parametrize("kind", ["data set", "PyDataset", "one-hot", "column"])
 def test_labels_of_each_kind(tmp_path, kind):
     x = network_input()
-    labels = {"data set": LABELS, "one-hot": np.eye(3)[LABELS], "column": LABELS[:, None]}[kind]
-    data = (x, labels)
+    kinds = {"one-hot": np.eye(3)[LABELS], "column": LABELS[:, None]}
+    data = Batches() if kind == "PyDataset" else (x, kinds.get(kind, LABELS))
     if kind == "data set":
         data = tf.data.Dataset.from_tensor_slices(data).batch(3)
     logger = ks.SpikeRasterLogger(tmp_path, data)

@@ -145,6 +145,11 @@ def test_events_of_another_shape_are_named(shape):
     assert f"Received: an array of shape {shape}" in str(error.value)
 
 
+def test_streams_with_fields_of_other_names_are_refused():
+    with pytest.raises(ValueError, match=r"as_events .*Received: fields \['p', 't', 'x', 'y'\]"):
+        plot_events({name: np.zeros(3) for name in "xytp"})
+
+
 def test_streams_with_fields_of_unequal_length_are_refused():
     fields = {"x": np.zeros(3), "y": np.zeros(3), "t": np.zeros(2), "polarity": np.zeros(3)}
     with pytest.raises(

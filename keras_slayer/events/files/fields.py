@@ -7,15 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from keras_slayer.events.files.recording import Source
-from keras_slayer.events.stream import DTYPES, Events
+from keras_slayer.events.stream import DTYPES, NAMES, Events
 
-_NAMES = {
-    "x": ("x",),
-    "y": ("y",),
-    "t": ("t", "ts", "time", "timestamp", "timestamps"),
-    "polarity": ("p", "pol", "polarity", "on"),
-}
-FIELD_OF = {name: field for field, names in _NAMES.items() for name in names}
+FIELD_OF = {name: field for field, names in NAMES.items() for name in names}
 NEEDED = ("x", "y", "t", "polarity")
 TIME_UNITS = {"s": 10**6, "ms": 10**3, "us": 1, "ns": 1}
 _NANOSECONDS = 1000
@@ -38,7 +32,7 @@ def is_complete(found: Mapping[str, str]) -> bool:
 
 def described() -> str:
     """The names that are understood, for errors."""
-    return ", ".join("|".join(names) for names in _NAMES.values())
+    return ", ".join("|".join(names) for names in NAMES.values())
 
 
 def check_time_unit(time_unit: str | None) -> None:

@@ -2,7 +2,7 @@
 
 Columns are apart by commas, semicolons, tabs or spaces. A first line that holds no numbers names
 the columns; `columns=` names them where there is none. Empty lines and lines that begin with # are
-skipped.
+skipped. The polarity may be True and False.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from keras_slayer.events.stream import Events
 
 _SEPARATORS = (",", ";", "\t")
 _HEADER = "x,y,t,p"
+_POLARITIES = {"true": 1.0, "false": 0.0}  # as pandas writes a column of bool
 Line = tuple[int, str]  # its number, from 1, and its text
 
 
@@ -90,7 +91,11 @@ def _line_of(numbers: list[int]):
 
 def _parsed(source, block: list[Line], width: int, places) -> dict[str, np.ndarray]:
     separator = _separator(block[0][1])
-    whole = _is_whole(block[0][1].split(separator), places["t"])
+    first = block[0][1].split(separator)
+    whole = _is_whole(first, places["t"])
+    # Only where there are words: Python reads them, line by line.
+    worded = _part(first, places["polarity"]) in _POLARITIES
+    words = {places["polarity"]: _from_word} if worded else None
     kinds = [(name, "i8" if whole and name == "t" else "f8") for name in places]
     texts = [text for _, text in block]
 
@@ -100,6 +105,8 @@ def _parsed(source, block: list[Line], width: int, places) -> dict[str, np.ndarr
             dtype=kinds,
             delimiter=separator,
             usecols=tuple(places.values()),
+            converters=words,
+            encoding=None,  # converters are given str
             comments=None,
             ndmin=1,
         )
@@ -129,9 +136,17 @@ def _parsed(source, block: list[Line], width: int, places) -> dict[str, np.ndarr
     return {name: table[name] for name in places}
 
 
+def _part(parts: list[str], place: int) -> str:
+    return parts[place].strip().lower() if place < len(parts) else ""
+
+
 def _is_whole(parts: list[str], place: int) -> bool:
-    text = parts[place].strip() if place < len(parts) else ""
-    return text.lstrip("+-").isdigit()
+    return _part(parts, place).lstrip("+-").isdigit()
+
+
+def _from_word(text: str) -> float:
+    word = text.strip().lower()
+    return _POLARITIES[word] if word in _POLARITIES else float(text)
 
 
 def encode_text(events: Events) -> bytes:

@@ -23,9 +23,14 @@ def write_events(path: str | os.PathLike, events: Events, *, format: str | None 
         format: name of the format. None takes it from the suffix; `.raw` is EVT 3.0.
 
     Raises:
-        ValueError: a value that does not fit its field, an unknown suffix, or a path that is no
-            regular file or new name in an existing folder; nothing is written then.
+        ValueError: no Events, a value that does not fit its field, an unknown suffix, or a path
+            that is no regular file or new name in an existing folder; nothing is written then.
     """
+    if not isinstance(events, Events):
+        raise ValueError(
+            "`events` must be Events; as_events makes them of arrays, mappings and tables. "
+            f"Received: events of type {type(events).__name__}"
+        )
     path = pathlib.Path(path)
     one = registry.written(path) if format is None else registry.named(format)
     if one.encode is None:

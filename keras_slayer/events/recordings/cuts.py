@@ -12,6 +12,8 @@ from keras_slayer.events.recordings.sources import Entry
 _SECOND = 1_000_000  # us
 # A recording of 1 s has its last event a little before its end, and still is a window of 1 s.
 _MISSING_SHARE = 0.01
+# Of one recording; a day in steps of 10 ms has 8.6 million. One wrong time makes billions.
+_MOST_WINDOWS = 10_000_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,11 +161,25 @@ def window_starts(
 
 
 def _time_starts(info, zero, size, stride, partial) -> np.ndarray:
+    """Where the windows of a recording begin, in microseconds.
+
+    Raises:
+        ValueError: there would be more than `_MOST_WINDOWS`.
+    """
     if not info.count:
         return np.zeros(0, np.int64)
     # A window before the first event holds nothing; a clock may count from 1970.
     skipped = max((info.first - zero - size) // stride + 1, 0)
     begin, missing = zero + skipped * stride, int(_MISSING_SHARE * size)
+    windows = (info.last - begin) // stride + 1
+    if windows > _MOST_WINDOWS:
+        raise ValueError(
+            f"a recording may have {_MOST_WINDOWS:,} windows, and this one has {windows:,}: its "
+            f"events are from {info.first / _SECOND:,g} s to {info.last / _SECOND:,g} s. Is the "
+            "time of the first or last event wrong? Drop that event, in the "
+            "`reader` of from_folder for example. Else choose a longer stride. "
+            f"Received: stride={stride / _SECOND:g} s"
+        )
     return window_starts(begin, info.last + 1, size, stride, partial, missing)
 
 

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from keras_slayer.events import sensor, times
 from keras_slayer.events.scatter import image_shape
-from keras_slayer.events.stream import Events
+from keras_slayer.events.stream import Events, check_names
 from keras_slayer.events.transforms.batch import FIELDS, EventBatch
 
 
@@ -102,9 +102,12 @@ class Transform(abc.ABC):
         return Events(**{name: value.numpy() for name, value in fields.items()})
 
     def _transform_mapping(self, events, sensor_shape, target, seed) -> dict[str, tf.Tensor]:
+        if not isinstance(events, Mapping) or not {"x", "t"} <= events.keys():
+            mapping = isinstance(events, Mapping)
+            received = f"fields {sorted(events)}" if mapping else f"a {type(events).__name__}"
+            raise ValueError(f"Events need `x` and `t`. Received: {received}")
+        check_names(events)
         fields = {name: _tensor(events[name]) for name in FIELDS if name in events}
-        if not {"x", "t"} <= fields.keys():
-            raise ValueError(f"Events need `x` and `t`. Received: fields {sorted(events)}")
         times.check_unit(fields["t"].dtype)
         _check_dtypes(fields, target)
         batch, ragged = _batch_of(fields)
