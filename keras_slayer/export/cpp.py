@@ -37,7 +37,10 @@ def write_flat(
     >>> keras_slayer.export.write_flat("network.net", "network.ksn")
     """
     if not isinstance(network, IntegerNetwork | IntegerGraph):
-        network = read_file(Path(network))
+        source = Path(network)
+        network = read_file(source)
+        if Path(path).exists() and source.samefile(path):
+            raise ValueError(f"path must not be the network's own file. Received: {str(path)!r}")
     graph = network if isinstance(network, IntegerGraph) else graph_of(network)
     files.write_whole(path, flat.to_bytes(graph))
 

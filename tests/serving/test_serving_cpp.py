@@ -22,6 +22,7 @@ from cpp_cases import (
 import keras_slayer as ks
 from keras_slayer.export import __main__ as command
 from keras_slayer.export import write_flat
+from keras_slayer.export.formats import netx
 from keras_slayer.export.graph import IntegerGraph, graph_of
 from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeuron
 
@@ -150,6 +151,16 @@ def test_numbers_beyond_the_chips_are_not_written(fields, message, tmp_path):
     with pytest.raises(ValueError, match=re.escape(message)):
         write_flat(changed(**fields), tmp_path / "network.ksn")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_is_not_written_over_its_own_file(tmp_path):
+    netx.write(dense_network(), tmp_path / "a.net")
+    before = (tmp_path / "a.net").read_bytes()
+    (tmp_path / "link.net").symlink_to("a.net")
+    for path in ("a.net", "link.net"):
+        with pytest.raises(ValueError, match="path must not be the network's own file"):
+            write_flat(tmp_path / "a.net", tmp_path / path)
+    assert (tmp_path / "a.net").read_bytes() == before
 
 
 def test_networks_that_no_program_runs_are_not_written(tmp_path):

@@ -85,8 +85,9 @@ class Walk:
         try:
             neuron = layer.settled().neuron
         except ValueError as error:
-            limit = "one value for all neurons of a layer"
-            self.refuse(layer, str(error), limit, "learn it with per='layer'")
+            limit = "a finite number, the same for all neurons of a layer"
+            remedy = "learn it with per='layer', and look at the training"
+            self.refuse(layer, str(error), limit, remedy)
             return
         if type(neuron) is not CUBA:
             remedy = "export_loihi writes LoihiCUBA" if type(neuron) is LoihiCUBA else "use CUBA"

@@ -135,8 +135,8 @@ class _Reader:
             except ValueError as error:
                 self._notes.add(
                     f"layer {layer.name!r}: {error}",
-                    "one value for all neurons of a layer",
-                    "learn it with per='layer'",
+                    "a finite number, the same for all neurons of a layer",
+                    "learn it with per='layer', and look at the training",
                 )
                 self._settled[id(layer)] = layer
         return self._settled[id(layer)]

@@ -72,6 +72,10 @@ class SimulatorStream:
                 "`index` must be a vector of integers. "
                 f"Received: {index.dtype} of shape {index.shape}"
             )
+        places = int(np.prod(ends[0]))
+        wrong = index[(index < 0) | (index >= places)]
+        if wrong.size:  # here: other integers than int32 would become places when they are cast
+            raise ValueError(f"places must lie within 0..{places - 1}. Received: {wrong[0]}")
         found = self._native.step(np.unique(index).astype(np.int32))
         self.steps += 1
         return np.array(found, np.int32)
