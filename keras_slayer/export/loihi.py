@@ -84,8 +84,6 @@ def export_loihi(
     >>> report = model.export_loihi("nmnist.net", calibration=(spikes, labels))
     >>> print(report)
     """
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"model must be a keras.Model. Received: {type(model).__name__}")
     target = get_target(chip)
     path, format = _where(path, format, dry_run, target.formats)
     weight_bits = checks.integer(weight_bits, "weight_bits", low=1, high=target.grid.bits)
