@@ -33,6 +33,8 @@ def wrong_with_texts(data: h5py.Dataset) -> str | None:
     """
     if data.size and data.chunks is None and data.id.get_offset() is None:
         return "holds texts of variable length in its header, which are not read"
+    if _filters(data) not in ([], [h5py.h5z.FILTER_DEFLATE]):
+        return "holds texts of variable length, packed with another filter than gzip"
     if data.size and _in_damaged_heaps(data):
         return "holds texts in a damaged heap"
     return None
@@ -64,22 +66,17 @@ def _stored(data: h5py.Dataset, file: mmap.mmap) -> Iterator[bytes]:
         start = data.id.get_offset()
         yield file[start : start + data.id.get_storage_size()]
         return
-    creation = data.id.get_create_plist()
-    codes = [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
+    packed = bool(_filters(data))
     chunks = []
     data.id.chunk_iter(chunks.append)
     for chunk in chunks:
-        _, stored = data.id.read_direct_chunk(chunk.chunk_offset)
-        for code in reversed(codes):
-            if code == h5py.h5z.FILTER_FLETCHER32:
-                stored = stored[:-4]
-            elif code == h5py.h5z.FILTER_DEFLATE:
-                stored = zlib.decompress(stored)
-            else:  # shuffled: first bytes of all elements, second ones, ...
-                size = data.id.get_type().get_size()
-                count = len(stored) // size
-                stored = b"".join(stored[i::count] for i in range(count))
-        yield stored
+        mask, stored = data.id.read_direct_chunk(chunk.chunk_offset)
+        yield zlib.decompress(stored) if packed and not mask else stored
+
+
+def _filters(data: h5py.Dataset) -> list[int]:
+    creation = data.id.get_create_plist()
+    return [creation.get_filter(i)[0] for i in range(creation.get_nfilters())]
 
 
 def _leads_to_its_end(file: mmap.mmap, start: int, length_bytes: int) -> bool:
