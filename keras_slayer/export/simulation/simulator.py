@@ -85,6 +85,15 @@ class LoihiSimulator:
         simulator._load(network, "")
         return simulator
 
+    def __getstate__(self) -> dict:
+        """What a copy or another process is made of; the engine is not among it."""
+        return {name: getattr(self, name) for name in ("path", "network", "engine", "threads")}
+
+    def __setstate__(self, state: dict) -> None:
+        self._choose(state["engine"], state["threads"])
+        self.path = state["path"]
+        self._load(state["network"], f"{self.path}: " if self.path else "")
+
     def _choose(self, engine: str, threads: int | None) -> None:
         if engine not in ("native", "numpy"):
             raise ValueError(f"engine must be 'native' or 'numpy'. Received: engine={engine!r}")
