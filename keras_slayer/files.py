@@ -56,6 +56,7 @@ def writing(path: str | os.PathLike) -> Iterator[Path]:
 
     Raises:
         ValueError: see ``target_of``.
+        OSError: no permission, a full disk; it names ``path``.
     """
     target = target_of(path)
     temporary = target.with_name(f".{secrets.token_hex(8)}{Path(path).suffix}")
@@ -64,6 +65,11 @@ def writing(path: str | os.PathLike) -> Iterator[Path]:
         if target.exists():  # its permissions are the user's choice
             temporary.chmod(stat.S_IMODE(target.stat().st_mode))
         os.replace(temporary, target)
+    except OSError as error:
+        if error.filename != str(temporary):
+            raise
+        # Users do not know the temporary name. The errno makes it the same kind of error.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
 

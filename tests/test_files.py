@@ -55,6 +55,13 @@ def special(kind, folder):
     return path / "c" / "d" if kind == "missing" else path
 
 
+def test_a_folder_that_takes_no_file_is_named_as_it_was_given():
+    path = "/proc/a.net"  # to which not even root can write
+    with pytest.raises(FileNotFoundError) as caught:
+        write_whole(path, b"data")
+    assert caught.value.filename == path and ".net'" in str(caught.value)
+
+
 @pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.parametrize(
     ("kind", "problem"),

@@ -24,13 +24,20 @@ def main(arguments=None) -> int:
     flat = commands.add_parser("flat", help="write a network as a flat file, for C++")
     flat.add_argument("network", metavar="IN", help="a .net or .nir file of model.export_loihi")
     flat.add_argument("output", metavar="OUT", help="the flat file; replaced if it is there")
+    flat.add_argument(
+        "--input-shape",
+        type=int,
+        nargs="+",
+        metavar="N",
+        help="inputs, or height width channels, where a .net file does not say it",
+    )
     commands.add_parser("include-path", help="print the folder of the simulator's headers")
     options = parser.parse_args(arguments)
     if options.command == "include-path":
         print(include_path())
         return 0
     try:
-        write_flat(options.network, options.output)
+        write_flat(options.network, options.output, options.input_shape)
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from keras_slayer import files
@@ -13,7 +14,9 @@ from keras_slayer.export.simulation.simulator import read_file
 
 
 def write_flat(
-    network: str | os.PathLike | IntegerNetwork | IntegerGraph, path: str | os.PathLike
+    network: str | os.PathLike | IntegerNetwork | IntegerGraph,
+    path: str | os.PathLike,
+    input_shape: Sequence[int] | None = None,
 ) -> None:
     """Writes an exported network as a flat file, for programs in C++ (``examples/cpp``).
 
@@ -26,6 +29,7 @@ def write_flat(
         network: a ``.net`` or ``.nir`` file, as ``model.export_loihi`` writes them, or what
             ``LoihiSimulator(...).network`` is.
         path: the file to write, by custom ``NAME.ksn``; it is replaced.
+        input_shape: as for ``LoihiSimulator``, where a ``.net`` file does not say it.
 
     Raises:
         FileNotFoundError, ValueError: as ``LoihiSimulator``; and weights, delays or sizes beyond
@@ -37,7 +41,15 @@ def write_flat(
     >>> keras_slayer.export.write_flat("network.net", "network.ksn")
     """
     if not isinstance(network, IntegerNetwork | IntegerGraph):
-        network = read_file(Path(network))
+        source = Path(network)
+        network = read_file(source, input_shape)
+        if Path(path).exists() and source.samefile(path):
+            raise ValueError(f"path must not be the network's own file. Received: {str(path)!r}")
+    elif input_shape is not None:
+        raise ValueError(
+            "input_shape is for .net files: the network says it. "
+            f"Received: input_shape={input_shape!r}"
+        )
     graph = network if isinstance(network, IntegerGraph) else graph_of(network)
     files.write_whole(path, flat.to_bytes(graph))
 

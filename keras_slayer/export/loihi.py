@@ -22,7 +22,7 @@ from keras_slayer.export.report.layers import layer_reports, warnings_of
 from keras_slayer.export.report.measure import calibrate
 from keras_slayer.export.report.report import LoihiReport
 from keras_slayer.export.report.wiring import wiring_of
-from keras_slayer.export.samples import Recordings
+from keras_slayer.export.samples import Recordings, check_ends
 from keras_slayer.export.target import Format, Target
 from keras_slayer.export.targets import get_target
 from keras_slayer.files import target_of, write_whole
@@ -89,6 +89,7 @@ def export_loihi(
     weight_bits = checks.integer(weight_bits, "weight_bits", low=1, high=target.grid.bits)
     given, problems = read_program(model)
     refuse(problems)
+    check_ends(calibration)
     program = given
     if convert and any(
         isinstance(layer, SpikingLayer) and not isinstance(layer.neuron, target.neuron)

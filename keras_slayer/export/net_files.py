@@ -67,8 +67,8 @@ def from_net(path: str | os.PathLike, input_shape: Sequence[int] | None = None) 
     - Delays of a layer's outputs become a ``DelayLayer`` after its neurons, which the next dense
       layer takes up. After the last layer the host has to apply them.
     - A convolution whose padding is neither "valid" nor "same" gets taps of zeros where that makes
-      it "same", which training may change. Otherwise a ``ZeroPadding2D`` comes before it, which
-      ``export_loihi`` does not take.
+      it "same", which training may change. Otherwise ``PerStep(ZeroPadding2D)`` comes
+      before it.
     - One with strides and dilation gets its dilation as taps of zeros.
 
     Args:

@@ -162,7 +162,8 @@ def _to_integers(
     the step, or lies out of range, is a problem, and is not rounded here.
     """
     used = synapses.used * gain
-    wrong = ~np.isfinite(used)
+    # Those of the forward pass are finite where it clips the trained ones.
+    wrong = ~(np.isfinite(used) & np.isfinite(synapses.kernel))
     allowed = "finite numbers"
     if trained is not None:
         # With NaN all comparisons are true, and it is wrong already.
@@ -176,7 +177,7 @@ def _to_integers(
     notes = Notes(synapses)
     notes.add(
         f"{np.count_nonzero(wrong)} of {wrong.size} weights are not what the chip can hold "
-        f"(the first: {used[wrong].flat[0]!r})",
+        f"(the first: {np.where(np.isfinite(synapses.kernel), used, synapses.kernel)[wrong][0]:g})",
         allowed,
         "look for non-finite weights, and train with the layer's own quantisation",
     )

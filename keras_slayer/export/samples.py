@@ -40,6 +40,11 @@ def batches(
                     f"calibration must hold spikes of shape (samples, time, "
                     f"{', '.join(map(str, shape))}){of}. Received: spikes of shape {part.shape}"
                 )
+            if not part.shape[1]:
+                raise ValueError(
+                    "calibration must hold spikes of at least one step. "
+                    f"Received: spikes of shape {part.shape}"
+                )
             _check_finite(part, "spikes")
             if part.shape[:2] != inputs[0].shape[:2]:
                 raise ValueError(
@@ -62,6 +67,15 @@ def batches(
             yield inputs, y
     if empty:
         raise ValueError("calibration must hold at least one sample. Received: none")
+
+
+def check_ends(data: Recordings | None) -> None:
+    """ValueError for a dataset that never ends, all of which is to be run."""
+    if isinstance(data, tf.data.Dataset) and data.cardinality() == tf.data.INFINITE_CARDINALITY:
+        raise ValueError(
+            "calibration must be a dataset that ends: leave out repeat(), or take(n) of its "
+            "batches. Received: a dataset of infinite cardinality"
+        )
 
 
 def _check_finite(values: np.ndarray, what: str) -> None:

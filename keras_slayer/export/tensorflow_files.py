@@ -10,7 +10,7 @@ import tempfile
 import keras
 import tensorflow as tf
 
-from keras_slayer import files, keras_models, watching
+from keras_slayer import checks, files, keras_models, watching
 from keras_slayer.ops import library
 
 
@@ -60,11 +60,11 @@ def export_tflite(
 
     Raises:
         ValueError: another kind of model; ``LoihiCUBA`` neurons; ops that TFLite lacks; an open
-            number of steps.
+            number of steps, or one that is not the input's.
     """
-    for name, value in (("batch_size", batch_size), ("steps", steps)):
-        if not (isinstance(value, int) and value > 0) and (name, value) != ("steps", None):
-            raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
+    batch_size = checks.positive_integer(batch_size, "batch_size")
+    if steps is not None:
+        steps = checks.positive_integer(steps, "steps")
     target = files.target_of(path)
     with tempfile.TemporaryDirectory() as folder:
         with library.reference_ops():
@@ -116,6 +116,11 @@ def _signature(model, batch_size: int | None, steps: int | None):
 
     def spec(tensor):
         _, time, *shape = tensor.shape
+        if None not in (time, steps) and steps != time:
+            raise ValueError(
+                f"steps must be None, or {time} as in the model's input: it does not leave them "
+                f"open. Received: steps={steps}, an input of shape {tuple(tensor.shape)}"
+            )
         return tf.TensorSpec((batch_size, time or steps, *shape), tensor.dtype, name=tensor.name)
 
     return keras.tree.map_structure(spec, inputs)

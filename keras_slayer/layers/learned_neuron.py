@@ -28,7 +28,8 @@ class LearnedNeuron:
         if self.learn and per == "channel" and isinstance(neuron, neurons.LoihiCUBA):
             raise ValueError(
                 "LoihiCUBA learns its parameters per layer: the files of the chip hold one value "
-                f"of each for all neurons of a layer. Received: per={per!r}, learn={list(learn)}"
+                "of each for all neurons of a layer. "
+                f"Received: per={per!r}, learn={list(self.learn)}"
             )
         self.per = per
         self.weights: dict[str, keras.Variable] = {}
@@ -68,7 +69,7 @@ class LearnedNeuron:
         """The neuron with the learned parameters as numbers.
 
         Raises:
-            ValueError: channels with different parameters.
+            ValueError: channels with different parameters, or parameters that are not finite.
         """
         if not self.learn:
             return self.given
@@ -79,6 +80,8 @@ class LearnedNeuron:
                     f"the channels have different parameters: {name} from {value.min():.4g} to "
                     f"{value.max():.4g}"
                 )
+            if not np.isfinite(value).all():
+                raise ValueError(f"{name} has become {value.flat[0]:g}")
             kind = type(config[name])
             config[name] = kind(value.flat[0])
         return type(self.given).from_config(config)

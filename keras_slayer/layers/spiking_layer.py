@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -70,14 +72,17 @@ class SpikingLayer(TemporalLayer):
         """The same layer with the values that it has learned as the parameters of its neuron.
 
         Raises:
-            ValueError: channels with different values, or a layer that is not built.
+            ValueError: channels with different values, values that are not finite, or a layer that
+                is not built.
         """
         if not self._learned.learn:
             return self
         neuron = keras.saving.serialize_keras_object(self._learned.settled())
         config = {**self.get_config(), "neuron": neuron, "learn": None, "per": "layer"}
         layer = type(self).from_config(config)
-        layer.build(self.get_build_config()["input_shape"])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of initial weights, which are replaced
+            layer.build(self.get_build_config()["input_shape"])
         learned = {id(w) for w in self._learned.weights.values()}
         layer.set_weights([np.asarray(w) for w in self.weights if id(w) not in learned])
         return layer

@@ -137,4 +137,5 @@ def changed(start: float, kind: str, w) -> tf.Tensor:
 
 def rounded(x, low: float, high: float) -> tf.Tensor:
     """The nearest integer within [low, high]; its derivative is 1 (straight-through)."""
-    return x + tf.stop_gradient(tf.clip_by_value(tf.round(x), low, high) - x)
+    # Not x + (rounded - x): where x is far beyond the range, that is off by its last bits.
+    return tf.stop_gradient(tf.clip_by_value(tf.round(x), low, high)) + (x - tf.stop_gradient(x))

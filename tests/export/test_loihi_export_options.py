@@ -51,6 +51,30 @@ def test_weights_that_are_not_finite(tmp_path):
     assert "broken: 1 of 6 weights are not what the chip can hold (the first: " in message
 
 
+def test_what_the_forward_pass_clips_must_be_finite_too(tmp_path):
+    layer = ks.SpikingDense(2, neuron=NEURON, use_bias=True, name="broken")
+    model = build((3,), [layer])
+    layer = model.layers[0]
+    layer.kernel.assign([[1, 1], [-np.inf, 1], [1, 1]])
+    layer.bias.assign([np.inf, 0])
+    message = refusal(model, tmp_path)
+    assert "broken: 1 of 6 weights are not what the chip can hold (the first: -inf)" in message
+    assert "broken: its constant input reaches inf" in message
+
+
+def test_a_learned_parameter_that_is_not_finite(tmp_path):
+    model = build((3,), [ks.SpikingDense(2, neuron=NEURON, learn="threshold_mantissa", name="a")])
+    model.layers[0].weights[-1].assign(np.nan)
+    assert "'a': threshold_mantissa has become nan; allowed: a finite number" in refusal(
+        model, tmp_path
+    )
+
+
+def test_no_model(tmp_path):
+    with pytest.raises(ValueError, match=r"model must be a keras\.Model\. Received: NoneType"):
+        export_loihi(None, tmp_path / "a.net")
+
+
 def test_windows_beyond_the_loader(tmp_path):
     model = build((200, 2, 1), [ks.SpikingConv2D(1, (128, 1), neuron=NEURON, name="tall")])
     assert "tall: kernel_size is (128, 1); allowed: at most 127" in refusal(model, tmp_path)

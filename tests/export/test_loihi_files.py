@@ -1,7 +1,10 @@
 """Where an export writes: through links, never over what is no file, and nothing before it fits."""
 
+import concurrent.futures
 import os
+import threading
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -74,3 +77,25 @@ def test_what_is_no_file_is_refused(make, suffix, report, tmp_path):
 def test_devices_are_refused_by_their_own_names(format):
     with pytest.raises(ValueError, match=r"path='/dev/null': it is a device"):
         export_loihi(model(), "/dev/null", format=format)
+
+
+@pytest.mark.parametrize("format", ["net", "nir"])
+def test_threads_write_at_once(format, tmp_path, monkeypatch):
+    """All are within the writing of HDF5 before one goes on."""
+    given, threads = model(), 3
+    expected = tmp_path / "expected"
+    export_loihi(given, expected, format=format)
+    barrier = threading.Barrier(threads, timeout=60)
+    create = h5py.Group.create_group
+
+    def wait_and_create(self, *args, **kwargs):
+        if self.name == "/":
+            barrier.wait()
+        return create(self, *args, **kwargs)
+
+    monkeypatch.setattr(h5py.Group, "create_group", wait_and_create)
+    with concurrent.futures.ThreadPoolExecutor(threads) as pool:
+        paths = [tmp_path / f"{i}" for i in range(threads)]
+        list(pool.map(lambda path: export_loihi(given, path, format=format), paths))
+    for path in paths:
+        assert path.read_bytes() == expected.read_bytes()

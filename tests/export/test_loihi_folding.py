@@ -99,9 +99,70 @@ def test_a_bias_that_the_chip_cannot_hold_is_clipped_with_a_warning():
     neuron = ks.LoihiCUBA(224, 16, 1612)  # a slow current: a bias 256 times as large
     model = keras.Model(inputs, normalised(inputs, 2, "a", neuron))
     model.get_layer("a_norm").beta.assign([0.01, -2.0])
-    with pytest.warns(UserWarning, match="a: 1 of 2 biases are beyond .*-64 to 63.98.* clipped"):
+    with pytest.warns(
+        UserWarning, match="a: 1 of 2 biases are beyond .*-64 to 63.98.* clipped"
+    ) as w:
         layer = fold_normalization(model).get_layer("a")
+    assert w[0].filename == __file__
     assert layer.bias[1] == -64 and 0 < layer.bias[0] < 63
+
+
+def nested():
+    """Normalised layers in a functional model that is used twice, and in a Sequential one."""
+    keras.utils.set_random_seed(0)
+    inside = keras.Input((20, 6, 6, 2))
+    block = keras.Model(inside, normalised(inside, 2, "a"), name="block")
+    head = keras.Sequential(
+        [
+            keras.layers.Dense(5, use_bias=False),
+            keras.layers.BatchNormalization(),
+            ks.SpikingActivation(NEURON, name="d"),
+            ks.SpikingDense(3, neuron=NEURON, name="e"),
+        ],
+        name="head",
+    )
+    inputs = keras.Input((20, 6, 6, 2))
+    model = keras.Model(inputs, head(ks.Flatten()(block(block(inputs)))))
+    for norm, beta in ((block.get_layer("a_norm"), 1.5), (head.layers[1], 2.0)):
+        norm.gamma.assign(np.full(norm.gamma.shape, 3.0))
+        norm.beta.assign(np.full(norm.beta.shape, beta))
+    head.get_layer("e").kernel.assign(np.full((5, 3), 1.5))
+    return model
+
+
+def test_models_inside_it_are_folded_as_well(tmp_path):
+    model = nested()
+    folded = fold_normalization(model)
+    block, head = folded.get_layer("block"), folded.get_layer("head")
+    assert type(block.get_layer("a")) is ks.SpikingConv2D
+    assert type(head.get_layer("d")) is ks.SpikingDense
+    x = events()
+    for part in ("block", "head"):
+        given, found = (each.get_layer(part).predict(x, verbose=0) for each in (model, folded))
+        assert 0.05 < given.mean() < 0.95
+        assert np.mean(given != found) < 0.15
+        x = found.reshape(4, 20, -1)
+    found = folded.predict(events(), verbose=0)
+    assert folded.export_loihi(tmp_path / "a.nir").exact
+    np.testing.assert_array_equal(LoihiSimulator(tmp_path / "a.nir").run(events()), found)
+
+
+def test_a_layer_that_two_models_share_is_not_folded():
+    inside = keras.Input((20, 6, 6, 2))
+    spikes = normalised(inside, 2, "a")
+    block = keras.Model(inside, spikes, name="block")
+    layers = [layer for layer in block.layers if not isinstance(layer, keras.layers.InputLayer)]
+    inputs = keras.Input((20, 6, 6, 2))
+    other = layers[2](layers[0](inputs))  # the same weights and neurons, not normalised
+    with pytest.raises(ValueError, match="a_norm: it does not lie between weights and"):
+        fold_normalization(keras.Model(inputs, keras.layers.Add()([block(inputs), other])))
+
+
+def test_what_is_not_finite_is_refused():
+    model = refused(lambda x: normalised(x, 2, "a"))
+    model.get_layer("a_norm").beta.assign([np.nan, 0])
+    with pytest.raises(ValueError, match="a: 1 of 2 biases are not finite"):
+        fold_normalization(model)
 
 
 def refused(make):

@@ -15,6 +15,7 @@ REFUSED = {
     "rank": r"the input has shape \(None, 40, 4, 4\)",
     "doubled": "it follows first with no neurons between",
     "late conv": "a delay comes before it that differs from input to input",
+    "late loop": "a delay comes before it that differs from input to input",
     "late end": "a delay comes before it, and no dense layer follows",
     "too late": "the delays before it add up to 80 steps",
     "between": "it stands between the synapses of first and their neurons",
@@ -57,6 +58,9 @@ def refused(name):
         "rank": lambda: chain((4, 4), dense),
         "doubled": lambda: chain(vector, first, keras.layers.Dense(3, use_bias=False), fire),
         "late conv": lambda: chain(image, delay(9, per="neuron"), conv),
+        "late loop": lambda: chain(
+            image, delay(9, per="neuron"), ks.SpikingRecurrentConv2D(2, 2, neuron=NEURON)
+        ),
         "late end": lambda: chain(image, ks.DelayLayer(delay_initializer=late), conv),
         "too late": lambda: chain(
             vector,

@@ -53,3 +53,20 @@ def test_spikes_must_be_numbers(tmp_path):
 def test_spikes_may_have_any_type(dtype, tmp_path):
     export(spikes(1, dtype), tmp_path / "a.net")
     assert (tmp_path / "a.net").exists()
+
+
+@pytest.mark.parametrize("use", [export, convert])
+def test_spikes_of_no_step_are_refused(use, tmp_path):
+    with pytest.raises(ValueError, match=r"at least one step\. Received: .*shape \(2, 0, 4\)"):
+        use(np.zeros((2, 0, 4)), tmp_path / "a.net")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_endless_dataset_is_refused_where_all_of_it_would_run(tmp_path):
+    endless = tf.data.Dataset.from_tensor_slices(spikes()).batch(64).repeat()
+    with pytest.raises(
+        ValueError, match=r"a dataset that ends: .* take\(n\).* infinite cardinality"
+    ):
+        export(endless, tmp_path / "a.net")
+    assert not list(tmp_path.iterdir())
+    to_loihi(model("cuba"), endless)  # which takes the first samples only

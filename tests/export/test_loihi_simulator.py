@@ -1,5 +1,6 @@
 """The simulator's engines against each other and against plain Python integers."""
 
+import pickle
 import sys
 
 import numpy as np
@@ -229,3 +230,19 @@ def test_energy_of_a_run(engine, write_net):
     joules = [2 * 23.6 + 81 + 5 * 52 + 1.7, 6 * 52]
     np.testing.assert_allclose(second.energy.total, np.array(joules) * 1e-12)
     np.testing.assert_allclose(record.energy, first.energy.total + second.energy.total)
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_it_goes_to_other_processes(engine, random_networks, write_net):
+    source = random_networks(0)
+    network = source.network()
+    spikes = source.spikes(network)
+    simulators = (
+        LoihiSimulator(write_net(network), engine=engine, threads=2),
+        LoihiSimulator.from_network(network, engine=engine),
+    )
+    for simulator in simulators:
+        again = pickle.loads(pickle.dumps(simulator))
+        for name in ("path", "engine", "threads", "input_shape", "output_shape"):
+            assert getattr(again, name) == getattr(simulator, name)
+        np.testing.assert_array_equal(again.run(spikes), simulator.run(spikes))

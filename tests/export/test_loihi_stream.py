@@ -63,6 +63,13 @@ def test_model_and_chip_step_by_step(network):
     assert fired > 0
 
 
+def test_integers_may_be_of_numpy(network):
+    _, simulator, spikes = network
+    simulator = LoihiSimulator(simulator.path, threads=np.int64(1))
+    found = simulator.stream(batch=np.int32(2))(spikes)
+    np.testing.assert_array_equal(found, simulator.run(spikes))
+
+
 def test_some_samples_begin_again(network):
     _, simulator, spikes = network
     stream = simulator.stream(batch=2)
@@ -88,6 +95,7 @@ def test_it_outlives_its_simulator(network, tmp_path):
         (lambda s, x: s.stream(2)(2 * x), "spikes must be 0 or 1"),
         (lambda s, x: s.stream(2)(x[:, :, 1:]), "spikes must be (batch, time, 8, 7, 2)"),
         (lambda s, x: s.stream(2).step([1]), "step() takes a stream of one sample"),
+        (lambda s, x: s.stream(batch=True), "batch must be a positive integer. Received: batch=T"),
         (lambda s, x: s.stream().step([112]), "must lie in [0, 111]. Received: 112"),
         (lambda s, x: s.stream().step([5, -1]), "must lie in [0, 111]. Received: -1"),
         (lambda s, x: s.stream().step([2**32]), "in [0, 111]. Received: 4294967296"),

@@ -13,6 +13,7 @@ import keras_slayer as ks
 from keras_slayer.export import LoihiSimulator, from_nir, to_nir
 
 DT = 1e-4
+CONSTANT = keras.initializers.Constant
 LEAKY = ks.CUBA(threshold=1.25, current_decay=0.25, voltage_decay=0.125)
 
 
@@ -88,6 +89,21 @@ def test_branches_with_several_inputs_and_outputs():
     assert set(np.unique(sums)) == {0, 1, 2} and voltage.any()
 
 
+def test_inputs_and_outputs_by_name_and_a_sum_by_plus():
+    """Keras counts those of a dict in the order of their names."""
+    a, b = keras.Input((None, 6), name="z"), keras.Input((None, 4), name="a")
+    hidden = ks.SpikingDense(5, LEAKY)(a) + ks.SpikingDense(5, LEAKY)(b)
+    outputs = {"y": ks.SpikingDense(3, LEAKY)(hidden), "x": ks.SpikingDense(2, LEAKY)(hidden)}
+    model = lively(keras.Model({"z": a, "a": b}, outputs))
+    assert [tuple(found.shape) for found in model.inputs] == [(None, None, 4), (None, None, 6)]
+    x = {"z": spikes((6,)), "a": spikes((4,))}
+    expected = model(x)
+    read = from_nir(to_nir(model))
+    for name, found in zip(sorted(outputs), read([x["a"], x["z"]]), strict=True):
+        assert np.asarray(found).any()
+        np.testing.assert_array_equal(found, expected[name])
+
+
 @pytest.mark.parametrize("current", [1.0, 0.5, 0.0])
 @pytest.mark.parametrize("voltage", [1.0, 0.25, 0.0])
 def test_decays(current, voltage):
@@ -160,6 +176,11 @@ def test_all_that_nir_cannot_hold_is_named():
             "its neuron is LoihiCUBA; .*export_loihi",
         ),
         (ks.TemporalFilter("srm", name="bad"), "its kernel is not that of a CUBA neuron"),
+        (ks.SpikingDense(3, LEAKY, return_state=True, name="bad"), "it returns its state"),
+        (
+            ks.SpikingDense(3, LEAKY, kernel_initializer=CONSTANT(np.inf), name="bad"),
+            "it has weights that are not finite",
+        ),
     ]
     for layer, what in layers:
         with pytest.raises(ValueError, match=f"bad: {what}"):
@@ -175,6 +196,10 @@ def test_all_that_nir_cannot_hold_is_named():
     dense = keras.layers.Dense(4)
     with pytest.raises(ValueError, match="used more than once"):
         to_nir(keras.Model(x, dense(dense(x))))
+    with pytest.raises(ValueError, match="it adds a constant"):
+        to_nir(keras.Model(x, x + 1.0))
+    with pytest.raises(ValueError, match=r"model must be a keras\.Model\. Received: NoneType"):
+        to_nir(None)
     with pytest.raises(ValueError, match="it sums a tensor with itself"):
         to_nir(keras.Model(x, keras.layers.Add()([x, x])))
 

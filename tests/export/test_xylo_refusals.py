@@ -47,7 +47,19 @@ def pruned(model, name, keep):
             [ks.SpikingDense(3, "cuba", name="float"), output_layer()],
             "float: its neuron is CUBA; allowed: XyloLIF.*with keras_slayer.export.XyloLIF",
         ),
-        ([ks.DelayLayer(5), XyloDense(2), output_layer()], "DelayLayer has no counterpart"),
+        (
+            [ks.DelayLayer(5), XyloDense(2), output_layer()],
+            "DelayLayer has no counterpart.* allowed: XyloDense, .*Activation, Flatten, drop",
+        ),
+        (
+            [
+                keras.layers.Dense(2, use_bias=False, name="plain"),
+                keras.layers.BatchNormalization(),
+                ks.SpikingActivation(XyloLIF()),
+                output_layer(),
+            ],
+            "plain: it has a bias, of its own or of a normalisation; .* without BatchNormalization",
+        ),
     ],
 )  # fmt: skip
 def test_what_the_chip_cannot_do_is_refused(layers, message):
@@ -107,6 +119,14 @@ def test_weights_that_are_not_finite():
     kernel[2, 3] = np.nan
     model.get_layer("hidden").kernel.assign(kernel)
     assert "hidden: 1 of 320 weights are not finite" in problems(model)
+    kernel[2, 3] = -np.inf  # which the forward pass clips
+    model.get_layer("hidden").kernel.assign(kernel)
+    assert "hidden: 1 of 320 weights are not finite" in problems(model)
+
+
+def test_no_model():
+    with pytest.raises(ValueError, match=r"model must be a keras\.Model\. Received: str"):
+        export_xylo("model", None)
 
 
 def test_nothing_is_written_when_a_model_is_refused(tmp_path):

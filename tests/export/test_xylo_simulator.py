@@ -156,7 +156,7 @@ def test_input_that_the_chip_cannot_take():
 def test_a_file_that_the_chip_cannot_hold_is_refused(name, change, message, tmp_path):
     arrays = {f.name: getattr(random_network(1), f.name) for f in dataclasses.fields(XyloNetwork)}
     np.savez(tmp_path / "a.npz", **{**arrays, name: change(arrays[name])})
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=f"a.npz: {message}"):
         XyloSimulator(tmp_path / "a.npz")
 
 

@@ -275,3 +275,15 @@ def test_mixed_precision_keeps_the_parameters_in_float32():
 def test_errors(options, message):
     with pytest.raises(ValueError, match=message):
         ks.SpikingDense(3, **options)
+
+
+@pytest.mark.parametrize("weight", [12.0, 40.0, 300.0])
+def test_a_threshold_far_beyond_the_chips_range_is_its_largest(weight, tmp_path):
+    model = keras.Sequential(
+        [keras.Input((5, 3)), ks.SpikingDense(2, neuron="loihi", learn="threshold_mantissa")]
+    )
+    (layer,) = model.layers
+    layer.weights[-1].assign(weight)
+    assert layer.learned_parameters()["threshold_mantissa"] == 131071
+    report = model.export_loihi(tmp_path / "a.nir")
+    assert report.layers[0].threshold_mantissa == 131071

@@ -5,6 +5,7 @@ import re
 import struct
 import zlib
 
+import h5py
 import numpy as np
 import pytest
 from cpp_cases import (
@@ -20,8 +21,9 @@ from cpp_cases import (
 )
 
 import keras_slayer as ks
+from keras_slayer.export import LoihiSimulator, write_flat
 from keras_slayer.export import __main__ as command
-from keras_slayer.export import write_flat
+from keras_slayer.export.formats import netx
 from keras_slayer.export.graph import IntegerGraph, graph_of
 from keras_slayer.export.network import IntegerDense, IntegerNetwork, IntegerNeuron
 
@@ -150,6 +152,41 @@ def test_numbers_beyond_the_chips_are_not_written(fields, message, tmp_path):
     with pytest.raises(ValueError, match=re.escape(message)):
         write_flat(changed(**fields), tmp_path / "network.ksn")
     assert not list(tmp_path.iterdir())
+
+
+def test_the_shape_of_an_input_that_no_file_says(tmp_path, capsys):
+    """As for LoihiSimulator: files of lava-dl without an input layer do not say it."""
+    neuron = {"type": "CUBA", "iDecay": 1024, "vDecay": 123, "vThMant": 80, "refDelay": 1}
+    window = {"stride": 1, "padding": 0, "dilation": 1, "groups": 1}
+    source, flat = tmp_path / "a.net", tmp_path / "a.ksn"
+    with h5py.File(source, "w") as file:
+        layer = file.create_group("layer/0")
+        layer["type"], layer["shape"], layer["weight"] = (
+            "conv",
+            [1, 4, 3],
+            np.ones((1, 2, 2, 2)) * 4,
+        )
+        for name, value in {**window, **{f"neuron/{k}": v for k, v in neuron.items()}}.items():
+            layer[name] = value
+    assert command.main(["flat", str(source), str(flat)]) == 1
+    assert "Give input_shape=(height, width, channels)" in capsys.readouterr().err
+    shape = ["--input-shape", "5", "4", "2"]
+    assert command.main(["flat", str(source), str(flat), *shape]) == 0
+    network = LoihiSimulator(source, (5, 4, 2)).network
+    write_flat(network, tmp_path / "b.ksn")
+    assert flat.read_bytes() == (tmp_path / "b.ksn").read_bytes()
+    with pytest.raises(ValueError, match="the network says it"):
+        write_flat(network, flat, (5, 4, 2))
+
+
+def test_a_network_is_not_written_over_its_own_file(tmp_path):
+    netx.write(dense_network(), tmp_path / "a.net")
+    before = (tmp_path / "a.net").read_bytes()
+    (tmp_path / "link.net").symlink_to("a.net")
+    for path in ("a.net", "link.net"):
+        with pytest.raises(ValueError, match="path must not be the network's own file"):
+            write_flat(tmp_path / "a.net", tmp_path / path)
+    assert (tmp_path / "a.net").read_bytes() == before
 
 
 def test_networks_that_no_program_runs_are_not_written(tmp_path):

@@ -36,7 +36,7 @@ def test_dense(tmp_path):
     )
     x = (np.random.default_rng(0).random((2, STEPS, 10)) < 0.2).astype("float32")
     assert ks.ops.backend() == "native"
-    export_tflite(model, tmp_path / "network.tflite", batch_size=2, steps=STEPS)
+    export_tflite(model, tmp_path / "network.tflite", batch_size=np.int64(2), steps=np.int64(STEPS))
     assert ks.ops.backend() == "native"
     with library.reference_ops():
         assert ks.ops.backend() == "reference"
@@ -72,6 +72,12 @@ def open_model(neuron="cuba"):
     [
         (open_model("loihi"), {}, r"write_flat writes .* layers with LoihiCUBA: classes"),
         (open_model(), {}, r"give `steps`.* Received: an input of shape \(1, None, 4\)"),
+        (
+            keras.Sequential([keras.Input((9, 4)), ks.SpikingDense(3, "cuba")]),
+            {"steps": 5},
+            r"steps must be None, or 9 .*Received: steps=5, an input of shape \(None, 9, 4\)",
+        ),
+        (open_model(), {"steps": True}, "steps must be a positive integer. Received: steps=True"),
         (open_model(), {"steps": 0}, "steps must be a positive integer. Received: steps=0"),
         (open_model(), {"batch_size": None}, "batch_size must be .* Received: batch_size=None"),
     ],

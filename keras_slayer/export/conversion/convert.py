@@ -69,8 +69,6 @@ def to_loihi(
     >>> loihi.export_loihi("network.net")
     """
     checks.integer(weight_bits, "weight_bits", low=1, high=8)
-    if not isinstance(model, keras.Model):
-        raise ValueError(f"model must be a keras.Model. Received: {type(model).__name__}")
     program, problems = read_program(model)
     refuse(problems, "converted to Loihi")
     plan, problems = plan_conversion(program, weight_bits)

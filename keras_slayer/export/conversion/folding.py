@@ -10,6 +10,13 @@ import numpy as np
 
 from keras_slayer import checks, loihi
 from keras_slayer import layers as spiking
+from keras_slayer.export.conversion.chains import (
+    Chain,
+    chains_in,
+    functional,
+    is_model,
+    models_in,
+)
 from keras_slayer.export.conversion.equivalent import (
     GRID,
     NoEquivalentError,
@@ -18,22 +25,8 @@ from keras_slayer.export.conversion.equivalent import (
 )
 from keras_slayer.export.problems import Problem, refuse
 from keras_slayer.keras_models import is_by_layers
-from keras_slayer.neurons import LoihiCUBA
 
 WHAT = "folded"
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class _Chain:
-    """Weights, their normalisation if any, and the neurons that they end in."""
-
-    weights: keras.Layer
-    norm: keras.layers.BatchNormalization | None
-    neurons: spiking.SpikingActivation
-
-    @property
-    def inner(self) -> keras.Layer:
-        return getattr(self.weights, "layer", self.weights)
 
 
 def fold_normalization(model: keras.Model, *, weight_bits: int = 8) -> keras.Model:
@@ -62,7 +55,8 @@ def fold_normalization(model: keras.Model, *, weight_bits: int = 8) -> keras.Mod
 
     Returns:
         A functional model, built, not compiled. Its layers have the names of their neurons. All
-        other layers are copied with their weights.
+        other layers are copied with their weights. Models inside it are folded as well, and become
+        functional.
 
     Raises:
         ValueError: a model with nothing to fold, or with a normalisation that cannot be folded. The
@@ -81,10 +75,8 @@ def fold_normalization(model: keras.Model, *, weight_bits: int = 8) -> keras.Mod
             "model must be a built keras.Sequential or functional keras.Model. "
             f"Received: model={model!r}"
         )
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs, model.outputs, name=model.name)
-    chains = _chains(model)
-    folded = {id(chain.weights): chain for chain in chains}
+    models = models_in(model)
+    chains = chains_in(models)
     left_out = {id(layer) for chain in chains for layer in (chain.norm, chain.neurons)}
     problems = [
         Problem(
@@ -93,16 +85,18 @@ def fold_normalization(model: keras.Model, *, weight_bits: int = 8) -> keras.Mod
             "a PerStep Conv2D or Dense, BatchNormalization, SpikingActivation in a row",
             "move it there, or leave it out",
         )
-        for layer in model.layers
+        for layer in {id(layer): layer for each in models for layer in each.layers}.values()
         if isinstance(layer, keras.layers.BatchNormalization) and id(layer) not in left_out
     ]
     if not chains and not problems:
         limit = "a Conv2D or Dense that leads to a SpikingActivation of LoihiCUBA neurons"
         problems = [Problem(model.name, "there is nothing to fold", limit, "export it as it is")]
     refuse(problems, WHAT)
-    made = {key: _layer(chain, weight_bits, problems) for key, chain in folded.items()}
+    made = {}
+    for chain in chains:
+        made[id(chain.weights)] = _layer(chain, weight_bits, problems)
     refuse(problems, WHAT)
-    return _assembled(model, made, left_out)
+    return _assembled(models[0], made, left_out)
 
 
 def _assembled(model: keras.Model, made: dict[int, tuple], left_out: set[int]) -> keras.Model:
@@ -111,18 +105,20 @@ def _assembled(model: keras.Model, made: dict[int, tuple], left_out: set[int]) -
     Args:
         made: (layer, kernel, bias) in place of a layer.
     """
-    copies, dropped = [], set()
+    copies: dict[int, tuple[keras.Layer, keras.Layer]] = {}  # one of each, also across models
+    dropped = set()
     replaced = {id(layer) for layer, _, _ in made.values()}
 
     def clone(layer):
         if id(layer) in made:
             return made[id(layer)][0]
-        copy = type(layer).from_config(layer.get_config())
-        if id(layer) in left_out:
-            dropped.add(id(copy))
-        else:
-            copies.append((layer, copy))
-        return copy
+        if id(layer) not in copies:
+            inside = is_model(layer)
+            copy = clone_of(layer) if inside else type(layer).from_config(layer.get_config())
+            copies[id(layer)] = (layer, copy)
+            if id(layer) in left_out:
+                dropped.add(id(copy))
+        return copies[id(layer)][1]
 
     def call(layer, *args, **kwargs):
         if id(layer) in dropped:
@@ -131,9 +127,13 @@ def _assembled(model: keras.Model, made: dict[int, tuple], left_out: set[int]) -
             return layer(*args)
         return layer(*args, **kwargs)
 
-    result = keras.models.clone_model(model, clone_function=clone, call_function=call)
-    for layer, copy in copies:
-        copy.set_weights(layer.get_weights())
+    def clone_of(model):
+        return keras.models.clone_model(functional(model), clone_function=clone, call_function=call)
+
+    result = clone_of(model)
+    for layer, copy in copies.values():
+        if id(copy) not in dropped and not is_model(layer):
+            copy.set_weights(layer.get_weights())
     for layer, kernel, bias in made.values():
         layer.kernel.assign(kernel)
         layer.bias.assign(bias)
@@ -141,77 +141,25 @@ def _assembled(model: keras.Model, made: dict[int, tuple], left_out: set[int]) -
     return result
 
 
-def _chains(model: keras.Model) -> list[_Chain]:
-    """What can be folded."""
-    layers = {layer.name: layer for layer in model.layers}
-    readers: dict[str, list[str]] = {name: [] for name in layers}
-    calls: dict[str, int] = {}
-    for entry in model.get_config()["layers"]:
-        calls[entry["name"]] = len(entry["inbound_nodes"])
-        for source in _sources(entry["inbound_nodes"]):
-            readers.setdefault(source, []).append(entry["name"])
-    outputs = {tensor._keras_history.operation.name for tensor in model.outputs}
-
-    def only_reader(layer):
-        names = readers[layer.name]
-        alone = len(names) == 1 and layer.name not in outputs and calls[names[0]] == 1
-        return layers.get(names[0]) if alone else None
-
-    found = []
-    for layer in model.layers:
-        if not _has_weights(layer) or calls[layer.name] != 1:
-            continue
-        norm, neurons = None, only_reader(layer)
-        if isinstance(neurons, keras.layers.BatchNormalization) and _of_channels(neurons):
-            norm, neurons = neurons, only_reader(neurons)
-        known = type(neurons) is spiking.SpikingActivation and isinstance(neurons.neuron, LoihiCUBA)
-        if known:
-            found.append(_Chain(layer, norm, neurons))
-    return found
-
-
-def _sources(value) -> list[str]:
-    """Names of the operations whose tensors are among the arguments of calls."""
-    if isinstance(value, dict) and value.get("class_name") == "__keras_tensor__":
-        return [value["config"]["keras_history"][0]]
-    items = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, dict | list | tuple):
-        return []
-    return [source for item in items for source in _sources(item)]
-
-
-def _has_weights(layer: keras.Layer) -> bool:
-    inner = layer.layer if type(layer) is spiking.PerStep else layer
-    kinds = (keras.layers.Dense, keras.layers.Conv2D)
-    if inner is layer:  # a Conv2D of its own would run over time
-        kinds = kinds[:1]
-    return (
-        type(inner) in kinds
-        and inner.activation is keras.activations.linear
-        and getattr(inner, "data_format", "channels_last") == "channels_last"
-        and (not isinstance(inner, keras.layers.Dense) or len(layer.output.shape) == 3)
-    )
-
-
-def _of_channels(norm: keras.layers.BatchNormalization) -> bool:
-    axis = norm.axis if isinstance(norm.axis, int) else next(iter(norm.axis))
-    return axis in (-1, len(norm.output.shape) - 1)
-
-
-def _layer(chain: _Chain, weight_bits: int, problems: list[Problem]):
+def _layer(chain: Chain, weight_bits: int, problems: list[Problem]):
     """(layer, kernel, bias): one with the chip's weights, and what to assign once it is built."""
     inner, name = chain.inner, chain.neurons.name
     try:
         neuron = chain.neurons.settled().neuron
     except ValueError as error:
-        limit = "one value for all neurons of a layer"
-        problems.append(Problem(name, str(error), limit, "learn it with per='layer'"))
+        limit = "a finite number, the same for all neurons of a layer"
+        remedy = "learn it with per='layer', and look at the training"
+        problems.append(Problem(name, str(error), limit, remedy))
         return None
     kernel = np.asarray(inner.kernel, np.float64)
     shift = np.asarray(inner.bias, np.float64) if inner.use_bias else np.zeros(kernel.shape[-1])
     if chain.norm is not None:
         scale, offset = _normalisation(chain.norm)
         kernel, shift = kernel * scale, shift * scale + offset
+    if not np.isfinite(shift).all():
+        what = f"{np.count_nonzero(~np.isfinite(shift))} of {shift.size} biases are not finite"
+        problems.append(Problem(name, what, "numbers", "look at the training"))
+        return None
     if neuron.current_decay == 0 and shift.any():
         what = "its constant input would grow in a current that does not decay"
         problems.append(Problem(name, what, "current_decay from 1", "leave out bias and shift"))

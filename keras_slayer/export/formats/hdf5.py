@@ -18,6 +18,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from keras_slayer.export.formats.hdf5_heap import wrong_with_texts
+
 MAX_ELEMENTS = 1 << 27
 """Most numbers read from one file (a Loihi 2 chip holds 120 million synapses)."""
 
@@ -141,6 +143,9 @@ class CheckedGroup:
         kind = h5py.check_string_dtype(data.dtype)
         if kind is None or data.size != 1 or (kind.length or 0) > MAX_TEXT:
             raise self.fail(f"{name!r} must be one short string, not {data.dtype} {data.shape}")
+        what = wrong_with_texts(data) if kind.length is None else None
+        if what is not None:
+            raise self.fail(f"{name!r} {what}")
         # Its length is not known before, but no longer than the file.
         text = bytes(np.ravel(data[()])[0])
         if len(text) > MAX_TEXT:

@@ -8,6 +8,7 @@ A flatten in the file counts over (C, H, W). The weights of the dense layer afte
 on the way out and back on the way in.
 """
 
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,7 +120,9 @@ def to_bytes(network: IntegerGraph | IntegerNetwork) -> bytes:
             refuse(problems(network))
         network = chain
     # In memory, without timestamps: no half-written file, nothing that changes from run to run.
-    with h5py.File("network.net", "w", driver="core", backing_store=False) as file:
+    # HDF5 opens no two files of one name: another thread may be writing, too.
+    name = f"{secrets.token_hex(8)}.net"
+    with h5py.File(name, "w", driver="core", backing_store=False) as file:
         layers = file.create_group("layer")
         _write_input(layers.create_group("0"), network.input_shape)
         flattened = None  # the image shape that a flatten hides from the dense after it

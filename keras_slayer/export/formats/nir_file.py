@@ -16,6 +16,7 @@ import h5py
 import numpy as np
 
 from keras_slayer.export.formats.hdf5 import FREE_BYTES, Budget, wrong_with
+from keras_slayer.export.formats.hdf5_heap import wrong_with_texts
 
 MAX_MEMBERS = 50_000
 """Most groups and data sets of a file."""
@@ -169,6 +170,9 @@ class _File:
     def strings(self, data: h5py.Dataset, where: str, length: int | None):
         if (length or 0) > MAX_TEXT:
             raise self.fail(where, f"holds strings of {length} bytes: at most {MAX_TEXT}")
+        what = wrong_with_texts(data) if length is None else None
+        if what is not None:
+            raise self.fail(where, what)
         if data.ndim == 0:
             return self.text(data[()], where)
         columns = math.prod(data.shape[1:])

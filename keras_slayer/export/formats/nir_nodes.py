@@ -12,6 +12,7 @@ from keras_slayer import layers as spiking
 from keras_slayer.export.formats.netx import channels_first, flatten_order
 from keras_slayer.export.formats.nir import DT, NO_DECAY, nir
 from keras_slayer.export.formats.nir_numbers import float32_below
+from keras_slayer.export.model.merging import ADDS
 from keras_slayer.export.problems import Problem
 from keras_slayer.neurons import CUBA, LoihiCUBA
 from keras_slayer.ops.synapses.geometry import Window2D
@@ -85,8 +86,9 @@ class Walk:
         try:
             neuron = layer.settled().neuron
         except ValueError as error:
-            limit = "one value for all neurons of a layer"
-            self.refuse(layer, str(error), limit, "learn it with per='layer'")
+            limit = "a finite number, the same for all neurons of a layer"
+            remedy = "learn it with per='layer', and look at the training"
+            self.refuse(layer, str(error), limit, remedy)
             return
         if type(neuron) is not CUBA:
             remedy = "export_loihi writes LoihiCUBA" if type(neuron) is LoihiCUBA else "use CUBA"
@@ -248,6 +250,9 @@ def temporal_filter(walk: Walk, layer: spiking.TemporalFilter, given: list[Data]
 
 
 def add(walk: Walk, layer: keras.layers.Add, given: list[Data]) -> None:
+    if len(given) == 1:
+        walk.refuse(layer, "it adds a constant", "sums of tensors", "use a layer with a bias")
+        return
     if len({(data.shape, data.image) for data in given}) > 1:
         what = f"it sums {[data.shape for data in given]}, or a flattened image and another vector"
         walk.refuse(layer, what, "summands of one shape and order", "flatten the sum")
@@ -273,7 +278,7 @@ HANDLERS: Mapping[type, Handler] = {
     spiking.DelayLayer: delay,
     spiking.TemporalFilter: temporal_filter,
     keras.layers.Dense: dense,
-    keras.layers.Add: add,
+    **dict.fromkeys(ADDS, add),
 }
 """What to do with a layer of exactly this class: a subclass may compute something else."""
 

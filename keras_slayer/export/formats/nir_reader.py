@@ -121,7 +121,8 @@ def _of_integers(tree: dict, where: str) -> keras.Model:
     try:
         network = network_of(tree, where)
     except ValueError as error:
-        raise ValueError(f"{error}. integers=False reads its nodes alone") from error
+        why = str(error).rstrip(".")
+        raise ValueError(f"{why}. integers=False reads its nodes alone") from error
     model, problems = keras_model(network, get_target("loihi2"))
     _refuse(problems, where)
     return model

@@ -6,10 +6,13 @@ import itertools
 import os
 
 import keras
+import numpy as np
 
 from keras_slayer import checks
 from keras_slayer.export.formats.nir import DT, file_of, nir
 from keras_slayer.export.formats.nir_nodes import DROPPED, HANDLERS, Data, Walk
+from keras_slayer.export.model.merging import ADDS
+from keras_slayer.export.model.read_program import tensor_keys
 from keras_slayer.export.problems import Problem, refuse
 from keras_slayer.files import target_of, write_whole
 from keras_slayer.keras_models import is_by_layers
@@ -84,8 +87,17 @@ def _visit(walk: Walk, layer: keras.Layer, given: list[Data | None]) -> None:
             ", ".join(sorted(known.__name__ for known in HANDLERS)),
             "replace the layer, or write the part of the model before it",
         )
-    elif len(given) > 1 and type(layer) is not keras.layers.Add:
+    elif getattr(layer, "return_state", False):
+        walk.refuse(
+            layer,
+            "it returns its state",
+            "layers that return their output alone",
+            "build it with return_state=False",
+        )
+    elif len(given) > 1 and type(layer) not in ADDS:
         walk.refuse(layer, f"it has {len(given)} inputs", "one input", "use keras.layers.Add")
+    elif not all(np.isfinite(weight).all() for weight in getattr(layer, "weights", ())):
+        walk.refuse(layer, "it has weights that are not finite", "numbers", "look at the training")
     else:
         handler(walk, layer, given)
 
@@ -93,6 +105,8 @@ def _visit(walk: Walk, layer: keras.Layer, given: list[Data | None]) -> None:
 def _wiring(model: keras.Model):
     """((layers by name, names that feed each, inputs, outputs), problems)."""
     problem = lambda what, limit, remedy: (None, [Problem(model.name, what, limit, remedy)])  # noqa: E731
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model. Received: {type(model).__name__}")
     if not is_by_layers(model) or not model.built or not model.layers:
         kinds = "a built keras.Sequential or functional keras.Model"
         return problem(f"the model is a {type(model).__name__}", kinds, "build it as one of these")
@@ -109,8 +123,8 @@ def _wiring(model: keras.Model):
     if shared:
         return problem(f"layers {shared} are used more than once", "one use", "copy the layers")
     inputs, outputs = (
-        [entry[0] for entry in ([ends] if isinstance(ends[0], str) else ends)]
-        for ends in (config["input_layers"], config["output_layers"])
+        [name for name, *_ in tensor_keys(config[ends])]
+        for ends in ("input_layers", "output_layers")
     )
     unread = set(inputs) - {*itertools.chain(*sources.values()), *outputs}
     return (layers, sources, inputs, outputs), [

@@ -221,6 +221,8 @@ def _fire(
     bias = None
     if getattr(layer, "use_bias", False):
         bias = np.asarray(layer.quantized_bias(), np.float64)
+        trained = np.asarray(layer.bias, np.float64)
+        bias = np.where(np.isfinite(trained), bias, trained)  # which is refused, not clipped
     return walk.fire(current, layer.neuron, bits, bias, recurrent)
 
 

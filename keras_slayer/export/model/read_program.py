@@ -22,7 +22,13 @@ KINDS = "keras.Sequential, or a functional keras.Model"
 
 
 def read_program(model: keras.Model) -> tuple[Program | None, Notes]:
-    """The calls of ``model``, or None and what keeps it from being exported."""
+    """The calls of ``model``, or None and what keeps it from being exported.
+
+    Raises:
+        ValueError: no model.
+    """
+    if not isinstance(model, keras.Model):
+        raise ValueError(f"model must be a keras.Model. Received: {type(model).__name__}")
     notes = Notes(model)
     reader = _Reader(notes)
     if not reader.can_read(model):
@@ -135,8 +141,8 @@ class _Reader:
             except ValueError as error:
                 self._notes.add(
                     f"layer {layer.name!r}: {error}",
-                    "one value for all neurons of a layer",
-                    "learn it with per='layer'",
+                    "a finite number, the same for all neurons of a layer",
+                    "learn it with per='layer', and look at the training",
                 )
                 self._settled[id(layer)] = layer
         return self._settled[id(layer)]
@@ -150,7 +156,7 @@ class _Reader:
         config = model.get_config()
         operations = {operation.name: operation for operation in model.operations}
         known: dict[tuple, Ref] = {}  # by layer, number of the call, number of the output
-        for key, ref in zip(_keys(config["input_layers"]), inputs, strict=True):
+        for key, ref in zip(tensor_keys(config["input_layers"]), inputs, strict=True):
             known[key] = ref
         calls = [
             (entry["name"], number, call)
@@ -186,17 +192,17 @@ class _Reader:
         return [
             # Keras counts the calls of a functional model from 1 here, and from 0 elsewhere.
             known[name, number - is_functional(operations[name]), index]
-            for name, number, index in _keys(config["output_layers"])
+            for name, number, index in tensor_keys(config["output_layers"])
         ]
 
 
-def _keys(value) -> list[tuple]:
+def tensor_keys(value) -> list[tuple]:
     """(layer, number of the call, number of the output) of each tensor, in the order of Keras."""
     if isinstance(value, dict):
-        return [key for name in sorted(value) for key in _keys(value[name])]
+        return [key for name in sorted(value) for key in tensor_keys(value[name])]
     if len(value) == 3 and isinstance(value[0], str):
         return [tuple(value)]
-    return [key for item in value for key in _keys(item)]
+    return [key for item in value for key in tensor_keys(item)]
 
 
 def _tensors(value) -> list[tuple]:
@@ -217,7 +223,7 @@ def _outputs(config: dict, name: str, number: int) -> int:
         for entry in config["layers"]
         for call in entry["inbound_nodes"]
         for key in _tensors(call)
-    ] + _keys(config["output_layers"])
+    ] + tensor_keys(config["output_layers"])
     return 1 + max((key[2] for key in read if key[:2] == (name, number)), default=0)
 
 

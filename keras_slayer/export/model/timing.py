@@ -123,7 +123,7 @@ def _early(
     channels = population.shape[-1]
     others = [steps for (i, _), steps in late.items() if i not in dense]
     constant = population.shift is not None or population.bias is not None  # from the first step
-    if not others or constant:
+    if not others or constant or all(np.isnan(steps).all() for steps in others):
         return np.zeros(channels, int)
     lowest, highest = np.full(channels, np.inf), np.full(channels, -np.inf)
     for steps in others:

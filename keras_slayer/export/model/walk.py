@@ -43,9 +43,13 @@ class Walk:
         neurons: the name of a population by the number of the step whose neurons it is.
         target: the chip.
 
+        allowed: names of the layers that the chip runs; None: those with a handler.
+
     Args:
         handlers: what to do with each class of layers.
     """
+
+    allowed: tuple[str, ...] | None = None
 
     def __init__(self, program: Program, target: Target, handlers: Mapping[type, Handler]):
         self.target = target
@@ -182,6 +186,6 @@ def _unknown(layer: keras.Operation, walk: Walk) -> None:
     known = {kind.__name__ for kind in walk._handlers if issubclass(kind, keras.Layer)}
     walk.notes.add(
         f"{type(layer).__name__} has no counterpart on the chip",
-        ", ".join(sorted(known)),
+        ", ".join(walk.allowed or sorted(known)),
         "replace the layer, or move it after the last spiking layer, where the host runs it",
     )

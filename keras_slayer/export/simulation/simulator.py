@@ -1,12 +1,12 @@
 """Runs an exported network with the chip's integer arithmetic, spike for spike."""
 
-import numbers
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from keras_slayer import checks
 from keras_slayer.export.formats import netx_reader, nir_integers_reader
 from keras_slayer.export.graph import DenseSynapses, IntegerGraph, Population, graph_of
 from keras_slayer.export.network import IntegerFlatten, IntegerNetwork
@@ -85,11 +85,20 @@ class LoihiSimulator:
         simulator._load(network, "")
         return simulator
 
+    def __getstate__(self) -> dict:
+        """What a copy or another process is made of; the engine is not among it."""
+        return {name: getattr(self, name) for name in ("path", "network", "engine", "threads")}
+
+    def __setstate__(self, state: dict) -> None:
+        self._choose(state["engine"], state["threads"])
+        self.path = state["path"]
+        self._load(state["network"], f"{self.path}: " if self.path else "")
+
     def _choose(self, engine: str, threads: int | None) -> None:
         if engine not in ("native", "numpy"):
             raise ValueError(f"engine must be 'native' or 'numpy'. Received: engine={engine!r}")
-        if threads is not None and (not isinstance(threads, int) or threads < 1):
-            raise ValueError(f"threads must be a positive integer. Received: threads={threads!r}")
+        if threads is not None:
+            threads = checks.positive_integer(threads, "threads")
         self._extension = import_extension() if engine == "native" else None
         self.engine = engine
         self.threads = threads or len(os.sched_getaffinity(0))
@@ -183,9 +192,7 @@ class LoihiSimulator:
         """
         if self._native is None:
             raise ValueError("stream() needs engine='native'. Received: engine='numpy'")
-        if not isinstance(batch, numbers.Integral) or batch < 1:
-            raise ValueError(f"batch must be a positive integer. Received: batch={batch!r}")
-        batch = int(batch)
+        batch = checks.positive_integer(batch, "batch")
         return SimulatorStream(self, self._native.live(batch), batch)
 
     def checked(self, spikes: Spikes) -> dict[str, np.ndarray]:

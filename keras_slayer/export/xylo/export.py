@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from keras_slayer.export.problems import refuse
-from keras_slayer.export.samples import Recordings
+from keras_slayer.export.samples import Recordings, check_ends
 from keras_slayer.export.xylo.fit import layer_reports, network_of, problems_of
 from keras_slayer.export.xylo.network import XyloNetwork
 from keras_slayer.export.xylo.read import ReadModel, read_model
@@ -66,6 +66,7 @@ def export_xylo(
     refuse(problems, what="exported to Xylo")
     layers = read.layers
     refuse(problems_of(layers, model.name), what="exported to Xylo")
+    check_ends(calibration)
     network, latency = network_of(layers), len(layers) - 1
     measured = None
     if calibration is not None:

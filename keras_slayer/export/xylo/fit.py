@@ -108,10 +108,9 @@ def problems_of(layers: Sequence[Layer], name: str) -> list[Problem]:
 
 
 def _not_finite(layer: Layer) -> list[Problem]:
-    used = [
-        weights.ravel() for weights in (layer.used, layer.recurrent_used) if weights is not None
-    ]
-    wrong = ~np.isfinite(np.concatenate(used))
+    # Not those of the forward pass, which clips infinite ones.
+    kernels = [kernel for kernel in (layer.trained, layer.recurrent) if kernel is not None]
+    wrong = ~np.isfinite(np.concatenate([kernel.ravel() for kernel in kernels]))
     if not wrong.any():
         return []
     return [

@@ -105,4 +105,7 @@ class XyloNetwork:
                 f"path must be a file that export_xylo wrote, an .npz archive of {names}. "
                 f"Received: path={str(path)!r}: {error}"
             ) from error
-        return cls(**arrays)
+        try:
+            return cls(**arrays)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error

@@ -91,6 +91,14 @@ _HANDLERS = {
 }
 
 
+class _Walk(Walk):
+    # Handlers there are more: of layers that `_no_chain` refuses with a better reason.
+    allowed = (
+        *("XyloDense", "XyloRecurrentDense", "SpikingDense", "SpikingRecurrentDense"),
+        *("Dense and a SpikingActivation", "Flatten", "dropout and noise"),
+    )
+
+
 def read_model(model: keras.Model) -> tuple[ReadModel | None, list[Problem]]:
     """What ``model`` computes on the chip, and everything about it that cannot be read."""
     program, problems = read_program(model)
@@ -98,7 +106,7 @@ def read_model(model: keras.Model) -> tuple[ReadModel | None, list[Problem]]:
         return None, problems
     problems = [problem for layer in program.layers for problem in _wrong_neuron(layer)]
     known = {problem.layer for problem in problems}  # the walk would speak of Loihi's neuron
-    walk = Walk(program, _Reads, _HANDLERS)
+    walk = _Walk(program, _Reads, _HANDLERS)
     for number in program.chip:
         problems += [p for p in walk.visit(number) if p.layer not in known]
     if problems:
@@ -145,7 +153,11 @@ def _no_chain(network: FloatNetwork, model: keras.Model) -> list[Problem]:
                 "remove the branches",
             )
         elif found.bias is not None or found.shift is not None:
-            what, limit, remedy = "it has a bias", "no bias", "build the layer with use_bias=False"
+            what, limit, remedy = (
+                "it has a bias, of its own or of a normalisation",
+                "no bias",
+                "build the layer with use_bias=False, and without BatchNormalization",
+            )
         else:
             continue
         problems.append(Problem(found.name, what, limit, remedy))
