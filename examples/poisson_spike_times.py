@@ -165,6 +165,7 @@ def train(arguments, seed):
     output = model.predict_on_batch(inputs)
     matches = match_spikes(output, target, TOLERANCE, DT)
     outputs = np.stack(recorder.outputs)
+    rates = ks.firing_rates(model, inputs)
     row = {
         "seed": f"{seed}",
         "distance, first": f"{history.history[DISTANCE][0]:.3f}",
@@ -174,7 +175,7 @@ def train(arguments, seed):
         "exact": first_epoch(outputs, target[0], 0.0),
         "matched": f"{matches.matched:.0%}",
         "spurious": f"{matches.spurious:.0%}",
-        "hidden, Hz": f"{history.history['rate/hidden'][-1] * 1000 / DT:.0f}",
+        "hidden, Hz": f"{rates['hidden'].rate * 1000 / DT:.0f}",
         "seconds": f"{seconds:.0f}",
     }
     return inputs[0], target[0], outputs, history, row

@@ -85,13 +85,6 @@ def integer(value, name: str, *, low: int, high: int) -> int:
     return int(value)
 
 
-def positive_integer(value, name: str) -> int:
-    """``value`` as an int from 1 on."""
-    if not isinstance(value, numbers.Integral) or isinstance(value, bool) or value < 1:
-        raise ValueError(f"{name} must be a positive integer. Received: {name}={value!r}")
-    return int(value)
-
-
 def pair(value, name: str) -> tuple[int, int]:
     """``value`` as a pair (vertical, horizontal) of positive ints."""
     is_pair = isinstance(value, tuple | list) and len(value) == 2

@@ -10,7 +10,8 @@ import tempfile
 import keras
 import tensorflow as tf
 
-from keras_slayer import checks, files, keras_models, watching
+from keras_slayer import files, keras_models, watching
+from keras_slayer.export.arguments import positive_integer
 from keras_slayer.ops import library
 
 
@@ -62,9 +63,9 @@ def export_tflite(
         ValueError: another kind of model; ``LoihiCUBA`` neurons; ops that TFLite lacks; an open
             number of steps, or one that is not the input's.
     """
-    batch_size = checks.positive_integer(batch_size, "batch_size")
+    batch_size = positive_integer(batch_size, "batch_size")
     if steps is not None:
-        steps = checks.positive_integer(steps, "steps")
+        steps = positive_integer(steps, "steps")
     target = files.target_of(path)
     with tempfile.TemporaryDirectory() as folder:
         with library.reference_ops():

@@ -10,7 +10,7 @@ import numpy as np
 from keras_slayer import checks
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class SpikeMatches:
     """Which spikes of an output have a partner in its target, and which of the target in it.
 
@@ -26,6 +26,13 @@ class SpikeMatches:
     target: np.ndarray
     output_matched: np.ndarray
     target_matched: np.ndarray
+
+    def __repr__(self) -> str:
+        return (
+            f"SpikeMatches({np.count_nonzero(self.output)} output spikes, "
+            f"{np.count_nonzero(self.target)} target spikes, matched={self.matched:.4g}, "
+            f"spurious={self.spurious:.4g})"
+        )
 
     @property
     def matched(self) -> float:

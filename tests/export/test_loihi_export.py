@@ -112,6 +112,7 @@ def test_report_by_hand(tmp_path):
     assert [layer.name for layer in report.mapping.layers] == ["pool", "out"]
     assert report.widths[-1].changed == 0  # of the weights that training used
     lines = [" ".join(line.split()) for line in str(report).splitlines()]
+    assert repr(report) == str(report)
     assert lines[0].startswith("layer type neurons weights zero changed out of range bits")
     assert lines[3] == "out SpikingDense 6 6 1 5 2 8 500 300 10 0 256"
     assert lines[5] == "total 7 10 1 5 2"

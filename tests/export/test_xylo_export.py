@@ -159,6 +159,7 @@ def test_the_report_counts_and_prints(tmp_path):
     assert first.largest_current == 2 * one_sign  # dash_syn is 1
     assert report.file_bytes == (tmp_path / "a.npz").stat().st_size
     text = str(report)
+    assert repr(report) == text
     for part in (
         "Xylo Audio 2: ", "loops (recurrent)", "hidden neurons: 44 of 1,000",
         f"largest fan-out: {fan_out.max()} of 64", "latency: 2 steps",

@@ -38,6 +38,8 @@ def test_counts_within_two_steps(output, target, matched, spurious):
 
 def test_says_which_spikes_have_partners():
     matches = match_spikes(train([2, 4, 10]), train([3, 15]), tolerance=1.0)
+    in_short = "SpikeMatches(3 output spikes, 2 target spikes, matched=0.5, spurious=0.6667)"
+    assert repr(matches) == in_short
     assert matches.output_matched.ravel().nonzero()[0].tolist() == [2]
     assert matches.target_matched.ravel().nonzero()[0].tolist() == [3]
     assert matches.output.ravel().nonzero()[0].tolist() == [2, 4, 10]

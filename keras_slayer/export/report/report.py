@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class LoihiReport(ReportData):
     """What :func:`keras_slayer.export.export_loihi` wrote.
 
-    ``print`` it for tables; a notebook shows its page. Its figures are attributes
+    Shown as tables; a notebook shows its page. Its figures are attributes
     (``keras_slayer.export.report.data.ReportData``).
     """
 
@@ -39,6 +39,8 @@ class LoihiReport(ReportData):
 
     def __str__(self) -> str:
         return text.render(self)
+
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return page.render_cell(self)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_slayer import checks
+from keras_slayer.export.arguments import positive_integer
 from keras_slayer.export.formats import netx_reader, nir_integers_reader
 from keras_slayer.export.graph import DenseSynapses, IntegerGraph, Population, graph_of
 from keras_slayer.export.network import IntegerFlatten, IntegerNetwork
@@ -98,7 +98,7 @@ class LoihiSimulator:
         if engine not in ("native", "numpy"):
             raise ValueError(f"engine must be 'native' or 'numpy'. Received: engine={engine!r}")
         if threads is not None:
-            threads = checks.positive_integer(threads, "threads")
+            threads = positive_integer(threads, "threads")
         self._extension = import_extension() if engine == "native" else None
         self.engine = engine
         self.threads = threads or len(os.sched_getaffinity(0))
@@ -192,7 +192,7 @@ class LoihiSimulator:
         """
         if self._native is None:
             raise ValueError("stream() needs engine='native'. Received: engine='numpy'")
-        batch = checks.positive_integer(batch, "batch")
+        batch = positive_integer(batch, "batch")
         return SimulatorStream(self, self._native.live(batch), batch)
 
     def checked(self, spikes: Spikes) -> dict[str, np.ndarray]:

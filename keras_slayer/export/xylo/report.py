@@ -121,6 +121,8 @@ class XyloReport:
             lines += ["", *self._measured()]
         return "\n".join([*lines, *(f"warning: {text}" for text in self.warnings)])
 
+    __repr__ = __str__
+
     def _rows(self) -> list[tuple]:
         head = ("layer", "neurons", "weights", "zero", "clipped", "rounded", "threshold")
         rows = [(*head, "dash syn", "dash mem", "fan-out", "largest current")]
