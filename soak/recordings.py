@@ -20,6 +20,8 @@ import numpy as np
 from soak.memory import Resident
 
 FILES, LABELS, STEPS, SENSOR = 24, 3, 40, (20, 20)
+STEADY = 3  # files that stay harmed for a round, so that some are skipped however the threads run
+WAYS = ("cut off", "vanished", "overwritten", "a folder")
 FORMATS = ("bin.bin", "evt3.raw", "npy.npy", "aedat3.aedat", "hdf5.h5", "dat.dat")
 
 
@@ -45,9 +47,9 @@ def make(folder: pathlib.Path, files: int = FILES) -> list[pathlib.Path]:
     return paths
 
 
-def harm(path: pathlib.Path, chance: random.Random) -> str:
+def harm(path: pathlib.Path, chance: random.Random, ways: tuple[str, ...] = WAYS) -> str:
     """Damages a file so that nothing can take it for whole; in place, as a bad disk does."""
-    way = chance.choice(("cut off", "vanished", "overwritten", "a folder"))
+    way = chance.choice(ways)
     if way == "cut off":
         os.truncate(path, max(path.stat().st_size * 2 // 3 // 8 * 8 - 3, 1))
     elif way == "overwritten":
@@ -70,7 +72,10 @@ def heal(path: pathlib.Path, data: bytes) -> None:
 
 
 class Vandal(threading.Thread):
-    """Harms and heals the same third of the files, until it is told to stop."""
+    """Harms and heals the same third of the files, until it is told to stop.
+
+    The first of them stay harmed, in ways that leave them in their folders.
+    """
 
     def __init__(self, paths, pause: float, seed: int):
         super().__init__(daemon=True)
@@ -79,13 +84,15 @@ class Vandal(threading.Thread):
         self.originals = {path: path.read_bytes() for path in self.paths}
         self.pause, self.stopped = pause, threading.Event()
         self.harmed, self.error = collections.Counter(), None
-        for path in self.paths[::2]:
+        for path in self.paths[:STEADY]:
+            self.harmed[harm(path, self.chance, ("cut off", "overwritten"))] += 1
+        for path in self.paths[STEADY::2]:
             self.harmed[harm(path, self.chance)] += 1
 
     def run(self):
         try:
             while not self.stopped.wait(self.pause):
-                path = self.chance.choice(self.paths)
+                path = self.chance.choice(self.paths[STEADY:])
                 if self.chance.random() < 0.5:
                     heal(path, self.originals[path])
                 elif path.is_file():
