@@ -36,7 +36,7 @@ MONITORED = 50  # epochs from one look at the firing rates to the next
 MONITORED_DEFAULTS = 200
 DISTANCE = "van_rossum_distance"
 
-# What is set beside the times; with --defaults nothing is.
+# Of the neurons, unless --defaults leaves them as they are.
 # SLAYER's gradient leaves the refractory response out. With the width of 1 that EXODUS, the exact
 # gradient, likes best, it leaves spikes missing for good; with 4 all come to their places.
 SURROGATES = {
@@ -109,9 +109,13 @@ def build_model(arguments, shape):
     hidden = ks.SpikingDense(arguments.hidden, neuron=neuron, name="hidden")
     output = ks.SpikingDense(1, neuron=neuron, name="output")
     model = keras.Sequential([keras.Input(shape), hidden, output])
-    falling = keras.optimizers.schedules.CosineDecay(arguments.learning_rate, arguments.epochs)
+    if arguments.defaults:
+        optimizer = "adam"
+    else:
+        rate = keras.optimizers.schedules.CosineDecay(arguments.learning_rate, arguments.epochs)
+        optimizer = keras.optimizers.Adam(rate)
     model.compile(
-        "adam" if arguments.defaults else keras.optimizers.Adam(falling),
+        optimizer,
         loss=ks.SpikeTimeLoss(tau=LOSS_TAU, dt=DT),
         metrics=[ks.VanRossumDistance(tau=TAU, dt=DT, name=DISTANCE)],
     )

@@ -152,8 +152,8 @@ def record(
     Args:
         model: a built Keras model of any kind. Of models within it every layer is recorded, and of
             a layer of yours every layer with a state that it holds.
-        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose
-            first batch is taken.
+        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose first
+            batch is taken.
         probe: what to record, one name or several. ``"spikes"``: what a layer returns; that is the
             output of a layer without neurons. ``"membrane"`` and ``"current"``: membrane potential
             and synaptic input of layers with neurons.

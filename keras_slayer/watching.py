@@ -19,7 +19,7 @@ Seen = Callable[[keras.layers.Layer, object, probes.Firing | None], None]
 def watch(
     model: keras.Model,
     x,
-    layers: Iterable[keras.layers.Layer],
+    layers: Iterable[keras.layers.Layer] | None,
     seen: Seen,
     *,
     in_graph: bool = False,
@@ -32,7 +32,7 @@ def watch(
     Args:
         model: of any kind.
         x: a batch as the model takes it.
-        layers: at any depth of the model.
+        layers: at any depth of the model; None: ``spiking_layers`` of the built model.
         seen: called with the layer, its output, and a ``Firing`` if it has neurons, after each
             call of a layer, in the order of computation. Of a layer that returns its state, the
             output comes without it.
@@ -45,7 +45,8 @@ def watch(
     Raises:
         ValueError: a layer that runs where ``seen`` cannot be given its tensors.
     """
-    build_by(model, x)
+    _build_by(model, x)
+    layers = spiking_layers(model) if layers is None else layers
     graph = None if tf.executing_eagerly() or not in_graph else tf.constant(0).graph
 
     def watched(layer, call):
@@ -71,11 +72,12 @@ def watch(
         return model(x, training=False)
 
 
-def build_by(model: keras.Model, x) -> None:
+def _build_by(model: keras.Model, x) -> None:
     """Builds a model that has not been called yet, by a call.
 
-    Before its layers are watched: Keras first builds by symbolic tensors, which cannot be watched.
-    If it fails to, it does not note the shapes, and the saved model is loaded without weights.
+    Before its layers are watched, and found: it may make them in its ``build``. Keras first builds
+    by symbolic tensors, which cannot be watched. If it fails to, it does not note the shapes, and
+    the saved model is loaded without weights.
     """
     if not model.built:
         model(x, training=False)

@@ -54,10 +54,9 @@ class FiringRateMonitor(keras.callbacks.Callback):
     where ``x`` is what ``spike_pipeline`` returned (``keras_slayer.events.check_time_step``).
 
     Args:
-        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose
-            first batch is taken
-            (without its labels). Held-out data, some recordings of each class. Of a shuffled data
-            set that is also trained on, taking a batch here moves the shuffling on.
+        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose first
+            batch is taken (without its labels). Held-out data, some recordings of each class. Of a
+            shuffled data set that is also trained on, taking a batch here moves the shuffling on.
         saturation: a neuron is saturated that fires in more than this share of the steps.
         warn_silent: warns where more than this share of a layer's neurons is silent.
         warn_saturated: warns where more than this share of a layer's neurons is saturated.

@@ -191,14 +191,17 @@ class LostEvents:
             A bool: whether there was something to warn of. In a graph, TensorFlow's automatic
             control dependencies run the check.
         """
-        counts = count_lost(t, self._steps, self._dt)
-        late = self.watch_counts(*(tf.reshape(count, [-1]) for count in counts), describe, details)
-        return late | self.watch_crowded(t, describe, details)
+        lost, events = (tf.reshape(n, [-1]) for n in count_lost(t, self._steps, self._dt))
+        late = self.watch_counts(lost, events, describe, details)
+        return late | self._watch_crowded(t, events, describe, details)
 
     def watch_crowded(self, t, describe, details=()) -> tf.Tensor:
         """As `watch`, of recordings whose events all are at the beginning of the frame."""
         _, events = count_lost(t, self._steps, self._dt)
-        events, last = (tf.reshape(value, [-1]) for value in (events, last_of(t)))
+        return self._watch_crowded(t, tf.reshape(events, [-1]), describe, details)
+
+    def _watch_crowded(self, t, events, describe, details) -> tf.Tensor:
+        last = tf.reshape(last_of(t), [-1])
         crowded = (events >= _CROWDED_EVENTS) & (last < self._crowded_until)
 
         def tell(row, events, last, *values):

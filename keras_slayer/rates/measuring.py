@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.layers.spiking_layer import SpikingLayer
-from keras_slayer.watching import build_by, first_batch, layer_names, spiking_layers, watch
+from keras_slayer.watching import first_batch, layer_names, watch
 
 
 class FiringRates(NamedTuple):
@@ -32,9 +32,8 @@ def firing_rates(model: keras.Model, x, *, saturation: float = 0.5) -> dict[str,
 
     Args:
         model: a Keras model of any kind; nested models and layers within layers count too.
-        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose
-            first batch is taken
-            (without its labels).
+        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose first
+            batch is taken (without its labels).
         saturation: a neuron is saturated that fires in more than this share of the steps.
 
     Returns:
@@ -70,8 +69,7 @@ def measure_shares(model: keras.Model, x) -> dict[SpikingLayer, np.ndarray]:
     def seen(layer, spikes, _firing):
         shares.setdefault(layer, []).append(shares_of(spikes))
 
-    build_by(model, x)  # a model may make its layers in its build
-    watch(model, x, spiking_layers(model), seen)
+    watch(model, x, None, seen)
     if not shares:
         raise ValueError(
             f"the model has no layer with spiking neurons. Received: model={model.name!r}"

@@ -57,9 +57,8 @@ def set_firing_rates(
 
     Args:
         model: a Keras model of any kind.
-        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose
-            first batch is taken.
-            Some recordings of each class.
+        x: a batch as the model takes it, or a ``tf.data.Dataset`` or ``PyDataset``, whose first
+            batch is taken. Some recordings of each class.
         rate: spikes per neuron and step, over 0 and at most 1; or a dict of layer name to rate,
             which leaves layers that it does not name alone.
         tolerance: relative error of the rate that is good enough.

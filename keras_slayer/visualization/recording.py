@@ -10,7 +10,7 @@ import numpy as np
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.neurons.time_constants import DEFAULT_DT
 from keras_slayer.rates.measuring import shares_of
-from keras_slayer.watching import build_by, first_batch, layer_names, spiking_layers, watch
+from keras_slayer.watching import first_batch, layer_names, watch
 
 
 @dataclasses.dataclass
@@ -45,8 +45,8 @@ def summarise(model: keras.Model, x, *, sample: int = 0, layers=None) -> Summary
 
     Args:
         model: of any kind.
-        x: a batch as the model takes it, or a `tf.data.Dataset` or `PyDataset`, whose
-            first batch is taken.
+        x: a batch as the model takes it, or a `tf.data.Dataset` or `PyDataset`, whose first
+            batch is taken.
         sample: number of the sample whose spikes are kept.
         layers: names of the layers to keep, as `keras_slayer.firing_rates` calls them; by default
             all.
@@ -66,8 +66,7 @@ def summarise(model: keras.Model, x, *, sample: int = 0, layers=None) -> Summary
             dt = getattr(layer.neuron, "dt", None) or DEFAULT_DT
             kept[layer] = LayerSummary(dt, np.asarray(spikes[sample], "float32"), share)
 
-    build_by(model, x)  # a model may make its layers in its build
-    outputs = watch(model, x, spiking_layers(model), seen)
+    outputs = watch(model, x, None, seen)
     if not kept:
         raise ValueError(
             f"the model has no layer with spiking neurons. Received: model={model.name!r}"

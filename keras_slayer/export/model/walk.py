@@ -42,7 +42,6 @@ class Walk:
         populations: the neurons met so far, by name.
         neurons: the name of a population by the number of the step whose neurons it is.
         target: the chip.
-
         allowed: names of the layers that the chip runs; None: those with a handler.
 
     Args:

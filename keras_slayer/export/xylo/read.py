@@ -92,7 +92,7 @@ _HANDLERS = {
 
 
 class _Walk(Walk):
-    # Handlers there are more: of layers that `_no_chain` refuses with a better reason.
+    # Not all that have a handler: `_no_chain` refuses some, with a better reason.
     allowed = (
         *("XyloDense", "XyloRecurrentDense", "SpikingDense", "SpikingRecurrentDense"),
         *("Dense and a SpikingActivation", "Flatten", "dropout and noise"),
