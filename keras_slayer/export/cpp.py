@@ -17,6 +17,7 @@ def write_flat(
     network: str | os.PathLike | IntegerNetwork | IntegerGraph,
     path: str | os.PathLike,
     input_shape: Sequence[int] | None = None,
+    format: str | None = None,
 ) -> None:
     """Writes an exported network as a flat file, for programs in C++ (``examples/cpp``).
 
@@ -30,6 +31,7 @@ def write_flat(
             ``LoihiSimulator(...).network`` is.
         path: the file to write, by custom ``NAME.ksn``; it is replaced.
         input_shape: as for ``LoihiSimulator``, where a ``.net`` file does not say it.
+        format: of the file ``network``, as for ``LoihiSimulator``; default: its suffix.
 
     Raises:
         FileNotFoundError, ValueError: as ``LoihiSimulator``; and weights, delays or sizes beyond
@@ -42,13 +44,13 @@ def write_flat(
     """
     if not isinstance(network, IntegerNetwork | IntegerGraph):
         source = Path(network)
-        network = read_file(source, input_shape)
+        network = read_file(source, input_shape, format)
         if Path(path).exists() and source.samefile(path):
             raise ValueError(f"path must not be the network's own file. Received: {str(path)!r}")
-    elif input_shape is not None:
+    elif input_shape is not None or format is not None:
         raise ValueError(
-            "input_shape is for .net files: the network says it. "
-            f"Received: input_shape={input_shape!r}"
+            "input_shape and format are for files: a network says them. "
+            f"Received: input_shape={input_shape!r}, format={format!r}"
         )
     graph = network if isinstance(network, IntegerGraph) else graph_of(network)
     files.write_whole(path, flat.to_bytes(graph))

@@ -6,7 +6,7 @@ import pytest
 from export_cases import MODELS, NEURON, STEPS, build
 
 import keras_slayer as ks
-from keras_slayer.export import export_loihi
+from keras_slayer.export import LoihiSimulator, export_loihi, write_flat
 
 
 def refusal(model, tmp_path):
@@ -116,6 +116,23 @@ def test_format_comes_from_the_suffix_or_the_argument(tmp_path):
         export_loihi(model, None)
     names = sorted(path.name for path in tmp_path.iterdir())
     assert names == ["a.net", "b.h5", "c.nir", "d.net"]
+
+
+def test_the_simulator_takes_the_format_too(tmp_path):
+    model = build(*MODELS["dense"])
+    spikes = (np.random.default_rng(0).random((2, *model.input_shape[1:])) < 0.3).astype("float32")
+    for format in ("net", "nir"):
+        path = tmp_path / f"{format}.h5"
+        export_loihi(model, path, format=format)
+        simulator = LoihiSimulator(path, format=format)
+        np.testing.assert_array_equal(simulator.run(spikes), model(spikes))
+        write_flat(path, tmp_path / "a.ksn", format=format)
+        with pytest.raises(ValueError, match="another suffix need their format"):
+            LoihiSimulator(path)
+    with pytest.raises(ValueError, match=r"format must be one of .* Received: format='h5'"):
+        LoihiSimulator(path, format="h5")
+    with pytest.raises(ValueError, match=r"for files: .* Received: .*format='net'"):
+        write_flat(simulator.network, tmp_path / "b.ksn", format="net")
 
 
 @pytest.mark.parametrize("options", [{"chip": "loihi3"}, {"weight_bits": 0}, {"weight_bits": 9}])

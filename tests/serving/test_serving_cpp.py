@@ -175,7 +175,7 @@ def test_the_shape_of_an_input_that_no_file_says(tmp_path, capsys):
     network = LoihiSimulator(source, (5, 4, 2)).network
     write_flat(network, tmp_path / "b.ksn")
     assert flat.read_bytes() == (tmp_path / "b.ksn").read_bytes()
-    with pytest.raises(ValueError, match="the network says it"):
+    with pytest.raises(ValueError, match="a network says them"):
         write_flat(network, flat, (5, 4, 2))
 
 

@@ -16,8 +16,8 @@ from keras_slayer.export.simulation.native import PROBES, NativeNetwork, import_
 from keras_slayer.export.simulation.records import LayerRecord, SimulationRecord
 from keras_slayer.export.simulation.signals import Spikes, checked, single
 
-READERS = {".net": netx_reader.read_network, ".nir": nir_integers_reader.read_network}
-"""What a file's suffix says about its format."""
+READERS = {"net": netx_reader.read_network, "nir": nir_integers_reader.read_network}
+"""The formats by name, which is the suffix of their files."""
 
 
 class LoihiSimulator:
@@ -32,6 +32,7 @@ class LoihiSimulator:
         path: a ``.net`` file, from ``model.export_loihi(path)`` or from lava-dl, or a ``.nir`` file
             from ``model.export_loihi``, which holds networks of any wiring. Networks of other tools
             in ``.nir`` have no integers of the chip: ``from_nir`` reads them.
+        format: "net" or "nir", as for ``model.export_loihi``; default: the suffix of ``path``.
         input_shape: (inputs,) or (height, width, channels), where a ``.net`` file does not say it:
             lava-dl writes such files if the network has no input block.
         engine: "native" (C++, event-driven, threads) or "numpy" (slow, needs no compiler). The same
@@ -58,12 +59,13 @@ class LoihiSimulator:
         path: str | os.PathLike,
         input_shape: Sequence[int] | None = None,
         *,
+        format: str | None = None,
         engine: str = "native",
         threads: int | None = None,
     ):
         self._choose(engine, threads)
         self.path = Path(path)
-        self._load(read_file(self.path, input_shape), f"{self.path}: ")
+        self._load(read_file(self.path, input_shape, format), f"{self.path}: ")
 
     @classmethod
     def from_network(
@@ -223,22 +225,26 @@ COUNTS = ("spike_counts", "synaptic_operations")
 
 
 def read_file(
-    path: Path, input_shape: Sequence[int] | None = None
+    path: Path, input_shape: Sequence[int] | None = None, format: str | None = None
 ) -> IntegerNetwork | IntegerGraph:
     """The network in a ``.net`` or ``.nir`` file."""
-    if path.suffix not in READERS:
+    if format is not None and format not in READERS:
+        raise ValueError(f"format must be one of {tuple(READERS)}. Received: format={format!r}")
+    format = format or path.suffix.lstrip(".")
+    if format not in READERS:
         raise ValueError(
-            f"LoihiSimulator takes {' and '.join(READERS)} files, as model.export_loihi writes "
-            f"them. Received: path={str(path)!r}"
+            f"LoihiSimulator takes {' and '.join('.' + name for name in READERS)} files, as "
+            "model.export_loihi writes them; files of another suffix need their format. "
+            f"Received: path={str(path)!r}"
         )
-    if path.suffix == ".net":
+    if format == "net":
         return netx_reader.read_network(path, input_shape)
     if input_shape is not None:
         raise ValueError(
-            f"input_shape is for .net files: a {path.suffix} file says it. Received: "
+            f"input_shape is for .net files: a .{format} file says it. Received: "
             f"input_shape={input_shape!r}"
         )
-    return READERS[path.suffix](path)
+    return READERS[format](path)
 
 
 def _type(population: Population) -> str:
