@@ -37,12 +37,18 @@ class Learned:
         trainable: False keeps w as it was initialised: different constants that are not learned
             (Perez-Nieves et al., "Neural heterogeneity promotes robust learning", Nature
             Communications 12:5791, 2021).
+
+    Raises:
+        ValueError: what Keras does not know as initialiser, regulariser or constraint.
     """
 
     initializer: object = "zeros"
     regularizer: object = None
     constraint: object = None
     trainable: bool = True
+
+    def __post_init__(self) -> None:
+        self.weight_options()  # Keras' errors come now, not when a layer is built
 
     def weight_options(self) -> dict:
         """Arguments of ``add_weight``."""

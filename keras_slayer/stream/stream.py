@@ -27,7 +27,8 @@ class Stream:
     than a few per cent of it is not zero, ``model`` takes dense products, which round in another
     order (``ops.explain`` prints the densities). Dropout and noise are off, batch normalisation
     takes its moving statistics, as in ``model.predict``. The model may go on being trained: the
-    stream takes its weights as they are.
+    stream takes its weights as they are. Copies (``copy.copy``, ``copy.deepcopy``, pickles) go on
+    by themselves from where the stream is.
 
     Args:
         model: a built Sequential or functional model with one input (batch, time, ...), of layers
@@ -208,6 +209,15 @@ class Stream:
         self.reset()
         self._states = {name: tf.constant(state[name], rest[name].dtype) for name in rest}
         self.batch_size = batch
+
+    def __getstate__(self) -> dict:
+        """What a copy is made of: it goes on by itself from where this stream is."""
+        return {"model": self.model, "state": self.state, "steps": self.steps}
+
+    def __setstate__(self, saved: dict) -> None:
+        self.__init__(saved["model"])
+        self.state = saved["state"]
+        self.steps = saved["steps"]
 
     def _checked(self, chunk) -> tf.Tensor:
         chunk = as_input(self.model, chunk, "A chunk", "steps")

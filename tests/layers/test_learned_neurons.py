@@ -277,6 +277,12 @@ def test_errors(options, message):
         ks.SpikingDense(3, **options)
 
 
+@pytest.mark.parametrize("option", ["initializer", "regularizer", "constraint"])
+def test_what_keras_does_not_know_is_refused_at_once(option):
+    with pytest.raises(ValueError, match="nope"):
+        ks.Learned(**{option: "nope"})
+
+
 @pytest.mark.parametrize("weight", [12.0, 40.0, 300.0])
 def test_a_threshold_far_beyond_the_chips_range_is_its_largest(weight, tmp_path):
     model = keras.Sequential(

@@ -1,5 +1,7 @@
 """A Stream gives the spikes of the whole, whatever the chunks."""
 
+import copy
+import pickle
 from itertools import pairwise
 
 import keras
@@ -123,3 +125,22 @@ def test_no_samples(stream):
     assert recurrent(spikes(6)[:0]).shape == (0, STEPS, 3)
     image = keras.Sequential([keras.Input((9, 4, 4, 1)), ks.SpikingRecurrentConv2D(2, 3)])
     assert ks.Stream(image)(np.zeros((0, 9, 4, 4, 1))).shape == (0, 9, 2, 2, 2)
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))]
+)
+def test_a_copy_goes_on_by_itself(copied):
+    model = excitable(sequential(ks.SpikingDense(9), ks.DelayLayer(2.0), ks.SpikingDense(3)))
+    recording = spikes(6, batch=1, density=0.3)
+    whole, stream = ks.Stream(model)(recording), ks.Stream(model)
+    assert np.any(whole[:, 5:])
+    assert copied(stream).steps == 0
+    stream(recording[:, :4])
+    for frame in recording[0, 4:5]:
+        stream.step(np.flatnonzero(frame))
+    other = copied(stream)
+    assert (other.steps, other.batch_size) == (5, 1)
+    np.testing.assert_array_equal(other(recording[:, 5:]), whole[:, 5:])
+    assert stream.steps == 5
+    np.testing.assert_array_equal(stream(recording[:, 5:]), whole[:, 5:])
