@@ -39,11 +39,20 @@ def cuba(network):
         assert not problems
         floats = float_reference(layers, TARGET)
         layers = [floats.get(id(layer), layer) for layer in layers]
-    for layer in layers:
-        if isinstance(layer, SpikingLayer):
-            above = np.nextafter(np.float32(layer.neuron.threshold), np.float32(np.inf))
-            layer.neuron = dataclasses.replace(layer.neuron, threshold=float(above))
+    layers = [spiking_above(layer) if isinstance(layer, SpikingLayer) else layer for layer in layers]
     return keras.Sequential([keras.Input((None, *network.input_shape)), *layers])
+
+
+def spiking_above(layer):
+    """The same layer, whose neurons spike from the next float32 on."""
+    above = np.nextafter(np.float32(layer.neuron.threshold), np.float32(np.inf))
+    neuron = dataclasses.replace(layer.neuron, threshold=float(above))
+    config = {**layer.get_config(), "neuron": keras.saving.serialize_keras_object(neuron)}
+    other = type(layer).from_config(config)
+    if layer.weights:
+        other.build(layer.get_build_config()["input_shape"])
+        other.set_weights(layer.get_weights())
+    return other
 
 
 def expected(network, spikes):

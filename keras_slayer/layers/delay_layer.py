@@ -55,7 +55,7 @@ class DelayLayer(TemporalLayer):
         per: ``"channel"``: one delay per element of the last axis;
             ``"neuron"``: one per element of all axes after time.
         dt: length of a time step, ms.
-        delay_initializer: default uniform between 0 and 1 step.
+        delay_initializer: default uniform between 0 and 1 step. Values out of range are clipped.
         delay_regularizer: regulariser of the delays.
 
     Input shape:
@@ -95,13 +95,16 @@ class DelayLayer(TemporalLayer):
                 f"DelayLayer with per={self.per!r} needs input of known size. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
+        within = DelayRange(self.max_delay)
         first_step = keras.initializers.RandomUniform(0.0, min(self.dt, self.max_delay))
+        initializer = self.delay_initializer or first_step
         self.delay = self.add_weight(
             name="delay",
             shape=shape,
-            initializer=self.delay_initializer or first_step,
+            # A constraint alone holds after the first step of training, and not at all without one.
+            initializer=lambda shape, dtype=None: within(initializer(shape, dtype=dtype)),
             regularizer=self.delay_regularizer,
-            constraint=DelayRange(self.max_delay),
+            constraint=within,
             autocast=False,  # a 16-bit float holds no fractions of long delays
         )
         sizes = {-1 - k: size for k, size in enumerate(reversed(shape))}

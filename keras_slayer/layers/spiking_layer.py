@@ -48,9 +48,21 @@ class SpikingLayer(TemporalLayer):
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
-        self.neuron = neurons.get(neuron)
-        self._learned = LearnedNeuron(self.neuron, learn, per)
+        self._learned = LearnedNeuron(neurons.get(neuron), learn, per)
         self.supports_jit = False
+
+    @property
+    def neuron(self) -> neurons.Neuron:
+        """The neuron as it was given."""
+        return self._learned.given
+
+    @neuron.setter
+    def neuron(self, neuron):
+        # Initial weights and traced functions have been made for the old one.
+        raise AttributeError(
+            f"the neuron of a layer cannot be changed: build another {type(self).__name__} with "
+            f"it, and set its weights. Received: layer {self.name!r}, neuron={neuron!r}"
+        )
 
     @property
     def on_chip(self) -> bool:
@@ -77,6 +89,11 @@ class SpikingLayer(TemporalLayer):
         """
         if not self._learned.learn:
             return self
+        if not self.built:
+            raise ValueError(
+                "the layer must be built: until then it has learned nothing. "
+                f"Received: layer {self.name!r}"
+            )
         neuron = keras.saving.serialize_keras_object(self._learned.settled())
         config = {**self.get_config(), "neuron": neuron, "learn": None, "per": "layer"}
         layer = type(self).from_config(config)

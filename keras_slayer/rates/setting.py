@@ -110,27 +110,30 @@ class _Setter:
     def with_own_kernel(self, layer, call):
         variable, kernel = self.kernels[layer]
 
-        def firing(spikes):
+        def firing(spikes, *state, **options):
             def rate_at(factor):
                 variable.assign(kernel * factor)
-                return _mean(call(spikes))
+                return _rate(layer, call(spikes, *state, **options))
 
             if layer not in self.found:
                 limit = _chip_limit(layer, kernel) if layer.on_chip else MAX_FACTOR
                 variable.assign(kernel * self._factor(layer, rate_at, limit))
-            return call(spikes)
+            return call(spikes, *state, **options)
 
         return firing
 
     def with_kernel_before(self, layer, fire):
         variable, kernel = self.kernels[layer]
 
-        def firing(z):
+        def firing(z, *state, **options):
+            def rate_at(factor):
+                return _rate(layer, fire(z * factor, *state, **options))
+
             if layer not in self.found:
-                factor = self._factor(layer, lambda factor: _mean(fire(z * factor)), MAX_FACTOR)
+                factor = self._factor(layer, rate_at, MAX_FACTOR)
                 variable.assign(kernel * factor)
                 z = z * factor
-            return fire(z)
+            return fire(z, *state, **options)
 
         return firing
 
@@ -153,7 +156,9 @@ class _Setter:
         )
 
 
-def _mean(spikes) -> float:
+def _rate(layer, returned) -> float:
+    """Spikes per neuron and step of what a call of ``layer`` has returned."""
+    spikes = returned[0] if layer.return_state else returned
     return float(tf.reduce_mean(tf.cast(spikes, tf.float32)))
 
 

@@ -221,3 +221,17 @@ def test_pool_of_unknown_size():
     assert keras.Model(inputs, outputs)(spikes((1, 5, 7, 6, 2))).shape == (1, 5, 3, 3, 2)
     with pytest.raises(ValueError, match="known height and width"):
         ks.SpikingSumPooling2D(2, padding="same")(inputs)
+
+
+def test_a_neuron_cannot_be_put_in_another_ones_place():
+    """The layer would go on with the old one, and save the new one."""
+    layer = ks.SpikingDense(3, name="dense")
+    with pytest.raises(AttributeError, match=r"build another SpikingDense with it.*'dense'.*CUBA"):
+        layer.neuron = ks.CUBA()
+    assert isinstance(layer.neuron, ks.SRM)
+
+
+def test_a_layer_that_is_not_built_has_nothing_to_settle():
+    layer = ks.SpikingDense(3, learn="threshold", name="dense")
+    with pytest.raises(ValueError, match=r"must be built.*Received: layer 'dense'"):
+        layer.settled()

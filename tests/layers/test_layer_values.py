@@ -202,6 +202,16 @@ def test_delay_per_neuron():
         np.testing.assert_array_equal(y[series], padded)
 
 
+def test_delays_start_within_their_range():
+    """As the constraint keeps them: a layer that is not trained has the same bounds."""
+    far = keras.initializers.Constant([-3.0, 2.0, 100.0])
+    layer, x = ks.DelayLayer(5.0, delay_initializer=far), spikes((2, 12, 3), 0.4)
+    y = output_of(layer, x)
+    assert layer.delay.numpy().tolist() == [0.0, 2.0, 5.0]
+    for channel, steps in enumerate((0, 2, 5)):
+        np.testing.assert_array_equal(y[:, steps:, channel], x[:, : 12 - steps, channel])
+
+
 @every_neuron
 def test_filter_of_a_neuron(neuron):
     x = spikes((2, STEPS, 3, 2))

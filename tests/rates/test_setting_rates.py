@@ -169,6 +169,22 @@ def test_a_layer_that_no_factor_moves():
         set_firing_rates(model, spikes(1, STEPS, 4))
 
 
+def test_layers_that_take_and_return_states():
+    inputs = keras.Input((STEPS, 8))
+    dense = ks.SpikingDense(20, kernel_initializer=normal(0.3), return_state=True, name="dense")
+    activation = ks.SpikingActivation(return_state=True, name="activation")
+    first, state = dense(inputs)
+    second, _ = dense(inputs, initial_state=state)
+    sums = ks.PerStep(keras.layers.Dense(20))(keras.layers.Concatenate()([first, second]))
+    model = keras.Model(inputs, activation(sums)[0])
+    reached = set_firing_rates(model, spikes(4, STEPS, 8, density=0.2), {"activation": 0.1})
+    assert reached["activation"].rate == near(0.1) and reached["activation"].factor != 1
+    reached = set_firing_rates(model, spikes(4, STEPS, 8, density=0.2), {"dense": 0.1})
+    assert reached["dense"].factor != 1
+    first, _ = dense(spikes(4, STEPS, 8, density=0.2))
+    assert np.mean(first) == near(0.1)
+
+
 def test_setting_says_what_is_wrong():
     model, x = sequential(VECTOR, ks.SpikingDense(CLASSES, name="out")), spikes(1, *VECTOR)
     with pytest.raises(ValueError, match=r"spikes to set rates by. Received: all zeros"):
