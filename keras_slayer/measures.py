@@ -123,6 +123,22 @@ def class_targets(labels, counts, class_shape: tf.TensorShape) -> tf.Tensor:
     return tf.ensure_shape(targets, counts.shape)
 
 
+def check_weights(sample_weight, what: str) -> None:
+    """ValueError unless ``sample_weight`` is None, a number or one per sample.
+
+    A loss or metric ``what`` has one value per sample. Weights of each step would be multiplied by
+    it where the sizes let them.
+    """
+    if sample_weight is None:
+        return
+    shape = tf.convert_to_tensor(sample_weight).shape
+    if shape.rank is not None and shape.rank > 1 and shape[1:] != [1]:
+        raise ValueError(
+            f"`sample_weight` of {what} must be one number per sample, (batch,), as its values "
+            f"are. Received: sample_weight.shape={shape_text(shape)}"
+        )
+
+
 def spike_difference(y_true, y_pred, dtype: str) -> tf.Tensor:
     """`y_pred - y_true` in `dtype`; a ValueError unless both are (batch, time, ...) and alike."""
     y_true, y_pred = tf.cast(y_true, dtype), tf.cast(y_pred, dtype)

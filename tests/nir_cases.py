@@ -39,7 +39,7 @@ def cuba(network):
         assert not problems
         floats = float_reference(layers, TARGET)
         layers = [floats.get(id(layer), layer) for layer in layers]
-    layers = [spiking_above(layer) if isinstance(layer, SpikingLayer) else layer for layer in layers]
+    layers = [spiking_above(x) if isinstance(x, SpikingLayer) else x for x in layers]
     return keras.Sequential([keras.Input((None, *network.input_shape)), *layers])
 
 

@@ -2,8 +2,9 @@
 
 Every loss takes spikes `(batch, time, ...)` and gives one number per sample, summed over time and
 neurons; Keras' reduction (`"sum_over_batch_size"` by default) then takes the mean over the batch
-and applies `sample_weight`. They compute in float32 or wider under every dtype policy: a float16
-output keeps its dtype, its loss does not inherit it.
+and applies `sample_weight`, one number per sample. Masks and weights of time steps are refused. The
+losses compute in float32 or wider under every dtype policy: a float16 output keeps its dtype, its
+loss does not inherit it.
 """
 
 from keras_slayer.losses.first_spike import FirstSpikeLoss

@@ -9,8 +9,10 @@ from keras_slayer import checks
 from keras_slayer.measures import (
     Region,
     at_least_float32,
+    check_weights,
     checked_region,
     class_targets,
+    shape_text,
     spike_counts,
 )
 
@@ -22,6 +24,18 @@ class SpikeLoss(keras.losses.Loss):
         self, *, name: str, reduction: str | None = "sum_over_batch_size", dtype=None
     ) -> None:
         super().__init__(name=name, reduction=reduction, dtype=at_least_float32(dtype))
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        # Keras would multiply one value per sample by a mask of steps, where their sizes let it.
+        mask = getattr(y_pred, "_keras_mask", None)
+        if mask is not None and len(mask.shape) > 1:
+            raise ValueError(
+                f"{type(self).__name__} has one value per sample and takes no mask of time steps; "
+                "for a part of the recording give it a region, where it has one. Received: y_pred "
+                f"with a mask of shape {shape_text(mask.shape)}"
+            )
+        check_weights(sample_weight, type(self).__name__)
+        return super().__call__(y_true, y_pred, sample_weight=sample_weight)
 
     def get_config(self) -> dict:
         return {**super().get_config(), "dtype": self.dtype}

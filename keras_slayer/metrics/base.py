@@ -9,6 +9,7 @@ from keras_slayer import checks
 from keras_slayer.measures import (
     Region,
     at_least_float32,
+    check_weights,
     checked_region,
     class_targets,
     shape_text,
@@ -36,6 +37,7 @@ class SpikeMetric(keras.metrics.Mean):
         super().__init__(name=name, dtype=at_least_float32(dtype))
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        check_weights(sample_weight, type(self).__name__)
         values = self.measure(tf.convert_to_tensor(y_true), tf.convert_to_tensor(y_pred))
         return super().update_state(values, sample_weight=sample_weight)
 

@@ -77,6 +77,21 @@ def test_sample_weights_scale_each_sample(loss):
     assert len(set(each.numpy())) > 1
 
 
+@pytest.mark.parametrize("loss", LOSSES, ids=names)
+def test_masks_and_weights_of_steps_are_refused(loss):
+    """With as many samples as steps, Keras would multiply values of samples by those of steps."""
+    spikes = random_spikes(12, 12, 3)
+    y_true = np.arange(12) % 3 if loss in LABEL_LOSSES else spikes[::-1].copy()
+    assert loss(y_true, spikes, sample_weight=np.ones((12, 1))) == loss(y_true, spikes)
+    with pytest.raises(ValueError, match=rf"of {names(loss)} must be one .*shape=\(12, 12\)"):
+        loss(y_true, spikes, sample_weight=np.ones((12, 12)))
+    relu = keras.layers.TimeDistributed(keras.layers.Dense(3, activation="relu"))
+    model = keras.Sequential([keras.Input((12, 3)), keras.layers.Masking(), relu])
+    model.compile("sgd", loss, jit_compile=False)
+    with pytest.raises(ValueError, match=rf"{names(loss)} has one value .* no mask of time steps"):
+        model.fit(spikes, y_true, verbose=0)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 @pytest.mark.parametrize("loss", LOSSES, ids=names)
 def test_half_precision_spikes_are_counted_in_float32(loss, dtype):

@@ -74,6 +74,8 @@ def test_accuracy_weighs_samples():
     accuracy = SpikeCountAccuracy()
     weighted = accuracy(LABELS, SPIKES, sample_weight=[1.0, 2.0, 3.0, 0.0])
     np.testing.assert_allclose(weighted, 3 / 6)
+    with pytest.raises(ValueError, match=r"of SpikeCountAccuracy must be one number per sample"):
+        accuracy(LABELS, SPIKES, sample_weight=np.ones(SPIKES.shape[:2]))
 
 
 def test_accuracy_flattens_the_class_axes_of_a_convolution():
