@@ -6,6 +6,7 @@ mathematics in plain TensorFlow otherwise.
 """
 
 from keras_slayer.neurons.kernels import alpha_kernel
+from keras_slayer.ops import second_derivatives  # noqa: F401 - registers what TensorFlow calls
 from keras_slayer.ops.delay import delay
 from keras_slayer.ops.explanation import explain
 from keras_slayer.ops.filters import alpha_filter, exponential_filter, temporal_filter
