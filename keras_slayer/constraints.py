@@ -19,6 +19,9 @@ class OwnChannel(keras.constraints.Constraint):
     Give it as many copies of an image as there are units, with a ``DelayLayer(per="neuron")`` on
     them: each unit then has its own delay for each pixel, like the synapses of the chip.
 
+    As every constraint of Keras, it holds from the first training step on. For a kernel that begins
+    so, assign ``kernel * OwnChannel.mask(*kernel.shape)``.
+
     Raises:
         ValueError: a kernel that is not (multiple of units, units).
     """

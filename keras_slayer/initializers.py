@@ -54,7 +54,7 @@ class FluctuationDriven(keras.initializers.Initializer):
         xi: distance of the threshold from the mean, in standard deviations. Higher values start
             quieter.
         mean: mean membrane potential at that rate, in thresholds, -10 to 0.9.
-        seed: integer, or None for the global random state.
+        seed: integer, ``keras.random.SeedGenerator``, or None for the global random state.
 
     Raises:
         ValueError: an argument out of its range.
@@ -65,17 +65,18 @@ class FluctuationDriven(keras.initializers.Initializer):
         neuron: str | neurons.Neuron = "srm",
         rate: float = 0.05,
         xi: float = 2.5,
-        seed: int | None = None,
+        seed: int | keras.random.SeedGenerator | None = None,
         mean: float = -0.25,
     ) -> None:
         self.neuron = neurons.get(neuron)
         self.rate = checks.number(rate, "rate", open_low=True, high=1.0)
         self.xi = checks.number(xi, "xi", open_low=True)
         self.mean = checks.number(mean, "mean", low=-10.0, high=0.9)
-        self.seed = seed
+        # A saved generator comes back as its config.
+        self.seed = keras.saving.deserialize_keras_object(seed) if isinstance(seed, dict) else seed
         # As in Keras' initializers, a given seed repeats its values in each call;
         # without one each call draws new values.
-        self._source = keras.random.SeedGenerator() if seed is None else seed
+        self._source = keras.random.SeedGenerator() if seed is None else self.seed
 
     def mean_weight(self, fan_in: int) -> float:
         """Mean of the weights of a neuron with ``fan_in`` inputs."""
@@ -119,7 +120,7 @@ class FluctuationDriven(keras.initializers.Initializer):
             "neuron": keras.saving.serialize_keras_object(self.neuron),
             "rate": self.rate,
             "xi": self.xi,
-            "seed": self.seed,
+            "seed": keras.saving.serialize_keras_object(self.seed),
             "mean": self.mean,
         }
 

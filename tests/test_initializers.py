@@ -200,6 +200,17 @@ def test_seeds():
     np.testing.assert_array_equal(*again)
 
 
+def test_a_seed_generator_is_saved_with_the_layer(tmp_path):
+    initializer = ks.FluctuationDriven(seed=keras.random.SeedGenerator(3))
+    layer = ks.SpikingDense(4, kernel_initializer=initializer)
+    keras.Sequential([keras.Input((5, 8)), layer]).save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras").layers[0]
+    np.testing.assert_array_equal(loaded.kernel, layer.kernel)
+    again = ks.SpikingDense.from_config(loaded.get_config()).kernel_initializer
+    first = ks.FluctuationDriven(seed=keras.random.SeedGenerator(3))((20, 30))
+    np.testing.assert_array_equal(again((20, 30)), first)
+
+
 def test_layers_of_one_model_start_different():
     model = keras.Sequential([keras.Input((5, 8)), ks.SpikingDense(8), ks.SpikingDense(8)])
     assert np.any(model.layers[0].kernel.numpy() != model.layers[1].kernel.numpy())

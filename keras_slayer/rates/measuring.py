@@ -42,7 +42,8 @@ def firing_rates(model: keras.Model, x, *, saturation: float = 0.5) -> dict[str,
         counts all its uses.
 
     Raises:
-        ValueError: a saturation off 0 to 1; no layer with spiking neurons; an empty data set.
+        ValueError: a saturation off 0 to 1; no layer with spiking neurons; an empty data set; a
+            batch of no samples or no steps.
     """
     measured = measure(model, first_batch(x), saturation)
     names = layer_names(measured)
@@ -67,6 +68,11 @@ def measure_shares(model: keras.Model, x) -> dict[SpikingLayer, np.ndarray]:
     shares: dict[SpikingLayer, list[np.ndarray]] = {}
 
     def seen(layer, spikes, _firing):
+        if 0 in spikes.shape[:2]:
+            raise ValueError(
+                "x must hold a sample and a time step at least, to measure rates on. Received: "
+                f"spikes of shape {tuple(spikes.shape)} from layer {layer.name!r}"
+            )
         shares.setdefault(layer, []).append(shares_of(spikes))
 
     watch(model, x, None, seen)

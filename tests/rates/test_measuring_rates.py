@@ -159,3 +159,6 @@ def test_measuring_says_what_is_wrong():
     empty = tf.data.Dataset.from_tensor_slices(spikes(3, STEPS, 4)).take(0)
     with pytest.raises(ValueError, match=r"Received: an empty tf.data.Dataset"):
         firing_rates(model, empty)
+    for nothing in (spikes(0, STEPS, 4), spikes(2, 0, 4)):
+        with pytest.raises(ValueError, match=r"a sample and a time step.*spikes of shape \([02], "):
+            firing_rates(sequential((None, 4), ks.SpikingDense(3)), nothing)
