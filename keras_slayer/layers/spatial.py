@@ -33,6 +33,12 @@ def check_axes(
     layer, input_shape, axes: str, *, ndim: int | None = None, min_ndim: int = 0
 ) -> None:
     """Refuses input of another rank than that of ``axes``, which says what the axes are."""
+    if isinstance(input_shape, dict) or any(isinstance(size, tuple | list) for size in input_shape):
+        raise ValueError(
+            f"{type(layer).__name__} takes one tensor with the axes {axes}. Of a layer with "
+            f"return_state=True, which returns a pair, it is the first. Received: "
+            f"input_shape={input_shape}"
+        )
     rank = len(input_shape)
     if rank >= min_ndim and ndim in (None, rank):
         return

@@ -179,6 +179,16 @@ def test_input_shape(layer, shape, message):
             fresh[1](spikes(shape))
 
 
+@pytest.mark.parametrize("layer", [ks.SpikingDense(3), ks.SpikingConv2D(4, 3), ks.DelayLayer()])
+def test_a_pair_of_outputs_and_state_is_not_an_input(layer):
+    pair = ks.SpikingActivation(return_state=True)(keras.Input((5, 6, 6, 2)))
+    message = r"takes one tensor .* return_state=True, .* it is the first.*input_shape=\(\(None, 5,"
+    with pytest.raises(ValueError, match=message):
+        layer(pair)
+    with pytest.raises(ValueError, match=r"takes one tensor .*Received: input_shape={'spikes'"):
+        type(layer).from_config(layer.get_config())({"spikes": spikes((2, 5, 6, 6, 2))})
+
+
 def test_flattened_time_is_explained():
     """keras.layers.Flatten flattens time as well: the error says so and names the remedy."""
     inputs = keras.Input((5, 34, 34, 2))
