@@ -130,3 +130,20 @@ WRONG_RESULTS = {
         'spikes that self.spike.* as they are: .* gradient="exodus"',
     ),
 }
+
+
+@keras.saving.register_keras_serializable(package="tests")
+@dataclasses.dataclass(frozen=True)
+class OfEach(ks.neurons.Neuron):
+    """One parameter for each neuron, in a field of its own kind."""
+
+    threshold: float = 1.5
+    keep: tuple = (0.9, 0.7, 0.5)
+    gain: object = None
+    states = 1
+
+    def step(self, state, z):
+        gain = 1.0 if self.gain is None else tf.constant(self.gain, z.dtype)
+        v = tf.constant(self.keep, z.dtype) * state[0] + gain * z
+        spikes = self.spike(v)
+        return (v * (1 - spikes),), spikes, v

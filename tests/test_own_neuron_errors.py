@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from own_neuron_cases import STEPS, WRONG_RESULTS, HardReset, Least, Wrong, network, noise
+from own_neuron_cases import STEPS, WRONG_RESULTS, HardReset, Least, OfEach, Wrong, network, noise
 
 import keras_slayer as ks
 
@@ -84,3 +84,8 @@ def test_export_names_the_neuron_and_what_is_allowed(tmp_path):
         model.export_loihi(tmp_path / "net.net")
     with pytest.raises(ValueError, match="own: its neuron is Least; allowed: SRM and CUBA"):
         ks.export.to_loihi(model)
+
+
+def test_a_response_that_differs_from_neuron_to_neuron():
+    with pytest.raises(ValueError, match=r"measured on one neuron: .* define response_kernel\("):
+        ks.SpikingDense(3, OfEach()).build((None, 10, 5))

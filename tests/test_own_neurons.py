@@ -8,7 +8,16 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from own_neuron_cases import STEPS, HardReset, Least, Resonator, TwinOfALIF, network, noise
+from own_neuron_cases import (
+    STEPS,
+    HardReset,
+    Least,
+    OfEach,
+    Resonator,
+    TwinOfALIF,
+    network,
+    noise,
+)
 
 import keras_slayer as ks
 from keras_slayer.ops import library
@@ -175,6 +184,22 @@ def test_saved_with_the_model(tmp_path):
     network(Local()).save(tmp_path / "local.keras")
     with pytest.raises(TypeError, match=r"Could not locate class 'Local'.*register_keras_serial"):
         keras.models.load_model(tmp_path / "local.keras")
+
+
+def test_tuples_and_arrays_are_saved_as_they_are(tmp_path):
+    of_arrays = OfEach(gain=np.array([2.0, 1.0, 0.5]))
+    layers = [
+        ks.SpikingDense(3, OfEach(keep=(0.8, 0.6, 0.4)), kernel_initializer=lively()),
+        ks.SpikingActivation(of_arrays),
+    ]
+    model, x = keras.Sequential([keras.Input((STEPS, 5)), *layers]), spikes(2, STEPS, 5)
+    model.save(tmp_path / "net.keras")
+    again = keras.models.load_model(tmp_path / "net.keras")
+    first, second = (layer.neuron for layer in again.layers)
+    assert first == layers[0].neuron and hash(first) == hash(layers[0].neuron)
+    np.testing.assert_array_equal(second.gain, of_arrays.gain)
+    assert model(x).numpy().any()
+    np.testing.assert_array_equal(again(x), model(x))
 
 
 @pytest.mark.parametrize("dtype", ["float64", "mixed_float16"])

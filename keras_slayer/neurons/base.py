@@ -240,4 +240,4 @@ class Neuron(abc.ABC):
 
     @classmethod
     def from_config(cls, config: dict):
-        return cls(**config)
+        return cls(**(own.fields_of(cls, config) if cls.native is None else config))

@@ -98,8 +98,8 @@ def get(learn, neuron) -> dict[str, Learned]:
     allowed, kind = ", ".join(map(repr, neuron.learnable)), type(neuron).__name__
     for name in found:
         if name not in neuron.learnable:
-            what = f"one of {allowed}" if allowed else f"None: {kind} has no such parameter"
-            raise ValueError(f"learn must be {what} (of {kind}). Received: learn={name!r}")
+            what = f"one of {allowed} (of {kind})" if allowed else f"None: {kind} can learn none"
+            raise ValueError(f"learn must be {what}. Received: learn={name!r}")
         _check_start(neuron, name)
     if found and neuron.kernels is not None:
         raise ValueError(

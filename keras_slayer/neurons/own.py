@@ -58,6 +58,24 @@ def config_of(neuron) -> dict:
     return dataclasses.asdict(neuron)
 
 
+def fields_of(kind: type, config: dict) -> dict:
+    """The fields of a saved neuron as they were: Keras writes tuples as lists, arrays as dicts."""
+    tuples = {
+        field.name
+        for field in dataclasses.fields(kind)
+        if isinstance(field.default, tuple)
+        or str(field.type).startswith(("tuple", "<class 'tuple"))
+    }
+    fields = {
+        name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+        for name, value in config.items()
+    }
+    return {
+        name: tuple(value) if name in tuples and isinstance(value, list) else value
+        for name, value in fields.items()
+    }
+
+
 def step_of(neuron) -> Callable:
     """``neuron.step`` with its result checked, and with the gradient that the neuron asks for.
 
@@ -118,7 +136,7 @@ def measured_response(neuron, steps: int) -> np.ndarray:
         membrane = []
         for z in series:
             z = tf.constant(z, dtype)
-            state, _, u = _checked(neuron, silent.step(state, z), z)
+            state, _, u = _checked(neuron, silent.step(state, z), z, _MEASURED)
             membrane.append(np.ravel(u).astype("float64"))
     without, response = np.reshape(membrane, (steps, 2)).T
     response = response - without
@@ -131,7 +149,13 @@ def measured_response(neuron, steps: int) -> np.ndarray:
     return response
 
 
-def _checked(neuron, result, z):
+_MEASURED = (
+    " (its response is measured on one neuron: if its parameters are one for each neuron, define "
+    "response_kernel(steps), or give the layer its initializers)"
+)
+
+
+def _checked(neuron, result, z, hint: str = ""):
     """``result`` of a step for input ``z`` as (list of states, spikes, membrane potential)."""
     what = f"{type(neuron).__name__}.step"
     wanted = "(state, spikes, membrane potential)"
@@ -152,6 +176,6 @@ def _checked(neuron, result, z):
             received = f"{part.dtype.name} of shape {part.shape}" if is_tensor else repr(part)
             raise ValueError(
                 f"what {what} returns must be tensors like its input, {z.dtype.name} of shape "
-                f"{z.shape}. Received: {name}={received}"
+                f"{z.shape}{hint}. Received: {name}={received}"
             )
     return list(state), spikes, membrane
