@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_slayer.layers.spiking_layer import SpikingLayer
 from keras_slayer.rates.advice import advice, training_advice
@@ -21,16 +23,18 @@ def likely_cause(
 ) -> str:
     """Which layer to look at, and what to change: the text of a warning, without its full stop.
 
-    The input where it is empty, else the first silent layer, else the first saturated one, else
-    outputs that fire alike.
+    Weights that are not finite, else the input where it is empty, else the first silent layer, else
+    the first saturated one, else outputs that fire alike.
 
     Args:
         measured: layer to ``FiringRates``.
         output: of the model, for the batch of ``measured``.
         limits: shares of silent and saturated neurons from which on there is a warning of a layer.
-        told: what there was a warning of: names of layers and "silent" or "saturated", or
-            ("x", "empty").
+        told: what there was a warning of: names of layers and "silent" or "saturated",
+            ("x", "empty") or ("model", "diverged").
     """
+    if ("model", "diverged") in told:
+        return "The likely cause are the weights: a warning before says which are not finite"
     if ("x", "empty") in told:
         return "The likely cause is the input: a warning before says what to check"
     names = layer_names(measured)
@@ -51,6 +55,16 @@ def likely_cause(
         change = advice(last, more=rates.rate < 0.1)
         return f"The likely cause is {names[last]}: it fires alike for all classes. {change}"
     return f"No layer is silent or saturated. {training_advice(measured)}"
+
+
+def weights_not_finite(model: keras.Model) -> list[str]:
+    """Paths of the weights of ``model`` that hold NaN or infinity."""
+    values = {v.path: tf.convert_to_tensor(v.value) for v in model.weights}
+    return [
+        path
+        for path, value in values.items()
+        if value.dtype.is_floating and not np.isfinite(tf.cast(value, tf.float64)).all()
+    ]
 
 
 def _first_off(measured: dict, names: dict, limits: dict, told: set):

@@ -7,7 +7,7 @@ import warnings
 import keras
 
 from keras_slayer import checks
-from keras_slayer.callbacks.causes import likely_cause
+from keras_slayer.callbacks.causes import likely_cause, weights_not_finite
 from keras_slayer.callbacks.chance import (
     class_count,
     has_signs,
@@ -41,7 +41,8 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
     A ``FiringRateWarning`` (once per layer and condition, first before the first epoch) says what
     to change. Where a layer fires nothing at all, only the first such layer is named: what follows
-    it has nothing to fire at. Where the batch itself holds no spikes, that is said instead.
+    it has nothing to fire at. Where the batch itself holds no spikes, or weights are not finite,
+    that is said instead.
 
     After the first epoch of a ``fit`` (of short epochs, after the first 10 training steps) a
     ``FiringRateWarning`` says once if the model is at chance: if no accuracy in the logs, of C
@@ -143,6 +144,15 @@ class FiringRateMonitor(keras.callbacks.Callback):
 
         Layers may start silent: those with the default weights do, and learn to fire.
         """
+        if broken := weights_not_finite(self.model):
+            self._once(
+                "model",
+                "diverged",
+                f"weights of the model are not finite: {', '.join(broken)}. A neuron whose input "
+                "is NaN fires nothing, so that the loss may stay finite. Build the model anew, "
+                "with a lower learning_rate, or with clipnorm in the optimizer.",
+            )
+            return
         names = layer_names(measured)
         dead = is_empty(self.x)  # then a layer that fires nothing is not to blame
         if dead:

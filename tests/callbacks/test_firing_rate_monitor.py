@@ -200,3 +200,27 @@ def test_an_empty_batch_is_named_instead_of_a_layer():
         "the monitored batch holds no spikes: it is all zeros. Check that the recordings have "
         "events within the frame and the duration that were cut out of them."
     ]
+
+
+def test_weights_that_are_not_finite_are_named_instead_of_a_layer():
+    """Their neurons fall silent, and the loss of no spikes is finite."""
+    layer = dense(8, name="hidden")
+    model = sequential(layer)
+    layer.kernel.assign(np.full((INPUTS, 8), np.nan))
+    assert np.isfinite(fit(compiled(model)).history["loss"]).all()
+    messages = warnings_of(model, FiringRateMonitor(data()[0]), epochs=5)
+    assert messages[0].startswith(f"weights of the model are not finite: {layer.kernel.path}")
+    assert len(messages) == 1
+
+
+def test_at_chance_with_weights_that_are_not_finite():
+    model = sequential()
+    model.layers[0].kernel.assign(np.full((INPUTS, 8), np.nan))
+    x, y = (np.repeat(values, 4, axis=0) for values in data())
+    compiled(model, metrics=[ks.SpikeCountAccuracy()], optimizer=keras.optimizers.SGD(0.0))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model.fit(x, y, batch_size=4, verbose=0, callbacks=[FiringRateMonitor(x)])
+    first, second = (str(w.message) for w in caught if w.category is FiringRateWarning)
+    assert first.startswith("weights of the model are not finite")
+    assert "The likely cause are the weights: a warning before says which" in second
