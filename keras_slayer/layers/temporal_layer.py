@@ -60,7 +60,8 @@ class TemporalLayer(keras.layers.Layer):
 
         Args:
             inputs: (batch, time, ...).
-            initial_state: a state that the same layer returned, for as many samples.
+            initial_state: a state that the same layer returned, for as many samples. No gradient
+                flows through it.
         """
         if inputs.dtype.is_floating:
             inputs = tf.cast(inputs, self.compute_dtype)
