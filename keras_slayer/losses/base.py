@@ -53,7 +53,8 @@ class CountLoss(SpikeLoss):
         y_pred = tf.cast(y_pred, self.dtype)
         counts, steps = spike_counts(y_pred, self.region, self.dt)
         targets = class_targets(tf.convert_to_tensor(y_true), counts, y_pred.shape[2:])
-        return self.count_loss(counts, targets, steps)
+        # No steps count as one without spikes.
+        return self.count_loss(counts, targets, tf.maximum(steps, 1.0))
 
     def count_loss(self, counts, targets, steps) -> tf.Tensor:
         """Loss `(batch,)` of counts and targets `(batch, classes)` over `steps` steps."""

@@ -51,7 +51,8 @@ class VanRossumDistance(SpikeMetric):
         difference = spike_difference(y_true, y_pred, self.dtype)
         trace = ops.exponential_filter(difference, math.exp(-self.dt / self.tau))
         # The tail is a geometric series: (1 - d^2) / 2 times f[T-1]^2 d^2 / (1 - d^2).
-        tail = 0.5 * math.exp(-2 * self.dt / self.tau) * trace[:, -1] ** 2
+        last = tf.reduce_sum(trace[:, -1:], axis=1)  # there may be no step
+        tail = 0.5 * math.exp(-2 * self.dt / self.tau) * last**2
         within = -0.5 * math.expm1(-2 * self.dt / self.tau) * tf.reduce_sum(trace**2, axis=1)
         return tf.reduce_mean(rows(tf.sqrt(within + tail)[:, tf.newaxis]), axis=1)
 

@@ -77,6 +77,12 @@ def test_sample_weights_scale_each_sample(loss):
     assert len(set(each.numpy())) > 1
 
 
+@pytest.mark.parametrize("loss", [SpikeCountLoss(8, 2), SpikeRateLoss(), SpikeMaxLoss()], ids=names)
+def test_a_recording_of_no_steps_is_one_without_spikes(loss):
+    silent = loss([0, 1], np.zeros((2, 1, 3), "float32"))
+    assert loss([0, 1], np.zeros((2, 0, 3), "float32")) == silent > 0
+
+
 @pytest.mark.parametrize("loss", LOSSES, ids=names)
 def test_masks_and_weights_of_steps_are_refused(loss):
     """With as many samples as steps, Keras would multiply values of samples by those of steps."""
