@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import platform
@@ -53,6 +54,12 @@ def main() -> int:
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "out" / "soak")
     parser.add_argument("--part", action="append", choices=tuple(SHARES), default=[])
     arguments = parser.parse_args()
+    if not 0 < arguments.minutes < math.inf:
+        parser.error(f"--minutes must be above 0. Received: {arguments.minutes}")
+    try:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--output must be a folder that can be written: {error}")
     parts = arguments.part or list(SHARES)
     whole = sum(SHARES[part] for part in parts)
     folder = arguments.output.resolve() / time.strftime("%Y%m%d-%H%M%S")

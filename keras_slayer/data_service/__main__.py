@@ -18,9 +18,9 @@ import time
 import tensorflow as tf
 
 from keras_slayer import ops
+from keras_slayer.data_service import addresses
 
 _service = tf.data.experimental.service
-_LAST_PORT = (1 << 16) - 1
 _PAUSE_SECONDS = 0.5
 _LONGEST_SECONDS = 1e6
 
@@ -47,17 +47,17 @@ def _worker(options, backend: str) -> tuple:
 
 
 def _port(text: str) -> int:
-    if not (text.isdecimal() and int(text) <= _LAST_PORT):
-        raise argparse.ArgumentTypeError(f"should be 0 to {_LAST_PORT}. Received: {text!r}")
+    last = addresses.LAST_PORT
+    if not (text.isdecimal() and int(text) <= last):
+        raise argparse.ArgumentTypeError(f"should be 0 to {last}. Received: {text!r}")
     return int(text)
 
 
 def _address(text: str) -> str:
-    address = text.split("://")[-1]
-    host, _, port = address.rpartition(":")
-    if not (host and port.isdecimal() and 0 < int(port) <= _LAST_PORT):
-        raise argparse.ArgumentTypeError(f"should be HOST:PORT. Received: {text!r}")
-    return address
+    try:
+        return addresses.without_protocol(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _seconds(text: str) -> float:
@@ -102,12 +102,11 @@ def _parse(arguments) -> argparse.Namespace:
 
 def _await(address: str, seconds: float) -> None:
     """Waits until something listens at `address`; raises `TimeoutError`."""
-    host, _, port = address.rpartition(":")
     end = time.monotonic() + seconds
     while True:
         left = end - time.monotonic()
         try:
-            socket.create_connection((host.strip("[]"), int(port)), max(left, 0.1)).close()
+            addresses.connect(address, max(left, 0.1))
         except OSError as error:
             if left <= _PAUSE_SECONDS:
                 raise TimeoutError(

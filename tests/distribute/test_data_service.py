@@ -160,17 +160,31 @@ def test_refuses_what_workers_cannot_have():
     ]:
         with pytest.raises(ValueError, match=rf"Workers cannot make a data set with {message}"):
             served(made, "localhost:1")
-    for dataset, address, name in [([1], "localhost:1", "dataset"), (pipeline(), "", "service")]:
+    wrong = [(pipeline(), service, "service") for service in ("", None, "host", "http://host:1")]
+    for dataset, address, name in [([1], "localhost:1", "dataset"), *wrong]:
         with pytest.raises(ValueError, match=rf"{name} must be .*Received: {name}="):
             served(dataset, address)
+
+
+def test_a_dispatcher_that_does_not_answer_is_named(monkeypatch):
+    """TensorFlow waits for one, and says nothing."""
+    service = tf.data.experimental.service
+    monkeypatch.setattr(service, "distribute", lambda *_, **__: lambda dataset: dataset)
+    with launch._reserve() as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.warns(UserWarning, match=rf"No dispatcher answers at {address} .*refused"):
+            served(pipeline(), address)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["dispatcher", "--port", "65536"], "--port: should be 0 to 65535. Received: '65536'"),
-        (["worker", "--dispatcher", "host"], "--dispatcher: should be HOST:PORT. Received: 'host'"),
-        (["worker", "--dispatcher", "host:0"], "should be HOST:PORT. Received: 'host:0'"),
+        (
+            ["worker", "--dispatcher", "host"],
+            "--dispatcher: should be .HOST:PORT.*Received: 'host'",
+        ),
+        (["worker", "--dispatcher", "host:0"], "should be .HOST:PORT.*Received: 'host:0'"),
         (["worker", "--dispatcher", "a:1", "--timeout", "nan"], "at most 1e.06. Received: 'nan'"),
     ],
 )

@@ -14,6 +14,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[2]))
 import keras_slayer as ks
 from keras_slayer.events import Events, read_events
 from keras_slayer.export import LoihiSimulator
+from soak import __main__ as program
 from soak import exports, memory, network, recordings, report, streams, training
 
 
@@ -144,3 +145,20 @@ def test_the_report_says_what_was_survived(tmp_path):
     found["failures"] = ["something"]
     text = report.markdown({"minutes": 1, "machine": {}, "parts": {"recordings": found}})
     assert "1 failures:\n- something" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--minutes", "nan"], "--minutes must be above 0. Received: nan"),
+        (["--minutes", "-1"], "--minutes must be above 0. Received: -1.0"),
+        (["--output", "taken/out"], "--output must be a folder that can be written: "),
+    ],
+)
+def test_wrong_options_run_nothing(options, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    monkeypatch.setattr(sys, "argv", ["soak", *options])
+    with pytest.raises(SystemExit, match="2"):
+        program.main()
+    assert message in capsys.readouterr().err
