@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 import sys
 import time
 
@@ -162,3 +163,24 @@ def test_wrong_options_run_nothing(options, message, tmp_path, monkeypatch, caps
     with pytest.raises(SystemExit, match="2"):
         program.main()
     assert message in capsys.readouterr().err
+
+
+def test_a_part_that_is_cut_off_leaves_no_process(tmp_path, monkeypatch):
+    """A signal to the soak ends the part, and what the part has started."""
+    script = tmp_path / "python"
+    pids = tmp_path / "pids"
+    script.write_text(
+        f"#!/bin/sh\nsleep 1000 > /dev/null 2>&1 &\necho $! $$ > {pids}\nsleep 0.3\nkill $PPID\nwait\n"
+    )
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(sys, "argv", ["soak", "--part", "training", "--output", str(tmp_path)])
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            program.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    for pid in pids.read_text().split():
+        state = pathlib.Path("/proc", pid, "stat")
+        assert not state.exists() or ") Z " in state.read_text()  # not yet reaped by init
