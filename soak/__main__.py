@@ -43,12 +43,12 @@ def one(part: str, seconds: float, folder: pathlib.Path) -> dict:
         text=True,
         start_new_session=True,
     )
-    try:
-        output, errors = process.communicate()
-    finally:  # also where a signal ends this program: workers train for days
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    with process:
+        try:
+            output, errors = process.communicate()
+        finally:  # also where a signal ends this program: workers train for days
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
     if process.returncode == 0:
         figures = json.loads(output.splitlines()[-1])
     else:

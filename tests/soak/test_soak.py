@@ -169,18 +169,26 @@ def test_a_part_that_is_cut_off_leaves_no_process(tmp_path, monkeypatch):
     """A signal to the soak ends the part, and what the part has started."""
     script = tmp_path / "python"
     pids = tmp_path / "pids"
-    script.write_text(
-        f"#!/bin/sh\nsleep 1000 > /dev/null 2>&1 &\necho $! $$ > {pids}\nsleep 0.3\nkill $PPID\nwait\n"
-    )
+    started = f"sleep 1000 > /dev/null 2>&1 &\necho $! $$ > {pids}\n"
+    script.write_text(f"#!/bin/sh\n{started}sleep 0.3\nkill $PPID\nwait\n")
     script.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(script))
     monkeypatch.setattr(sys, "argv", ["soak", "--part", "training", "--output", str(tmp_path)])
-    before = signal.getsignal(signal.SIGTERM)
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the soak takes no signals"))
     try:
         with pytest.raises(SystemExit, match="143"):
             program.main()
     finally:
         signal.signal(signal.SIGTERM, before)
-    for pid in pids.read_text().split():
-        state = pathlib.Path("/proc", pid, "stat")
-        assert not state.exists() or ") Z " in state.read_text()  # not yet reaped by init
+    deadline = time.monotonic() + 20
+    while any(map(runs, pids.read_text().split())):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid):
+    try:
+        state = pathlib.Path("/proc", pid, "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return ") Z " not in state  # not yet reaped by init
