@@ -233,6 +233,8 @@ def draw(path, runs, arguments):
 
 def main(argv=None):
     arguments = parse_arguments(argv)
+    folder = pathlib.Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)  # fails now, and not after the training
     name, train_events, test_events = nmnist.load_data(arguments)
     dt = arguments.dt
     binning = {"sensor_shape": nmnist.SENSOR, "steps": int(DURATION / dt), "dt": dt}
@@ -259,12 +261,14 @@ def main(argv=None):
                 print(f"{network.what}, {optimizer}, seed {seed}: {last}", flush=True)
     report(name, runs, arguments)
     report_claims(runs, [NETWORKS[gradient] for gradient in GRADIENTS])
-    path = pathlib.Path(arguments.output) / "depth.png"
+    path = folder / "depth.png"
     draw(path, runs, arguments)
     print(path)
     return runs
 
 
 if __name__ == "__main__":
+    from command_line import run  # the module beside this one
+
     tf.get_logger().setLevel("ERROR")
-    main()
+    run(main)

@@ -40,7 +40,15 @@ def parse_arguments():
     parser.add_argument("--weight-bits", type=int, default=8, help="1 to 8 (%(default)s)")
     parser.add_argument("--output", default="out/export", help="folder (%(default)s)")
     parser.add_argument("--seed", type=int, default=1)
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.model and not pathlib.Path(arguments.model).is_file():
+        parser.error(f"--model: there is no file {arguments.model}")
+    if not 1 <= arguments.weight_bits <= 8:
+        parser.error("--weight-bits must be 1 to 8")
+    for name in ("epochs", "steps", "dt"):
+        if getattr(arguments, name) <= 0:
+            parser.error(f"--{name} must be positive")
+    return arguments
 
 
 def build_model(steps, dt):
@@ -125,5 +133,7 @@ def main():
 
 
 if __name__ == "__main__":
+    from command_line import run  # the module beside this one
+
     tf.get_logger().setLevel("ERROR")
-    main()
+    run(main)

@@ -225,6 +225,8 @@ def draw(path, results, dt):
 
 def main(argv=None):
     arguments = parse_arguments(argv)
+    folder = pathlib.Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)  # fails now, and not after the training
     keras.utils.set_random_seed(arguments.seed)
     name, train_events, test_events = nmnist.load_data(arguments)
     dt = arguments.dt
@@ -247,12 +249,14 @@ def main(argv=None):
         results.append(measure(network, *trained, test_data, dt))
         print(f"{network.what}: {results[-1].first:.1%} by the first spike", flush=True)
     report(name, results)
-    path = pathlib.Path(arguments.output) / "first_spikes.png"
+    path = folder / "first_spikes.png"
     draw(path, results, dt)
     print(path)
     return results
 
 
 if __name__ == "__main__":
+    from command_line import run  # the module beside this one
+
     tf.get_logger().setLevel("ERROR")
-    main()
+    run(main)

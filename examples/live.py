@@ -277,5 +277,7 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
+    from command_line import run  # the module beside this one
+
     tf.get_logger().setLevel("ERROR")
-    main()
+    run(main)

@@ -284,5 +284,7 @@ def draw_mistakes(arguments, output, test, outputs):
 
 
 if __name__ == "__main__":
+    from command_line import run  # the module beside this one
+
     tf.get_logger().setLevel("ERROR")
-    main()
+    run(main)

@@ -200,6 +200,8 @@ def draw(path, runs):
 
 def main(argv=None):
     arguments = parse_arguments(argv)
+    folder = pathlib.Path(arguments.output)
+    folder.mkdir(parents=True, exist_ok=True)  # fails now, and not after the training
     data, train_events, test_events = nmnist.load_data(arguments)
     dt = arguments.dt
     binning = {"sensor_shape": nmnist.SENSOR, "steps": int(DURATION / dt), "dt": dt}
@@ -223,12 +225,14 @@ def main(argv=None):
         last = [run["accuracies"][-1] for run in runs if run["network"] == name]
         each = ", ".join(f"{accuracy:.1%}" for accuracy in last)
         print(f"  {name:9} {np.mean(last):.1%}   (seeds: {each})")
-    path = pathlib.Path(arguments.output) / "residual.png"
+    path = folder / "residual.png"
     draw(path, runs)
     print(path)
     return runs
 
 
 if __name__ == "__main__":
+    from command_line import run  # the module beside this one
+
     tf.get_logger().setLevel("ERROR")
-    main()
+    run(main)

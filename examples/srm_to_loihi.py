@@ -56,6 +56,8 @@ def parse_arguments():
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     if arguments.fine_tuning < 0:
         parser.error("--fine-tuning must not be negative")
+    if not 1 <= arguments.weight_bits <= 8:
+        parser.error("--weight-bits must be 1 to 8")
     if arguments.model and not pathlib.Path(arguments.model).is_file():
         parser.error(f"--model: there is no file {arguments.model}")
     return arguments
@@ -133,5 +135,7 @@ def main():
 
 
 if __name__ == "__main__":
+    from command_line import run  # the module beside this one
+
     tf.get_logger().setLevel("ERROR")
-    main()
+    run(main)

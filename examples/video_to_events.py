@@ -75,4 +75,6 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    from command_line import run  # the module beside this one
+
+    run(main)

@@ -6,10 +6,13 @@ python -m soak --minutes 30 --output out/soak
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import math
 import os
 import pathlib
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -31,18 +34,25 @@ def one(part: str, seconds: float, folder: pathlib.Path) -> dict:
         "module = importlib.import_module(f'soak.{part}')\n"
         "print(json.dumps(module.run(float(seconds), pathlib.Path(folder))))\n"
     )
-    result = subprocess.run(
+    process = subprocess.Popen(
         [sys.executable, "-c", program, part, str(seconds), str(folder)],
         cwd=ROOT,
         env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
+        start_new_session=True,
     )
-    if result.returncode == 0:
-        figures = json.loads(result.stdout.splitlines()[-1])
+    with process:
+        try:
+            output, errors = process.communicate()
+        finally:  # also where a signal ends this program: workers train for days
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+    if process.returncode == 0:
+        figures = json.loads(output.splitlines()[-1])
     else:
-        what = f"the process ended with status {result.returncode}: {result.stderr[-1500:]}"
+        what = f"the process ended with status {process.returncode}: {errors[-1500:]}"
         figures = {"failures": [what]}
     return {"seconds": round(time.monotonic() - start, 1), **figures}
 
@@ -53,6 +63,13 @@ def main() -> int:
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "out" / "soak")
     parser.add_argument("--part", action="append", choices=tuple(SHARES), default=[])
     arguments = parser.parse_args()
+    if not 0 < arguments.minutes < math.inf:
+        parser.error(f"--minutes must be above 0. Received: {arguments.minutes}")
+    try:
+        arguments.output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        parser.error(f"--output must be a folder that can be written: {error}")
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     parts = arguments.part or list(SHARES)
     whole = sum(SHARES[part] for part in parts)
     folder = arguments.output.resolve() / time.strftime("%Y%m%d-%H%M%S")

@@ -110,6 +110,6 @@ def test_says_what_is_wrong_before_training(tmp_path, monkeypatch, capsys, argum
 def test_says_what_is_missing_in_a_folder_without_the_data(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--data-dir", "nowhere"])
-    with pytest.raises(FileNotFoundError, match=r"DvsGesture\.tar\.gz"):
+    with pytest.raises(SystemExit, match=r"^error: .*\n.*DvsGesture\.tar\.gz"):
         runpy.run_path(str(SCRIPT), run_name="__main__")
     assert not (tmp_path / "out").exists()

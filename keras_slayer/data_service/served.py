@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
+
 import tensorflow as tf
 
+from keras_slayer.data_service import addresses
+
 _PYTHON = ("PyFunc", "EagerPyFunc", "PyFuncStateless")
+_PATIENCE_SECONDS = 5.0
 _HELP = {
     "a Python function": (
         "Of a pipeline of Recordings, convert these first (keras_slayer.datasets or TFRecord "
@@ -44,27 +49,38 @@ def served(dataset: tf.data.Dataset, service: str, *, job_name: str | None = Non
     Returns:
         A `tf.data.Dataset` with the elements of `dataset`, of unknown length.
 
+    Warns:
+        UserWarning: no dispatcher answers yet; TensorFlow waits for one, without an end.
+
     Raises:
         ValueError: no data set, no address, or a data set that workers of other processes cannot
             make.
     """
     if not isinstance(dataset, tf.data.Dataset):
         raise ValueError(f"dataset must be a tf.data.Dataset. Received: dataset={dataset!r}")
-    if not isinstance(service, str) or not service:
+    try:
+        address = addresses.without_protocol(service)
+    except (AttributeError, ValueError) as error:
         raise ValueError(
-            f'service must be an address like "HOST:PORT". Received: service={service!r}'
-        )
+            'service must be an address, "HOST:PORT" or "grpc://HOST:PORT". '
+            f"Received: service={service!r}"
+        ) from error
     found = _obstacle(dataset)
     if found is not None:
         raise ValueError(
             f"Workers cannot make a data set with {found}. {_HELP[found]}. "
             f"Received: dataset={dataset!r}"
         )
-    address = service if "://" in service else f"grpc://{service}"
-    return dataset.apply(
-        tf.data.experimental.service.distribute(
-            tf.data.experimental.service.ShardingPolicy.DYNAMIC, address, job_name=job_name
+    try:
+        addresses.connect(address, _PATIENCE_SECONDS)
+    except OSError as error:
+        warnings.warn(
+            f"No dispatcher answers at {address} ({error}): this waits until one does.",
+            stacklevel=2,
         )
+    policy = tf.data.experimental.service.ShardingPolicy.DYNAMIC
+    return dataset.apply(
+        tf.data.experimental.service.distribute(policy, f"grpc://{address}", job_name=job_name)
     )
 
 

@@ -13,6 +13,7 @@ from keras_slayer.datasets.n_caltech101 import n_caltech101_dataset_builder as n
 from keras_slayer.datasets.nmnist import nmnist_dataset_builder as nmnist
 from keras_slayer.datasets.preparing import load as _load
 from keras_slayer.datasets.preparing import load_from as _load_from
+from keras_slayer.datasets.preparing import once_more_if_late as _once_more_if_late
 from keras_slayer.datasets.preparing import same_random_state as _same_random_state
 from keras_slayer.datasets.shd import shd_dataset_builder as shd
 from keras_slayer.datasets.ssc import ssc_dataset_builder as ssc
@@ -187,6 +188,7 @@ def load_synthetic_gestures(
     return _load(f"synthetic_gestures/{config}", split, data_dir)
 
 
+@_once_more_if_late
 def saccades_of(
     source: str | tfds.core.DatasetBuilder,
     *,

@@ -1,6 +1,7 @@
 """How a data set is prepared once and read afterwards."""
 
 import contextlib
+import functools
 import os
 import pathlib
 import random
@@ -41,9 +42,31 @@ def same_random_state():
         random.setstate(state)
 
 
+def once_more_if_late(load):
+    """Calls `load` again where another process has prepared the same data set meanwhile.
+
+    tfds prepares in a folder of its own, and renames it at the end. Of several processes, the
+    first one succeeds; the rename of the others fails, but the data are there.
+    """
+
+    @functools.wraps(load)
+    def loading(*args, **kwargs):
+        try:
+            return load(*args, **kwargs)
+        except FileExistsError:
+            return load(*args, **kwargs)
+
+    return loading
+
+
+@once_more_if_late
 @same_random_state()
 def load(name, split, data_dir, *, manual_dir=None):
     """`(events, label)` of a data set; prepared first where it is not, from `manual_dir`."""
+    name_of_set, _, config = name.partition("/")
+    allowed = tfds.builder_cls(name_of_set).builder_configs
+    if config and config not in allowed:
+        raise ValueError(f"config must be one of {[*allowed]}. Received: config={config!r}")
     split = split if isinstance(split, str) else list(split)
     config = tfds.download.DownloadConfig(manual_dir=manual_dir)
     return tfds.load(

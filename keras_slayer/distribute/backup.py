@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras_slayer.distribute.broadcast import from_chief, is_chief
 
 _SEEDS = "seeds.npz"
+_EMPTY = b"\0"
 
 
 class BackupAndRestore(keras.callbacks.BackupAndRestore):
@@ -39,8 +40,8 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         delete_checkpoint: delete the file once `fit` has ended.
 
     Raises:
-        ValueError: an empty `backup_dir`; when training begins, a model that is not built, or a
-            backup of a model with other weights.
+        ValueError: an empty `backup_dir`; when training begins, a model that is not built, a
+            damaged backup, or one of a model with other weights.
 
     Example:
 
@@ -62,7 +63,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         data = b""
         if is_chief(strategy) and tf.io.gfile.exists(self._file):
             with tf.io.gfile.GFile(self._file, "rb") as file:
-                data = file.read()
+                data = file.read() or _EMPTY  # no bytes mean: no file
         data = from_chief(strategy, data)
         seeds = self._unpack(data) if data else None
         super().on_train_begin(logs)  # loads what is there
@@ -96,12 +97,19 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
         return packed.getvalue()
 
     def _unpack(self, data: bytes) -> list[np.ndarray]:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            os.makedirs(self._staging, exist_ok=True)
-            for name in set(archive.namelist()) - {_SEEDS}:
-                archive.extract(name, self._staging)
-            with np.load(io.BytesIO(archive.read(_SEEDS))) as seeds:
-                return [*seeds.values()]
+        os.makedirs(self._staging, exist_ok=True)
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                for name in set(archive.namelist()) - {_SEEDS}:
+                    archive.extract(name, self._staging)
+                with np.load(io.BytesIO(archive.read(_SEEDS))) as seeds:
+                    return [*seeds.values()]
+        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+            raise ValueError(
+                f"The backup is damaged, or no backup of this callback: {error}. Put a whole one "
+                f"there, or delete it to train from the start. Received: {self._file}, "
+                f"{0 if data == _EMPTY else len(data)} bytes"
+            ) from error
 
 
 def _seed_states(model) -> list:

@@ -22,7 +22,8 @@ def run(program: Sequence[str], workers: int, output=None) -> int:
 
     Each gets a `TF_CONFIG` that names all workers, at free ports of this machine, and itself. Their
     output comes line by line, each with `[worker N] ` at its front. A worker that fails ends the
-    others. So do SIGINT (Ctrl-C) and SIGTERM, where this runs in the main thread.
+    others. So do SIGINT (Ctrl-C), SIGTERM and SIGHUP (the terminal closes), where this runs in the
+    main thread, and a reader of the output that leaves, as `| head` does.
 
     Args:
         program: a command.
@@ -37,7 +38,7 @@ def run(program: Sequence[str], workers: int, output=None) -> int:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(_reserve()) for _ in range(workers)]
         addresses = [f"127.0.0.1:{s.getsockname()[1]}" for s in sockets]
-        ended: queue.Queue = queue.Queue()
+        ended: queue.SimpleQueue = queue.SimpleQueue()  # a signal may put while get runs
         stack.enter_context(_signals_to(ended))
         processes, readers = [], []
         try:
@@ -45,7 +46,7 @@ def run(program: Sequence[str], workers: int, output=None) -> int:
                 process = _start(program, addresses, index)
                 processes.append(process)
                 readers += [
-                    threading.Thread(target=_read, args=(index, process, output)),
+                    threading.Thread(target=_read, args=(index, process, output, ended)),
                     threading.Thread(target=_await, args=(process, ended)),
                 ]
                 for reader in readers[-2:]:
@@ -83,25 +84,29 @@ def _start(program, addresses: list[str], index: int) -> subprocess.Popen:
     )
 
 
-def _read(index: int, process: subprocess.Popen, output) -> None:
+def _read(index: int, process: subprocess.Popen, output, ended: queue.SimpleQueue) -> None:
     with process.stdout:
-        for line in process.stdout:
-            output.write(f"[worker {index}] {line.rstrip()}\n")
-            output.flush()
+        try:
+            for line in process.stdout:
+                output.write(f"[worker {index}] {line.rstrip()}\n")
+                output.flush()
+        except BrokenPipeError:
+            ended.put(128 + signal.SIGPIPE)
 
 
-def _await(process: subprocess.Popen, ended: queue.Queue) -> None:
+def _await(process: subprocess.Popen, ended: queue.SimpleQueue) -> None:
     status = process.wait()
     ended.put(128 - status if status < 0 else status)
 
 
 @contextlib.contextmanager
-def _signals_to(ended: queue.Queue):
+def _signals_to(ended: queue.SimpleQueue):
     """Puts 128 + n into the queue when signal n comes."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    numbers = (signal.SIGINT, signal.SIGTERM)
+    # SIGHUP too: workers have sessions of their own, and would outlive a terminal that closes.
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(n, lambda n, _: ended.put(128 + n)) for n in numbers]
     try:
         yield

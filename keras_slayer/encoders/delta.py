@@ -25,6 +25,12 @@ def delta_spikes(x, threshold=0.1, *, axis: int = 1, dtype="float32") -> tf.Tens
     """
     threshold = tf.cast(_positive(threshold), tf.float32)
     x = tf.cast(tf.convert_to_tensor(x), tf.float32)
+    # The last axis is that of the features.
+    if not (x.shape.rank and 0 <= axis < x.shape.rank - 1):
+        raise ValueError(
+            "delta_spikes takes x (..., features) with the axis of time from 0 on, before that of "
+            f"the features. Received: x of shape {x.shape}, axis={axis!r}"
+        )
     order = [axis, *(a for a in range(x.shape.rank) if a != axis)]
     series = tf.transpose(x, order)  # time first
     start = series[0]

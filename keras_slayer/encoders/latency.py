@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.encoders.ranges import MAX_STEPS, RangeEncoder, scaled
+from keras_slayer.encoders.ranges import MAX_STEPS, RangeEncoder, check_range, scaled
 
 METHODS = ("linear", "logarithmic")
 
@@ -38,6 +38,7 @@ def latency_spikes(
         Zeros and ones, the shape of x with ``steps`` inserted at ``axis``.
     """
     steps, threshold, tau, dt = _check(steps, method, threshold, tau, dt)
+    check_range(low, high)
     step = _step(scaled(x, low, high), steps, method, threshold, tau / dt)
     return tf.one_hot(step, steps, axis=axis, dtype=dtype)
 

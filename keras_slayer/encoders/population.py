@@ -8,7 +8,7 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.encoders.ranges import MAX_STEPS, RangeEncoder, scaled
+from keras_slayer.encoders.ranges import MAX_STEPS, RangeEncoder, check_range, scaled
 
 MAX_NEURONS = 2**16
 
@@ -37,6 +37,7 @@ def population_spikes(
         Zeros and ones, (..., features * neurons) with ``steps`` inserted at ``axis``.
     """
     steps, neurons = _check(steps, neurons, beta, cutoff)
+    check_range(low, high)
     step = _step(scaled(x, low, high), steps, neurons, beta, cutoff)
     return tf.one_hot(step, steps, axis=axis, dtype=dtype)
 

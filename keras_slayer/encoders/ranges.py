@@ -74,6 +74,17 @@ def check_order(low, high) -> None:
         )
 
 
+def check_range(low, high) -> None:
+    """What the functions check: tensors of `tf.data` pass, and a feature may be constant."""
+    if tf.is_tensor(low) or tf.is_tensor(high):
+        return
+    low, high = vector(low, "low"), vector(high, "high")
+    if np.any(np.asarray(high) < np.asarray(low)):
+        raise ValueError(
+            f"high must not be below low, feature by feature. Received: low={low}, high={high}"
+        )
+
+
 def batches_of(data):
     """The batches of an array, a tensor or a `tf.data.Dataset`, as arrays."""
     if isinstance(data, tf.data.Dataset):

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from keras_slayer import checks
-from keras_slayer.encoders.ranges import MAX_STEPS, RangeEncoder, scaled
+from keras_slayer.encoders.ranges import MAX_STEPS, RangeEncoder, check_range, scaled
 
 METHODS = ("bernoulli", "poisson")
 _MS_PER_SECOND = 1000.0
@@ -43,6 +43,8 @@ def rate_spikes(
         Zeros and ones, the shape of x with ``steps`` inserted at ``axis``.
     """
     steps, most = _check(steps, max_rate, dt, method)
+    check_range(low, high)
+    _check_seed(seed)
     return _draw(scaled(x, low, high), steps, most, method, axis, seed, dtype)
 
 
@@ -139,6 +141,11 @@ def _check(steps, max_rate, dt, method) -> tuple[int, float]:
             f"method='bernoulli'. Received: max_rate={max_rate!r} with dt={dt:g}"
         )
     return steps, most
+
+
+def _check_seed(seed) -> None:
+    if seed is not None and tf.convert_to_tensor(seed).shape.as_list() not in ([2], [None]):
+        raise ValueError(f"seed must be two integers, or None. Received: seed={seed!r}")
 
 
 def _draw(x, steps, most, method, axis, seed, dtype) -> tf.Tensor:

@@ -11,6 +11,7 @@ import argparse
 import sys
 import warnings
 
+from keras_slayer.command_lines import status_of
 from keras_slayer.events.commands import convert, inspect, play
 from keras_slayer.events.files import EventFileWarning
 
@@ -30,15 +31,14 @@ def main(arguments=None) -> int:
         command = commands.add_parser(name, help=summary, description=module.__doc__)
         module.add_arguments(command)
     options = parser.parse_args(arguments)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("always", EventFileWarning)
-            warnings.showwarning = _show
-            _COMMANDS[options.command].run(options)
-    except (ImportError, OSError, TypeError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return status_of(lambda: _run(options), ImportError, OSError, TypeError, ValueError)
+
+
+def _run(options: argparse.Namespace) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", EventFileWarning)
+        warnings.showwarning = _show
+        _COMMANDS[options.command].run(options)
 
 
 def _show(message, *_) -> None:

@@ -10,6 +10,7 @@ the headers are that such programs need.
 import argparse
 import sys
 
+from keras_slayer.command_lines import status_of
 from keras_slayer.export.cpp import include_path, write_flat
 
 
@@ -33,15 +34,14 @@ def main(arguments=None) -> int:
     )
     commands.add_parser("include-path", help="print the folder of the simulator's headers")
     options = parser.parse_args(arguments)
+    return status_of(lambda: _run(options), OSError, ValueError)
+
+
+def _run(options: argparse.Namespace) -> None:
     if options.command == "include-path":
         print(include_path())
-        return 0
-    try:
+    else:
         write_flat(options.network, options.output, options.input_shape)
-    except (OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
 
 
 if __name__ == "__main__":

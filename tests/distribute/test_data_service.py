@@ -2,7 +2,9 @@
 
 import collections
 import pathlib
+import re
 import signal
+import socket
 import subprocess
 import sys
 
@@ -13,6 +15,7 @@ from networks import WITHOUT_DRAWING
 
 import keras_slayer as ks
 from keras_slayer.data_service import served
+from keras_slayer.data_service.__main__ import main
 from keras_slayer.distribute import launch
 from keras_slayer.events import Events, from_arrays, spike_pipeline
 
@@ -157,9 +160,73 @@ def test_refuses_what_workers_cannot_have():
     ]:
         with pytest.raises(ValueError, match=rf"Workers cannot make a data set with {message}"):
             served(made, "localhost:1")
-    for dataset, address, name in [([1], "localhost:1", "dataset"), (pipeline(), "", "service")]:
+    wrong = [(pipeline(), service, "service") for service in ("", None, "host", "http://host:1")]
+    for dataset, address, name in [([1], "localhost:1", "dataset"), *wrong]:
         with pytest.raises(ValueError, match=rf"{name} must be .*Received: {name}="):
             served(dataset, address)
+
+
+def test_a_dispatcher_that_does_not_answer_is_named(monkeypatch):
+    """TensorFlow waits for one, and says nothing."""
+    service = tf.data.experimental.service
+    monkeypatch.setattr(service, "distribute", lambda *_, **__: lambda dataset: dataset)
+    with launch._reserve() as nobody:
+        address = f"127.0.0.1:{nobody.getsockname()[1]}"
+        with pytest.warns(UserWarning, match=rf"No dispatcher answers at {address} .*refused"):
+            served(pipeline(), address)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["dispatcher", "--port", "65536"], "--port: should be 0 to 65535. Received: '65536'"),
+        (
+            ["worker", "--dispatcher", "host"],
+            "--dispatcher: should be .HOST:PORT.*Received: 'host'",
+        ),
+        (["worker", "--dispatcher", "host:0"], "should be .HOST:PORT.*Received: 'host:0'"),
+        (["worker", "--dispatcher", "a:1", "--timeout", "nan"], "at most 1e.06. Received: 'nan'"),
+    ],
+)
+def test_wrong_arguments(arguments, message, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_port_in_use_and_a_dispatcher_that_is_not_there(capsys):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with socket.socket() as taken, launch._reserve() as nobody:
+        taken.bind(("", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert main(["dispatcher", "--port", port]) == 1
+        assert f"; is port {port} in use?" in capsys.readouterr().err
+        address = f"localhost:{nobody.getsockname()[1]}"
+        assert main(["worker", "--dispatcher", address, "--timeout", "0.3"]) == 1
+        assert f"no dispatcher at {address} within 0.3 s (--timeout): " in capsys.readouterr().err
+    for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+        signal.signal(number, handler)
+
+
+def test_a_worker_ends_while_it_waits_for_an_answer():
+    """TensorFlow's own wait for the dispatcher lets no handler of Python run."""
+    with socket.socket() as silent:
+        silent.bind(("localhost", 0))
+        silent.listen()
+        role = ("worker", "--dispatcher", f"localhost:{silent.getsockname()[1]}")
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "keras_slayer.data_service", *role],
+            env=subprocess_environment(WITHOUT_DRAWING),
+        )
+        try:
+            for _ in range(2):  # whether it is there, and TensorFlow's
+                silent.accept()[0].close()
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(30) == -signal.SIGTERM
+        finally:
+            worker.kill()
+            worker.wait()
 
 
 def test_a_killed_worker_costs_this_epoch_some_samples_and_none_comes_twice(service):

@@ -117,12 +117,25 @@ sys.exit(launch.run([sys.executable, "-c", {SLEEP!r}], 2))
     process.communicate()
 
 
-def test_ctrl_c_ends_all(started):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_ctrl_c_or_a_closed_terminal_ends_all(started, number):
     pids = [int(started.stdout.readline().split()[-1]) for _ in range(2)]
     assert all(map(alive, pids))
-    started.send_signal(signal.SIGINT)
-    assert started.wait(60) == 128 + signal.SIGINT
+    started.send_signal(number)
+    assert started.wait(60) == 128 + number
     assert not any(map(alive, pids))
+
+
+def test_a_reader_of_the_output_that_leaves_ends_all():
+    class Left(io.StringIO):
+        def write(self, text):
+            super().write(text)
+            if len(self.getvalue().splitlines()) > 1:
+                raise BrokenPipeError
+
+    output = Left()
+    assert launch.run([sys.executable, "-c", SLEEP], 2, output) == 128 + signal.SIGPIPE
+    assert not any(alive(int(line.split()[-1])) for line in output.getvalue().splitlines())
 
 
 def test_the_command_line(tmp_path, capsys):

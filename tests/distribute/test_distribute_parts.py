@@ -64,6 +64,23 @@ def test_refuses_a_backup_of_another_model_and_no_folder(tmp_path):
         distribute.BackupAndRestore("")
 
 
+def test_a_damaged_backup_is_refused_and_kept(tmp_path):
+    """Never taken for none, which would train from the start and replace it."""
+    callback = distribute.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    model = model_with_dropout()
+    fit(model, callback, epochs=1)
+    file = tmp_path / "backup.zip"
+    whole = file.read_bytes()
+    harmed = bytearray(whole)
+    harmed[len(whole) // 2] ^= 255
+    for data in (b"", whole[: len(whole) // 2], whole[:-30], bytes(harmed)):
+        file.write_bytes(data)
+        again = distribute.BackupAndRestore(tmp_path)
+        with pytest.raises(ValueError, match=rf"is damaged.*Received: {file}, {len(data)} bytes"):
+            fit(model, again, epochs=2)
+        assert file.read_bytes() == data
+
+
 def cluster(jobs, kind, index):
     resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
         tf.train.ClusterSpec(jobs), task_type=kind, task_id=index

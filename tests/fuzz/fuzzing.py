@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -146,7 +147,13 @@ def again(path: pathlib.Path) -> None:
 
     number, _, name = path.name.partition("-")
     original = name.removeprefix("damaged-of-")
-    (kind,) = (kind for kind, other, _ in fuzz_worker.corpus(()) if other.name == original)
+    kinds = [kind for kind, other, _ in fuzz_worker.corpus(()) if other.name == original]
+    if not (number.isdecimal() and kinds):
+        raise ValueError(
+            "The file of a finding is named NUMBER-damaged-of-FILE, after a file of the corpus. "
+            f"Received: {path}"
+        )
+    (kind,) = kinds
     with tempfile.TemporaryDirectory() as folder:
         copy = shutil.copy(path, pathlib.Path(folder) / name)
         fuzz_readers.READERS[kind](pathlib.Path(copy), fuzz_worker.options_of(int(number)))
@@ -160,7 +167,11 @@ def main() -> int:
     parser.add_argument("--again", type=pathlib.Path, help="the file of a finding, alone")
     parser.add_argument("--output", type=pathlib.Path, default=ROOT / "out" / "fuzz")
     arguments = parser.parse_args()
+    if not 0 < arguments.seconds < math.inf:
+        parser.error(f"--seconds must be above 0. Received: {arguments.seconds}")
     if arguments.again is not None:
+        if not arguments.again.is_file():
+            parser.error(f"--again: there is no file {arguments.again}")
         again(arguments.again)
         return 0
     result = fuzz(

@@ -113,3 +113,22 @@ def test_an_unknown_file_format_has_no_reader():
         check=False,
     )
     assert result.returncode == 2 and "invalid choice" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seconds", "nan"], "--seconds must be above 0. Received: nan"),
+        (["--again", "none.h5"], "--again: there is no file none.h5"),
+    ],
+)
+def test_wrong_options_are_no_run_without_findings(options, message, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["fuzzing.py", *options])
+    with pytest.raises(SystemExit, match="2"):
+        fuzzing.main()
+    assert message in capsys.readouterr().err
+
+
+def test_only_the_file_of_a_finding_is_read_again():
+    with pytest.raises(ValueError, match=r"named NUMBER-damaged-of-FILE.*Received: .*/test_fuzz"):
+        fuzzing.again(pathlib.Path(__file__))

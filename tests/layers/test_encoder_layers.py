@@ -195,6 +195,28 @@ def test_errors_of_encoders(make, message):
         make()
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: encoders.rate_spikes([[1.0]], low=10.0, high=0.0), "not be below low.*low=10.0"),
+        (lambda: encoders.latency_spikes([[1.0, 2.0]], high=[1.0, -1.0]), r"high=\[1.0, -1.0\]"),
+        (lambda: encoders.population_spikes([[1.0]], low=np.nan), "low must be a number.*low=nan"),
+        (lambda: encoders.rate_spikes([[1.0]], seed=3), "two integers, or None. Received: seed=3"),
+        (lambda: encoders.delta_spikes(np.ones((2, 4))), r"shape \(2, 4\), axis=1"),
+        (lambda: encoders.delta_spikes(np.ones((2, 4, 3)), axis=-2), "from 0 on.*axis=-2"),
+    ],
+)
+def test_errors_of_functions(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_constant_feature_of_a_function_is_at_its_low_end():
+    ranges = {"low": np.array([1.0, 0.0]), "high": np.array([1.0, 1.0])}
+    spikes = encoders.latency_spikes([[1.0, 1.0]], 5, threshold=0.0, **ranges)
+    np.testing.assert_array_equal(np.argmax(spikes, axis=1), [[4, 0]])
+
+
 def test_a_chip_takes_the_network_behind_the_encoder(tmp_path):
     """The encoder stays on the host: a model that begins with one is refused."""
     encoder, x = ks.LatencyEncoder(20), np.random.default_rng(0).random((3, 4))

@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import signal
 import sys
 import time
 
@@ -14,6 +15,7 @@ sys.path.append(str(pathlib.Path(__file__).parents[2]))
 import keras_slayer as ks
 from keras_slayer.events import Events, read_events
 from keras_slayer.export import LoihiSimulator
+from soak import __main__ as program
 from soak import exports, memory, network, recordings, report, streams, training
 
 
@@ -144,3 +146,49 @@ def test_the_report_says_what_was_survived(tmp_path):
     found["failures"] = ["something"]
     text = report.markdown({"minutes": 1, "machine": {}, "parts": {"recordings": found}})
     assert "1 failures:\n- something" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--minutes", "nan"], "--minutes must be above 0. Received: nan"),
+        (["--minutes", "-1"], "--minutes must be above 0. Received: -1.0"),
+        (["--output", "taken/out"], "--output must be a folder that can be written: "),
+    ],
+)
+def test_wrong_options_run_nothing(options, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "taken").touch()
+    monkeypatch.setattr(sys, "argv", ["soak", *options])
+    with pytest.raises(SystemExit, match="2"):
+        program.main()
+    assert message in capsys.readouterr().err
+
+
+def test_a_part_that_is_cut_off_leaves_no_process(tmp_path, monkeypatch):
+    """A signal to the soak ends the part, and what the part has started."""
+    script = tmp_path / "python"
+    pids = tmp_path / "pids"
+    started = f"sleep 1000 > /dev/null 2>&1 &\necho $! $$ > {pids}\n"
+    script.write_text(f"#!/bin/sh\n{started}sleep 0.3\nkill $PPID\nwait\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(script))
+    monkeypatch.setattr(sys, "argv", ["soak", "--part", "training", "--output", str(tmp_path)])
+    before = signal.signal(signal.SIGTERM, lambda *_: pytest.fail("the soak takes no signals"))
+    try:
+        with pytest.raises(SystemExit, match="143"):
+            program.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    deadline = time.monotonic() + 20
+    while any(map(runs, pids.read_text().split())):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def runs(pid):
+    try:
+        state = pathlib.Path("/proc", pid, "stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return ") Z " not in state  # not yet reaped by init
