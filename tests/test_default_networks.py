@@ -76,12 +76,17 @@ def test_few_and_many_input_spikes(neuron, density):
     assert accuracy_of(network(neuron, inputs=inputs), "adam", density, inputs=inputs) >= 0.8
 
 
-@pytest.mark.parametrize("dt", [1.0, 5.0])
+@pytest.mark.parametrize("dt", [0.1, 1.0, 5.0])
 @pytest.mark.parametrize("neuron", [ks.SRM, ks.CUBA, ks.ALIF])
-def test_a_constant_input_of_one_settles_at_six_thresholds(neuron, dt):
+def test_one_spike_per_ms_settles_at_fourteen_thresholds(neuron, dt):
     neuron = neuron(dt=dt)
-    settled = neuron.response_kernel().sum() / neuron.firing_threshold
-    assert settled == pytest.approx(6.0, rel=0.04)
+    settled = dt * neuron.response_kernel().sum() / neuron.firing_threshold
+    assert settled == pytest.approx(14.0, rel=0.01)
+
+
+def test_steps_of_unknown_length_count_as_one_millisecond():
+    known, unknown = ks.CUBA(), ks.CUBA(current_decay=0.1813, voltage_decay=0.1813)
+    assert unknown.dt is None and unknown.threshold == pytest.approx(known.threshold, rel=0.01)
 
 
 def test_truncated_kernels_have_a_default_threshold_too():

@@ -39,8 +39,8 @@ class ALIF(Neuron):
         dz[t] = sum_k alpha^k lambda[t + k]
 
     Args:
-        threshold: firing threshold at rest. None: the sum of the response over the steps / 6, as
-            for ``SRM``.
+        threshold: firing threshold at rest. None: dt / 14 ms times the sum of the response over the
+            steps, as for ``SRM``.
         tau_membrane: time constant of the voltage, ms; 20 in the paper.
         tau_adaptation: time constant of the threshold, ms; 200 as in the paper, which recommends
             about the time that the network has to remember.
