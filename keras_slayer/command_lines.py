@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 
-def status_of(work: Callable[[], None], *errors: type[Exception]) -> int:
+def status_of(work: Callable[[], object], *errors: type[Exception]) -> int:
     """Calls `work`. Returns 0, or 1 where it raises one of `errors`, whose text it prints.
 
     Ctrl-C, and a reader of the output that leaves, as `| head` does, end without a word: 128 + the

@@ -1,14 +1,23 @@
-"""Writing files that appear whole or not at all, and replace nothing but files."""
+"""Writing files that appear whole or not at all, and replace nothing but files; reading archives
+that may be damaged."""
 
 from __future__ import annotations
 
 import os
 import secrets
 import stat
+import tokenize
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# What zipfile and NumPy raise for damaged archives and arrays that are in memory.
+DAMAGED = (
+    EOFError, KeyError, OverflowError, RuntimeError, SyntaxError, TypeError, ValueError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISCHR, "a device"),

@@ -17,12 +17,13 @@ def run():
 
 
 @pytest.mark.parametrize("error", [FileNotFoundError, PermissionError, NotADirectoryError])
-def test_a_wrong_file_is_an_error_of_one_line(error, run):
+def test_a_wrong_file_is_an_error_of_one_line(error, run, capsys):
     def main():
         raise error("what is wrong with it")
 
-    with pytest.raises(SystemExit, match=r"^error: what is wrong with it$"):
+    with pytest.raises(SystemExit, match=r"^1$"):
         run(main)
+    assert capsys.readouterr() == ("", "error: what is wrong with it\n")
 
 
 def test_ctrl_c_ends_with_the_status_of_its_signal(run):
@@ -33,9 +34,10 @@ def test_ctrl_c_ends_with_the_status_of_its_signal(run):
         run(main)
 
 
-def test_a_bug_keeps_its_traceback(run):
+def test_a_bug_keeps_its_traceback_and_success_exits_not_at_all(run):
     with pytest.raises(ZeroDivisionError):
         run(lambda: 1 // 0)
+    run(lambda: 1)
 
 
 def test_every_program_ends_so():
@@ -47,9 +49,8 @@ def test_every_program_ends_so():
 @pytest.mark.parametrize("script", ["depth.py", "first_spikes.py", "residual.py"])
 def test_an_output_that_is_no_folder_is_refused_before_training(script, refusal, tmp_path):
     (tmp_path / "taken").touch()
-    assert (
-        refusal(EXAMPLES / script, "--output", "taken") == "error: [Errno 17] File exists: 'taken'"
-    )
+    message = "error: [Errno 17] File exists: 'taken'\n"
+    assert refusal(EXAMPLES / script, "--output", "taken") == message
 
 
 @pytest.mark.parametrize(

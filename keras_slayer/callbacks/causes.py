@@ -34,7 +34,7 @@ def likely_cause(
             ("x", "empty") or ("model", "diverged").
     """
     if ("model", "diverged") in told:
-        return "The likely cause are the weights: a warning before says which are not finite"
+        return "The likely cause is weights that are not finite: a warning before names them"
     if ("x", "empty") in told:
         return "The likely cause is the input: a warning before says what to check"
     names = layer_names(measured)
@@ -59,11 +59,11 @@ def likely_cause(
 
 def weights_not_finite(model: keras.Model) -> list[str]:
     """Paths of the weights of ``model`` that hold NaN or infinity."""
-    values = {v.path: tf.convert_to_tensor(v.value) for v in model.weights}
+    values = {weight.path: tf.convert_to_tensor(weight.value) for weight in model.weights}
     return [
         path
         for path, value in values.items()
-        if value.dtype.is_floating and not np.isfinite(tf.cast(value, tf.float64)).all()
+        if value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(value))
     ]
 
 

@@ -148,8 +148,9 @@ class FiringRateMonitor(keras.callbacks.Callback):
             self._once(
                 "model",
                 "diverged",
-                f"weights of the model are not finite: {', '.join(broken)}. A neuron whose input "
-                "is NaN fires nothing, so that the loss may stay finite. Build the model anew, "
+                f"{len(broken)} of the model's {len(self.model.weights)} weights are not finite "
+                f"(the first: {broken[0]}). A neuron whose input is NaN fires nothing, so that the "
+                "loss may stay finite. Build the model anew, "
                 "with a lower learning_rate, or with clipnorm in the optimizer.",
             )
             return

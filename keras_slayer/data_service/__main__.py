@@ -128,7 +128,7 @@ def main(arguments=None) -> int:
     # Before a worker registers: it may be given elements at once. The dispatcher makes the data
     # set as well, to know what its source gives.
     backend = ops.load()
-    stop: queue.SimpleQueue = queue.SimpleQueue()
+    stop: queue.SimpleQueue = queue.SimpleQueue()  # a signal may put while get runs
     try:
         if options.role == "worker":
             _await(options.dispatcher, options.timeout)

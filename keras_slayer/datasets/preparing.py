@@ -63,16 +63,16 @@ def once_more_if_late(load):
 @same_random_state()
 def load(name, split, data_dir, *, manual_dir=None):
     """`(events, label)` of a data set; prepared first where it is not, from `manual_dir`."""
-    name_of_set, _, config = name.partition("/")
-    allowed = tfds.builder_cls(name_of_set).builder_configs
+    data_set, _, config = name.partition("/")
+    allowed = tfds.builder_cls(data_set).builder_configs
     if config and config not in allowed:
         raise ValueError(f"config must be one of {[*allowed]}. Received: config={config!r}")
     split = split if isinstance(split, str) else list(split)
-    config = tfds.download.DownloadConfig(manual_dir=manual_dir)
+    download = tfds.download.DownloadConfig(manual_dir=manual_dir)
     return tfds.load(
         name,
         split=split,
         data_dir=data_dir,
         as_supervised=True,
-        download_and_prepare_kwargs={"download_config": config},
+        download_and_prepare_kwargs={"download_config": download},
     )

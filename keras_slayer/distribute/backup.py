@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from keras_slayer.distribute.broadcast import from_chief, is_chief
+from keras_slayer.files import DAMAGED
 
 _SEEDS = "seeds.npz"
 _EMPTY = b"\0"
@@ -104,7 +105,7 @@ class BackupAndRestore(keras.callbacks.BackupAndRestore):
                     archive.extract(name, self._staging)
                 with np.load(io.BytesIO(archive.read(_SEEDS))) as seeds:
                     return [*seeds.values()]
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        except DAMAGED as error:
             raise ValueError(
                 f"The backup is damaged, or no backup of this callback: {error}. Put a whole one "
                 f"there, or delete it to train from the start. Received: {self._file}, "

@@ -12,6 +12,7 @@ import sys
 
 from keras_slayer.command_lines import status_of
 from keras_slayer.export.cpp import include_path, write_flat
+from keras_slayer.export.simulation.simulator import READERS
 
 
 def main(arguments=None) -> int:
@@ -32,6 +33,9 @@ def main(arguments=None) -> int:
         metavar="N",
         help="inputs, or height width channels, where a .net file does not say it",
     )
+    flat.add_argument(
+        "--format", choices=tuple(READERS), help="of the network's file; default: its suffix"
+    )
     commands.add_parser("include-path", help="print the folder of the simulator's headers")
     options = parser.parse_args(arguments)
     return status_of(lambda: _run(options), OSError, ValueError)
@@ -41,7 +45,7 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "include-path":
         print(include_path())
     else:
-        write_flat(options.network, options.output, options.input_shape)
+        write_flat(options.network, options.output, options.input_shape, options.format)
 
 
 if __name__ == "__main__":

@@ -64,6 +64,10 @@ def test_refuses_a_backup_of_another_model_and_no_folder(tmp_path):
         distribute.BackupAndRestore("")
 
 
+def flipped(data, place):
+    return data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :]
+
+
 def test_a_damaged_backup_is_refused_and_kept(tmp_path):
     """Never taken for none, which would train from the start and replace it."""
     callback = distribute.BackupAndRestore(tmp_path, delete_checkpoint=False)
@@ -71,9 +75,11 @@ def test_a_damaged_backup_is_refused_and_kept(tmp_path):
     fit(model, callback, epochs=1)
     file = tmp_path / "backup.zip"
     whole = file.read_bytes()
-    harmed = bytearray(whole)
-    harmed[len(whole) // 2] ^= 255
-    for data in (b"", whole[: len(whole) // 2], whole[:-30], bytes(harmed)):
+    entry = whole.index(b"PK\x01\x02")  # its flags and its compression follow
+    for data in (
+        *(b"", whole[: len(whole) // 2], whole[:-30]),
+        *(flipped(whole, place) for place in (len(whole) // 2, entry + 8, entry + 10)),
+    ):
         file.write_bytes(data)
         again = distribute.BackupAndRestore(tmp_path)
         with pytest.raises(ValueError, match=rf"is damaged.*Received: {file}, {len(data)} bytes"):

@@ -160,10 +160,13 @@ def test_a_file_that_the_chip_cannot_hold_is_refused(name, change, message, tmp_
         XyloSimulator(tmp_path / "a.npz")
 
 
-@pytest.mark.parametrize("damage", ["text", "cut", "other", "pickled", "one array", "empty"])
+@pytest.mark.parametrize(
+    "damage", ["text", "cut", "compression", "other", "pickled", "one array", "empty"]
+)
 def test_another_file_is_refused(damage, tmp_path):
     path = tmp_path / "a.npz"
     data = random_network(1).to_bytes()
+    entry = data.index(b"PK\x01\x02")
     np.savez(tmp_path / "other.npz", a=np.zeros(3))
     np.savez(tmp_path / "pickled.npz", weights_in=np.array([{}]))
     np.save(tmp_path / "one.npy", np.zeros(3))
@@ -171,6 +174,7 @@ def test_another_file_is_refused(damage, tmp_path):
         {
             "text": b"spikes",
             "cut": data[:-40],
+            "compression": data[: entry + 10] + b"\xff" + data[entry + 11 :],
             "other": (tmp_path / "other.npz").read_bytes(),
             "pickled": (tmp_path / "pickled.npz").read_bytes(),
             "one array": (tmp_path / "one.npy").read_bytes(),

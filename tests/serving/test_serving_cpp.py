@@ -62,6 +62,10 @@ def test_the_command_takes_exported_files(program, tmp_path, capsys):
     (x,) = spikes.values()
     wanted = [(0, *place) for place in np.argwhere(model.predict(x, verbose=0)[0]).tolist()]
     assert len(wanted) > 5
+    (tmp_path / "network.net").rename(tmp_path / "network.h5")
+    renamed = [str(tmp_path / "network.h5"), str(tmp_path / "renamed.ksn")]
+    assert command.main(["flat", *renamed, "--format", "net"]) == 0
+    assert (tmp_path / "renamed.ksn").read_bytes() == contents[0].read_bytes()
     for path in contents:
         assert printed_spikes(run(program, path, STEPS, DT, *files).stdout) == wanted
     assert command.main(["include-path"]) == 0

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import tokenize
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -14,12 +11,10 @@ from keras_slayer.events.files import fields
 from keras_slayer.events.files.format import Format
 from keras_slayer.events.files.recording import BLOCK_EVENTS, Block, Recording, Source, number_of
 from keras_slayer.events.stream import FIELDS, Events
+from keras_slayer.files import DAMAGED
 
-# What NumPy raises for damaged files.
-_DAMAGED = (
-    EOFError, KeyError, MemoryError, NotImplementedError, OSError, OverflowError, RuntimeError,
-    SyntaxError, TypeError, ValueError, tokenize.TokenError, zipfile.BadZipFile, zlib.error,
-)  # fmt: skip
+# Of files, which NumPy also maps or seeks in, and which may declare more than fits into memory.
+_DAMAGED = (*DAMAGED, MemoryError, OSError)
 _SENSOR = "sensor_shape"
 _STRUCTURED = np.dtype([("x", "<u2"), ("y", "<u2"), ("t", "<i8"), ("p", "u1")])
 

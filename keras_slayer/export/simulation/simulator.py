@@ -32,9 +32,9 @@ class LoihiSimulator:
         path: a ``.net`` file, from ``model.export_loihi(path)`` or from lava-dl, or a ``.nir`` file
             from ``model.export_loihi``, which holds networks of any wiring. Networks of other tools
             in ``.nir`` have no integers of the chip: ``from_nir`` reads them.
-        format: "net" or "nir", as for ``model.export_loihi``; default: the suffix of ``path``.
         input_shape: (inputs,) or (height, width, channels), where a ``.net`` file does not say it:
             lava-dl writes such files if the network has no input block.
+        format: "net" or "nir", as for ``model.export_loihi``; default: the suffix of ``path``.
         engine: "native" (C++, event-driven, threads) or "numpy" (slow, needs no compiler). The same
             spikes from both.
         threads: threads of the native engine; default: the CPUs this process may use.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
-import zipfile
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from keras_slayer.export.xylo.chip import (
     OUTPUTS,
     STATE_MAX,
 )
+from keras_slayer.files import DAMAGED
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +100,7 @@ class XyloNetwork:
         try:
             with open(path, "rb") as data, np.load(data, allow_pickle=False) as file:
                 arrays = {name: file[name] for name in names}
-        except (zipfile.BadZipFile, EOFError, KeyError, TypeError, ValueError) as error:
+        except DAMAGED as error:
             raise ValueError(
                 f"path must be a file that export_xylo wrote, an .npz archive of {names}. "
                 f"Received: path={str(path)!r}: {error}"
