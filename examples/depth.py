@@ -43,7 +43,7 @@ SILENT = 1e-4  # where a rate of zero is drawn on a logarithmic axis
 GRADIENTS = ("slayer", "exodus")
 OPTIMIZERS = {
     "adam": lambda schedule: keras.optimizers.Adam(schedule(3e-3)),
-    "sgd": lambda schedule: keras.optimizers.SGD(schedule(3e-2), momentum=0.9),
+    "sgd": lambda schedule: keras.optimizers.SGD(schedule(6e-2), momentum=0.9),
 }
 
 

@@ -32,8 +32,8 @@ TAU = 1.0  # ms, of the response and of the refractory response, as the authors 
 LOSS_TAU = 0.5  # ms
 TOLERANCE = 0.5  # ms, within which a spike counts as in its place
 MONITORED = 50  # epochs from one look at the firing rates to the next
-# The defaults start silent, and wake in about 120 steps. An epoch is one step.
-MONITORED_DEFAULTS = 200
+# The defaults start silent, and wake within 300 steps. An epoch is one step.
+MONITORED_DEFAULTS = 300
 DISTANCE = "van_rossum_distance"
 
 # Of the neurons, unless --defaults leaves them as they are.

@@ -77,11 +77,20 @@ def test_few_and_many_input_spikes(neuron, density):
 
 
 @pytest.mark.parametrize("dt", [0.1, 1.0, 5.0])
-@pytest.mark.parametrize("neuron", [ks.SRM, ks.CUBA, ks.ALIF])
-def test_one_spike_per_ms_settles_at_fourteen_thresholds(neuron, dt):
+@pytest.mark.parametrize(("neuron", "thresholds"), [(ks.SRM, 14), (ks.CUBA, 14), (ks.ALIF, 28)])
+def test_where_one_spike_per_ms_settles(neuron, thresholds, dt):
     neuron = neuron(dt=dt)
     settled = dt * neuron.response_kernel().sum() / neuron.firing_threshold
-    assert settled == pytest.approx(14.0, rel=0.01)
+    assert settled == pytest.approx(thresholds, rel=0.01)
+
+
+@pytest.mark.parametrize(("bits", "threshold"), [(8, 140), (7, 140), (6, 256), (4, 1024)])
+def test_a_threshold_spans_32_steps_of_the_chips_weights(bits, threshold):
+    assert ks.LoihiCUBA(weight_bits=bits).threshold_mantissa == threshold
+
+
+def test_weights_of_few_bits_learn():
+    assert accuracy_of(network(ks.LoihiCUBA(weight_bits=4)), "adam") >= 0.8
 
 
 def test_steps_of_unknown_length_count_as_one_millisecond():
