@@ -69,7 +69,7 @@ def parse_arguments():
         help="the package's surrogate and Keras' \"adam\": slower",
     )
     network.add_argument("--epochs", type=int, help="at most (1000; --defaults: 4000)")
-    network.add_argument("--learning-rate", type=float, help="(0.03, falling to 0)")
+    network.add_argument("--learning-rate", type=float, help="(0.003, falling to 0)")
     network.add_argument("--seed", type=int, default=1, help="of the first (%(default)s)")
     network.add_argument("--repeats", type=int, default=5, help="networks (%(default)s)")
     parser.add_argument("--output", default="out/poisson_spike_times", help="(%(default)s)")
@@ -79,7 +79,7 @@ def parse_arguments():
     if arguments.epochs is None:
         arguments.epochs = 4000 if arguments.defaults else 1000
     if arguments.learning_rate is None:
-        arguments.learning_rate = 0.03
+        arguments.learning_rate = 0.003
     for name in ("inputs", "hidden", "epochs", "repeats", "rate", "duration", "learning_rate"):
         if not getattr(arguments, name) > 0:
             parser.error(f"--{name.replace('_', '-')} must be positive")
