@@ -42,8 +42,8 @@ FAILED = 2 * CHANCE  # a network that ends below this has learned nothing to spe
 SILENT = 1e-4  # where a rate of zero is drawn on a logarithmic axis
 GRADIENTS = ("slayer", "exodus")
 OPTIMIZERS = {
-    "adam": lambda schedule: keras.optimizers.Adam(schedule(3e-3)),
-    "sgd": lambda schedule: keras.optimizers.SGD(schedule(3e-2), momentum=0.9),
+    "adam": lambda network, schedule: keras.optimizers.Adam(schedule(network.adam_rate)),
+    "sgd": lambda network, schedule: keras.optimizers.SGD(schedule(6e-2), momentum=0.9),
 }
 
 
@@ -55,10 +55,13 @@ class Network:
     scale: float = 1.0  # of the surrogate
     set_rates: bool = True
     defaults: bool = False  # neuron and weights as the package has them
+    adam_rate: float = 3e-3  # learning rate of Adam
 
 
 NETWORKS = {
-    "defaults": Network("defaults, rates not set", "#8A9097", set_rates=False, defaults=True),
+    "defaults": Network(
+        "defaults, rates not set", "#8A9097", set_rates=False, defaults=True, adam_rate=1e-3
+    ),
     "quiet": Network("slayer, rates not set", "#33383D", set_rates=False),
     "slayer": Network("slayer", "#EE7733"),
     "exodus": Network("exodus", "#0077BB", "exodus"),
@@ -168,7 +171,9 @@ def train(network, optimizer, seed, arguments, train_data, test_data, first_batc
     model = build_model(network, arguments)
     steps = len(train_data) * arguments.epochs
     model.compile(
-        OPTIMIZERS[optimizer](lambda rate: keras.optimizers.schedules.CosineDecay(rate, steps)),
+        OPTIMIZERS[optimizer](
+            network, lambda rate: keras.optimizers.schedules.CosineDecay(rate, steps)
+        ),
         loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )

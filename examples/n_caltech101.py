@@ -46,7 +46,7 @@ def parse_arguments():
     training = parser.add_argument_group("training")
     training.add_argument("--epochs", type=int, default=15, help="(%(default)s)")
     training.add_argument("--batch-size", type=int, default=8, help="(%(default)s)")
-    training.add_argument("--learning-rate", type=float, default=5e-3, help="(%(default)s)")
+    training.add_argument("--learning-rate", type=float, default=1e-2, help="(%(default)s)")
     training.add_argument("--seed", type=int, default=1, help="(%(default)s)")
     parser.add_argument("--output", default="out/n_caltech101", help="folder (%(default)s)")
     arguments = parser.parse_args()

@@ -6,7 +6,7 @@
 RECIPES = {
     "mlp": {
         "dt": 1.0,
-        "learning_rate": 3e-3,
+        "learning_rate": 1.5e-3,
         "epochs": 30,
         "dropout": 0.3,
         "stretch": 0.15,

@@ -50,7 +50,7 @@ RECIPES = {
         "tau_response": 3.0,
         "tau_refractory": 3.0,
         "loss_tau": 2.0,
-        "learning_rate": 0.05,
+        "learning_rate": 0.02,
         "epochs": 3000,
     },
     "authors": {

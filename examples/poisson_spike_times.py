@@ -32,8 +32,8 @@ TAU = 1.0  # ms, of the response and of the refractory response, as the authors 
 LOSS_TAU = 0.5  # ms
 TOLERANCE = 0.5  # ms, within which a spike counts as in its place
 MONITORED = 50  # epochs from one look at the firing rates to the next
-# The defaults start silent, and wake in about 120 steps. An epoch is one step.
-MONITORED_DEFAULTS = 200
+# The defaults start silent, and wake within 300 steps. An epoch is one step.
+MONITORED_DEFAULTS = 300
 DISTANCE = "van_rossum_distance"
 
 # Of the neurons, unless --defaults leaves them as they are.
@@ -69,7 +69,7 @@ def parse_arguments():
         help="the package's surrogate and Keras' \"adam\": slower",
     )
     network.add_argument("--epochs", type=int, help="at most (1000; --defaults: 4000)")
-    network.add_argument("--learning-rate", type=float, help="(0.03, falling to 0)")
+    network.add_argument("--learning-rate", type=float, help="(0.003, falling to 0)")
     network.add_argument("--seed", type=int, default=1, help="of the first (%(default)s)")
     network.add_argument("--repeats", type=int, default=5, help="networks (%(default)s)")
     parser.add_argument("--output", default="out/poisson_spike_times", help="(%(default)s)")
@@ -79,7 +79,7 @@ def parse_arguments():
     if arguments.epochs is None:
         arguments.epochs = 4000 if arguments.defaults else 1000
     if arguments.learning_rate is None:
-        arguments.learning_rate = 0.03
+        arguments.learning_rate = 0.003
     for name in ("inputs", "hidden", "epochs", "repeats", "rate", "duration", "learning_rate"):
         if not getattr(arguments, name) > 0:
             parser.error(f"--{name.replace('_', '-')} must be positive")

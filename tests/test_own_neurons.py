@@ -126,7 +126,7 @@ def test_initialisation_is_that_of_a_native_neuron():
     assert mine.deviation(50) == pytest.approx(theirs.deviation(50), rel=1e-5)
     assert mine.mean_weight(50) == pytest.approx(theirs.mean_weight(50), rel=1e-5)
     assert mine.mean_weight(50) < 0
-    assert HardReset().threshold == pytest.approx(4 / 6, rel=1e-2)  # sum of 0.75^k
+    assert HardReset().threshold == pytest.approx(4 / 14, rel=1e-2)  # sum of 0.75^k
     kernel = Resonator().response_kernel()
     assert abs(kernel.sum()) < 0.5 * np.abs(kernel).sum()
     quiet = dataclasses.replace(Resonator(), keep=0.99)

@@ -12,12 +12,12 @@ FREQUENCIES = [3.0, 20.0, 90.0, 250.0, 490.0]  # Hz; steps of 1 ms end at 500
 
 
 @pytest.mark.parametrize("frequency", FREQUENCIES)
-def test_input_that_follows_the_swings_settles_at_six_thresholds(frequency):
+def test_input_that_follows_the_swings_settles_at_fourteen_thresholds(frequency):
     neuron = ks.ResonateAndFire(frequency=frequency)
     kernel = neuron.response_kernel()
     follows = np.sign(kernel[::-1])[None, :, None]
     settled = float(ops.response(tf.constant(follows), neuron)[0, -1, 0]) / neuron.threshold
-    assert settled == pytest.approx(6.0, rel=0.01)
+    assert settled == pytest.approx(14.0, rel=0.01)
 
 
 def test_the_response_is_a_damped_swing():

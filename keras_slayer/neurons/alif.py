@@ -39,8 +39,8 @@ class ALIF(Neuron):
         dz[t] = sum_k alpha^k lambda[t + k]
 
     Args:
-        threshold: firing threshold at rest. None: the sum of the response over the steps / 6, as
-            for ``SRM``.
+        threshold: firing threshold at rest. None: dt / 28 ms times the sum of the response over the
+            steps, half that of ``SRM``, because it rises as the neuron fires.
         tau_membrane: time constant of the voltage, ms; 20 in the paper.
         tau_adaptation: time constant of the threshold, ms; 200 as in the paper, which recommends
             about the time that the network has to remember.
@@ -78,6 +78,10 @@ class ALIF(Neuron):
             object.__setattr__(self, "beta", float(f"{beta:.3g}"))  # the class is frozen
         checks.number(self.beta, "beta")
         super().__post_init__()
+
+    def _default_threshold(self) -> float:
+        # With the default beta the threshold has doubled at 1 / (1.7 tau_membrane) spikes per ms.
+        return self._threshold_of(float(self.response_kernel().sum()) / 2)
 
     @property
     def firing_threshold(self) -> float:

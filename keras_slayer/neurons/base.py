@@ -21,10 +21,11 @@ from keras_slayer.neurons.surrogate import Surrogate
 # recording.
 HORIZON = 300
 
-# A constant input of 1 per step settles at this many thresholds where the threshold is not given.
-# A step of Adam, of the same length for every weight, then moves the membrane of every neuron by
-# about the same fraction of its threshold, whatever its time constants.
-DRIVE = 6.0
+# An input of one spike per millisecond with a weight of 1 settles at this many thresholds where the
+# threshold is not given. A step of Adam, of the same length for every weight, then moves the
+# membrane of every neuron by about the same fraction of its threshold, whatever its time constants
+# and the length of a time step.
+DRIVE = 14.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Neuron(abc.ABC):
     ``spike``. For ``"slayer"`` the spikes are constants within ``step``: they have no gradient to
     later steps of their neuron. For ``"exodus"`` they have. Where ``filters`` is not defined, the
     response is what ``step`` gives for an input of 1 at step 0 if ``spike`` gives no spikes. A
-    ``threshold`` of None becomes a sixth of its sum, as for ``SRM``.
+    ``threshold`` of None follows from it, as for ``SRM``.
 
     Args:
         surrogate_tau, surrogate_scale, surrogate, gradient: ``tau``, ``scale``, ``shape`` and
@@ -219,8 +220,13 @@ class Neuron(abc.ABC):
         return {**self.parameters, **surrogate}
 
     def _default_threshold(self) -> float:
-        """sum_k h[k] / ``DRIVE`` of the response h, to three digits."""
-        return float(f"{self.response_kernel().sum() / DRIVE:.3g}")
+        """dt sum_k h[k] / ``DRIVE`` of the response h, to three digits; dt in ms."""
+        return self._threshold_of(float(self.response_kernel().sum()))
+
+    def _threshold_of(self, response: float) -> float:
+        # Steps of unknown length count as 1 ms.
+        dt = getattr(self, "dt", None) or 1.0
+        return float(f"{dt * response / DRIVE:.3g}")
 
     def _set_threshold(self) -> None:
         """Checks ``threshold``, and sets it where it is None."""

@@ -30,8 +30,8 @@ from keras_slayer.neurons.time_constants import (
     time_constant,
 )
 
-LEAST_MANTISSA = 64
-"""Of a threshold that is not given: the weights' steps of 2 are then small beside it."""
+LEAST_STEPS = 32
+"""Of the weights, that a threshold spans which is not given: a step is then small beside it."""
 LONGEST_TAU = 2 * DECAY_UNIT - 1
 """Steps. The decays of longer time constants round to 0."""
 
@@ -65,7 +65,8 @@ class LoihiCUBA(Neuron):
 
     Args:
         threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64. None:
-            that of the default threshold of ``CUBA``, at least 64.
+            that of the default threshold of ``CUBA``, at least 32 steps of the weights: 64 with 8
+            bits, 1024 with 4.
         current_decay, voltage_decay: chip integers, 0 to 4096; the fraction
             lost per step times 4096. None: those of 5 ms, so larger with a longer
             ``dt``. ``from_tau`` takes time constants in ms.
@@ -128,12 +129,13 @@ class LoihiCUBA(Neuron):
                 decay = _nearest_decay(name, DEFAULT_TAU, dt)
                 object.__setattr__(self, f"{name}_decay", decay)  # the class is frozen
             checks.integer(getattr(self, f"{name}_decay"), f"{name}_decay", low=0, high=DECAY_UNIT)
+        checks.integer(self.weight_bits, "weight_bits", low=1, high=WEIGHT_BITS)
         if self.threshold_mantissa is None:
             mantissa = round(WEIGHT_SCALE * self._default_threshold())
-            mantissa = min(max(mantissa, LEAST_MANTISSA), MAX_THRESHOLD)
+            least = LEAST_STEPS << (WEIGHT_BITS + 1 - self.weight_bits)
+            mantissa = min(max(mantissa, least), MAX_THRESHOLD)
             object.__setattr__(self, "threshold_mantissa", mantissa)
         checks.integer(self.threshold_mantissa, "threshold_mantissa", low=1, high=MAX_THRESHOLD)
-        checks.integer(self.weight_bits, "weight_bits", low=1, high=WEIGHT_BITS)
         super().__post_init__()
 
     @property

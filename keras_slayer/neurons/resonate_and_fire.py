@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from keras_slayer import checks
 from keras_slayer.neurons import reference
-from keras_slayer.neurons.base import DRIVE, HORIZON, Neuron
+from keras_slayer.neurons.base import HORIZON, Neuron
 from keras_slayer.neurons.learned import FACTOR
 from keras_slayer.neurons.time_constants import fraction_lost
 
@@ -49,9 +49,9 @@ class ResonateAndFire(Neuron):
     real axis beyond the threshold, and does not reset.
 
     Args:
-        threshold: firing threshold. None: the sum of abs(h) over the steps / 6. Input whose sign
-            follows the swings of the neuron then drives it to six thresholds, as constant input
-            does a neuron whose response has one sign.
+        threshold: firing threshold. None: dt / 14 ms times the sum of abs(h) over the steps. Input
+            whose sign follows the swings of the neuron then drives it to 14 thresholds, as
+            constant input does a neuron whose response has one sign.
         frequency: of the oscillation, Hz; above 0, and less than half a period per step. The
             period is 1000 / frequency ms.
         tau: time constant with which the oscillation decays, ms. The longer, the narrower the
@@ -84,7 +84,7 @@ class ResonateAndFire(Neuron):
         super().__post_init__()
 
     def _default_threshold(self) -> float:
-        return float(f"{np.abs(self.response_kernel()).sum() / DRIVE:.3g}")
+        return self._threshold_of(float(np.abs(self.response_kernel()).sum()))
 
     @property
     def firing_threshold(self) -> float:

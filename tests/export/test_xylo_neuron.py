@@ -64,15 +64,15 @@ def test_states_saturate_at_16_bits():
 # Parameters
 
 
-def test_the_default_threshold_is_a_sixth_of_the_response():
+def test_the_default_threshold_is_a_fourteenth_of_the_response():
     neuron = XyloLIF()
     assert neuron.response_kernel().sum() == pytest.approx(12, rel=1e-6)
-    assert (neuron.threshold, neuron.firing_threshold) == (128, 2.0)
+    assert (neuron.threshold, neuron.firing_threshold) == (55, 55 / 64)
 
 
 def test_defaults_are_nearest_to_those_of_the_other_neurons():
     tau = XyloLIF.from_tau(DEFAULT_TAU, DEFAULT_TAU)
-    assert (tau.dash_syn, tau.dash_mem, tau.threshold) == (2, 2, 128)
+    assert (tau.dash_syn, tau.dash_mem, tau.threshold) == (2, 2, 55)
     assert 2.0**-2.5 < fraction_lost(DEFAULT_TAU) < 2.0**-1.5
 
 

@@ -76,7 +76,7 @@ def test_spike_max_loss_is_finite_with_a_gradient_when_hundreds_of_spikes_disagr
 def test_the_default_scale_asks_for_a_lead_in_rate(steps):
     """Whatever the number of steps: of those of the region, if there is one."""
     spikes = np.zeros((1, 2 * steps, 10), "float32")
-    spikes[0, : 23 * steps // 100, 4] = 1
+    spikes[0, : 45 * steps // 100, 4] = 1
     sharp = {"label_smoothing": 0.0}
     whole = SpikeMaxLoss(**sharp)([4], spikes[:, :steps])
     np.testing.assert_allclose(np.exp(-whole), 0.99, atol=0.002)

@@ -171,14 +171,14 @@ def test_a_layer_that_no_factor_moves():
 
 def test_layers_that_take_and_return_states():
     inputs = keras.Input((STEPS, 8))
-    dense = ks.SpikingDense(20, kernel_initializer=normal(0.3), return_state=True, name="dense")
+    dense = ks.SpikingDense(20, kernel_initializer=normal(0.1), return_state=True, name="dense")
     activation = ks.SpikingActivation(return_state=True, name="activation")
     first, state = dense(inputs)
     second, _ = dense(inputs, initial_state=state)
     sums = ks.PerStep(keras.layers.Dense(20))(keras.layers.Concatenate()([first, second]))
     model = keras.Model(inputs, activation(sums)[0])
-    reached = set_firing_rates(model, spikes(4, STEPS, 8, density=0.2), {"activation": 0.1})
-    assert reached["activation"].rate == near(0.1) and reached["activation"].factor != 1
+    reached = set_firing_rates(model, spikes(4, STEPS, 8, density=0.2), {"activation": 0.2})
+    assert reached["activation"].rate == near(0.2) and reached["activation"].factor != 1
     reached = set_firing_rates(model, spikes(4, STEPS, 8, density=0.2), {"dense": 0.1})
     assert reached["dense"].factor != 1
     first, _ = dense(spikes(4, STEPS, 8, density=0.2))
