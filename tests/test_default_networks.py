@@ -84,8 +84,8 @@ def test_where_one_spike_per_ms_settles(neuron, thresholds, dt):
     assert settled == pytest.approx(thresholds, rel=0.01)
 
 
-@pytest.mark.parametrize(("bits", "threshold"), [(8, 140), (7, 140), (6, 256), (4, 1024)])
-def test_a_threshold_spans_32_steps_of_the_chips_weights(bits, threshold):
+@pytest.mark.parametrize(("bits", "threshold"), [(8, 140), (6, 140), (5, 280), (4, 560), (1, 560)])
+def test_coarser_weights_have_a_higher_threshold(bits, threshold):
     assert ks.LoihiCUBA(weight_bits=bits).threshold_mantissa == threshold
 
 

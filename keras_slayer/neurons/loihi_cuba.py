@@ -30,8 +30,11 @@ from keras_slayer.neurons.time_constants import (
     time_constant,
 )
 
-LEAST_STEPS = 32
-"""Of the weights, that a threshold spans which is not given: a step is then small beside it."""
+LEAST_MANTISSA = 64
+"""Of a threshold that is not given: the weights' steps of 2 are then small beside it."""
+COARSE = {5: 2, 4: 4, 3: 4, 2: 4, 1: 4}
+"""Factors of that threshold by bits of the weights, whose steps are larger. Four times the
+threshold, and no more, is still in reach of few inputs with weights of at most 4."""
 LONGEST_TAU = 2 * DECAY_UNIT - 1
 """Steps. The decays of longer time constants round to 0."""
 
@@ -65,8 +68,8 @@ class LoihiCUBA(Neuron):
 
     Args:
         threshold_mantissa: chip integer, 1 to 131071; the float threshold times 64. None:
-            that of the default threshold of ``CUBA``, at least 32 steps of the weights: 64 with 8
-            bits, 1024 with 4.
+            that of the default threshold of ``CUBA``, at least 64; twice that with weights of 5
+            bits, four times with fewer.
         current_decay, voltage_decay: chip integers, 0 to 4096; the fraction
             lost per step times 4096. None: those of 5 ms, so larger with a longer
             ``dt``. ``from_tau`` takes time constants in ms.
@@ -132,8 +135,8 @@ class LoihiCUBA(Neuron):
         checks.integer(self.weight_bits, "weight_bits", low=1, high=WEIGHT_BITS)
         if self.threshold_mantissa is None:
             mantissa = round(WEIGHT_SCALE * self._default_threshold())
-            least = LEAST_STEPS << (WEIGHT_BITS + 1 - self.weight_bits)
-            mantissa = min(max(mantissa, least), MAX_THRESHOLD)
+            mantissa = max(mantissa, LEAST_MANTISSA) * COARSE.get(self.weight_bits, 1)
+            mantissa = min(mantissa, MAX_THRESHOLD)
             object.__setattr__(self, "threshold_mantissa", mantissa)
         checks.integer(self.threshold_mantissa, "threshold_mantissa", low=1, high=MAX_THRESHOLD)
         super().__post_init__()

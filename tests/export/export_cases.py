@@ -30,7 +30,7 @@ def dense():
 def few_bits():
     return (30,), [
         ks.SpikingDense(20, neuron=ks.LoihiCUBA(weight_bits=4)),
-        ks.SpikingDense(10, neuron=ks.LoihiCUBA(weight_bits=2, voltage_decay=4096)),
+        ks.SpikingDense(10, neuron=ks.LoihiCUBA(64, weight_bits=2, voltage_decay=4096)),
     ]
 
 

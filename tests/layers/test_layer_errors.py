@@ -105,7 +105,7 @@ ARGUMENTS = [
     (pool(neuron=ks.LoihiCUBA(80, 1024, 128, 1)), "The pool needs a weight of 0.445", "weight=1.1"),
     (pool(neuron=ks.LoihiCUBA(80, 1024, 128, 1)), "1 bit the chip has none above 0", "weight=1.1"),
     (pool(neuron=ks.LoihiCUBA(1, 742, 742)), "a neuron with a higher threshold", "weight=1.1"),
-    (pool(neuron=ks.LoihiCUBA(dt=0.5)), "a neuron with a lower threshold", "weight=1.1"),
+    (pool(neuron=ks.LoihiCUBA(1000, dt=0.5)), "a neuron with a lower threshold", "weight=1.1"),
     (delay(max_delay=-1), "max_delay must be a number in [0, 1.67772e+07]", "max_delay=-1"),
     (delay(max_delay=1e30, dt=0.5), "number in [0, 8.38861e+06]", "max_delay=1e+30"),
     (delay(max_delay="62"), "max_delay must be a number", "max_delay='62'"),
