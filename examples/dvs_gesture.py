@@ -146,7 +146,8 @@ def load_data(arguments):
 def build_model(shape, dt, weight_bits):
     """128x128x2-4a-16c5z-2a-32c3z-2a-512-11, from spikes of shape (steps, height, width, 2)."""
     neuron = ks.LoihiCUBA(THRESHOLD, dt=dt, weight_bits=weight_bits)
-    # A pool fires at each spike, also after its weight was rounded to few bits.
+    # A pool fires at each spike, also after its weight was rounded to few bits: 1.3 or more is
+    # above its threshold of 64 / 64.
     pool = {"neuron": ks.LoihiCUBA(64, dt=dt, weight_bits=FEW_BITS), "weight": 1.3}
     return keras.Sequential(
         [

@@ -115,6 +115,7 @@ def learned(shape, units, classes):
 
 
 NETWORKS = {build.__name__: build for build in (feed_forward, delays, recurrent, learned)}
+LEARNING_RATE = 8e-3  # of weights, at the start; a cosine takes it to 0
 FACTORS = {  # what learns faster than weights do
     "delays": {"delay": 50 * DT},
     "learned": {"current_decay": 7.5, "voltage_decay": 7.5},
@@ -187,7 +188,8 @@ def train(name, task, arguments, seed, test, few):
     model = NETWORKS[name]((task.steps, task.channels), arguments.units, task.classes)
     options = {"batch_size": arguments.batch_size, "shuffle": True, "seed": seed}
     batches = spike_pipeline(task.train, **options, **task.frame)
-    schedule = keras.optimizers.schedules.CosineDecay(8e-3, len(batches) * arguments.epochs)
+    steps = len(batches) * arguments.epochs
+    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
     factors = FACTORS.get(name)
     model.compile(
         ks.ScaledAdam(schedule, factors=factors, global_clipnorm=1.0),

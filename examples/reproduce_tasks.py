@@ -172,7 +172,7 @@ def shd_task(arguments):
         ),
         epochs=10,
         batch_size=64,
-        learning_rate=8e-3,
+        learning_rate=keywords.LEARNING_RATE,
         factors=keywords.FACTORS[network],
         clipnorm=1.0,
         set_rates=True,
