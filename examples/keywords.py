@@ -115,10 +115,10 @@ def learned(shape, units, classes):
 
 
 NETWORKS = {build.__name__: build for build in (feed_forward, delays, recurrent, learned)}
-LEARNING_RATE = 8e-3  # of weights, at the start; a cosine takes it to 0
+LEARNING_RATE = 4e-3  # of weights, at the start; a cosine takes it to 0
 FACTORS = {  # what learns faster than weights do
-    "delays": {"delay": 50 * DT},
-    "learned": {"current_decay": 7.5, "voltage_decay": 7.5},
+    "delays": {"delay": 100 * DT},
+    "learned": {"current_decay": 15.0, "voltage_decay": 15.0},
 }
 QUICK = ["feed_forward", "delays"]
 

@@ -39,8 +39,8 @@ class ALIF(Neuron):
         dz[t] = sum_k alpha^k lambda[t + k]
 
     Args:
-        threshold: firing threshold at rest. None: dt / 28 ms times the sum of the response over the
-            steps, half that of ``SRM``, because it rises as the neuron fires.
+        threshold: firing threshold at rest. None: dt / 28 ms, at most a sixth, times the sum of the
+            response over the steps, half that of ``SRM``, because it rises as the neuron fires.
         tau_membrane: time constant of the voltage, ms; 20 in the paper.
         tau_adaptation: time constant of the threshold, ms; 200 as in the paper, which recommends
             about the time that the network has to remember.

@@ -26,6 +26,8 @@ HORIZON = 300
 # membrane of every neuron by about the same fraction of its threshold, whatever its time constants
 # and the length of a time step.
 DRIVE = 14.0
+# One spike per step settles at this many or more: no input has more spikes, however long the step.
+STEP_DRIVE = 3.0
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -220,13 +222,14 @@ class Neuron(abc.ABC):
         return {**self.parameters, **surrogate}
 
     def _default_threshold(self) -> float:
-        """dt sum_k h[k] / ``DRIVE`` of the response h, to three digits; dt in ms."""
+        """sum_k h[k] min(dt / ``DRIVE``, 1 / ``STEP_DRIVE``) of the response h, to three digits;
+        dt in ms."""
         return self._threshold_of(float(self.response_kernel().sum()))
 
     def _threshold_of(self, response: float) -> float:
         # Steps of unknown length count as 1 ms.
         dt = getattr(self, "dt", None) or 1.0
-        return float(f"{dt * response / DRIVE:.3g}")
+        return float(f"{response * min(dt / DRIVE, 1 / STEP_DRIVE):.3g}")
 
     def _set_threshold(self) -> None:
         """Checks ``threshold``, and sets it where it is None."""

@@ -50,8 +50,8 @@ class CUBA(Neuron):
     path through the reset.
 
     Args:
-        threshold: firing threshold. None: dt / 14 ms times the sum of the response over the steps,
-            as for ``SRM``; steps of unknown length count as 1 ms.
+        threshold: firing threshold. None: dt / 14 ms, at most a third, times the sum of the
+            response over the steps, as for ``SRM``; steps of unknown length count as 1 ms.
         current_decay: fraction of the synaptic current lost per step, 0 to 1.
         voltage_decay: fraction of the voltage lost per step, 0 to 1.
         dt: length of a time step, ms. None: 1.0 where a decay is not given, because it then follows

@@ -49,9 +49,9 @@ class ResonateAndFire(Neuron):
     real axis beyond the threshold, and does not reset.
 
     Args:
-        threshold: firing threshold. None: dt / 14 ms times the sum of abs(h) over the steps. Input
-            whose sign follows the swings of the neuron then drives it to 14 thresholds, as
-            constant input does a neuron whose response has one sign.
+        threshold: firing threshold. None: dt / 14 ms, at most a third, times the sum of abs(h) over
+            the steps. Input whose sign follows the swings of the neuron then drives it to 14
+            thresholds, as constant input does a neuron whose response has one sign.
         frequency: of the oscillation, Hz; above 0, and less than half a period per step. The
             period is 1000 / frequency ms.
         tau: time constant with which the oscillation decays, ms. The longer, the narrower the

@@ -39,9 +39,9 @@ class SRM(Neuron):
         dz[t] = sum_k eps[k] lambda[t + k]
 
     Args:
-        threshold: firing threshold. None: dt / 14 ms times the sum of eps over the steps, so that a
-            step of Adam suits the weights, whatever the time constants and the time step. SLAYER's
-            authors take 10 with a ``tau_response`` of 10 ms.
+        threshold: firing threshold. None: dt / 14 ms, at most a third, times the sum of eps over
+            the steps, so that a step of Adam suits the weights, whatever the time constants and the
+            time step. SLAYER's authors take 10 with a ``tau_response`` of 10 ms.
         tau_response: time constant of the spike response, ms.
         tau_refractory: time constant of the refractory response, ms.
         refractory_scale: depth of the refractory response, in thresholds.

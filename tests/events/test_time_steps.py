@@ -57,7 +57,7 @@ def test_equal_or_unknown_steps_are_silent():
         # Decays per step have no time.
         per_step = model_of_neurons(ks.CUBA(1.0, 0.5, 0.1), ks.LoihiCUBA(80, 2048, 400))
         assert check_time_step(per_step, pipeline(20)) == []
-        chip = ks.LoihiCUBA.from_tau(50.0, 50.0, dt=20.0, threshold_mantissa=80)
+        chip = ks.LoihiCUBA.from_tau(50.0, 50.0, dt=20.0)
         known = model_of_neurons(ks.CUBA(dt=20.0), chip)
         assert check_time_step(known, pipeline(20)) == []
 

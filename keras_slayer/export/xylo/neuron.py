@@ -47,8 +47,8 @@ class XyloLIF(Neuron):
     Layers that round their weights to the chip's are ``XyloDense`` and ``XyloRecurrentDense``.
 
     Args:
-        threshold: chip integer, 1 to 32767; the float threshold times 64. None: dt / 14 ms
-            times the sum of the response, as for ``CUBA``, at most 32767.
+        threshold: chip integer, 1 to 32767; the float threshold times 64. None: dt / 14 ms, at
+            most a third, times the sum of the response, as for ``CUBA``, at most 32767.
         dash_syn, dash_mem: bit shifts, 1 to 15, of current and membrane: the fraction lost per step
             is 2^-dash. ``from_tau`` takes time constants in ms. Default: those nearest to 5 ms in
             steps of 1 ms.
