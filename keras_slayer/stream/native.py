@@ -149,7 +149,7 @@ class StepNetwork:
 
     def _add_delay(self, number: int, link: Link, state) -> None:
         layer, name = link.layer, link.name
-        steps = np.floor(np.asarray(layer.delay, np.float32) / np.float32(layer.dt))
+        steps = np.floor(layer.delay_in_steps)
         steps = self._keep(steps.ravel(), np.int64)
         self._check(
             self._library.keras_slayer_step_delay(self._handle, steps.ctypes.data, steps.size)

@@ -103,6 +103,16 @@ def test_every_spike_is_the_models(name, build, tmp_path):
     assert_same_spikes(enliven(build(shape, *layers)), tmp_path)
 
 
+def test_delays_of_whole_steps_are_those_steps(tmp_path):
+    """Although 1.3 / 0.1 is a little less than 13 in float32, and 6.2 / 0.1 than 62."""
+    model = chain((3,), ks.DelayLayer(6.2, dt=0.1), ks.SpikingDense(2, neuron=NEURON))
+    model.layers[0].delay.assign([1.3, 2.6, 6.2])
+    assert_same_spikes(enliven(model), tmp_path)
+    export_loihi(model, tmp_path / "a.net")
+    (layer,) = read_network(tmp_path / "a.net").layers
+    assert layer.delay.tolist() == [[13, 13], [26, 26], [62, 62]]
+
+
 def test_delays_reach_the_file(tmp_path):
     model = chain((3,), ks.DelayLayer(), ks.SpikingDense(2, neuron=NEURON))
     model.layers[0].delay.assign([0.0, 2.9, 62.0])

@@ -187,6 +187,33 @@ def test_delay_per_channel_in_ms():
     np.testing.assert_array_equal(y[..., 1], x[..., 1])
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("dt", [0.1, 0.3, 1 / 3, 1.0, 7.0])
+def test_delays_of_whole_steps(dt, dtype):
+    """In float32 1.3 ms / 0.1 ms is a little less than 13."""
+    whole = np.arange(63)
+    layer = ks.DelayLayer(62 * dt, dt=dt, dtype=dtype)
+    x = np.zeros((1, 64, 63), "float32")
+    x[:, 0] = 1
+    layer.build(x.shape)
+    layer.delay.assign(whole * dt)
+    assert np.argmax(layer(x)[0], axis=0).tolist() == whole.tolist()
+    layer.delay.assign((whole + 0.9999) * dt)
+    assert np.argmax(layer(x)[0], axis=0).tolist() == whole.tolist()
+
+
+def test_delays_of_whole_steps_have_a_gradient():
+    layer, x = ks.DelayLayer(dt=0.1), spikes((2, 30, 1), 0.4)
+    layer.build(x.shape)
+    gradients = []
+    for late in (1.3, 1.34):  # ms: both are 13 steps
+        layer.delay.assign([late])
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(layer(x) * x[::-1])
+        gradients += tape.gradient(loss, layer.delay.value).numpy().tolist()
+    assert gradients[0] == gradients[1] != 0
+
+
 def test_delay_per_neuron():
     layer = ks.DelayLayer(per="neuron")
     x = spikes((2, STEPS, 2, 3, 2))

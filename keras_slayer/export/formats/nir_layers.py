@@ -221,11 +221,8 @@ def delayed(name: str, signal: Signal, steps: np.ndarray, dt: float) -> Step:
     else:
         late, per = np.broadcast_to(along, signal.keras_shape[-1:]), "channel"
     longest = max(62.0, float(late.max()))
-    delay = np.float32(late * dt)
-    # The layer takes the floor: of the float32 quotient, which may be just below the number.
-    delay = np.where(np.floor(delay / np.float32(dt)) < late, np.nextafter(delay, np.inf), delay)
     options = {"max_delay": (longest + 1) * dt, "per": per, "dt": dt, "name": name}
-    return with_weights(lambda: spiking.DelayLayer(**options), [delay])
+    return with_weights(lambda: spiking.DelayLayer(**options), [np.float32(late * dt)])
 
 
 def flattened(name: str, signal: Signal, channels_last: bool) -> list[Step]:

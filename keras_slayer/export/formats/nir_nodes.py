@@ -234,8 +234,7 @@ def flatten(walk: Walk, layer: spiking.Flatten, given: list[Data]) -> None:
 
 def delay(walk: Walk, layer: spiking.DelayLayer, given: list[Data]) -> None:
     (data,) = given
-    # In the layer's own dtype, whose quotient it rounds down.
-    steps = np.floor(np.asarray(layer.delay, np.float32) / np.float32(layer.dt))
+    steps = np.floor(layer.delay_in_steps)
     steps = data.to_nir(np.broadcast_to(steps, data.shape))
     node = nir.Delay(np.ascontiguousarray(steps, np.float64) * walk.dt)
     walk.data[layer.name] = Data((walk.add(layer.name, node, data),), data.shape, data.image)

@@ -57,9 +57,8 @@ def _delay(layer: spiking.DelayLayer, walk: Walk) -> Value | None:
     spikes = walk.spikes()
     if spikes is None:
         return None
-    # In float32, as the layer's forward pass divides and rounds.
     longest = walk.target.max_delay
-    steps = np.floor(np.asarray(layer.delay, np.float32) / np.float32(layer.dt))
+    steps = np.floor(layer.delay_in_steps)
     if not (np.isfinite(steps) & (steps >= 0) & (steps <= longest)).all():
         walk.notes.add(
             f"its delays reach from {steps.min():g} to {steps.max():g} steps of {layer.dt:g} ms",
