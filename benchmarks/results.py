@@ -1,6 +1,6 @@
 """Makes the figures of docs/results.md again, one command after the other.
 
-    python benchmarks/results.py --data-dir NMNIST --oxford-dir OXFORD     # all: about 20 minutes
+    python benchmarks/results.py --data-dir NMNIST --oxford-dir OXFORD     # all: about two hours
     python benchmarks/results.py delays depth                              # some
 
 NMNIST holds Train.zip and Test.zip, OXFORD input.bs1 and output.bs1; what needs a folder that is
@@ -24,11 +24,17 @@ def commands(data_dir, oxford_dir) -> dict[str, list[str]]:
         "poisson_slayer": ["poisson_spike_times"],
         "poisson_exodus": ["poisson_spike_times", "--gradient", "exodus"],
         "delays": ["delays"],
+        "leaks": ["delays", "--leaks"],
         "motion": ["visual_motion"],
         "depth": ["depth", "--seeds", *map(str, SEEDS)],
+        "words": ["keywords"],
         "gesture_8_bits": ["dvs_gesture", "--epochs", "14"],
         "gesture_4_bits": ["dvs_gesture", "--weight-bits", "4", "--epochs", "20"],
     }
+    if data_dir is not None:
+        residual = ["residual", "--data-dir", str(data_dir)]
+        made["residual"] = [*residual, "--seeds", *map(str, SEEDS)]
+        made["residual_loihi"] = [*residual, "--networks", "residual", "--neuron", "loihi"]
     for seed in map(str, SEEDS):
         made[f"first_spikes_{seed}"] = ["first_spikes", "--seed", seed]
         if oxford_dir is not None:
@@ -37,8 +43,12 @@ def commands(data_dir, oxford_dir) -> dict[str, list[str]]:
                 options = ["--gradient", gradient, "--seed", seed]
                 made[f"oxford_{gradient}_{seed}"] = ["oxford", *files, *options]
         if data_dir is not None:
-            options = ["--network", "cnn", "--recipe", "paper", "--seed", seed]
-            made[f"nmnist_{seed}"] = ["nmnist", "--data-dir", str(data_dir), *options]
+            nmnist = ["nmnist", "--data-dir", str(data_dir), "--seed", seed]
+            made[f"paper_{seed}"] = [*nmnist, "--network", "cnn", "--recipe", "paper"]
+            for network in ("mlp", "cnn"):
+                for neuron in ("srm", "loihi"):
+                    options = ["--hold-out", "--network", network, "--neuron", neuron]
+                    made[f"{network}_{neuron}_{seed}"] = [*nmnist, *options, "--test-shift", "1"]
     return made
 
 
