@@ -1,5 +1,7 @@
 """A simulated file in chunks of time gives the spikes of the whole; so does the model."""
 
+import copy
+import pickle
 import re
 from itertools import pairwise
 
@@ -49,6 +51,12 @@ def test_chunks_are_the_whole(network):
         np.testing.assert_array_equal(np.concatenate(chunks, axis=1), whole)
         assert stream.steps == STEPS
         stream.reset()
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_copy_is_refused(copied, network):
+    with pytest.raises(TypeError, match=r"SimulatorStream cannot be copied or pickled: .*at rest"):
+        copied(network[1].stream())
 
 
 def test_model_and_chip_step_by_step(network):

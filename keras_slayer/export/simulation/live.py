@@ -24,6 +24,13 @@ class SimulatorStream:
         self._simulator, self._native, self.batch_size = simulator, native, batch
         self.steps = 0
 
+    def __reduce_ex__(self, protocol):
+        # Two streams on one network would advance it by turns.
+        raise TypeError(
+            "A SimulatorStream cannot be copied or pickled: its network's state is in native "
+            "memory. Make another, which starts at rest, with LoihiSimulator.stream()"
+        )
+
     def __call__(self, spikes: Spikes) -> np.ndarray | list[np.ndarray]:
         """The spikes of the output in the next steps.
 
