@@ -10,6 +10,7 @@ from keras_slayer import checks, ops
 from keras_slayer.layers.dtypes import as_floats
 from keras_slayer.layers.spatial import check_axes
 from keras_slayer.layers.temporal_layer import TemporalLayer
+from keras_slayer.neurons.reference import widen
 from keras_slayer.ops.state import at_rest, checked, history, linked, with_history
 
 MAX_DELAY_STEPS = 2**24
@@ -119,7 +120,7 @@ class DelayLayer(TemporalLayer):
         A delay as near to a whole number of steps as its dtype holds it is that number: in steps of
         0.1 ms 1.3 ms are 13 steps, although their quotient in float32 is a little less.
         """
-        steps = tf.convert_to_tensor(self.delay) / self.dt
+        steps = widen(tf.convert_to_tensor(self.delay)) / self.dt
         whole = tf.round(steps)
         rounding = 4 * float(np.finfo(steps.dtype.as_numpy_dtype).eps)  # of delay, dt and quotient
         near = tf.abs(steps - whole) <= rounding * whole
