@@ -1,6 +1,6 @@
-"""Makes the figures of docs/results.md again, one command after the other.
+"""Makes the figures of the examples in docs/results.md again, one command after the other.
 
-    python benchmarks/results.py --data-dir NMNIST --oxford-dir OXFORD     # all: about two hours
+    python benchmarks/results.py --data-dir NMNIST --oxford-dir OXFORD     # all: two to three hours
     python benchmarks/results.py delays depth                              # some
 
 NMNIST holds Train.zip and Test.zip, OXFORD input.bs1 and output.bs1; what needs a folder that is

@@ -188,11 +188,9 @@ def train(name, task, arguments, seed, test, few):
     model = NETWORKS[name]((task.steps, task.channels), arguments.units, task.classes)
     options = {"batch_size": arguments.batch_size, "shuffle": True, "seed": seed}
     batches = spike_pipeline(task.train, **options, **task.frame)
-    steps = len(batches) * arguments.epochs
-    schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, steps)
-    factors = FACTORS.get(name)
+    rate = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, len(batches) * arguments.epochs)
     model.compile(
-        ks.ScaledAdam(schedule, factors=factors, global_clipnorm=1.0),
+        ks.ScaledAdam(rate, factors=FACTORS.get(name), global_clipnorm=1.0),
         loss=ks.SpikeMaxLoss(),
         metrics=[ks.SpikeCountAccuracy(name="accuracy")],
     )
