@@ -87,7 +87,7 @@ def test_where_steady_input_settles(neuron, times, dt, per_step):
     assert settled == pytest.approx(times * per_step, rel=0.01)
 
 
-@pytest.mark.parametrize("neuron", ["srm", "cuba", "alif"])
+@pytest.mark.parametrize("neuron", ["srm", "cuba", "loihi", "alif"])
 def test_a_network_in_long_steps_learns(neuron):
     assert accuracy_of(network(neurons.BY_NAME[neuron](dt=10.0)), "adam") >= 0.9
 
